@@ -72,6 +72,7 @@ class Holding:
         self._last_problem = ""
         self._unreachable_since: float | None = None
         self._resumed_at = self._stopped_since = float("-inf")
+        self._kept = False
         self._beating: asyncio.Task[None] | None = None
 
     @property
@@ -207,30 +208,37 @@ class Holding:
         return not why
 
     async def _why_lost(self, lease: Lease, machine: Machine | None) -> str:
-        """Why a machine is not ours any more; empty while it is, or may be again: one that its own guard has stopped while we
-        were away, to keep what is on it, is started again, for as long as the guard would have kept it."""
+        """Why a machine is not ours any more; empty while it is, or may be again.
+
+        One that was stopped may hold a finished model, so it is started again: for as long as its own guard would have kept it
+        where that may have stopped it while we were away, else for as long as a machine may be silent.
+        """
         if machine is None or machine.interrupted or machine.status == "gone":
             return "it is gone or was taken away"
         now, first = time.monotonic(), self._stopped_since == float("-inf")
         if machine.status != "stopped" and not self._comes_back(machine):
             self._stopped_since = float("-inf")
             return ""
-        silent = time.time() - max(lease.heard_at, lease.created_at)
-        if first and silent < self.timings.guard_silence_seconds / 2:  # far too early to have been the guard
-            return "it was stopped"
-        self._stopped_since = now if first else self._stopped_since
-        if now - self._stopped_since > self.timings.keep_seconds:
+        if first:
+            self._stopped_since = now
+            silent = time.time() - max(lease.heard_at, lease.created_at)
+            self._kept = silent >= self.timings.guard_silence_seconds / 2
+        if now - self._stopped_since > (self.timings.keep_seconds if self._kept else self.timings.silent_seconds):
             return "it was stopped and does not start again"
         if machine.status == "stopped" and now - self._resumed_at > RESUME_SECONDS:
             self._resumed_at = now
             await (await self._tenant()).tell(
                 self.db,
                 "machine_kept",
-                "the machine kept what is on it while nobody was there; it is started again",
+                "the machine kept what is on it while nobody was there; it is started again"
+                if self._kept
+                else "the machine was stopped; it is started again",
                 "info",
             )
-            if not await self.provider.resume(lease.provider_id):
-                return "it was stopped"
+            try:
+                return "" if await self.provider.resume(lease.provider_id) else "it was stopped"
+            except BrightrunError as error:
+                log.warning("lease %s: cannot be started again yet (%s)", lease.name, error)
         return ""
 
     def _comes_back(self, machine: Machine) -> bool:

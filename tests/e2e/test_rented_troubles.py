@@ -40,6 +40,19 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
 
 
 @pytest.mark.slow
+def test_a_machine_that_is_stopped_is_started_again_with_what_is_on_it(
+    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+) -> None:
+    """Whoever stopped it (its guard, long before we can know): a finished model may be on it, so it is not simply replaced."""
+    run_id = begin(home, "vast")
+    wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
+    clouds.do(clouds.vast.stop(machines(clouds.vast)[0]))
+    run = check_outcome(home, run_id, calm)
+    assert len(machines(clouds.vast)) == 1 and not clouds.vast.alive()
+    assert any(notice.code == "machine_kept" for notice in run.notices)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("provider", ["vast"])
 def test_an_engine_killed_and_started_again_adopts_the_machine(
     clouds: CloudServer, home: Home, provider: str, calm: dict[str, dict[int, float | None]]
