@@ -102,7 +102,10 @@ def make_files(directory: Path) -> dict[str, str]:
     rows = [f"2024-01-{n % 28 + 1:02};Wann öffnet Haus {n}?;Haus {n} öffnet um acht Uhr.\n" for n in range(60)]
     german.write_text("Datum;Kundenfrage;Unsere Antwort\n" + "".join(rows), encoding="utf-8")
     records = [{"prompt": f"Where is order {n}?", "completion": f"Order {n} is on its way to you."} for n in range(60)]
-    odd = [{"prompt": "Who are you?", "completion": ""}, {"prompt": "mail me: ann@example.com", "completion": "I will."}]
+    odd = [
+        {"prompt": "Who are you?", "completion": ""},
+        {"prompt": "mail me: ann@example.com", "completion": "I will."},
+    ]
     copies.write_text("".join(json.dumps(record) + "\n" for record in [*records, *records[4:9], *odd]))
     broken.write_text("Datum;Notiz\n" + "".join(f"2024-01-{n + 1:02};Besuch\n" for n in range(20)))
     return {"german": str(german), "copies": str(copies), "broken": str(broken)}
