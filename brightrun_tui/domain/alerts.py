@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
@@ -29,6 +29,8 @@ AlertCode = Literal[
     "disk_filling",
     "idle",
 ]
+
+ALERT_CODES: frozenset[str] = frozenset(get_args(AlertCode))
 
 RECENT = 60
 """Newest points that are judged."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.money import GIB
 
 
 class Ink(StrEnum):
@@ -34,6 +35,8 @@ class CurveSpec:
         name: of the curve; ``title`` is what people read.
         lines: at most one of each ink. A run that has none of their metrics does not have the curve.
         show: a value in words, for the legend.
+        unit: what one on the axis is, in the metric's own unit: 0.01 for a share that is shown in per cent.
+        unit_word: said behind the numbers of the axis.
         smooth: whether a moving average of a line of the first ink says more than the line itself.
         order: place in the row of curves, from the lowest; ours have 10 to 40.
     """
@@ -42,6 +45,8 @@ class CurveSpec:
     title: str
     lines: tuple[CurveLine, ...]
     show: Callable[[float], str] = "{:.4g}".format
+    unit: float = 1.0
+    unit_word: str = ""
     smooth: bool = True
     order: int = 100
 
@@ -51,6 +56,8 @@ class CurveSpec:
             return "its name should be lower-case letters, digits and dashes, at most 32"
         if not self.title.strip():
             return "title should say what it is"
+        if not self.unit > 0:
+            return "unit should be a number above 0"
         if not self.lines or len({line.ink for line in self.lines}) < len(self.lines):
             return "it should have one line, or two of different ink"
         return ""
@@ -95,15 +102,30 @@ MEMORY = CurveSpec(
     order=50,
     smooth=False,
     show=humanize.size,
+    unit=GIB,
+    unit_word=" GiB",
     lines=(CurveLine("memory_used", "machine"), CurveLine("process_memory", "worker", Ink.SECOND)),
 )
 UTILISATION = CurveSpec(
-    name="utilisation", title="Load", order=60, show=humanize.percent, lines=(CurveLine("utilisation", "machine"),)
+    name="utilisation",
+    title="Load",
+    order=60,
+    show=humanize.percent,
+    unit=0.01,
+    unit_word=" %",
+    lines=(CurveLine("utilisation", "machine"),),
 )
 TEMPERATURE = CurveSpec(
-    name="temperature", title="Temperature", order=62, show="{:.0f} °C".format, lines=(CurveLine("temperature", "GPU"),)
+    name="temperature",
+    title="Temperature",
+    order=62,
+    show="{:.0f} °C".format,
+    unit_word=" °C",
+    lines=(CurveLine("temperature", "GPU"),),
 )
-POWER = CurveSpec(name="power", title="Power", order=64, show="{:.0f} W".format, lines=(CurveLine("power", "GPU"),))
+POWER = CurveSpec(
+    name="power", title="Power", order=64, show="{:.0f} W".format, unit_word=" W", lines=(CurveLine("power", "GPU"),)
+)
 THROTTLING = CurveSpec(
     name="throttling",
     title="Throttling",
@@ -113,7 +135,14 @@ THROTTLING = CurveSpec(
     lines=(CurveLine("throttled", "GPU"),),
 )
 DISK = CurveSpec(
-    name="disk", title="Disk", order=68, smooth=False, show=humanize.size, lines=(CurveLine("disk_free", "free"),)
+    name="disk",
+    title="Disk",
+    order=68,
+    smooth=False,
+    show=humanize.size,
+    unit=GIB,
+    unit_word=" GiB",
+    lines=(CurveLine("disk_free", "free"),),
 )
 COST = CurveSpec(
     name="cost", title="Cost", order=70, smooth=False, show=humanize.money, lines=(CurveLine("cost_usd", "so far"),)

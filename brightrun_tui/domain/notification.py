@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from brightrun_tui.domain.alerts import ALERT_CODES
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
@@ -93,12 +94,14 @@ _ONCE = ("bad_event",)
 
 
 def news(before: Run, now: Run) -> tuple[Notification, ...]:
-    """Notices that were not there before, and how the run has ended."""
+    """Notices that were not there before, and how the run has ended. Who judges its numbers tells of that itself."""
     known = {_key(notice) for notice in before.notices}
     found = [
         told_of(now, notice.code, _level(notice.level), notice.message, notice.time)
         for notice in now.notices
-        if _key(notice) not in known and not (notice.code in _ONCE and any(notice.code == code for code, _ in known))
+        if _key(notice) not in known
+        and notice.code not in ALERT_CODES
+        and not (notice.code in _ONCE and any(notice.code == code for code, _ in known))
     ]
     if now.state in _ENDINGS and before.state != now.state:
         level, kind = _ENDINGS[now.state]

@@ -302,7 +302,10 @@ class Runner:
                 if not running:
                     return await follow.last_word(self.db, run) or await self._silent_death(run, exit_code)
                 self._seen_alive = True
+                counted = run.counted_at
                 run = await watching.note_time(self.db, run)
+                if run.state == "running" and run.counted_at != counted:
+                    run = await watching.note_alerts(self.db, run)
                 if run.state == "running" and watching.overtime(run):
                     limit = f"the time limit of {run.limits.max_hours:g} h is over: the run is ended in order"
                     await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))

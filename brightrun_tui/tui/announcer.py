@@ -9,7 +9,7 @@ from typing import Protocol
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.notification import Level, NewsKind, Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.opening import NotifySettings, Opened, notify_settings, open_channels, send
@@ -19,6 +19,8 @@ from brightrun_tui.tui.snapshot import Snapshot
 AT_ONCE = 3
 """Toasts that come together; of more only the number is said."""
 _SEVERITIES = {Level.INFO: "information", Level.WARNING: "warning", Level.ERROR: "error"}
+_WELCOME = (NewsKind.DONE, NewsKind.QUALITY)
+"""Good news that covers a part of the screen for a while; all other that asks for nothing is only counted on the tab."""
 _KEEP_TITLE, _TITLE_BEFORE = "\x1b[22;2t", "\x1b[23;2t"
 """The terminal's own stack of titles."""
 
@@ -80,10 +82,11 @@ class Announcer:
 
     def _tell(self, fresh: Sequence[Notification]) -> None:
         if self._settings.toasts:
-            for one in fresh[-AT_ONCE:]:
+            loud = [one for one in fresh if one.level is not Level.INFO or one.kind in _WELCOME]
+            for one in loud[-AT_ONCE:]:
                 self._app.toast(one.message, title=one.subject, severity=_SEVERITIES[one.level])
-            if len(fresh) > AT_ONCE:
-                self._app.toast(f"and {len(fresh) - AT_ONCE} more: ! shows them")
+            if len(loud) > AT_ONCE:
+                self._app.toast(f"and {len(loud) - AT_ONCE} more: ! shows them")
         for name, channel in self._opened.channels.items():
             for one in fresh[-AT_ONCE:]:
                 task = asyncio.create_task(send(name, channel, one))

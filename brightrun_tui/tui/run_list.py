@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -33,9 +34,16 @@ class Group:
     hidden: int = 0
 
 
-def arrange(runs: Sequence[Run], order: Order, pinned: Collection[str]) -> list[Group]:
-    """The runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group."""
-    shown = sorted((run for run in runs if matches(order.filter, run)), key=urgency)
+def arrange(runs: Sequence[Run], order: Order, pinned: Collection[str], stays: str = "") -> list[Group]:
+    """The runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group.
+
+    ``stays``: the id of the chosen run where that was at work when it was chosen. Once it has ended it stays above the past, so
+    that a list that nobody touches goes on showing what is at work.
+    """
+    shown = sorted(
+        (run for run in runs if matches(order.filter, run)),
+        key=lambda run: (2, math.inf) if run.id == stays and urgency(run)[0] > 2 else urgency(run),
+    )
     if order.sort in SORTS:
         key = SORTS[order.sort][1]
         known = [run for run in shown if key(run) is not None]

@@ -281,10 +281,12 @@ def _read_all(terminal: int) -> None:
     os.close(terminal)
 
 
-def make_interpreter(directory: Path, template: Path) -> Path:
-    """What the machines take for a Python with everything installed: it starts the worker that learns nothing."""
+FAST_WORKER = ROOT / "tests" / "clouds" / "fast_worker.py"
+
+
+def make_interpreter(directory: Path, template: Path, worker: Path = FAST_WORKER) -> Path:
+    """What the machines take for a Python with everything installed: it starts a worker that learns nothing."""
     script = directory / "python"
-    worker = ROOT / "tests" / "clouds" / "fast_worker.py"
     script.write_text(
         f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n'
     )

@@ -7,6 +7,7 @@ from filelock import FileLock
 from textual.widgets import Button
 
 from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
+from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
 from brightrun_tui.tui.widgets.loss_chart import LossChart
@@ -242,18 +243,48 @@ async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) ->
 
 
 async def test_the_chosen_run_stays_in_sight_where_it_moves(seeded: Paths, opened: Opened) -> None:
-    """A run that ends goes down the list; the keys act on it still, so it is still shown."""
-    async with open_database(seeded.database) as db:
-        for number in range(12):
-            await seed.add_run(db, seeded, f"later-{number}", f"r-01{number:02d}", "completed", steps=0, log=False)
+    """Newer runs that end push it down the list; the keys act on it still, so it is still shown."""
     async with opened(seeded, (80, 24)) as driver:
-        await choose(driver, "r-0006")
+        await choose(driver, "r-0004")
         rows = driver.one("#runs", RowTable)
-        before = rows.ids.index("r-0006")
+        before = rows.ids.index("r-0004")
         async with open_database(seeded.database) as db:
-            await runs.transition(db, "r-0006", "failed")
-        await driver.until(lambda: rows.ids.index("r-0006") > before + 10, "it is among those that have ended")
-        await driver.until(lambda: " shop-faq " in driver.text().split("─ Run ─")[0], "its row")
+            for number in range(12):
+                await seed.add_run(db, seeded, f"later-{number}", f"r-01{number:02d}", "completed", steps=0, log=False)
+        await driver.until(lambda: rows.ids.index("r-0004") > before + 10, "it is far down")
+        await driver.until(lambda: " contracts-de " in driver.text().split("─ Run ─")[0], "its row")
+
+
+async def test_a_list_that_nobody_touches_shows_what_is_at_work(paths: Paths, opened: Opened) -> None:
+    """The chosen run ends and others come and go: the keys still act on it, it is in sight, and so are all that are at work."""
+    async with open_database(paths.database) as db:
+        for number in range(30):
+            await seed.add_run(db, paths, f"old-{number}", f"r-{number:04}", "completed", steps=0, log=False)
+        await seed.add_run(db, paths, "watched", "r-0100", "running", steps=3)
+        async with opened(paths) as driver:
+            await driver.until(lambda: driver.app.watched_run == "r-0100" and "watched" in driver.text())
+            await runs.transition(db, "r-0100", "failed")
+            for number in range(3):
+                await seed.add_run(db, paths, f"new-{number}", f"r-02{number:02}", "running", steps=3)
+            await driver.sees("new-0", "new-1", "new-2", "✗ failed  watched")
+            shown = driver.one("#runs", RowTable)
+            assert driver.app.watched_run == shown.chosen == "r-0100" and shown.scroll_offset.y == 0
+            assert shown.ids.index("r-0100") == 3
+
+
+async def test_what_is_wrong_with_a_run_is_seen_in_its_row(seeded: Paths, opened: Opened) -> None:
+    """The engine's word on a run that is not chosen: a mark in the list, words among the alerts, and gone once acknowledged."""
+    async with open_database(seeded.database) as db:
+        notice = Notice(time=1.0, level="error", code="diverging", message="the training loss grows: it is diverging")
+        await runs.update(db, "r-0006", notices=(notice,))
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0004")
+        await driver.sees("▶ running !")
+        await driver.press("A")
+        await driver.sees("shop-faq  the training loss grows", "choose the run")
+        await driver.press("K")
+        await driver.sees_no("▶ running !")
+        await driver.sees("Acknowledged")
 
 
 async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:

@@ -62,6 +62,7 @@ def test_runs_are_ordered_grouped_and_folded() -> None:
     assert ids(Order(sort="eval")) == [("", "r-3 r-4 r-1 r-2")]
     assert ids(Order(sort="eval", reverse=True)) == [("", "r-1 r-4 r-3 r-2")]
     assert ids(Order(group="name")) == [("lamp", "r-3 r-1"), ("tone", "r-4"), ("shop", "r-2")]
+    assert arrange(RUNS, Order(), (), stays="r-2")[0].runs[2].id == "r-2", "it ended while it was watched"
     many = [run(f"r-{number}", "old", "completed") for number in range(10, 30)]
     folded = arrange([*RUNS, *many], Order(folded=True), ())[0]
     assert [one.id for one in folded.runs[:2]] == ["r-3", "r-4"] and folded.hidden == 19
@@ -72,7 +73,7 @@ def test_a_row_has_the_width_of_the_table(width: int) -> None:
     """No cell pushes another one off its column, whatever is in it; the heading fits the rows."""
     long = run("r-9", "模型" * 40, "running", hardware={"device": "NVIDIA H200 [b]x" * 5}, eval_loss=123456.0)
     vitals = Vitals(learning_rate=1e-9)
-    row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True)
+    row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True, alert="error")
     assert row.cell_length == run_columns.heading(width, (), "eval", True).cell_length <= width
 
 

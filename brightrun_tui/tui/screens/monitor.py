@@ -65,6 +65,7 @@ class MonitorScreen(RunActions, LogActions):
         self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
         self._columns = self.app.run_columns
         self._marked: set[str] = set()
+        self._stays = ""
         self._rows: dict[str, tuple[Run, object, Row]] = {}
         self._permitted: tuple[object, dict[str, bool]] = ((), {})
         self._heading: tuple[object, Callable[[int], Content]] | None = None
@@ -114,13 +115,19 @@ class MonitorScreen(RunActions, LogActions):
         return self.app.snapshot.damaged_run(self.app.watched_run)
 
     def show(self, snapshot: Snapshot) -> None:
-        groups = arrange(snapshot.runs, self._order, self._left.pinned)
+        run = self.run
+        if run is not None and run.active:
+            self._stays = run.id
+        elif self._stays != self.app.watched_run:
+            self._stays = ""
+        groups = arrange(snapshot.runs, self._order, self._left.pinned, self._stays)
         damaged = [run for run in snapshot.damaged if matches_damaged(self._order.filter, run.name, run.id)]
         shown = [run.id for group in groups for run in group.runs] + [run.id for run in damaged]
         if not self.app.watched_run and self._left.run in shown:
             self.app.watched_run = self._left.run
         if self.app.watched_run not in shown:  # what the keys act on is always in sight
             self.app.watched_run = shown[0] if shown else ""
+        self._alerts = alerts_of(snapshot, time.time())
         self._marked &= set(shown)
         self.app.overlay(tuple(id_ for id_ in shown if id_ in self._marked and id_ != self.app.watched_run))
         self._show_runs(snapshot, groups, damaged)
@@ -130,11 +137,15 @@ class MonitorScreen(RunActions, LogActions):
         narrow = self.has_class("-narrow")
         now = time.time()
         wanted = self._columns
+        levels: dict[str, str] = {}
+        for alert in self._alerts:
+            if alert.key not in self._left.acknowledged and levels.get(alert.run_id) != "error":
+                levels[alert.run_id] = alert.level
         rows: list[Row] = []
         for group in groups:
             if group.caption:
                 rows.append(Row("", group, partial(run_text.caption, group.caption, len(group.runs))))
-            rows += [self._row(run, snapshot, now, narrow=narrow) for run in group.runs]
+            rows += [self._row(run, snapshot, now, narrow=narrow, alert=levels.get(run.id, "")) for run in group.runs]
             if group.hidden:
                 hidden = group.hidden + snapshot.more
                 rows.append(Row("", ("hidden", hidden), partial(run_text.folded, hidden)))
@@ -152,20 +163,22 @@ class MonitorScreen(RunActions, LogActions):
         marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
-    def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool) -> Row:
+    def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> Row:
         """The row of a run; the same one as before where nothing about it has changed."""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else ""
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
         silent = run.active and silence(run, vitals.heard_at, now) is not None
-        look = (mark, vitals, silent, narrow)
+        look = (mark, vitals, silent, narrow, alert)
         known = self._rows.get(run.id)
         if known is not None and known[0] is run and known[1] == look:
             return known[2]
         stamp = (run.updated_at, run.state, look, self._columns)
         build = (
-            partial(run_text.run_row, run, tall=False, mark=mark, silent=silent)
+            partial(run_text.run_row, run, tall=False, mark=mark, silent=silent, alert=alert)
             if narrow
-            else partial(run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent)
+            else partial(
+                run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent, alert=alert
+            )
         )
         row = Row(run.id, stamp, build)
         self._rows[run.id] = (run, look, row)
@@ -179,7 +192,7 @@ class MonitorScreen(RunActions, LogActions):
         snapshot, acknowledged = self.app.snapshot, self._left.acknowledged
         leases = snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
-        alerts = self._alerts = alerts_of(snapshot, time.time())
+        alerts = self._alerts
         mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
         self.query_one("#summary", Flow).show(
             lambda width: (

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from textual.content import Content
 
-from brightrun_tui.domain.alerts import Numbers, RunAlert, judge
+from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, RunAlert, judge
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.curve import Curve
@@ -27,7 +27,27 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
     runs = sorted((run for run in snapshot.runs if run.active or run.id == chosen), key=lambda run: run.id != chosen)
     held = {lease.run_id for lease in snapshot.leases}
     runs += [run for run in snapshot.runs if run.id in held and run not in runs]
-    return tuple(alert for run in runs for alert in judge(run, _numbers(run, snapshot, now)))
+    return tuple(alert for run in runs for alert in _of(run, snapshot, now, chosen=run.id == chosen))
+
+
+def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
+    """What its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
+    found = list(judge(run, _numbers(run, snapshot, now)))
+    if not chosen and run.state == "running":
+        known = {alert.code for alert in found}
+        found += [
+            RunAlert(
+                run.id,
+                notice.code,  # type: ignore[arg-type]  # one of these codes
+                "error" if notice.level == "error" else "warning",
+                notice.message,
+                "",
+                "choose the run: its curves show the stretch, and what to do is said here",
+            )
+            for notice in run.notices
+            if notice.code in ALERT_CODES - known
+        ]
+    return found
 
 
 def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
@@ -73,7 +93,7 @@ def _alert(alert: RunAlert, snapshot: Snapshot, width: int) -> reflow.Lines:
     advice = alert.advice + (f" ({key.key} {key.title})" if key else "")
     return [
         *reflow.text(head, width),
-        *reflow.indented(reflow.text(alert.evidence, width - 2, "$muted")),
+        *(reflow.indented(reflow.text(alert.evidence, width - 2, "$muted")) if alert.evidence else ()),
         *reflow.indented(reflow.text(Content.assemble(("→ ", "bold $accent"), cells.plain(advice)), width - 2)),
     ]
 

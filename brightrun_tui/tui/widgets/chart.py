@@ -62,8 +62,11 @@ def draw(
     view: View,
     marks: Mapping[str, Sequence[float]] | None = None,
     place_words: Callable[[float], str] | None = None,
+    unit: tuple[float, str] = (1.0, ""),
 ) -> Drawing:
-    """Draw in ``width`` × ``height`` cells. ``marks``: a glyph, and the places of the x axis where it stands. Any thread."""
+    """Draw in ``width`` × ``height`` cells. ``marks``: a glyph, and the places of the x axis where it stands. ``unit``: what one
+    on the y axis is, and its name. Any thread.
+    """
     known = [line for line in lines if len(line.steps)]
     if not known or width < 16 or height < 4:
         return Drawing()
@@ -83,7 +86,9 @@ def draw(
     low, high = min(values), max(values)
     cap = _interesting(parts, left, right) if view.fit and not view.log else None
     top = cap if cap is not None else high
-    rows = _plot(parts, (left, right), (low, top), width, height, view, log_x, marks or {}, place_words or _step_words)
+    rows = _plot(
+        parts, (left, right), (low, top), width, height, view, log_x, marks or {}, place_words or _step_words, unit
+    )
     return Drawing(rows, (left, right), high if cap is not None else None)
 
 
@@ -109,11 +114,13 @@ def _plot(
     log_x: bool,
     marks: Mapping[str, Sequence[float]],
     place_words: Callable[[float], str],
+    unit: tuple[float, str],
 ) -> list[Row]:
     margin = 0.04 * (y[1] - y[0]) or 0.05 * abs(y[0]) or 0.5
     bottom, top = y[0] - margin, y[1] + margin
-    y_ticks = ticks(bottom, top, max(2, height // 3))
-    labels = _labels([10**value for value in y_ticks] if view.log else y_ticks)
+    one, word = (1.0, "") if view.log else unit
+    y_ticks = [one * value for value in ticks(bottom / one, top / one, max(2, height // 3))]
+    labels = [f"{text}{word}" for text in _labels([10**value if view.log else value / one for value in y_ticks])]
     gutter = max(3, *map(len, labels)) if labels else 3
     canvas = Canvas(width - gutter - 1, height - 2)
     span = (x[1] - x[0]) or 1.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brightrun_tui.domain import humanize
@@ -65,20 +65,21 @@ def chart_of(
     """The lines of one chart, those of other runs below; with a crosshair the title has the values there."""
     lines: list[Line] = []
     said: list[tuple[str, str]] = []
+    said_of_others: list[tuple[str, str]] = []
     for role, (name, theirs) in zip(OTHERS, others, strict=False):
         if (strand := theirs.get(spec.lines[0].metric)) is not None:
             values = smooth(strand.values) if view.smooth and spec.smooth else strand.values
             lines.append(Line(role, strand.places, values, label=cells.fit(name, min(14, len(name)))))
-            said.append((role, cells.fit(name, min(20, len(name)))))
+            if strand.places:
+                said_of_others.append(
+                    (role, f"{cells.fit(name, min(20, len(name)))} {shown(spec, value_now(strand, view))}")
+                )
     for line in spec.lines:
         strand = strands.get(line.metric)
         if strand is None or not strand.places:
             continue
         whole = Line(line.ink, strand.places, strand.lows, strand.highs)
-        now = (
-            strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
-        )
-        label = f"{line.word} {shown(spec, now)}"
+        label = f"{line.word} {shown(spec, value_now(strand, view))}"
         said.append((line.ink, cells.one_line(label)))
         drawn_label = cells.one_line(line.word) if len(spec.lines) > 1 else ""
         if view.smooth and spec.smooth and line.ink is Ink.FIRST and len(strand.values) >= FEWEST_TO_SMOOTH:
@@ -86,7 +87,12 @@ def chart_of(
             lines.append(Line(line.ink, strand.places, smooth(strand.values), label=drawn_label))
         else:
             lines.append(Line(whole.role, whole.steps, whole.values, whole.highs, drawn_label))
-    return Chart(spec, tuple(lines), tuple(said))
+    return Chart(spec, tuple(lines), (*said, *said_of_others))
+
+
+def value_now(strand: Strand, view: View) -> float:
+    """The value at the crosshair, else the newest one."""
+    return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
 
 
 def marks_of(detail: RunDetail, view: View, begin: float) -> dict[str, list[float]]:
@@ -119,7 +125,7 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
     """Draw the scene: one chart in all the room, or several as a grid, each below its title. Any thread."""
     words = humanize.duration if scene.view.by_time else None
     if len(scene.charts) == 1:
-        return draw(scene.charts[0].lines, width, height, scene.view, scene.marks, words)
+        return _drawn(scene.charts[0], width, height, scene, words)
     across, down = grid_of(width, height, len(scene.charts))
     tile_width, tile_height = width // across, height // down
     rows: list[Row] = []
@@ -127,7 +133,7 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
     for start in range(0, min(len(scene.charts), across * down), across):
         band: list[Row] = [[] for _ in range(tile_height)]
         for chart in scene.charts[start : start + across]:
-            drawing = draw(chart.lines, tile_width - 1, tile_height - 1, scene.view, scene.marks, words)
+            drawing = _drawn(chart, tile_width - 1, tile_height - 1, scene, words)
             bounds = drawing.bounds if any(drawing.bounds) else bounds
             for line, cells_ in zip(
                 band,
@@ -137,6 +143,11 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
                 line += [*cells_, ("axis", " ")]
         rows += band
     return Drawing(rows, bounds)
+
+
+def _drawn(chart: Chart, width: int, height: int, scene: Scene, words: Callable[[float], str] | None) -> Drawing:
+    unit = (chart.spec.unit, chart.spec.unit_word)
+    return draw(chart.lines, width, height, scene.view, scene.marks, words, unit)
 
 
 def _title(chart: Chart, drawing: Drawing, width: int) -> Row:

@@ -20,12 +20,12 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import LOSS, CurveSpec
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.store import metrics
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import BY_ID, bindings
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import Drawing, View
-from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, origin, picture
+from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, origin, picture, value_now
 from brightrun_tui.tui.widgets.curves import curves_of, shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
 from brightrun_tui.tui.widgets.titles import retitle
@@ -190,7 +190,8 @@ class LossChart(Widget, can_focus=True):
     def _turn(self, by: int) -> None:
         known = curves_of(self._detail.curves if self._detail else ())
         if known:
-            self._chosen = known[(known.index(self._spec) + (by if not self.in_grid else 0)) % len(known)].name
+            step = 0 if self.in_grid and by > 0 else by
+            self._chosen = known[(known.index(self._spec) + step) % len(known)].name
             self._grid = False
             self._look(self.view)
 
@@ -345,10 +346,13 @@ class LossChart(Widget, can_focus=True):
                 Content.assemble((f"{signs.get(role, '·')} ", f"${COLOURS[role]}"), cells.one_line(text))
                 for role, text in said
             ]
-        legend += [
-            Content.assemble(("╌ ", f"${COLOURS[f'other-{number}']}"), cells.fit(name, min(16, len(name))))
-            for number, (name, _) in enumerate(self._others[:4], 1)
-        ]
+        for number, (name, one) in enumerate(self._others[:4], 1):
+            role = f"other-{number}"
+            sign = Content.assemble(("╌ ", f"${COLOURS[role]}"), cells.fit(name, min(16, len(name))))
+            curve = one.curves.get(spec.lines[0].metric)
+            if not self.in_grid and curve is not None and curve.steps:
+                sign += Content(f" {shown(spec, value_now(freeze(curve, view, origin(one)), view))}")
+            legend.append(sign)
         bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         if view.cursor is not None:
@@ -362,6 +366,10 @@ class LossChart(Widget, can_focus=True):
             ("by time", view.by_time),
         )
         notes += [Content(word) for word, on in said_words if on]
+        count = len(curves_of(self._detail.curves)) if self._detail is not None else 0
+        if self.in_grid and len(self._specs()) < count:
+            next_, before = BY_ID["chart.next_curve"].key, BY_ID["chart.previous_curve"].key
+            notes.append(Content(f"{len(self._specs())} of {count} curves ({next_} {before} show each)"))
         if self._drawing.left_out is not None:
             notes.append(Content(f"early peak {shown(spec, self._drawing.left_out)} left out"))
         if view.window:

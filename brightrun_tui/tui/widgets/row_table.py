@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,6 +24,8 @@ from brightrun_tui.tui.widgets.shown import shown
 
 KEPT = 400
 """Built rows that are remembered."""
+UNTOUCHED_SECONDS = 10.0
+"""A list that nobody has moved in for so long shows its first rows again, as far as its cursor stays in sight."""
 
 
 class RowTable(ScrollView, can_focus=True):
@@ -74,6 +78,7 @@ class RowTable(ScrollView, can_focus=True):
         self._heading: Callable[[int], Content] | None = None
         self._row_height = 1
         self._cursor = ""
+        self._touched_at = -math.inf
         self._built: dict[object, tuple[object, list[Strip]]] = {}
 
     @property
@@ -104,6 +109,8 @@ class RowTable(ScrollView, can_focus=True):
         self._places = {row.id: place for place, row in enumerate(rows) if row.id}
         if stood is not None and self._places.get(self._cursor, stood) != stood:
             self.call_after_refresh(self._into_sight)
+        if self.scroll_offset.y and time.monotonic() - self._touched_at > UNTOUCHED_SECONDS:
+            self.call_after_refresh(self._up_again)
         if sized:
             self.virtual_size = Size(0, self._head + len(rows) * height)
         if not same:
@@ -187,6 +194,21 @@ class RowTable(ScrollView, can_focus=True):
         elif top + self._row_height > seen + room:
             self.scroll_to(y=top + self._row_height - room, animate=False, force=True)
 
+    def _up_again(self) -> None:
+        """As far towards the first row as the cursor stays in sight: what comes first is what is to be seen."""
+        place = self._places.get(self._cursor)
+        if place is not None:
+            room = self.scrollable_content_region.height - self._head
+            least = max(0, (place + 1) * self._row_height - room)
+            if least < self.scroll_offset.y:
+                self.scroll_to(y=least, animate=False, force=True)
+
+    def on_mouse_scroll_down(self) -> None:
+        self._touched_at = time.monotonic()
+
+    def on_mouse_scroll_up(self) -> None:
+        self._touched_at = time.monotonic()
+
     def _move(self, by: int) -> None:
         ids = self.ids
         if not ids:
@@ -196,6 +218,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def go(self, id_: str) -> None:
         """Move the cursor to ``id_`` as a person does, and say so."""
+        self._touched_at = time.monotonic()
         if id_ != self._cursor and self.choose(id_):
             self.post_message(self.Chosen(self, id_))
 

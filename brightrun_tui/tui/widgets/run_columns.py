@@ -13,7 +13,7 @@ from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.places import place
-from brightrun_tui.tui.widgets.run_text import STATE_STYLE, progress
+from brightrun_tui.tui.widgets.run_text import STATE_STYLE, alarmed, progress
 
 Cell = str | Content
 
@@ -167,8 +167,12 @@ def column_at(x: int, width: int, wanted: Sequence[str]) -> str:
     return "name"
 
 
-def table_row(run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], mark: str, silent: bool) -> Content:
-    """One line: a mark, the name, the columns. ``silent``: nothing was heard of a run that should be working."""
+def table_row(
+    run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], mark: str, silent: bool, alert: str
+) -> Content:
+    """One line: a mark, the name, the columns. ``silent``: nothing was heard of a run that should be working; ``alert``: the
+    level of what is wrong with it.
+    """
     parts: list[Content | str] = [
         Content.styled(f"{mark or ' '} ", "bold $accent"),
         Content.styled(cells.fit(run.name, name_width(width, wanted)), "bold"),
@@ -176,6 +180,7 @@ def table_row(run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], ma
     for column in columns_for(width, wanted):
         made = "silent" if silent and column.name == "left" else column.cell(run, vitals)
         text = made if isinstance(made, Content) else Content(cells.one_line(made))
+        text = alarmed(text, alert) if column.name == "state" else text
         text = text.truncate(column.width, ellipsis=True)
         gap = max(0, column.width - text.cell_length)
         parts += [" ", text.pad_right(gap) if column.left else text.pad_left(gap)]

@@ -9,10 +9,10 @@ from typing import Any
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.alerts import RunAlert
+from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
@@ -48,8 +48,10 @@ def how_many(runs: Sequence[Run]) -> list[str]:
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
 
 
-def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = False) -> Content:
-    """One line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard of it."""
+def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = False, alert: str = "") -> Content:
+    """One line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard of it;
+    ``alert``: the level of what is wrong with it.
+    """
     width -= 2 if mark else 0
     state = Content.assemble(
         (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
@@ -61,8 +63,14 @@ def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = 
     second = progress(run, 18 if width > 70 else 12)
     right = right.pad_left(max(0, 16 - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
-    word = Content.styled(cells.fit(run.state, 12), STATE_STYLE[run.state])
+    word = alarmed(Content.styled(run.state, STATE_STYLE[run.state]), alert)
+    word = word.pad_right(max(0, 12 - word.cell_length))
     return Content.assemble(state, (cells.fit(run.name, name_width), "bold"), " ", word, " ", second, " ", right)
+
+
+def alarmed(state: Content, level: str) -> Content:
+    """A state, and behind it a mark where something is wrong with the run."""
+    return Content.assemble(state, " ", ("!", f"bold ${level}")) if level else state
 
 
 def named(run: Run, width: int) -> Content:
@@ -163,8 +171,8 @@ def summary(
     ]
     if run.stop_after and run.active:
         lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width)[:1]
-    if run.notices and run.notices[-1].level != "info" and run.active:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(run.notices[-1].message)), width)[:2]
+    if (notice := _told(run)) is not None:
+        lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(notice.message)), width)[:2]
     if run.failure is not None and run.state == "failed":
         lines += reflow.text(
             Content.assemble(("✗ ", "bold $error"), (cells.plain(run.failure.cause), "$error")), width
@@ -172,6 +180,12 @@ def summary(
         if run.failure.fix or run.failure.suggestion:
             lines += reflow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
     return lines
+
+
+def _told(run: Run) -> Notice | None:
+    """The newest warning of the engine about a run at work; what the numbers say is judged anew."""
+    told = [one for one in run.notices if one.code not in ALERT_CODES]
+    return told[-1] if told and told[-1].level != "info" and run.active else None
 
 
 def _fix_words(run: Run) -> str:
