@@ -8,7 +8,7 @@ from typing import Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brightrun_tui.domain.spending import Spending
+from brightrun_tui.domain.spending import Spending, Usd
 from brightrun_tui.domain.time_parts import TimeParts
 
 GIB = 1024**3
@@ -53,15 +53,15 @@ class Offer(BaseModel):
     id: str
     provider: str
     hardware: Hardware
-    price_per_hour: float = 0.0
+    price_per_hour: Usd = 0.0
     region: str = ""
     reliability: float | None = None
     interruptible: bool = False
-    once_usd: float = 0.0
+    once_usd: Usd = 0.0
     tier: str = ""
     network_mbps: float | None = None
     host_id: str = ""
-    storage_per_hour: float = 0.0
+    storage_per_hour: Usd = 0.0
     cuda: str = ""
     gpu_id: str = ""
     busy: str = ""

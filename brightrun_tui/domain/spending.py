@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
+
+Usd = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+"""An amount, or a rate an hour, as a provider tells it: with anything else every comparison with a budget would be false."""
 
 FULL_BILL = 0.9
 """A bill below this share of rate × seconds has not come in whole yet: providers bill hour by hour, and late."""
@@ -21,8 +25,8 @@ class Bill(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    usd: float
-    storage: float | None = None
+    usd: Usd
+    storage: Usd | None = None
 
 
 class Spending(BaseModel):

@@ -13,6 +13,7 @@ from brightrun_tui.domain.errors import (
     BrightrunError,
     DamagedRecordError,
     RejectedRequestError,
+    StoreError,
     UnclearError,
     UsageError,
 )
@@ -237,10 +238,12 @@ async def note_bill(db: Database, provider: Provider, lease: Lease) -> Lease:
     """Put on record what the provider itself has charged, as far as it says so."""
     try:
         said = await provider.billed(lease.provider_id, lease.created_at)
-    except BrightrunError as error:
+        bill = said if isinstance(said, Bill) or said is None else Bill(usd=said)
+    except StoreError:
+        raise
+    except Exception as error:  # whatever is wrong with one bill keeps no other from being asked for
         log.info("lease %s: no bill yet (%s)", lease.name, error)
         return lease
-    bill = said if isinstance(said, Bill) or said is None else Bill(usd=said)
     if bill is None or (bill.usd, bill.storage) == (lease.billed_usd, lease.billed_storage_usd):
         return lease
     await leases.book(db, lease, "billed", bill.usd - (lease.billed_usd or 0.0))

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.slots import GpuRequest, Seats
-from brightrun_tui.domain.spending import Bill
+from brightrun_tui.domain.spending import Bill, Usd
 from brightrun_tui.hosts.boot import GuardOptions
 
 MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
@@ -47,10 +47,10 @@ class Machine(BaseModel):
     ssh_host: str = ""
     ssh_port: int = 22
     ssh_user: str = "root"
-    price_per_hour: float = 0.0
+    price_per_hour: Usd = 0.0
     created_at: float | None = None
     gpu: str = ""
-    billed_per_hour: float | None = None
+    billed_per_hour: Usd | None = None
     running_since: float | None = None
     interrupted: bool = False
     problem: str = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from datetime import datetime
@@ -22,6 +21,7 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
+from brightrun_tui.providers.amounts import Quantity, balance, bill, distinct, quantity
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
@@ -79,7 +79,7 @@ class _Pod(_Tolerant):
     id: str = Field(min_length=1)
     name: str | None = None
     status: str | None = None
-    cost: float | None = None
+    cost: Quantity = None
     ssh: _Ssh | None = None
     env: dict[str, Any] | None = None
     gpu: _Gpu | None = None
@@ -87,8 +87,8 @@ class _Pod(_Tolerant):
 
 
 class _Price(_Tolerant):
-    secure: float | None = None
-    community: float | None = None
+    secure: Quantity = None
+    community: Quantity = None
 
 
 class _Cuda(_Tolerant):
@@ -215,14 +215,11 @@ class RunPod:
         records = document.get("records") if isinstance(document, dict) else None
         if not isinstance(records, list):
             raise self._client.unreadable("billing without records")
-        ours = [record for record in records if record.get("podId") == machine_id]
-        if not ours:
-            return None
-        disk = [float(record["diskAmount"]) for record in ours if record.get("diskAmount") is not None]
-        return Bill(
-            usd=math.fsum(float(record.get("totalAmount") or 0) for record in ours),
-            storage=math.fsum(disk) if len(disk) == len(ours) else None,
-        )
+        ours = distinct(record for record in records if isinstance(record, dict) and record.get("podId") == machine_id)
+        try:
+            return bill(ours, amount="totalAmount", disk="diskAmount") if ours else None
+        except ValueError as error:
+            raise self._client.unreadable(str(error)) from None
 
     async def close(self) -> None:
         await self._client.close()
@@ -309,8 +306,8 @@ class RunPod:
             raise self._client.unreadable("no account in the answer")
         return Account(
             who=str(me.get("email") or me.get("id") or ""),
-            balance_usd=float(me["clientBalance"]),
-            spend_per_hour_usd=float(me.get("currentSpendPerHr") or 0.0),
+            balance_usd=balance(me["clientBalance"]),
+            spend_per_hour_usd=quantity(me.get("currentSpendPerHr")) or 0.0,
         )
 
     def _parse(self, row: Any) -> _Pod:

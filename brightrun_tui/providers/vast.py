@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import time
@@ -26,6 +25,7 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, accept_key, start_guard
+from brightrun_tui.providers.amounts import balance, bill, distinct
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
@@ -93,11 +93,7 @@ class Vast:
             "PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"}
         )
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
-        return Account(
-            who=str(user.get("email") or user["id"]),
-            balance_usd=float(money) if money is not None else None,
-            spend_per_hour_usd=rate,
-        )
+        return Account(who=str(user.get("email") or user["id"]), balance_usd=balance(money), spend_per_hour_usd=rate)
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)
@@ -185,22 +181,27 @@ class Vast:
     async def billed(self, machine_id: str, since: float) -> Bill | None:
         day = {"gte": int(since) - 86400, "lte": int(time.time()) + 86400}
         params = {"select_filters": json.dumps({"day": day, "type": {"in": ["instance"]}}), "limit": "500"}
+        ours: list[dict[str, Any]] = []
         for _ in range(MOST_PAGES):
             document = await self._client.ask("GET", "api/v0/charges/", kind="list", params=params)
             rows = document.get("results") if isinstance(document, dict) else None
             if not isinstance(rows, list):
                 raise self._client.unreadable("charges without results")
-            for row in rows:
-                if row.get("source") == f"instance-{machine_id}":
-                    parts = [(item.get("type"), float(item.get("amount") or 0)) for item in row.get("items") or []]
-                    if not parts:
-                        return Bill(usd=float(row.get("amount") or 0))
-                    disk = math.fsum(amount for kind, amount in parts if kind == "disk")
-                    return Bill(usd=math.fsum(amount for _, amount in parts), storage=disk)
+            ours += [row for row in rows if isinstance(row, dict) and row.get("source") == f"instance-{machine_id}"]
             if not document.get("next_token"):
-                return None
+                return self._bill(distinct(ours))
             params = {**params, "after_token": str(document["next_token"])}
-        return None
+        raise self._client.unreadable("charges without end")
+
+    def _bill(self, rows: list[dict[str, Any]]) -> Bill | None:
+        """The rows of one instance, a day or the whole time each; their items say what the money is for."""
+        items = [item for row in rows for item in row.get("items") or () if isinstance(item, dict)]
+        try:
+            if all(row.get("items") for row in rows):
+                return bill(items, amount="amount", disk_rows=("type", "disk")) if rows else None
+            return bill(rows, amount="amount")
+        except ValueError as error:
+            raise self._client.unreadable(str(error)) from None
 
     async def close(self) -> None:
         await self._client.close()
@@ -240,7 +241,8 @@ class Vast:
                 except ValidationError:
                     continue
                 bid = round(ask.min_bid * self.settings.bid_factor, 4) if kind == "bid" else None
-                found.append(ask.offer(disk_gb=disk, download_gb=download, upload_gb=need.upload / 10**9, bid=bid))
+                offer = ask.offer(disk_gb=disk, download_gb=download, upload_gb=need.upload / 10**9, bid=bid)
+                found += [offer] if offer else []
         return cheapest_first(found, need)
 
     async def _page(self, params: dict[str, str]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.providers.amounts import Quantity, quantity
 from brightrun_tui.providers.base import Machine, MachineStatus
 from brightrun_tui.providers.gpus import peak_flops
 
@@ -25,7 +26,7 @@ _STATUS: dict[str, MachineStatus] = {
 }
 
 Text = Annotated[str, BeforeValidator(lambda value: "" if value is None else str(value).strip())]
-Number = Annotated[float, BeforeValidator(lambda value: 0.0 if value is None else value)]
+Number = Annotated[float, BeforeValidator(lambda value: quantity(value) or 0.0)]
 
 
 class _Tolerant(BaseModel):
@@ -54,8 +55,11 @@ class VastOffer(_Tolerant):
     reliability2: float | None = None
     geolocation: Text = ""
 
-    def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer:
-        """With ``bid`` (US dollars per hour, disk not included) an interruptible one."""
+    def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer | None:
+        """With ``bid`` (US dollars per hour, disk not included) an interruptible one; None where it has no price."""
+        price = self.dph_base if bid is None else bid
+        if not price:
+            return None
         storage = disk_gb * self.storage_cost / 30 / 24
         share = self.cpu_cores_effective / self.cpu_cores if self.cpu_cores else 1.0
         reliability = self.reliability2 if self.reliability2 is not None else self.reliability
@@ -63,7 +67,7 @@ class VastOffer(_Tolerant):
             id=str(self.id) if bid is None else f"{self.id}@{bid:.4f}",
             provider="vast",
             region=self.geolocation,
-            price_per_hour=(self.dph_base if bid is None else bid) + storage,
+            price_per_hour=price + storage,
             storage_per_hour=storage,
             reliability=reliability,
             interruptible=bid is not None,
@@ -104,8 +108,8 @@ class VastInstance(_Tolerant):
     dph_total: Number = 0.0
     storage_total_cost: Number = 0.0
     is_bid: bool | None = None
-    start_date: float | None = None
-    uptime_mins: float | None = None
+    start_date: Quantity = None
+    uptime_mins: Quantity = None
 
     def machine(self) -> Machine:
         """The same in our words. Direct SSH comes first, the provider's proxy after it."""
