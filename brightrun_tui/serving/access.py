@@ -5,8 +5,8 @@ from __future__ import annotations
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.keys import KeyRing
-from brightrun_tui.serving.openai_requests import RequestRefused
 
 
 class BearerKey:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from brightrun_tui.serving.openai_requests import Ask, Dialect
+from brightrun_tui.serving.ask import Ask, Dialect
 
 
 @dataclass(frozen=True)

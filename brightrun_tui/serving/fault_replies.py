@@ -9,8 +9,8 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from brightrun_tui.serving.answers import failure
+from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone
-from brightrun_tui.serving.openai_requests import RequestRefused
 
 
 async def _refused(request: Request, error: Exception) -> Response:

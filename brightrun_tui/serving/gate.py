@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
+from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.kept_answers import add_answer
@@ -31,15 +32,7 @@ from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
 from brightrun_tui.serving.metrics import exposition
-from brightrun_tui.serving.openai_requests import (
-    DEFAULT_NEW_TOKENS,
-    ROUTES,
-    Ask,
-    Dialect,
-    RequestRefused,
-    model_of,
-    parse,
-)
+from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, model_of, parse
 from brightrun_tui.serving.process import shorten_log
 from brightrun_tui.serving.prompts import Prompt
 from brightrun_tui.serving.segments import MARKERS

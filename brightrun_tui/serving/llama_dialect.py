@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from typing import Any
 
-from brightrun_tui.serving.openai_requests import Ask
+from brightrun_tui.serving.ask import Ask
 from brightrun_tui.serving.segments import Part, Segments, read_call
 
 PATH = "/v1/completions"

@@ -6,12 +6,13 @@ had not been asked. Here every field is declared; one that would change the answ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from pydantic_core import from_json
 
+from brightrun_tui.serving.ask import Ask, RequestRefused
+from brightrun_tui.serving.openai_messages import Message, Name, ResponseMessage, Strict, Tool
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.structured import (
     FlatJsonSchema,
@@ -27,63 +28,9 @@ DEFAULT_NEW_TOKENS = 1024
 GREEDY_BELOW = 1e-4
 """A temperature so small that sampling is choosing the likeliest: a hundredth in the logits is a factor of e¹⁰⁰."""
 
-Dialect = Literal["chat", "completions", "responses"]
 Tokens = Annotated[int, Field(ge=1, lt=2**31)]
 Penalty = Annotated[float, Field(ge=-2, le=2)]
-Name = Annotated[str, Field(max_length=512)]
 Stop = Annotated[str, Field(max_length=64)]
-
-
-class RequestRefused(Exception):
-    """A request that is not served, as HTTP status and OpenAI's error object."""
-
-    def __init__(
-        self,
-        message: str,
-        *,
-        param: str | None = None,
-        code: str | None = None,
-        status: int = 400,
-        kind: str = "invalid_request_error",
-    ) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {"error": {"message": message, "type": kind, "param": param, "code": code}}
-
-
-@dataclass(frozen=True)
-class Ask:
-    """A request that can be honoured. ``body`` is what the engine gets, without ``model``, ``stream``, prompt and length limit.
-
-    ``messages`` and ``tools`` are the conversation as a chat template takes it; where there is none, ``prompt`` is what the
-    model reads. ``stops`` are the strings at which the answer ends. ``new_tokens`` is the longest answer wanted, None when the
-    caller did not say. ``usage``: token counts at a stream's end. ``n``: how many answers. ``logprobs``: with how many of the
-    likeliest tokens, None for none. ``schema``: of the JSON that the answer must be; ``call_schema``: of the call of a tool.
-    ``needs``: fields that not every engine can honour.
-    """
-
-    dialect: Dialect
-    model: str
-    stream: bool
-    body: dict[str, Any]
-    messages: list[dict[str, Any]] | None = None
-    tools: list[dict[str, Any]] | None = None
-    prompt: str = ""
-    stops: tuple[str, ...] = ()
-    new_tokens: int | None = None
-    usage: bool = False
-    n: int = 1
-    logprobs: int | None = None
-    schema: dict[str, Any] | None = None
-    call_schema: dict[str, Any] | None = None
-    needs: tuple[str, ...] = ()
-
-    @property
-    def bytes(self) -> int:
-        """The size of what was said, without chat template and tools."""
-        return len(self.prompt.encode()) + sum(len(message["content"].encode()) for message in self.messages or ())
-
-
 _NEEDED = ("top_k", "min_p", "repetition_penalty")
 _SAMPLES = {"top_p", "top_k", "min_p"}
 """Who sets one of these wants answers to be drawn."""
@@ -91,90 +38,12 @@ MAX_ANSWERS = 8
 MAX_LOGPROBS = 20
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _TextPart(_Strict):
-    """Only text: a text model would drop an image without a word."""
-
-    type: Literal["text", "input_text", "output_text"]
-    text: str
-    annotations: Annotated[list[Any], Field(max_length=1024)] | None = None
-    logprobs: Annotated[list[Any], Field(max_length=0)] | None = None
-
-
-class _Function(_Strict):
-    name: Name
-    arguments: dict[str, Any]
-
-    @field_validator("arguments", mode="before")
-    @classmethod
-    def _as_object(cls, given: Any) -> Any:
-        """OpenAI sends them as JSON in a string; a chat template goes through them."""
-        try:
-            return from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
-        except ValueError:
-            raise ValueError("must be a JSON object in a string") from None
-
-
-class _ToolCall(_Strict):
-    id: Name | None = None
-    type: Literal["function"] = "function"
-    function: _Function
-    index: int | None = None
-
-    def plain(self) -> dict[str, Any]:
-        return self.model_dump(include={"id", "type", "function"})
-
-
-class _Tool(_Strict):
-    """What stands in ``function`` is between the caller and the chat template."""
-
-    type: Literal["function"]
-    function: dict[str, Any]
-
-
-class _Message(_Strict):
-    """One turn. Earlier answers come back as OpenAI's client dumps them; what a model thought is not told to it again."""
-
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Annotated[list[_TextPart], Field(max_length=4096)] | None = None
-    name: Name | None = None
-    refusal: None = None
-    annotations: Annotated[list[Any], Field(max_length=1024)] | None = None
-    audio: None = None
-    function_call: None = None
-    reasoning_content: str | None = None
-    tool_calls: Annotated[list[_ToolCall], Field(max_length=128)] | None = None
-    tool_call_id: Name | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """As a chat template takes it: text in one string, and ``developer`` under its older name.
-
-        Parts become lines, as in training, and as vLLM does. Beside calls of tools no text is told.
-        """
-        parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content or ()]
-        content = "" if self.tool_calls else "\n".join(parts)
-        document: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": content}
-        if self.tool_calls:
-            document["tool_calls"] = [call.plain() for call in self.tool_calls]
-        return document | ({"tool_call_id": self.tool_call_id} if self.tool_call_id is not None else {})
-
-
-class _ResponseMessage(_Message):
-    type: Literal["message"] | None = None
-    id: Name | None = None
-    status: Name | None = None
-    phase: Name | None = None
-
-
-class _ResponseText(_Strict):
+class _ResponseText(Strict):
     format: TextFormat | JsonObject | FlatJsonSchema | None = Field(None, discriminator="type")
     verbosity: Literal["medium"] | None = None
 
 
-class _Common(_Strict):
+class _Common(Strict):
     """Fields of every dialect. Those from ``user`` on change nothing in the answer and are not passed on."""
 
     model: Name
@@ -233,7 +102,7 @@ class _Generation(_Common):
 class ChatRequest(_Generation):
     """``POST /v1/chat/completions``."""
 
-    messages: Annotated[list[_Message], Field(min_length=1, max_length=4096)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)]
     max_completion_tokens: Tokens | None = None
     logit_bias: (
         Annotated[
@@ -242,7 +111,7 @@ class ChatRequest(_Generation):
         ]
         | None
     ) = None
-    tools: Annotated[list[_Tool], Field(max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
@@ -337,7 +206,7 @@ class CompletionRequest(_Generation):
 class ResponseRequest(_Common):
     """``POST /v1/responses``: one answer, without memory of earlier ones."""
 
-    input: str | Annotated[list[_ResponseMessage], Field(min_length=1, max_length=4096)]
+    input: str | Annotated[list[ResponseMessage], Field(min_length=1, max_length=4096)]
     instructions: str | None = None
     max_output_tokens: Tokens | None = None
     background: Literal[False] | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.process import python
-from brightrun_tui.serving.openai_requests import Ask, RequestRefused
+from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.renderer import EXIT_MEMORY
 

@@ -18,7 +18,8 @@ import uvicorn
 
 from brightrun_tui import serving
 from brightrun_tui.serving import front
-from brightrun_tui.serving.openai_requests import RequestRefused, parse
+from brightrun_tui.serving.ask import RequestRefused
+from brightrun_tui.serving.openai_requests import parse
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.process import LOG, MAX_LOG_BYTES, shorten_log
 from brightrun_tui.serving.prompts import ENDLESS, TOO_LARGE, Prompts
