@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from brightrun_tui.datasets.mark_words import Meaning, meaning_of
 from brightrun_tui.datasets.marks import learnt
+from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     CONVERSATIONS,
@@ -139,8 +139,8 @@ def turns_in(value: Any) -> Any:
     """
     if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = json_of(value)
+        except ValueError:
             value = _literal(value)
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from brightrun_tui.datasets.nesting import MAX_DEPTH
 from brightrun_tui.datasets.source import (
     GuardedReader,
     Literal,
@@ -26,7 +27,6 @@ from brightrun_tui.datasets.source import (
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
-MAX_DEPTH = 100
 MAX_HEADER_FIELDS = 20
 _CHUNK = 256 * 1024
 _LONGEST_CHUNK = 4 * 1024 * 1024

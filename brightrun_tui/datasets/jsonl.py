@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from brightrun_tui.datasets.nesting import MAX_DEPTH, is_deep
 from brightrun_tui.datasets.source import (
     Literal,
     Row,
@@ -37,6 +38,8 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
             value = decoder.decode(text)
         except (ValueError, RecursionError) as error:
             raise _broken(file, number, line, error) from None
+        if is_deep(text, value):
+            raise _broken(file, number, line, RecursionError())
         yield Row(number, value, f"line {number}")
 
 
@@ -65,7 +68,10 @@ class _NotJson(ValueError):
 def _broken(file: SourceFile, number: int, line: str, error: ValueError | RecursionError) -> DatasetError:
     if isinstance(error, RecursionError):
         return DatasetError(
-            "a line is nested too deeply", where=file.at(number), fix=_EXPORT_AGAIN, kind=ErrorKind.DATASET_NESTING
+            f"a line is nested more than {MAX_DEPTH} levels deep",
+            where=file.at(number),
+            fix=_EXPORT_AGAIN,
+            kind=ErrorKind.DATASET_NESTING,
         )
     if isinstance(error, _NotJson):
         return not_a_number(file.at(number), str(error))

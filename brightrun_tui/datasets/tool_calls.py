@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.domain.dataset import ToolCall
 
@@ -96,6 +96,6 @@ def _from_text(given: Any) -> Any:
     if not isinstance(given, str):
         return given
     try:
-        return json.loads(given) if given.strip() else None
-    except (ValueError, RecursionError):
+        return json_of(given) if given.strip() else None
+    except ValueError:
         return given

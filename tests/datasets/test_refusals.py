@@ -48,6 +48,12 @@ REFUSED = [
     ("nan.json", '[{"prompt": "a",\n"completion": NaN}]', "dataset_nan", ":2:15"),
     ("deep.json", "[1," + "[" * 1_000_000, "dataset_nesting", ", entry 2"),
     ("deep.jsonl", GOOD + "[" * 200_000 + "]" * 200_000 + "\n", "dataset_nesting", ":2"),
+    (
+        "deeper.jsonl",
+        GOOD + '{"prompt": "a", "completion": ' + '{"b":' * 500 + "1" + "}" * 501 + "\n",
+        "dataset_nesting",
+        ":2",
+    ),
     ("digits.json", '[{"id": ' + "9" * 9000 + "}]", "dataset_broken_json", ", entry 1"),
     ("half.json", '[{"id": "\\udc00"}]', "dataset_encoding", ", entry 1"),
     ("digits.jsonl", GOOD + '{"prompt": "a", "completion": ' + "9" * 9000 + "}\n", "dataset_broken_json", ":2"),
