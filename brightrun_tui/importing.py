@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,3 +20,20 @@ def without_garbage_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+@contextmanager
+def without_torch() -> Iterator[None]:
+    """For importing transformers where only its tokenizers are wanted.
+
+    What cannot be imported is not there, so transformers does without, for the whole process: 60 MB instead of 250, and a third
+    of the time. Afterwards others may import it. Nothing happens where it is imported already.
+    """
+    if "torch" in sys.modules:
+        yield
+        return
+    sys.modules["torch"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules["torch"]

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import gc
+import os
 import signal
 from collections import Counter
 
 import hypothesis
 import pytest
 
+from brightrun_tui.process import WITHOUT_COMPILER
 from tests import made_once
+
+# As in every process of ours that imports torch.
+for _name, _value in WITHOUT_COMPILER.items():
+    os.environ.setdefault(_name, _value)
 
 # How long a busy machine takes says nothing about what is tested.
 hypothesis.settings.register_profile(

@@ -14,7 +14,9 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from brightrun_tui.domain.token_view import TokenRequest
 from brightrun_tui.verbs import COMMANDS
+from tests.toy_base import toy_base
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "brightrun_tui"
@@ -55,6 +57,21 @@ def test_opening_the_app_needs_no_torch() -> None:
 def test_the_engine_needs_neither_torch_nor_textual() -> None:
     """The process that lives on in the background stays small."""
     assert not modules_after("import brightrun_tui.orchestrator.__main__") & {*HEAVY, "textual"}
+
+
+def test_tokens_are_made_without_torch(tmp_path: Path) -> None:
+    """Before a machine is rented, and to look at: the tokenizer is all it takes, so nobody waits for the libraries of models."""
+    from tests.trainer.conftest import make_records, write_run
+
+    base = toy_base()
+    specification = (write_run(tmp_path, base) / "spec.json").read_text("utf-8")
+    request = TokenRequest(record=make_records(1)[0]).model_dump_json()
+    made = f"from brightrun_tui.trainer.tokenise import main; assert main({str(tmp_path)!r}, {str(base)!r}) == 0"
+    shown = f"from brightrun_tui.trainer.show_tokens import main; assert main({str(base)!r}) == 0; sys.stdout = sys.__stdout__"
+    for given, code in ((specification, made), (request, shown)):
+        loaded = modules_after(f"import io, sys; sys.stdin = io.StringIO({given!r}); {code}")
+        assert "transformers" in loaded and "torch" not in loaded
+    assert (tmp_path / "data/tokens.safetensors").is_file()
 
 
 def test_help_needs_its_three_libraries_and_nothing_else() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.token_view import TokenExample, TokenPiece, TokenRequest, TokenView
-from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.importing import without_garbage_collection, without_torch
 
 
 def main(tokenizer_directory: str) -> int:
@@ -34,7 +34,7 @@ class _Viewer:
     """A tokenizer with its template, and the objectives that were asked for."""
 
     def __init__(self, directory: str) -> None:
-        with without_garbage_collection():
+        with without_garbage_collection(), without_torch():
             from brightrun_tui.trainer import objectives  # noqa: F401  also what it imports, while nothing is collected
             from brightrun_tui.trainer.data.examples import require_offsets
             from brightrun_tui.trainer.data.template import chat_template

@@ -14,15 +14,17 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.importing import without_garbage_collection, without_torch
 
 
 def main(run_directory: str, tokenizer_directory: str) -> int:
     """Returns the exit code."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true", TRANSFORMERS_VERBOSITY="error")
-    from brightrun_tui.trainer.data.prepare import prepare_data
-    from brightrun_tui.trainer.data.template import chat_template
-    from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, longest_context
-    from brightrun_tui.trainer.objectives import load_objective
+    with without_garbage_collection(), without_torch():
+        from brightrun_tui.trainer.data.prepare import prepare_data
+        from brightrun_tui.trainer.data.template import chat_template
+        from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, longest_context
+        from brightrun_tui.trainer.objectives import load_objective
 
     spec = RunSpec.model_validate_json(sys.stdin.read())
     objective = spec.settings.training.objective

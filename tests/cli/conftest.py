@@ -93,7 +93,7 @@ def brightrun(tmp_path: Path) -> Iterator[CommandLine]:
     for process in line.processes():
         with suppress(psutil.NoSuchProcess):  # a worker in waiting ends with its engine
             process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ def press(seeded: CommandLine, keys: str, *arguments: str) -> str:
                 time.sleep(0.01)
             os.write(leader, keys[asked].encode())
             asked += 1
-    process.wait(30)
+    process.wait(60)
     os.close(leader)
     return screen.decode()
 
@@ -222,7 +222,7 @@ def test_a_closed_pipe_is_no_error(seeded: CommandLine) -> None:
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
-    process.wait(30)
+    process.wait(60)
 
 
 def test_locate_names_what_it_names(brightrun: CommandLine) -> None:
@@ -261,7 +261,7 @@ def test_a_damaged_run_is_shown_beside_the_others_and_deleted_by_the_engine(seed
     assert seeded("costs", "--json").code == 0 and seeded("reconcile", "--json").code == 0
     assert seeded("runs", "delete", "faq", "--yes", "--json").document["deleted"] == "cccc3333"
     assert seeded("runs", "--json").document["damaged"] == [] and not directory.exists()
-    assert worker.wait(10) == -9
+    assert worker.wait(60) == -9
 
 
 def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:

@@ -29,7 +29,7 @@ NEED = Need(gpu_memory=20 * 1024**3, disk=40 * GB)
 OURS = "abcd1234"
 
 
-async def until(fact: Callable[[], Any], seconds: float = 15.0) -> Any:
+async def until(fact: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait for a fact (a function, or an async one) to become true; fail when it does not in time."""
     deadline = time.monotonic() + seconds
     while True:

@@ -45,7 +45,7 @@ def test_a_run_survives_kill_9_with_the_very_same_curve(
     assert losses == calm.setdefault("losses", losses), "the interrupted run learnt something else than the calm one"
     models = home.json("models")["models"]
     assert [(m["name"], m["version"]) for m in models] == [("toy", 1)]
-    wait_until(lambda: not home.processes(ENGINE) and not home.processes(WORKER), "nothing is left running", 30)
+    wait_until(lambda: not home.processes(ENGINE) and not home.processes(WORKER), "nothing is left running")
 
 
 @pytest.mark.slow

@@ -40,14 +40,14 @@ def test_a_hung_worker_is_stopped_from_the_command_line_and_goes_on_after_a_retr
         lambda: "does not answer" in (out := home.command("runs", "show", run_id).stdout) and out, "it is seen"
     )
     assert "asked to stop" in shown and "ends it in" in shown
-    run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped", 30)
+    run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped")
     assert not home.processes(WORKER) and run.failure is None
     assert home.command("runs", "retry", run_id).returncode == 0
     wait_until(lambda: home.run(run_id).step > run.step + 5, "it goes on")
     assert not list((home.root / "data" / "runs" / run_id).glob(".events*"))
     done = home.command("runs", "stop", run_id, "--force", "--yes")
     assert "is killed; its newest checkpoint stays" in done.stdout + done.stderr
-    run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped", 30)
+    run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped")
     assert sorted(home.losses(run_id)) == list(range(1, run.step + 1))
 
 
@@ -73,7 +73,7 @@ def test_a_hung_worker_on_a_rented_machine_is_stopped_and_the_machine_returned(
     run_id = begin(home, "vast")
     wait_until(lambda: home.run(run_id).step == 3, "it trains", 120)
     assert home.json("runs", "stop", run_id)["state"] == "stopping"
-    run = wait_until(lambda: (r := home.run(run_id)).state in ("stopped", "failed") and r, "it is stopped", 60)
+    run = wait_until(lambda: (r := home.run(run_id)).state in ("stopped", "failed") and r, "it is stopped")
     assert (run.state, run.ending) == ("stopped", "killed")
-    wait_until(lambda: all(lease.state == "released" for lease in books(home, run_id)), "its machine is returned", 60)
+    wait_until(lambda: all(lease.state == "released" for lease in books(home, run_id)), "its machine is returned")
     assert not clouds.vast.alive()

@@ -22,6 +22,8 @@ from tests.clouds.core import Instance
 from tests.clouds.fixtures import Rig, until
 
 TICK = 0.1
+REACHED = 3.0
+"""Seconds in which even a busy machine is reached, and heard of again: a shorter silence would end it before."""
 
 
 async def rent(
@@ -42,7 +44,7 @@ def state(instance: Instance) -> dict[str, Any]:
 async def hand(rig: Rig, instance: Instance) -> SshHost:
     provider = rig.open[0]
     host = rig.host(await rig.running(provider, await provider.inspect(instance.id)))
-    await first_contact(host, 5, pause=0.05)
+    await first_contact(host, 60, pause=0.05)
     return host
 
 
@@ -56,11 +58,11 @@ async def test_the_lease_ends_at_its_deadline_with_nobody_there(rig: Rig) -> Non
 
 async def test_silence_ends_an_idle_lease(rig: Rig) -> None:
     instance = await rent(rig, silence=1.0)
-    await until(lambda: not instance.alive, 10)
+    await until(lambda: not instance.alive)
 
 
 async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: Rig) -> None:
-    instance = await rent(rig, silence=1.0)
+    instance = await rent(rig, silence=REACHED)
     host = await hand(rig, instance)
     await host.start(
         "worker", ["sh", "-c", "for i in 1 2 3 4 5 6; do echo {} >> events.jsonl; sleep 0.5; done"], environment={}
@@ -69,7 +71,7 @@ async def test_training_is_not_disturbed_by_silence_and_its_end_is_noticed(rig: 
     machine, told = instance.machine, list[str]()
     assert machine is not None
     rig.cloud.before_end = lambda ended: told.extend(file.read_text() for file in machine.home.rglob("events.jsonl"))
-    await until(lambda: not instance.alive, 20)
+    await until(lambda: not instance.alive)
     assert told == ["{}\n" * 6], "it trained to its end"
 
 
@@ -82,9 +84,9 @@ async def train_and_leave(rig: Rig, instance: Instance) -> None:
 
 async def test_a_result_that_nobody_has_fetched_is_kept_and_the_guard_says_so(rig: Rig) -> None:
     """Where a stopped machine keeps its disk it is stopped, and costs its disk only; elsewhere it waits."""
-    instance = await rent(rig, silence=1.0, keep=600.0)
+    instance = await rent(rig, silence=REACHED, keep=600.0)
     await train_and_leave(rig, instance)
-    await until(lambda: state(instance).get("state") == "keeping", 10)
+    await until(lambda: state(instance).get("state") == "keeping")
     assert 590 < state(instance)["keeps_seconds"] <= 600
     if rig.name == "vast":
         await until(lambda: instance.stage == "stopped")
@@ -95,57 +97,57 @@ async def test_a_result_that_nobody_has_fetched_is_kept_and_the_guard_says_so(ri
 
 
 async def test_a_result_is_kept_no_longer_than_that_and_not_at_all_once_it_is_home(on_runpod: Rig) -> None:
-    short = await rent(on_runpod, silence=1.0, keep=2.0)
+    short = await rent(on_runpod, silence=REACHED, keep=2.0)
     await train_and_leave(on_runpod, short)
-    await until(lambda: not short.alive, 10)
-    collected = await rent(on_runpod, silence=1.0, keep=600.0)
+    await until(lambda: not short.alive)
+    collected = await rent(on_runpod, silence=REACHED, keep=600.0)
     host = await hand(on_runpod, collected)
     await host.write("manifest.json", b"{}")
     await note_collected(host)
     await host.close()
-    await until(lambda: not collected.alive, 10)
+    await until(lambda: not collected.alive)
 
 
 async def test_a_worker_killed_without_a_word_counts_as_idle(rig: Rig) -> None:
-    instance = await rent(rig, silence=1.0)
+    instance = await rent(rig, silence=REACHED)
     host = await hand(rig, instance)
     await host.start("worker", ["sleep", "600"], environment={})
     await host.signal("worker", 9)
     await host.close()
-    await until(lambda: not instance.alive, 10)
+    await until(lambda: not instance.alive)
 
 
 async def test_heartbeats_hold_the_lease_and_move_its_deadline(rig: Rig) -> None:
-    instance = await rent(rig, seconds=2.5, silence=1.0)
+    instance = await rent(rig, seconds=2 * REACHED, silence=REACHED)
     host = await hand(rig, instance)
-    until_then = time.monotonic() + 4.0
+    until_then = time.monotonic() + 2.5 * REACHED
     while time.monotonic() < until_then:
         await beat(host, 30.0)
         assert instance.alive
         await until(lambda: state(instance).get("ends_at", 0) - time.time() > 20)
     await beat(host, 0.5)
-    await until(lambda: not instance.alive, 5)
+    await until(lambda: not instance.alive)
 
 
 async def test_a_provider_that_is_down_is_asked_until_it_listens(rig: Rig) -> None:
     rig.cloud.faults.set("delete_fails", seconds=4.5)
     instance = await rent(rig, seconds=1.5)
     await until(lambda: state(instance).get("state") == "ending")
-    await until(lambda: not instance.alive, 20)
+    await until(lambda: not instance.alive)
     assert rig.cloud.faults.hits["delete_fails"] >= 2
 
 
 async def test_a_delete_that_only_pretends_is_repeated(rig: Rig) -> None:
     rig.cloud.faults.set("delete_ignored", count=2)
     instance = await rent(rig, seconds=1.0)
-    await until(lambda: not instance.alive, 15)
+    await until(lambda: not instance.alive)
     assert instance.touched >= 3
 
 
 async def test_a_key_that_may_only_stop_stops(rig: Rig) -> None:
     rig.cloud.faults.set("scoped_key_refused")
     instance = await rent(rig, seconds=1.0)
-    await until(lambda: instance.stage != "running" and instance.running_since, 10)
+    await until(lambda: instance.stage != "running" and instance.running_since)
     assert instance.stage == "stopped"
 
 
@@ -179,7 +181,7 @@ async def test_an_image_without_our_boot_command_gets_its_guard_over_ssh(on_runp
     provider = on_runpod.open[0]
     await ensure_guard(host, provider.guard_options(time.time() + 1.0))
     await host.close()
-    await until(lambda: not instance.alive, 10)
+    await until(lambda: not instance.alive)
 
 
 def test_the_guard_is_small_enough_for_vast_and_holds_no_secret_of_ours() -> None:

@@ -26,7 +26,7 @@ asyncio.run(main())
 """
 
 
-async def until(fact: object, seconds: float = 20.0) -> None:
+async def until(fact: object, seconds: float = 60.0) -> None:
     assert callable(fact)
     for _ in range(int(seconds / 0.05)):
         result = fact()

@@ -84,7 +84,7 @@ async def an_engine(
             await engine.close()
 
 
-async def until(fact: Callable[[], Any], what: str, seconds: float = 15) -> Any:
+async def until(fact: Callable[[], Any], what: str, seconds: float = 60) -> Any:
     deadline = time.monotonic() + seconds
     while True:
         found = fact()

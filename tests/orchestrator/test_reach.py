@@ -23,7 +23,8 @@ from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
 
 __all__ = ["rig", "server"]
 
-TIMINGS = EngineTimings(lease_poll_seconds=0.1, ready_seconds=4.0)
+PATIENT = EngineTimings(lease_poll_seconds=0.1, ready_seconds=60.0)
+HASTY = EngineTimings(lease_poll_seconds=0.1, ready_seconds=4.0)
 
 
 @dataclass
@@ -32,13 +33,15 @@ class Renter:
 
     rig: Rig
     acquirer: Acquirer
+    hasty: Acquirer
+    """Waits four seconds only: for a machine that will never do."""
     run: Run
 
     async def rent(self) -> Lease:
         return await self.acquirer.lease(RunTenant(self.run), RunBudget(0.0, None), lambda _said: None)
 
-    async def reach(self, lease: Lease) -> SshHost:
-        _lease, host = await self.acquirer.reach(lease, 600.0, lambda _said: None)
+    async def reach(self, lease: Lease, *, hasty: bool = False) -> SshHost:
+        _lease, host = await (self.hasty if hasty else self.acquirer).reach(lease, 600.0, lambda _said: None)
         self.rig.open.append(host)
         return host
 
@@ -49,9 +52,9 @@ async def renter(rig: Rig, tmp_path: Path) -> AsyncIterator[Renter]:
     spec = RunSpec(run_id="r", name="r", created_at=0.0, base=BaseModelRef(id="b"), dataset=data, provider=rig.name)
     async with open_database(tmp_path / "brightrun.db") as db:
         run = await runs.create(db, spec, str(tmp_path), Estimate(memory=1 << 30, seconds_high=60.0))
-        yield Renter(
-            rig, Acquirer(db, rig.provider(guard=GuardTimes(tick=0.3)), TIMINGS, FAST_SSH, RunTenant(run)), run
-        )
+        provider = rig.provider(guard=GuardTimes(tick=0.3))
+        patient, hasty = (Acquirer(db, provider, timings, FAST_SSH, RunTenant(run)) for timings in (PATIENT, HASTY))
+        yield Renter(rig, patient, hasty, run)
 
 
 @pytest.mark.parametrize("fault", ["ssh_late", "key_refused", "odd_status", "api_slow"])
@@ -74,7 +77,7 @@ async def test_a_machine_that_will_never_do_is_given_up_on_time(renter: Renter, 
     renter.rig.cloud.faults.set(fault, count=1)
     lease = await renter.rent()
     with pytest.raises(HostError):
-        await renter.reach(lease)
+        await renter.reach(lease, hasty=True)
 
 
 async def test_a_machine_that_costs_more_than_its_offer_is_not_kept(renter: Renter) -> None:
@@ -95,7 +98,7 @@ async def test_a_blocked_port_is_no_matter_where_there_is_another_way(renter: Re
         assert (await (await renter.reach(lease)).run("echo in")).output == "in\n"
     else:
         with pytest.raises(HostError):
-            await renter.reach(lease)
+            await renter.reach(lease, hasty=True)
 
 
 async def test_a_slow_link_and_one_that_stalls_are_worked_over(renter: Renter) -> None:

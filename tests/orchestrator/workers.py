@@ -85,9 +85,9 @@ class Stage:
     async def ask(self, signal: Signal) -> Run:
         command = RunCommand(signal)
         self.runner.commands.add(command)
-        return await asyncio.wait_for(command.answer, 10)
+        return await asyncio.wait_for(command.answer, 60)
 
-    async def until(self, fact: Callable[[Run], object], what: str, seconds: float = 20) -> Run:
+    async def until(self, fact: Callable[[Run], object], what: str, seconds: float = 60) -> Run:
         deadline = time.monotonic() + seconds
         while not fact(run := await self.run()):
             assert time.monotonic() < deadline, f"it did not become true that {what}; the run is {run!r}"

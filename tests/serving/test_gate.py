@@ -384,7 +384,7 @@ def test_answers_are_kept_only_where_that_was_switched_on(served: Served, toy: T
     list(answers.create(**ask(toy), stream=True))
     served.client().responses.create(model="harbour", input="Fog?", max_output_tokens=5, temperature=0)
     served.client().completions.create(model="harbour", prompt="Fog?", max_tokens=5, temperature=0)
-    wait_for(lambda: len(kept()) == 3, "three conversations are kept", 10)
+    wait_for(lambda: len(kept()) == 3, "three conversations are kept")
     time.sleep(0.2)
     newest, streamed, first = kept()
     assert newest.question == "Fog?"
@@ -425,7 +425,7 @@ def test_every_request_and_token_is_counted(served: Served, toy: Toy) -> None:
             and after.prompt_tokens - before.prompt_tokens >= told
         )
 
-    wait_for(counted, "requests and tokens are counted in usage.json", 10)
+    wait_for(counted, "requests and tokens are counted in usage.json")
 
 
 def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
@@ -448,7 +448,7 @@ def hang_up(served: Served, body: dict[str, Any]) -> None:
     if body["stream"]:
         connection.getresponse().read(1)
     else:
-        wait_for(lambda: work_done(served) > began, "the answer is being computed", 10)
+        wait_for(lambda: work_done(served) > began, "the answer is being computed")
     connection.close()
 
 
@@ -471,7 +471,7 @@ def test_a_caller_who_leaves_is_counted_and_holds_nobody_up(served: Served, toy:
     whole = cost_of(lambda: served.client().chat.completions.create(**long))
     left = [cost_of(lambda: hang_up(served, long | {"stream": streamed})) for _ in range(6)]
     assert min(left) < 0.75 * whole, "answers that nobody waits for were written to their end"
-    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 14, "all were counted", 10)
+    wait_for(lambda: serving.read_usage(served.directory).requests >= before + 14, "all were counted")
     assert "Traceback" not in (served.directory / "server.log").read_text()
 
 

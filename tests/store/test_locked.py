@@ -48,11 +48,11 @@ async def test_what_was_to_be_written_is_written_as_soon_as_the_lock_is_gone(
     async with open_database(tmp_path / "b.db", waits=waits) as db:
         with locked(db.path) as other:
             writing = [asyncio.create_task(runs.create(db, spec(f"run{number}"), "/nowhere")) for number in range(3)]
-            await asyncio.wait_for(told.wait(), 10)
+            await asyncio.wait_for(told.wait(), 60)
             assert not any(task.done() for task in writing)
             assert await runs.list_runs(db) == [], "reading goes on meanwhile"
             other.execute("ROLLBACK")
-            await asyncio.wait_for(asyncio.gather(*writing), 10)
+            await asyncio.wait_for(asyncio.gather(*writing), 60)
         assert said == ["another program keeps the database locked; waiting for it"]
         assert len(await runs.list_runs(db)) == 3
 
@@ -80,7 +80,7 @@ async def test_a_new_installation_waits_for_the_lock_as_well(tmp_path: Path) -> 
         await asyncio.sleep(0.3)
         assert not opening.done()
         other.execute("ROLLBACK")
-        assert await asyncio.wait_for(opening, 10) == 0
+        assert await asyncio.wait_for(opening, 60) == 0
 
 
 def test_the_command_line_says_one_line_and_waits(tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ async def test_the_app_keeps_its_picture_and_says_why_it_is_old(
 
         monkeypatch.setattr(db, "all", unreadable)
         watch.look_now()
-        second = await asyncio.wait_for(anext(pictures), 10)
+        second = await asyncio.wait_for(anext(pictures), 60)
         assert second.runs == first.runs and "the disk is full" in second.trouble
         monkeypatch.setattr(db, "all", read)
-        third = await asyncio.wait_for(anext(pictures), 10)
+        third = await asyncio.wait_for(anext(pictures), 60)
         assert third.runs == first.runs and not third.trouble
         await pictures.aclose()  # type: ignore[attr-defined]  # it is a generator

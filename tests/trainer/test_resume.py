@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from brightrun_tui.domain.events import Change, Event
 from brightrun_tui.domain.live_change import ASKED_CHANGES, AskedChange
@@ -164,23 +165,31 @@ def test_a_killed_worker_loses_no_metric_and_doubles_none(
     assert len(set(told)) == STEPS, "a repeated step must repeat its loss"
 
 
+@pytest.fixture
+def computing_with() -> Iterator[Callable[[int], None]]:
+    """Sets how many threads a run in this process has."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
 @pytest.mark.slow
 def test_a_run_goes_on_with_fewer_threads_to_the_same_bit(
-    base: Path, tmp_path: Path, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+    base: Path, tmp_path: Path, computing_with: Callable[[int], None]
 ) -> None:
     """Rows computed side by side, and one after the other where it is resumed: the result does not tell."""
     settings = {"training.epochs": 8, "evaluation.eval_steps": 12}
     whole, cut = (write_run(tmp_path / name, base, settings=settings) for name in ("whole", "cut"))
-    monkeypatch.setenv("OMP_NUM_THREADS", "2")
-    assert start_worker(whole).wait(timeout=120) == 0
+    computing_with(2)
+    assert run_here(whole) == 0
     asking = ask_when_reached(cut, "pause", 2)
-    assert start_worker(cut).wait(timeout=120) == 0
+    assert run_here(cut) == 0
     asking.join()
     paused = read_events(cut)[-1]
     assert paused["outcome"] == "paused"
     assert json.loads((cut / f"checkpoints/step-{paused['step']}/state.json").read_bytes())["progress"]["lanes"] == 2
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert start_worker(cut).wait(timeout=120) == 0 and read_events(cut)[-1]["outcome"] == "completed"
+    computing_with(1)
+    assert run_here(cut) == 0 and read_events(cut)[-1]["outcome"] == "completed"
     assert_same_as(whole, cut)
 
 

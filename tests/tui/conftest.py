@@ -25,7 +25,7 @@ from tests.tui import seed
 SIZES = [(80, 24), (120, 40)]
 SCREENS = ("integrations", "new_run", "monitor", "registry")
 """In the order of their keys."""
-DEADLINE = 20.0
+DEADLINE = 60.0
 S = TypeVar("S", bound=Screen[Any])
 
 Opened = Callable[..., AbstractAsyncContextManager["Driver"]]
