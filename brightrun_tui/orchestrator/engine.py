@@ -22,7 +22,7 @@ from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
-from brightrun_tui.orchestrator.clock import WallClock
+from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
@@ -128,6 +128,7 @@ class Engine:
         full = await asyncio.to_thread(self._reserve.look)
         said = [*self.troubles.words(), *self.courier.words()]
         said += [f"{self.paths.data}: {DISK_IS_FULL}"] if full else []
+        await follow(self.db)
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)
@@ -144,8 +145,8 @@ class Engine:
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
         words = (
-            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times and costs that are counted by "
-            "it are wrong by as much; limits of time are not"
+            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times that are told by it are wrong by "
+            "as much; costs and limits, which count the seconds that pass, are not"
         )
         log.warning("%s", words)
         for run_id in list(self.runners):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from contextlib import suppress
 
@@ -142,7 +143,7 @@ class LeaseManager:
                 run_id=_run_of(machine.name, installation),
                 provider=name,
                 state="releasing",
-                created_at=machine.created_at or time.time(),
+                created_at=min(machine.created_at or math.inf, time.time()),
             )
             found.append(
                 await lease_store.save(

@@ -25,7 +25,7 @@ async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> L
     """Insert or replace, committed to disk before this returns: an intent must outlive any crash. Each value is checked."""
     lease = rows.changed(lease, changes)
     async with db.transaction():
-        await _write(db, lease)
+        await write(db, lease)
     return lease
 
 
@@ -34,11 +34,12 @@ async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) ->
     async with db.transaction():
         row = await db.one(f"{_COLUMNS} WHERE name = ?", (lease.name,))
         changed: Lease = rows.changed(_read(row) if row else lease, changes)
-        await _write(db, changed)
+        await write(db, changed)
     return changed
 
 
-async def _write(db: Database, lease: Lease) -> None:
+async def write(db: Database, lease: Lease) -> None:
+    """Insert or replace within the caller's transaction."""
     await db.execute(
         "INSERT INTO leases (name, run_id, endpoint_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
