@@ -65,6 +65,21 @@ async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", 
     return [_read(row) for row in found]
 
 
+def of_machine(known: list[Lease], provider: str, provider_id: str, name: str) -> Lease | None:
+    """Which of the ``known`` leases a machine is: the one with its id, else the one of its name that has no machine yet.
+
+    A provider may list two machines of one name; only one of them is that lease's.
+    """
+    here = [lease for lease in known if lease.provider == provider]
+    by_id = next((lease for lease in here if lease.provider_id == provider_id), None)
+    return by_id or next((lease for lease in here if lease.name == name and not lease.provider_id), None)
+
+
+def own_name(name: str, provider_id: str, known: list[Lease]) -> str:
+    """A name for the lease of a machine called ``name``: with its id where another lease has that name already."""
+    return f"{name} ({provider_id})" if any(lease.name == name for lease in known) else name
+
+
 async def paid(db: Database) -> list[Lease]:
     """Machines that cost money at this moment, or may do so: rented, and not proven gone."""
     return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]

@@ -287,3 +287,31 @@ def test_a_machine_that_turns_out_dearer_after_an_unclear_answer_is_returned_as_
     machine.one_machine_is_paid_at_a_time()
     assert [rented.alive for rented in machine.ours()] == [False, True]
     machine.teardown()
+
+
+def test_a_second_machine_of_the_same_name_is_returned_while_the_first_one_works() -> None:
+    """A provider that lists two machines for one lease, or made two of one request: one is used, the other one is on record as
+    itself and goes back at once; the first lease keeps its machine, its price and its costs."""
+    machine = LeaseMachine()
+    machine.take()
+    (first,) = machine.ours()
+    second = Rented("m-late", first.name, 2.0, machine.cloud.clock.time(), asked=True)
+    machine.cloud.machines[second.id] = second
+    machine.time_goes_by(400)
+    assert first.alive and not first.asked and not second.alive
+    found = {lease.provider_id: lease for lease in machine.do(lease_store.list_leases(machine.db))}
+    assert found[first.id].state == "live" and found[first.id].price_per_hour == first.price
+    late = found[second.id]
+    assert late.state == "released" and late.run_id == "r" and late.name != first.name
+    machine.machine_is_no_good()
+    machine.time_goes_by(60)
+    third = Rented("m-later", first.name, 2.0, machine.cloud.clock.time(), asked=True)
+    machine.cloud.machines[third.id] = third
+    machine.time_goes_by(400)
+    found = {lease.provider_id: lease for lease in machine.do(lease_store.list_leases(machine.db))}
+    assert not third.alive and set(found) == {first.id, second.id, third.id}, (
+        "what the first one cost is not written over"
+    )
+    for rented in (second, third):
+        del machine.cloud.machines[rented.id]
+    machine.teardown()
