@@ -76,12 +76,15 @@ class Engine:
         self._changed = True
 
     async def serve(self) -> None:
-        """Until `ending` is set or nothing has been left to do for ``idle_seconds``."""
+        """Until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
         last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()
             if now - last_beat >= self.timings.beat_seconds:
                 last_beat = now
+                if self.db.was_taken_away():
+                    log.error("the database was deleted or replaced: what is there now is looked after from here on")
+                    return
                 async with self.troubles.guard("sign of life"):
                     await self._beat()
             if await self._look():

@@ -148,6 +148,30 @@ def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> N
     assert asyncio.run(read_installation(brightrun.home)) == before
 
 
+def test_an_engine_whose_database_is_deleted_goes_on_with_what_is_there_now(
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write on into a file that nobody sees; the machine it had is returned without another command."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    quick = {
+        **clouds.environment,
+        "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3",
+        "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
+        "BRIGHTRUN_ENGINE_BEAT_SECONDS": "0.3",
+    }
+    installation = asyncio.run(read_installation(brightrun.home))
+    asyncio.run(rent(clouds, f"br-{installation}-run-1"))
+    clouds.vast.faults.set("delete_fails")
+    assert brightrun("reconcile", **quick).code == 0
+    (engine_before,) = brightrun.processes()
+    for path in (brightrun.home / "data").glob("brightrun.db*"):
+        path.unlink()
+    wait_until(lambda: (brightrun.home / "data" / "brightrun.db").exists(), "the engine has a database again", 30)
+    assert len(clouds.vast.alive()) == 1 and engine_before.is_running()
+    clouds.vast.faults.clear()
+    wait_until(lambda: not clouds.vast.alive(), "the machine is returned", 30)
+
+
 def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds: CloudServer) -> None:
     """A provider that does not answer is said to be so, with exit code 1: never "no machine is rented"."""
     done = brightrun("reconcile", "--json", **{**clouds.environment, "BRIGHTRUN_VAST_URL": "http://127.0.0.1:9"})
