@@ -61,16 +61,17 @@ async def installation(db: Database) -> str:
             named = [
                 re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")
             ]
-            found = [_id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
+            found = [id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
             known = str(next(one for one in found if one))
             await db.execute(SET_FACT, ("installation", json.dumps(known)))
-    if db.path.parent.is_dir() and _id_in(file) != known:
+    if db.path.parent.is_dir() and id_in(file) != known:
         with suppress(OSError):
             write_atomic(file, f"{known}\n")
     return str(known)
 
 
-def _id_in(file: Path) -> str:
+def id_in(file: Path) -> str:
+    """The installation's id in its file; empty where there is none."""
     try:
         text = file.read_text("ascii").strip()
     except (OSError, ValueError):
