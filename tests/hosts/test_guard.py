@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -190,8 +191,8 @@ def test_a_clock_that_is_wrong_ends_no_training_and_keeps_no_dead_worker(
     """Whatever the machine's clock says, and whenever it is set: what counts are the seconds since the worker last spoke and
     since the engine was last heard of."""
     passed = [100_000.0]
-    monkeypatch.setattr(guard.time, "monotonic", lambda: passed[0])
-    monkeypatch.setattr(guard.time, "time", lambda: 1_800_000_000.0 + jump + passed[0])
+    clocks = SimpleNamespace(monotonic=lambda: passed[0], time=lambda: 1_800_000_000.0 + jump + passed[0])
+    monkeypatch.setattr("brightrun_tui.hosts.guard.time", clocks)
     run = tmp_path / "run"
     run.mkdir()
     (run / "worker.pid").write_text(str(os.getpid()))
