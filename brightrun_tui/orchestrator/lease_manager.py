@@ -142,6 +142,7 @@ class LeaseManager:
                 name=lease_store.own_name(machine.name, machine.provider_id, known),
                 run_id=_run_of(machine.name, installation),
                 provider=name,
+                gpu=machine.gpu,
                 state="releasing",
                 created_at=min(machine.created_at or math.inf, time.time()),
             )

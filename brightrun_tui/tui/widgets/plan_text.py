@@ -123,7 +123,7 @@ def cost_sentence(plan: Plan) -> str:
         else ""
     )
     return (
-        f"By the estimate it costs about {humanize.money(found.cost_usd)}, up to {humanize.money(found.cost_usd_high)} "
+        f"It costs about {humanize.money(found.cost_usd)}, up to {humanize.money(found.cost_usd_high)} by the estimate "
         f"({humanize.money(found.price_per_hour)} an hour).{budget}"
     )
 
