@@ -137,7 +137,7 @@ async def _reconcile(session: Session) -> Found:
     if holdings and changes_allowed():
         await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
-    known = {row.name for row in holdings}
+    known = {(row.provider, row.provider_id) for row in holdings}
     strangers = [
         Holding(
             name=one.name,
@@ -147,7 +147,7 @@ async def _reconcile(session: Session) -> Found:
             price_per_hour=one.price_per_hour,
         )
         for one in others
-        if one.name not in known
+        if (one.provider, one.provider_id) not in known
     ]
     return Found(leases=holdings, others=strangers, unreadable=unreadable)
 
@@ -155,10 +155,11 @@ async def _reconcile(session: Session) -> Found:
 async def _adopt(session: Session, found: Found) -> Found:
     """Machines of others become leases of ours that must end; the engine sees to that."""
     for row in found.others:
+        known = await store.list_leases(session.db)
         await store.save(
             session.db,
             Lease(
-                name=row.name,
+                name=store.own_name(row.name, row.provider_id, known),
                 run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
                 provider=row.provider,
                 state="releasing",
@@ -182,26 +183,27 @@ async def _ask(session: Session, name: str, installation: str) -> tuple[list[Mac
 
 
 async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
-    """Open leases and listed machines, by name; the same machine is one row."""
+    """Open leases and listed machines; the same machine is one row, and two of one name are two."""
     run_names = await runs.names(session.db)
-    leases: dict[str, Lease] = {lease.name: lease for lease in await store.list_leases(session.db)}
-    listed = {machine.name: machine for machine in machines}
-    found = []
-    for name in dict.fromkeys([*(lease.name for lease in leases.values() if lease.state != "released"), *listed]):
-        lease, machine = leases.get(name), listed.get(name)
-        run_id = lease.run_id if lease else ""
-        endpoint = lease.endpoint_id if lease else ""
-        found.append(
-            Holding(
-                name=name,
-                provider=machine.provider if machine else lease.provider if lease else "",
-                provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
-                state=lease.state if lease else "",
-                seen=machine.status if machine else "",
-                run=run_names.get(run_id, run_id),
-                endpoint=endpoint,
-                price_per_hour=machine.price_per_hour if machine else lease.rate if lease else 0.0,
-                spent_usd=lease.spending(time.time()).total if lease else 0.0,
-            )
-        )
-    return found
+    known = await store.list_leases(session.db)
+    pairs: list[tuple[Lease | None, Machine | None]] = [
+        (store.of_machine(known, machine.provider, machine.provider_id, machine.name), machine) for machine in machines
+    ]
+    seen = {lease.name for lease, _ in pairs if lease is not None}
+    unseen = [(lease, None) for lease in known if lease.state != "released" and lease.name not in seen]
+    return [_holding(lease, machine, run_names) for lease, machine in [*unseen, *pairs]]
+
+
+def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> Holding:
+    run_id = lease.run_id if lease else ""
+    return Holding(
+        name=lease.name if lease else machine.name if machine else "",
+        provider=machine.provider if machine else lease.provider if lease else "",
+        provider_id=machine.provider_id if machine else lease.provider_id if lease else "",
+        state=lease.state if lease else "",
+        seen=machine.status if machine else "",
+        run=run_names.get(run_id, run_id),
+        endpoint=lease.endpoint_id if lease else "",
+        price_per_hour=(machine.price_per_hour if machine else 0.0) or (lease.rate if lease else 0.0),
+        spent_usd=lease.spending(time.time()).total if lease else 0.0,
+    )

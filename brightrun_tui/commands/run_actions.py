@@ -130,7 +130,7 @@ def change(
         lambda run_id: ChangeRun(target=run_id, settings=overrides, budget_usd=budget, max_hours=time_limit),
         run,
         as_json,
-        "is changed; its log says from which step on",
+        "is changed; its log says from which step on" if overrides else "is changed; that holds at once",
     )
 
 

@@ -51,12 +51,28 @@ def size(count: float | None) -> str:
 
 
 def money(amount: float | None) -> str:
-    """US dollars: ``$1,234.50``, ``$0.42``, ``$0.0031``. Nothing is free by rounding: below a cent there are digits."""
+    """US dollars: ``$1,234.50``, ``$0.42``, ``$0.056``, ``$0.0031``. Nothing is free, or as dear as something else, by rounding:
+    below ten cents there are digits."""
     if amount is None:
         return NOTHING
-    if not amount or abs(amount) >= 0.01:
+    if amount < 0:
+        return f"-{money(-amount)}"
+    if not amount or amount >= 0.1:
         return f"${amount:,.2f}"
-    return f"${amount:.4f}" if abs(amount) >= 0.00005 else f"${amount:.2g}"
+    if amount < 0.01:
+        return f"${amount:.4f}" if amount >= 0.00005 else f"${amount:.2g}"
+    digits = f"{amount:.4f}".rstrip("0")
+    return f"${digits:0<4}"
+
+
+def money_apart(first: float, second: float) -> tuple[str, str]:
+    """Two amounts that are compared, with as many digits as it takes to see which one is larger."""
+    found = money(first), money(second)
+    for digits in range(3, 10):
+        if first == second or found[0] != found[1]:
+            break
+        found = f"${first:,.{digits}f}", f"${second:,.{digits}f}"
+    return found
 
 
 def money_counted(amount: float) -> str:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
@@ -316,7 +317,7 @@ class SshConnection:
         }
 
     def _unreachable(self, where: str, error: BaseException) -> HostUnreachableError:
-        reason = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+        reason = "no answer in time" if isinstance(error, TimeoutError) else _plain(error)
         return HostUnreachableError(
             f"no SSH connection ({reason})",
             where=where,
@@ -342,3 +343,10 @@ def _plain_path(text: str, where: str) -> str:
     if not text.startswith("/") or not text.isprintable() or len(text) > 1024:
         raise MachineLiesError(f"its home directory is {text[:80]!r}", where=where)
     return text.rstrip("/") or "/"
+
+
+def _plain(error: BaseException) -> str:
+    """What went wrong, without the addresses and numbers that asyncio puts into it."""
+    if isinstance(error, OSError) and (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0).lower()
+    return str(error) or type(error).__name__

@@ -69,8 +69,8 @@ class Guard:
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.home: str = options["home"]
-        self.heard = self.busy = time.monotonic()
-        self.beat = 0.0
+        self.heard = self.busy = self.spoke_at = time.monotonic()
+        self.beat = self.spoke = 0.0
         # a container that starts anew does not get its whole time again, as far as its clock can be trusted
         self.ends = self.heard + min(options["seconds"], max(0, options["until"] - time.time()) + CLOCK_TRUST)
         self.id = injected(options["id"])
@@ -134,14 +134,17 @@ class Guard:
             return False
         process = read("/proc", pid[0], "stat").rpartition(")")[2].split()
         spoke = max(modified(run, "events.jsonl"), modified(run, "worker.pid"))
-        return bool(process) and process[0] != "Z" and time.time() - spoke < self.options["stall"]
+        if spoke != self.spoke:  # how long ago is told by no clock that can be set
+            self.spoke, self.spoke_at = spoke, time.monotonic()
+        return bool(process) and process[0] != "Z" and time.monotonic() - self.spoke_at < self.options["stall"]
 
     def listen(self) -> None:
         """Take a heartbeat, and the new deadline that it may hold."""
         beat = modified(self.home, "heartbeat")
         if beat == self.beat:
             return
-        self.beat, self.heard = beat, time.monotonic() - max(0, time.time() - beat)
+        old = 0 if self.beat else max(0, time.time() - beat)  # one from before a restart of the container may be
+        self.beat, self.heard = beat, time.monotonic() - old
         try:
             self.ends = self.heard + float(read(self.home, "heartbeat"))
         except ValueError:

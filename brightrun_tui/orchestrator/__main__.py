@@ -40,7 +40,7 @@ def main() -> int:
         except Timeout:
             return 0
         try:
-            asyncio.run(_serve(paths))
+            again = asyncio.run(_serve(paths))
         except BrightrunError as error:
             logging.getLogger(__name__).error("%s", error)
             if error.kind != ErrorKind.STORE_BUSY:  # whoever keeps the database locked lets it go some day
@@ -48,11 +48,12 @@ def main() -> int:
             continue
         finally:
             lock.release()
-        if not asyncio.run(_left_over(paths)):
+        if not again and not asyncio.run(_left_over(paths)):
             return 0
 
 
-async def _serve(paths: Paths) -> None:
+async def _serve(paths: Paths) -> bool:
+    """Whether to begin anew at once, as the store is another one now: rented machines may be on none of its pages."""
     async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
         engine = Engine(db, paths, load_timings(paths))
         loop = asyncio.get_running_loop()
@@ -65,6 +66,7 @@ async def _serve(paths: Paths) -> None:
         finally:
             await engine.close()
             logging.getLogger(__name__).info("engine ended")
+        return db.was_taken_away()
 
 
 async def _left_over(paths: Paths) -> bool:

@@ -70,7 +70,7 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) 
     return with_notice(
         run,
         f"budget_{verdict}",
-        f"{words[verdict]} ({humanize.money(now.spent)} of {humanize.money(now.ceiling or 0.0)})",
+        f"{words[verdict]} ({humanize.money(now.spent)} of {humanize.money(max(0.0, now.ceiling or 0.0))})",
     )
 
 

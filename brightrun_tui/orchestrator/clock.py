@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.domain.run import Run
+from brightrun_tui.store import Database, wall_clock
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 JUMP_SECONDS = 60.0
@@ -32,6 +33,12 @@ def add_time(run: Run) -> Run:
     boot, seconds = boot_and_seconds()
     passed = max(0.0, seconds - run.counted_at[1]) if run.counted_at is not None and run.counted_at[0] == boot else 0.0
     return run.model_copy(update={"active_seconds": run.active_seconds + passed, "counted_at": (boot, seconds)})
+
+
+async def follow(db: Database) -> None:
+    """Let costs keep to the seconds that pass, where somebody has set the clock of this machine."""
+    boot, seconds = boot_and_seconds()
+    await wall_clock.follow(db, boot, time.time() - seconds, JUMP_SECONDS)
 
 
 class WallClock:

@@ -22,7 +22,7 @@ from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
-from brightrun_tui.orchestrator.clock import WallClock
+from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
@@ -76,12 +76,15 @@ class Engine:
         self._changed = True
 
     async def serve(self) -> None:
-        """Until `ending` is set or nothing has been left to do for ``idle_seconds``."""
+        """Until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
         last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()
             if now - last_beat >= self.timings.beat_seconds:
                 last_beat = now
+                if self.db.was_taken_away():
+                    log.error("the database was deleted or replaced: what is there now is looked after from here on")
+                    return
                 async with self.troubles.guard("sign of life"):
                     await self._beat()
             if await self._look():
@@ -128,6 +131,7 @@ class Engine:
         full = await asyncio.to_thread(self._reserve.look)
         said = [*self.troubles.words(), *self.courier.words()]
         said += [f"{self.paths.data}: {DISK_IS_FULL}"] if full else []
+        await follow(self.db)
         jump = self._clock.jumped()
         if jump:
             await self._tell_of_clock(jump)
@@ -144,8 +148,8 @@ class Engine:
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
         words = (
-            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times and costs that are counted by "
-            "it are wrong by as much; limits of time are not"
+            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times that are told by it are wrong by "
+            "as much; costs and limits, which count the seconds that pass, are not"
         )
         log.warning("%s", words)
         for run_id in list(self.runners):

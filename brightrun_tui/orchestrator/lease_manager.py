@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from contextlib import suppress
 
@@ -129,20 +130,21 @@ class LeaseManager:
     async def _sweep_one(self, name: str, installation: str) -> list[Lease]:
         found: list[Lease] = []
         machines = await (await self.provider(name)).list_ours(installation)
-        known = {lease.name: lease for lease in await lease_store.list_leases(self.db)}
+        known = await lease_store.list_leases(self.db)
         for machine in machines:
-            lease = known.get(machine.name)
+            lease = lease_store.of_machine(known, name, machine.provider_id, machine.name)
             if lease is not None and lease.state == "live":
                 await leases.note_rate(self.db, lease, machine)
             if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
             log.warning("sweep: %s has %s (%s), which nobody is using", name, machine.name, machine.provider_id)
             orphan = lease or Lease(
-                name=machine.name,
+                name=lease_store.own_name(machine.name, machine.provider_id, known),
                 run_id=_run_of(machine.name, installation),
                 provider=name,
+                gpu=machine.gpu,
                 state="releasing",
-                created_at=machine.created_at or time.time(),
+                created_at=min(machine.created_at or math.inf, time.time()),
             )
             found.append(
                 await lease_store.save(
@@ -151,11 +153,12 @@ class LeaseManager:
                     state="releasing",
                     provider_id=machine.provider_id,
                     released_at=None,
-                    price_per_hour=machine.price_per_hour,
+                    price_per_hour=machine.price_per_hour or orphan.price_per_hour,
                     note="found by a sweep",
                 )
             )
-        await self._ask_for_bills(name, list(known.values()))
+            known.append(found[-1])
+        await self._ask_for_bills(name, known)
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:

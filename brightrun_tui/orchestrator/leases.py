@@ -134,7 +134,7 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
         state="live",
         provider_id=machine.provider_id,
         price_per_hour=machine.price_per_hour,
-        created_at=machine.created_at or lease.created_at,
+        created_at=within(machine.created_at, lease.created_at),
         idle_per_hour=machine.billed_per_hour,
         gpu_id=machine.gpu_id,
     )
@@ -148,6 +148,12 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
             kind=ErrorKind.PRICE_CHANGED,
         )
     return lease
+
+
+def within(moment: float | None, asked_at: float) -> float:
+    """A moment in a machine's life of which its provider tells, by our clock. One before we asked for the machine, or later than
+    now, shows that one of the two clocks is wrong: then it counts from when we asked, so that nothing is overlooked."""
+    return moment if moment is not None and asked_at <= moment <= time.time() else asked_at
 
 
 def dearer_than_quoted(lease: Lease) -> str:
@@ -168,9 +174,10 @@ async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
         changes["idle_per_hour"] = machine.billed_per_hour
     idle = changes.get("idle_per_hour", lease.idle_per_hour)
     if idle is not None and lease.running_since is None and machine.running_since is not None:
-        changes["running_since"] = machine.running_since
+        changes["running_since"] = within(machine.running_since, lease.created_at)
     elif idle is None and machine.running_since is not None:
-        changes |= {"idle_per_hour": lease.storage_per_hour, "running_since": machine.running_since}
+        since = within(machine.running_since, lease.created_at)
+        changes |= {"idle_per_hour": lease.storage_per_hour, "running_since": since}
     rate = machine.billed_per_hour or 0.0 if machine.status == "stopped" else machine.price_per_hour
     if rate and abs(rate - lease.rate) > SAME_RATE * lease.rate:
         if lease.price_per_hour and machine.status != "starting":
@@ -265,7 +272,7 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
                     lease,
                     provider_id=machine.provider_id,
                     price_per_hour=machine.price_per_hour,
-                    created_at=machine.created_at or lease.created_at,
+                    created_at=within(machine.created_at, lease.created_at),
                 )
                 return await give_back(db, provider, lease, timings)
             if time.time() - lease.created_at > timings.unclear_seconds:

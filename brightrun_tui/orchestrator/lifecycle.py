@@ -103,8 +103,8 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
     if signal == "budget_spent":
         failure = Failure(
             error="budget_spent",
-            cause="the budget was used up before the run could end in order",
-            fix="raise the budget and retry: it goes on from its newest checkpoint",
+            cause="its budget, or what this month's limit leaves to it, was used up before the run could end in order",
+            fix="raise the limit and retry: it goes on from its newest checkpoint",
         )
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal in ("worker_completed", "worker_stopped"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from brightrun_tui.config import MoneyLimits, load_section
@@ -11,6 +12,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
+from brightrun_tui.orchestrator import clock
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, leases
 
@@ -55,13 +57,16 @@ class RunBudget:
 
 async def look(db: Database, limits: MoneyLimits, run: Run) -> RunBudget:
     """What the run may still spend at this moment."""
-    return await look_at(db, limits, await leases.list_leases(db, run_id=run.id), run.limits.budget_usd)
+    return await look_at(db, limits, lambda: leases.list_leases(db, run_id=run.id), run.limits.budget_usd)
 
 
-async def look_at(db: Database, limits: MoneyLimits, own_leases: list[Lease], budget: float | None) -> RunBudget:
+async def look_at(
+    db: Database, limits: MoneyLimits, own_leases: Callable[[], Awaitable[list[Lease]]], budget: float | None
+) -> RunBudget:
     """The same of whoever has those machines and may spend ``budget`` on them."""
+    await clock.follow(db)
     limit, now = limits.monthly_limit_usd, time.time()
-    mine = [lease for lease in own_leases if lease.provider_id]
+    mine = [lease for lease in await own_leases() if lease.provider_id]
     spent = total(lease.spending(now) for lease in mine).total
     if limit is None:
         return RunBudget(spent, budget)

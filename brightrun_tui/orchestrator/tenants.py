@@ -260,7 +260,7 @@ class EndpointTenant:
         return [lease for lease in found if lease.deployment == self.endpoint.deployment]
 
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:
-        return await run_budget.look_at(db, limits, await self.leases(db), self.rental.budget_usd)
+        return await run_budget.look_at(db, limits, lambda: self.leases(db), self.rental.budget_usd)
 
     async def tell(self, db: Database, code: str, message: str, level: NoticeLevel = "warning") -> None:
         log.info("%s: %s", self.words, message)

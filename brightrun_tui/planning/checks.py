@@ -309,10 +309,11 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
                 ),
             )
     if draft.budget_usd is not None and estimate.cost_usd > draft.budget_usd:
+        cost, budget = humanize.money_apart(estimate.cost_usd, draft.budget_usd)
         return failed(
             "budget",
             BudgetError(
-                f"the run costs about {humanize.money(estimate.cost_usd)}, the budget is {humanize.money(draft.budget_usd)}",
+                f"the run costs about {cost}, the budget is {budget}",
                 kind=ErrorKind.OVER_BUDGET,
                 fix="raise the budget, or choose fewer epochs, a smaller base model or a cheaper machine",
             ),
@@ -386,11 +387,11 @@ def check_month(estimate: Estimate, paths: Paths) -> Check | None:
         return None
     left = limit - month_spending_of(paths.database).total
     if estimate.cost_usd > left:
+        cost, rest = humanize.money_apart(estimate.cost_usd, max(0.0, left))
         return failed(
             "month",
             BudgetError(
-                f"the run costs about {humanize.money(estimate.cost_usd)}, "
-                f"this month's limit of {humanize.money(limit)} leaves {humanize.money(max(0.0, left))}",
+                f"the run costs about {cost}, this month's limit of {humanize.money(limit)} leaves {rest}",
                 kind=ErrorKind.OVER_MONTH,
                 fix=f"raise monthly_limit_usd under [money] in {paths.config_file}, or wait for the next month",
             ),

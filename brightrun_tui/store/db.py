@@ -50,6 +50,18 @@ class Database:
         self.patience = patience
         self._waits = waits
         self._told = False
+        self._file = _file(path)
+
+    def note_file(self) -> None:
+        """From now on the file at ``path`` is the one that this connection has open."""
+        self._file = _file(self.path)
+
+    def was_taken_away(self) -> bool:
+        """Whether the file was deleted, or another one is in its place: what is written here is seen by nobody else any more.
+
+        Not where its directory is gone as well: then there is no other place to go on at.
+        """
+        return self.path.parent.is_dir() and _file(self.path) != self._file
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
@@ -122,6 +134,14 @@ class Database:
             reraise=True,
         )
         return await again(one_more)
+
+
+def _file(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _is_locked(error: BaseException) -> bool:

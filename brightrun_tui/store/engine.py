@@ -21,7 +21,7 @@ from brightrun_tui.store.db import Database
 INSTALLATION_FILE = "installation"
 """Beside the store, so that the id outlives it."""
 _INSTALLATION = "[0-9a-f]{8}"
-_SET = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+SET_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
 
 
 class ServiceFacts(TypedDict, total=False):
@@ -45,7 +45,7 @@ async def fact(db: Database, name: str) -> Any:
 
 async def set_fact(db: Database, name: str, value: Any) -> None:
     async with db.transaction():
-        await db.execute(_SET, (name, json.dumps(value)))
+        await db.execute(SET_FACT, (name, json.dumps(value)))
 
 
 async def installation(db: Database) -> str:
@@ -61,16 +61,17 @@ async def installation(db: Database) -> str:
             named = [
                 re.match(f"br-({_INSTALLATION})-", str(row["name"])) for row in await db.all("SELECT name FROM leases")
             ]
-            found = [_id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
+            found = [id_in(file), *(match[1] for match in named if match), secrets.token_hex(4)]
             known = str(next(one for one in found if one))
-            await db.execute(_SET, ("installation", json.dumps(known)))
-    if db.path.parent.is_dir() and _id_in(file) != known:
+            await db.execute(SET_FACT, ("installation", json.dumps(known)))
+    if db.path.parent.is_dir() and id_in(file) != known:
         with suppress(OSError):
             write_atomic(file, f"{known}\n")
     return str(known)
 
 
-def _id_in(file: Path) -> str:
+def id_in(file: Path) -> str:
+    """The installation's id in its file; empty where there is none."""
     try:
         text = file.read_text("ascii").strip()
     except (OSError, ValueError):

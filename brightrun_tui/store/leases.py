@@ -25,7 +25,7 @@ async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> L
     """Insert or replace, committed to disk before this returns: an intent must outlive any crash. Each value is checked."""
     lease = rows.changed(lease, changes)
     async with db.transaction():
-        await _write(db, lease)
+        await write(db, lease)
     return lease
 
 
@@ -34,11 +34,12 @@ async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) ->
     async with db.transaction():
         row = await db.one(f"{_COLUMNS} WHERE name = ?", (lease.name,))
         changed: Lease = rows.changed(_read(row) if row else lease, changes)
-        await _write(db, changed)
+        await write(db, changed)
     return changed
 
 
-async def _write(db: Database, lease: Lease) -> None:
+async def write(db: Database, lease: Lease) -> None:
+    """Insert or replace within the caller's transaction."""
     await db.execute(
         "INSERT INTO leases (name, run_id, endpoint_id, provider, state, created_at, doc) VALUES (?, ?, ?, ?, ?, ?, ?) "
         "ON CONFLICT (name) DO UPDATE SET state = excluded.state, doc = excluded.doc",
@@ -62,6 +63,21 @@ async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", 
         (run_id, run_id, endpoint_id, endpoint_id, int(open_only)),
     )
     return [_read(row) for row in found]
+
+
+def of_machine(known: list[Lease], provider: str, provider_id: str, name: str) -> Lease | None:
+    """Which of the ``known`` leases a machine is: the one with its id, else the one of its name that has no machine yet.
+
+    A provider may list two machines of one name; only one of them is that lease's.
+    """
+    here = [lease for lease in known if lease.provider == provider]
+    by_id = next((lease for lease in here if lease.provider_id == provider_id), None)
+    return by_id or next((lease for lease in here if lease.name == name and not lease.provider_id), None)
+
+
+def own_name(name: str, provider_id: str, known: list[Lease]) -> str:
+    """A name for the lease of a machine called ``name``: with its id where another lease has that name already."""
+    return f"{name} ({provider_id})" if any(lease.name == name for lease in known) else name
 
 
 async def paid(db: Database) -> list[Lease]:

@@ -7,9 +7,10 @@ directory of any run, model or endpoint, which lies at the same place below it i
 from __future__ import annotations
 
 import json
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
+from brightrun_tui.store.copying import become_another, is_copy_of
 from brightrun_tui.store.db import Database
 
 FACT = "data_directory"
@@ -32,6 +33,8 @@ async def follow_move(db: Database) -> None:
     async with db.transaction():
         before = await _last(db) or await _told_by_rows(db)
         if before not in ("", here):
+            if await is_copy_of(db, Path(before)):
+                await become_another(db, Path(before))
             for table, places in _PLACES:
                 await _move_rows(db, table, places, PurePath(before), PurePath(here))
         await db.execute(

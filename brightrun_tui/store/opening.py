@@ -47,6 +47,7 @@ async def open_database(
         await database.execute("PRAGMA synchronous = FULL")
         await database.execute("PRAGMA foreign_keys = ON")
         await _migrate(database)
+        database.note_file()
         await follow_move(database)
         yield database
     finally:

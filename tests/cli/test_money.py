@@ -124,7 +124,8 @@ def test_machines_of_another_installation_are_listed_left_alone_and_returned_whe
 ) -> None:
     """As after an id was lost with everything else: nothing happens to them unasked, and nothing without a yes."""
     monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
-    asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
+    for _ in range(2):  # of one name: the home was copied once, and both have counted on from there
+        asyncio.run(rent(clouds, "br-99999999-otherrun-1"))
     stranger = clouds.vast.add_foreign("somebody-elses-machine")
     quick = {
         **clouds.environment,
@@ -133,9 +134,9 @@ def test_machines_of_another_installation_are_listed_left_alone_and_returned_whe
     }
     assert "Not from this installation" in brightrun("reconcile", **quick).err
     assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
-    assert len(clouds.vast.alive()) == 1
+    assert len(clouds.vast.alive()) == 2
     assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
-    wait_until(lambda: not clouds.vast.alive(), "the machine is returned")
+    wait_until(lambda: not clouds.vast.alive(), "both machines are returned")
     assert stranger.alive and not stranger.touched
 
 
@@ -145,6 +146,30 @@ def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> N
     for path in (brightrun.home / "data").glob("brightrun.db*"):
         path.unlink()
     assert asyncio.run(read_installation(brightrun.home)) == before
+
+
+def test_an_engine_whose_database_is_deleted_goes_on_with_what_is_there_now(
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would write on into a file that nobody sees; the machine it had is returned without another command."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    quick = {
+        **clouds.environment,
+        "BRIGHTRUN_ENGINE_VERIFY_SECONDS": "0.3",
+        "BRIGHTRUN_ENGINE_LEASE_POLL_SECONDS": "0.3",
+        "BRIGHTRUN_ENGINE_BEAT_SECONDS": "0.3",
+    }
+    installation = asyncio.run(read_installation(brightrun.home))
+    asyncio.run(rent(clouds, f"br-{installation}-run-1"))
+    clouds.vast.faults.set("delete_fails")
+    assert brightrun("reconcile", **quick).code == 0
+    (engine_before,) = brightrun.processes()
+    for path in (brightrun.home / "data").glob("brightrun.db*"):
+        path.unlink()
+    wait_until(lambda: (brightrun.home / "data" / "brightrun.db").exists(), "the engine has a database again", 30)
+    assert len(clouds.vast.alive()) == 1 and engine_before.is_running()
+    clouds.vast.faults.clear()
+    wait_until(lambda: not clouds.vast.alive(), "the machine is returned", 30)
 
 
 def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds: CloudServer) -> None:

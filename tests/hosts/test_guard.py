@@ -9,10 +9,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from brightrun_tui.hosts import guard
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, guard_source, start_guard
 from brightrun_tui.hosts.ready import beat, ensure_guard, first_contact, guard_report, note_collected
 from brightrun_tui.hosts.ssh import SshHost
@@ -182,6 +184,43 @@ async def test_an_image_without_our_boot_command_gets_its_guard_over_ssh(on_runp
     await ensure_guard(host, provider.guard_options(time.time() + 1.0))
     await host.close()
     await until(lambda: not instance.alive)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 86400.0, 0.0])
+def test_a_clock_that_is_wrong_ends_no_training_and_keeps_no_dead_worker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jump: float
+) -> None:
+    """Whatever the machine's clock says, and whenever it is set: what counts are the seconds since the worker last spoke and
+    since the engine was last heard of."""
+    passed = [100_000.0]
+    clocks = SimpleNamespace(monotonic=lambda: passed[0], time=lambda: 1_800_000_000.0 + jump + passed[0])
+    monkeypatch.setattr("brightrun_tui.hosts.guard.time", clocks)
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "worker.pid").write_text(str(os.getpid()))
+    options = {"seconds": 7 * 86400, "until": 1_800_000_000.0 + 8 * 86400, "silence": 900, "keep": 3600, "stall": 3600}
+    watch = guard.Guard({**options, "home": str(tmp_path), "id": "X", "key": "Y", "ways": []})
+
+    def spoken(path: Path, wall: float) -> None:
+        path.touch()
+        os.utime(path, (wall, wall))
+
+    wall = 1_800_000_000.0 + passed[0]
+    spoken(tmp_path / "heartbeat", wall)
+    watch.listen()
+    spoken(run / "events.jsonl", wall)
+    assert watch.training() and not watch.due()
+    passed[0] += 1800
+    assert watch.training(), "it spoke half an hour ago"
+    spoken(run / "events.jsonl", wall + 1800)
+    assert watch.training()
+    passed[0] += 1800
+    assert watch.training() and not watch.due()
+    spoken(tmp_path / "heartbeat", wall + 3600)
+    watch.listen()
+    assert watch.heard == passed[0], "a heartbeat is heard now, whatever its file says"
+    passed[0] += 1801
+    assert not watch.training(), "it has said nothing for an hour"
 
 
 def test_the_guard_is_small_enough_for_vast_and_holds_no_secret_of_ours() -> None:

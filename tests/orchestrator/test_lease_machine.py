@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.money import Estimate
+from brightrun_tui.domain.errors import BrightrunError, StoreError
+from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import acquire, lease_manager, leases, troubles
@@ -286,4 +286,59 @@ def test_a_machine_that_turns_out_dearer_after_an_unclear_answer_is_returned_as_
     machine.take()
     machine.one_machine_is_paid_at_a_time()
     assert [rented.alive for rented in machine.ours()] == [False, True]
+    machine.teardown()
+
+
+def test_a_second_machine_of_the_same_name_is_returned_while_the_first_one_works() -> None:
+    """A provider that lists two machines for one lease, or made two of one request: one is used, the other one is on record as
+    itself and goes back at once; the first lease keeps its machine, its price and its costs."""
+    machine = LeaseMachine()
+    machine.take()
+    (first,) = machine.ours()
+    second = Rented("m-late", first.name, 2.0, machine.cloud.clock.time(), asked=True)
+    machine.cloud.machines[second.id] = second
+    machine.time_goes_by(400)
+    assert first.alive and not first.asked and not second.alive
+    found = {lease.provider_id: lease for lease in machine.do(lease_store.list_leases(machine.db))}
+    assert found[first.id].state == "live" and found[first.id].price_per_hour == first.price
+    late = found[second.id]
+    assert late.state == "released" and late.run_id == "r" and late.name != first.name
+    machine.machine_is_no_good()
+    machine.time_goes_by(60)
+    third = Rented("m-later", first.name, 2.0, machine.cloud.clock.time(), asked=True)
+    machine.cloud.machines[third.id] = third
+    machine.time_goes_by(400)
+    found = {lease.provider_id: lease for lease in machine.do(lease_store.list_leases(machine.db))}
+    assert not third.alive and set(found) == {first.id, second.id, third.id}, (
+        "what the first one cost is not written over"
+    )
+    for rented in (second, third):
+        del machine.cloud.machines[rented.id]
+    machine.teardown()
+
+
+def test_a_disk_that_is_full_rents_nothing_before_the_intent_and_loses_nothing_after_the_create_call() -> None:
+    """No intent on disk, no create call; no room for the answer: the machine is found by its name and taken, not rented twice."""
+    save = lease_store.save
+
+    def full_when(state: str) -> Any:
+        async def saving(db: Any, lease: Lease, **changes: Any) -> Lease:
+            if changes.get("state", lease.state) == state:
+                raise StoreError("the disk is full", kind="disk_full")
+            return await save(db, lease, **changes)
+
+        return mock.patch.object(lease_store, "save", saving)
+
+    machine = LeaseMachine()
+    with full_when("intended"):
+        machine.take()
+    assert not machine.ours() and not machine.do(lease_store.list_leases(machine.db))
+    with full_when("live"):
+        machine.take()
+    (rented,) = machine.ours()
+    assert [lease.state for lease in machine.do(lease_store.list_leases(machine.db))] == ["intended"]
+    machine.crash()
+    machine.take()
+    (lease,) = machine.do(lease_store.list_leases(machine.db))
+    assert machine.ours() == [rented] and (lease.state, lease.provider_id) == ("live", rented.id)
     machine.teardown()

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator.prepare import renew_paths
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import endpoints, models, open_database, runs
+from brightrun_tui.store import endpoints, leases, models, open_database, runs
+from brightrun_tui.store import engine as engine_facts
 from tests.tui.seed import add_endpoint, add_model
 
 
@@ -79,3 +81,40 @@ async def test_a_home_that_stays_where_it_is_is_not_written_to_when_it_is_opened
         async with open_database(paths.database):
             pass
         assert await watching.data_version() == before
+
+
+@pytest.mark.parametrize("original", ["stays", "is gone"])
+async def test_a_copy_takes_over_nothing_that_goes_on_where_it_was_copied_from(tmp_path: Path, original: str) -> None:
+    """Two installations of one id would return one another's machines, and pay for one run twice. A move changes nothing."""
+    old, new = places(tmp_path / "old"), places(tmp_path / "new")
+    await furnish(old, tmp_path)
+    async with open_database(old.database) as db:
+        before = await engine_facts.installation(db)
+        lease = Lease(
+            name=f"br-{before}-r1-1",
+            run_id="r1",
+            provider="vast",
+            provider_id="7",
+            state="live",
+            price_per_hour=1.0,
+            created_at=time.time() - 60,
+        )
+        await leases.save(db, lease)
+        await runs.transition(db, "r1", "preparing")
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    if original == "is gone":
+        shutil.rmtree(tmp_path / "old")
+    for _ in range(2):  # the second opening finds it done
+        async with open_database(new.database) as db:
+            run, (found,) = await runs.get(db, "r1"), await leases.list_leases(db)
+            alone = original == "is gone"
+            assert (await engine_facts.installation(db) == before) == alone
+            assert (new.database.parent / "installation").read_text().strip() == await engine_facts.installation(db)
+            assert (found.state, run.state) == (("live", "preparing") if alone else ("released", "failed"))
+            assert alone or (run.failure and "copy of" in run.failure.cause and "copy of" in found.note)
+            live = await endpoints.list_endpoints(db, live_only=True)
+            assert bool(live) == alone and run.directory == str(new.run_directory("r1"))
+    if original == "stays":
+        async with open_database(old.database) as db:
+            assert await engine_facts.installation(db) == before
+            assert (await runs.get(db, "r1")).state == "preparing"

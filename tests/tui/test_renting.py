@@ -51,7 +51,7 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
     async with opened(paths, size) as driver:
         await rented_draft(driver)
         await driver.until(lambda: driver.new_run.offer is not None, "a machine with a price")
-        await driver.sees("✓ ready", "at most $")
+        await driver.sees("✓ ready", "up to $")
         await driver.press("escape", "s")
         await driver.sees("Start the run", "It costs about $", "an hour")
         await driver.press("enter")
@@ -72,7 +72,7 @@ async def test_machines_of_every_service_are_compared_by_what_this_run_would_cos
         await driver.until(lambda: driver.new_run.offer is not None)
         await driver.press("escape", "m")
         await driver.sees(
-            "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "at most $", "on demand"
+            "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "up to $", "on demand"
         )
         wide = size[0] > 100
         await driver.until(

@@ -93,4 +93,4 @@ def _cost(estimate: Estimate) -> str:
         return "free on this machine"
     traffic = f", {money(estimate.traffic_usd)} for traffic" if estimate.traffic_usd else ""
     rate = f"{money(estimate.price_per_hour)} an hour{traffic}"
-    return f"{money(estimate.cost_usd)}, at most {money(estimate.cost_usd_high)} ({rate})"
+    return f"{money(estimate.cost_usd)}, up to {money(estimate.cost_usd_high)} ({rate})"

@@ -123,7 +123,7 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
     lines += reflow.text(said, width)
     if one.fits != "no" and one.cost_usd_high:
         traffic = f", {humanize.money(offer.once_usd)} of it for traffic" if offer.once_usd >= 0.005 else ""
-        lines += reflow.text(f"About {about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; at most "
+        lines += reflow.text(f"About {about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; up to "
                            f"{humanize.money(one.cost_usd_high)}. Disk is in the price.", width)  # fmt: skip
     if offer.interruptible:
         lines += reflow.text("It can be taken away at any time. The run then goes on elsewhere, from its newest checkpoint.",

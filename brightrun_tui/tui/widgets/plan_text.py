@@ -95,7 +95,7 @@ def _cost(plan: Plan, found: Estimate) -> Content:
     if not found.cost_usd_high:
         return Content.styled("free · your own machine", "bold $success")
     return Content.assemble(
-        (humanize.money(found.cost_usd), "bold $accent"), (f", at most {humanize.money(found.cost_usd_high)}", "$muted")
+        (humanize.money(found.cost_usd), "bold $accent"), (f", up to {humanize.money(found.cost_usd_high)}", "$muted")
     )
 
 
@@ -117,9 +117,13 @@ def cost_sentence(plan: Plan) -> str:
         return "The price is not known yet."
     if not found.cost_usd_high:
         return "It costs nothing: it runs on a machine of your own."
-    budget = f" It never costs more than {humanize.money(plan.draft.budget_usd)}." if plan.draft.budget_usd else ""
+    budget = (
+        f" It is ended before it costs more than {humanize.money(plan.draft.budget_usd)}."
+        if plan.draft.budget_usd
+        else ""
+    )
     return (
-        f"It costs about {humanize.money(found.cost_usd)}, at most {humanize.money(found.cost_usd_high)} "
+        f"It costs about {humanize.money(found.cost_usd)}, up to {humanize.money(found.cost_usd_high)} by the estimate "
         f"({humanize.money(found.price_per_hour)} an hour).{budget}"
     )
 

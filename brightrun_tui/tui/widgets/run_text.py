@@ -212,7 +212,8 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
     """Progress in steps; before the first step, what is being done instead. What a silent run said of its end is not repeated."""
     if run.active and not run.total_steps:
-        words_of_phase = cells.one_line(run.phase_detail) or "waiting for its turn"
+        waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
+        words_of_phase = cells.one_line(run.phase_detail) or waits
         return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = run.spec.settings.training.epochs
