@@ -59,6 +59,10 @@ def _screen(module: str, name: str) -> Screen[None]:
     return screen
 
 
+def _unsaid(word: str, title: str) -> str:
+    return "" if word in title.casefold() else word
+
+
 DEEPEST = 5
 """Screens on one another, from which on no further dialogue is opened."""
 
@@ -208,7 +212,7 @@ class BrightRunApp(Workspace):
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         choices = [
-            Choice(theme.name, theme.title or theme.name, "dark" if theme.dark else "light")
+            Choice(theme.name, theme.title or theme.name, _unsaid("dark" if theme.dark else "light", theme.title))
             for theme in self._themes.found.values()
         ]
         before = self.theme
