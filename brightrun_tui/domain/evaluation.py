@@ -21,7 +21,7 @@ class LearntFrom(BaseModel):
     ref: str
     run_directory: str = ""
     fingerprint: str = ""
-    settings: DataSettings = DataSettings()
+    settings: DataSettings = Field(default_factory=DataSettings)
     chosen_apart: bool = False
     columns: dict[str, str] = Field(default_factory=dict)
 

@@ -134,6 +134,7 @@ class BrightRunApp(Workspace):
     async def on_mount(self) -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         if self.owns_terminal:
+            self.hold_picture()
             leave_on_signals(self.leave)
             self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
         self._follow_store()

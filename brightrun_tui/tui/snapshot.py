@@ -19,7 +19,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
-from brightrun_tui.orchestrator.client import EngineStatus, engine_status
+from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import (
     Database,

@@ -168,7 +168,7 @@ async def start_all(
 
 
 def seen_of(one: Happened, number: int, looks: Sequence[Look], ending: str) -> Seen:
-    """The first look that shows it. ``number``: of the news that there were until then; ``ending``: what news said of this end."""
+    """The first look that shows it. ``number``: of the news until then; ``ending``: what news said of this end."""
     found: dict[str, float] = {}
     for look in looks:
         if look.time < one.time:
