@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.evaluation import Subject
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.subject import Subject
 
 SPEC_VERSION = 1
 

@@ -290,7 +290,7 @@ def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: b
         paths, read_only=read_only, first_mode=mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
     )
     app.watched_run = run_id
-    app.owns_terminal = True
+    app.owns_terminal, app.runs_first = True, mode == "monitor"
     app.run(mouse=app.mouse)
     if not app.return_code:
         left = recall(paths)

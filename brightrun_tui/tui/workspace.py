@@ -53,6 +53,7 @@ class Workspace(App[int]):
         self.snapshot_signal: Signal[Snapshot] = Signal(self, "snapshot")
         self.faults = Faults()
         self.owns_terminal = False
+        self.runs_first = False
         self._db: Database | None = None
         self._watch = Watch()
         self._wake_after = 0.0
@@ -132,14 +133,14 @@ class Workspace(App[int]):
             async with open_database(self.paths.database, waits=self._say_waiting) as db:
                 self._db = db
                 self._store_opened.set()
-                async for snapshot in follow(db, self.paths, self._watch):
+                async for snapshot in follow(db, self.paths, self._watch, runs_first=self.runs_first):
                     self.announcer.look(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
                     self._held.close()
-                    if not self._pictured.is_set():
+                    if snapshot.loaded and not self._pictured.is_set():
                         self.screen.call_after_refresh(self._pictured.set)
-                    if self.owns_terminal and not self.read_only and snapshot.needs_engine:
+                    if self.owns_terminal and not self.read_only and snapshot.loaded and snapshot.needs_engine:
                         self._wake_engine()
         finally:
             self._db = None
