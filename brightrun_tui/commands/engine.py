@@ -20,6 +20,7 @@ from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator import boot, client
+from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 
@@ -37,8 +38,8 @@ def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
 def status(as_json: JsonOption = False) -> None:
     """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
 
-    async def look(session: Session) -> tuple[client.EngineStatus, list[Lease]]:
-        return await client.engine_status(session.db, session.paths), await leases.paid(session.db)
+    async def look(session: Session) -> tuple[EngineStatus, list[Lease]]:
+        return await engine_status(session.db, session.paths), await leases.paid(session.db)
 
     found, paid = with_store(look)
     if as_json:
@@ -59,9 +60,9 @@ def start(as_json: JsonOption = False) -> None:
     """Start the engine now."""
     require_changes()
 
-    async def begin(session: Session) -> client.EngineStatus:
+    async def begin(session: Session) -> EngineStatus:
         await client.ensure_engine(session.paths)
-        return await client.engine_status(session.db, session.paths)
+        return await engine_status(session.db, session.paths)
 
     found = with_store(begin)
     if as_json:

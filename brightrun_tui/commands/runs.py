@@ -21,7 +21,7 @@ from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
 from brightrun_tui.domain.text import one_line
-from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.store import events
 from brightrun_tui.store import leases as rented
 from brightrun_tui.store import metrics as curves
@@ -159,7 +159,7 @@ async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bo
     """Runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
     found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
-    idle = waiting and not (await client.engine_status(session.db, session.paths)).running
+    idle = waiting and not (await engine_status(session.db, session.paths)).running
     return found, damaged, idle
 
 

@@ -165,8 +165,8 @@ class DatasetReport(BaseModel):
     turns: int = 0
     duplicates: int = 0
     problems: tuple[Problem, ...] = ()
-    characters: LengthStats = LengthStats()
-    answer_characters: LengthStats = LengthStats()
+    characters: LengthStats = Field(default_factory=LengthStats)
+    answer_characters: LengthStats = Field(default_factory=LengthStats)
     categories: dict[str, dict[str, int]] = Field(default_factory=dict)
     preview: tuple[Record, ...] = ()
     source: str = ""

@@ -7,43 +7,6 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.model import SampleAnswer, SplitScore
-from brightrun_tui.domain.settings import DataSettings
-
-
-class LearntFrom(BaseModel):
-    """What a version has seen: the data of its run where that is still there, else how that was split.
-
-    ``chosen_apart``: of its held-out records one half chose its checkpoint, so only the other half may judge it.
-    """
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    ref: str
-    run_directory: str = ""
-    fingerprint: str = ""
-    settings: DataSettings = DataSettings()
-    chosen_apart: bool = False
-    columns: dict[str, str] = Field(default_factory=dict)
-
-
-class Subject(BaseModel):
-    """The version that a run measures; such a run trains nothing.
-
-    ``apart_from``: those whose training records must not judge, itself among them. ``records``: at most so many judge.
-    """
-
-    model_config = ConfigDict(frozen=True, defer_build=True)
-
-    name: str
-    version: int
-    directory: str
-    apart_from: tuple[LearntFrom, ...] = ()
-    records: int = Field(500, ge=1)
-
-    @property
-    def ref(self) -> str:
-        """``name:version`` as the command line takes it."""
-        return f"{self.name}:{self.version}"
 
 
 class Judging(BaseModel):

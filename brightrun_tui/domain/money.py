@@ -239,8 +239,8 @@ class Estimate(BaseModel):
     gpu: str = ""
     host_id: str = ""
     measured: bool = False
-    parts: TimeParts = TimeParts()
-    reckoned: TimeParts = TimeParts()
+    parts: TimeParts = Field(default_factory=TimeParts)
+    reckoned: TimeParts = Field(default_factory=TimeParts)
     mean_tokens: float = 0.0
     quantisation: Literal["nf4", "none"] = "nf4"
     quantisation_why: str = ""

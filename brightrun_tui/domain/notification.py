@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from brightrun_tui.domain.alerts import ALERT_CODES
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
+
+if TYPE_CHECKING:
+    from brightrun_tui.domain.model import Endpoint
 
 
 class Level(StrEnum):

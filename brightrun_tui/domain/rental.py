@@ -21,7 +21,7 @@ class EndpointRental(BaseModel):
     machine is returned; 0: never. ``memory`` is what the model takes of a GPU, ``cold_start`` the time until its first answer.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     provider: str
     box: str = ""

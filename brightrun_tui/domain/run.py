@@ -9,11 +9,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.evaluation import Subject
 from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.subject import Subject
 
 SPEC_VERSION = 1
 
@@ -167,7 +167,9 @@ class RunSpec(BaseModel):
     base: BaseModelRef
     dataset: DatasetRef
     template: str = "default"
-    settings: Annotated[RunSettings, AfterValidator(_settled)] = Field(default=RunSettings(), validate_default=True)
+    settings: Annotated[RunSettings, AfterValidator(_settled)] = Field(
+        default_factory=RunSettings, validate_default=True
+    )
     provider: str = "local"
     gpu: str = ""
     interruptible: bool = False
@@ -177,7 +179,7 @@ class RunSpec(BaseModel):
     measures: Subject | None = None
     stop_worst: bool = False
     not_before: Finite | None = None
-    limits: Limits = Limits()
+    limits: Limits = Field(default_factory=Limits)
 
 
 class Failure(BaseModel):
@@ -191,11 +193,13 @@ class Failure(BaseModel):
     suggestion: dict[str, Any] = Field(default_factory=dict)
 
 
-DISK_FULL = Failure(
-    error=ErrorKind.DISK_FULL,
-    cause=DISK_IS_FULL,
-    fix="free some space (old runs, checkpoints, caches) and retry: it goes on from the newest checkpoint",
-)
+def disk_full() -> Failure:
+    """There was no space left for what a run had to write."""
+    return Failure(
+        error=ErrorKind.DISK_FULL,
+        cause=DISK_IS_FULL,
+        fix="free some space (old runs, checkpoints, caches) and retry: it goes on from the newest checkpoint",
+    )
 
 
 class Notice(BaseModel):
@@ -242,7 +246,7 @@ class Run(BaseModel):
     train_loss: Finite | None = None
     eval_loss: Finite | None = None
     best_eval_loss: Finite | None = None
-    hardware: Hardware = Hardware()
+    hardware: Hardware = Field(default_factory=Hardware)
     cost_usd: float = 0.0
     attempts: int = 0
     deaths: int = 0

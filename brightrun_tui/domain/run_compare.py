@@ -33,7 +33,7 @@ def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
         _measured("Training loss, last", [run.train_loss for run in runs]),
         ComparedRow("Result", "Steps", tuple(f"{run.step:,} of {run.total_steps:,}" for run in runs)),
         ComparedRow("Result", "Time at work", tuple(humanize.duration(run.active_seconds or None) for run in runs)),
-        ComparedRow("Result", "Cost", tuple(humanize.money(run.cost_usd) for run in runs)),
+        ComparedRow("Result", "Cost", tuple(_cost(run) for run in runs)),
         ComparedRow("Set", "Dataset", tuple(run.spec.dataset.name for run in runs)),
         ComparedRow("Set", "Base model", tuple(run.spec.base.id for run in runs)),
         ComparedRow("Set", "Template", tuple(run.spec.template for run in runs)),
@@ -49,7 +49,24 @@ def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
     return (*rows, *(row for row in settings if row.differs))
 
 
+def names(runs: Sequence[Run]) -> tuple[str, ...]:
+    """What each is called; where several have one name, by the model it became or else by its id."""
+    called = [run.name for run in runs]
+
+    def whole(run: Run) -> str:
+        if called.count(run.name) == 1:
+            return run.name
+        return f"{run.model}:{run.model_version}" if run.model_version is not None else f"{run.name} {run.id}"
+
+    return tuple(map(whole, runs))
+
+
+def _cost(run: Run) -> str:
+    return "free" if run.spec.provider == "local" and not run.cost_usd else humanize.money(run.cost_usd)
+
+
 def _measured(label: str, values: Sequence[float | None]) -> ComparedRow:
     known = [value for value in values if value is not None]
     best = frozenset(place for place, value in enumerate(values) if value is not None and value == min(known))
-    return ComparedRow("Result", label, tuple(map(humanize.loss, values)), best if len(known) > 1 else frozenset())
+    told_apart = len(set(known)) > 1
+    return ComparedRow("Result", label, tuple(map(humanize.loss, values)), best if told_apart else frozenset())

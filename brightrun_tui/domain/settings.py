@@ -228,12 +228,12 @@ class MachineSettings(SettingsGroup):
 class RunSettings(SettingsGroup):
     """Every setting of a run, in groups."""
 
-    lora: LoraSettings = LoraSettings()
-    quantisation: QuantisationSettings = QuantisationSettings()
-    data: DataSettings = DataSettings()
-    training: TrainingSettings = TrainingSettings()
-    evaluation: EvaluationSettings = EvaluationSettings()
-    machine: MachineSettings = MachineSettings()
+    lora: LoraSettings = Field(default_factory=LoraSettings)
+    quantisation: QuantisationSettings = Field(default_factory=QuantisationSettings)
+    data: DataSettings = Field(default_factory=DataSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+    machine: MachineSettings = Field(default_factory=MachineSettings)
 
     def with_overrides(self, overrides: dict[str, Any]) -> RunSettings:
         """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.

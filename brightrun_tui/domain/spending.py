@@ -23,7 +23,7 @@ class Bill(BaseModel):
     does, so a whole disk in a bill shows that the bill is whole.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     usd: Usd
     storage: Usd | None = None

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
-
-from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
@@ -13,10 +12,9 @@ if TYPE_CHECKING:
     from brightrun_tui.providers.spec import ProviderSpec
 
 
-class Field(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Field:
     """One thing a person types to connect a service."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     title: str
@@ -24,10 +22,9 @@ class Field(BaseModel):
     secret: bool = True
 
 
-class Service(BaseModel):
+@dataclass(frozen=True, kw_only=True)
+class Service:
     """One card. ``environment``: the variable whose value wins over what is saved; empty: no credential is needed."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     title: str

@@ -3,72 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-import shutil
 import subprocess
 import time
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
-from brightrun_tui.domain.disk import DISK_IS_FULL, disk_full_as
+from brightrun_tui.domain.disk import disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, Reply, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
+from brightrun_tui.orchestrator.engine_status import disk_is_full, engine_status, lock_is_held
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
-from brightrun_tui.store import engine as engine_facts
 
 A = TypeVar("A", bound=Answer)
 _SEE_LOG = "see: brightrun engine logs"
-
-STALE_SECONDS = 30.0
-"""An engine that gave no sign of life for so long is shown as stuck."""
-
-
-FULL_BYTES = 1 << 20
-"""With less free space than this an engine cannot begin."""
-
-
-@dataclass(frozen=True)
-class EngineStatus:
-    """Times are seconds since the epoch. ``stale``: it holds the lock but gives no sign of life. ``troubles``: sentences."""
-
-    running: bool
-    pid: int | None = None
-    started_at: float | None = None
-    beat_at: float | None = None
-    version: str = ""
-    stale: bool = False
-    troubles: tuple[str, ...] = ()
-
-
-async def engine_status(db: Database, paths: Paths) -> EngineStatus:
-    """Whether the engine of this data directory runs: the lock knows, the store tells the rest."""
-    running = await asyncio.to_thread(_lock_is_held, paths)
-    if not running:
-        return EngineStatus(running=False)
-    said = await engine_facts.fact(db, "engine") or {}
-    beat_at = said.get("beat_at")
-    troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
-    if not any(DISK_IS_FULL in trouble for trouble in troubles) and _disk_is_full(paths):
-        troubles = (*troubles, f"{paths.data}: {DISK_IS_FULL}")
-    return EngineStatus(
-        running=True,
-        pid=said.get("pid"),
-        started_at=said.get("started_at"),
-        beat_at=beat_at,
-        version=said.get("version", ""),
-        stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
-        troubles=troubles,
-    )
 
 
 async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
@@ -77,7 +32,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     Raises:
         EngineError: it did not come up, because the disk is full or for a reason that its log tells.
     """
-    if await asyncio.to_thread(_lock_is_held, paths):
+    if await asyncio.to_thread(lock_is_held, paths):
         return
     private_directory(paths.logs)
     try:
@@ -98,12 +53,12 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
         ) from None
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if await asyncio.to_thread(_lock_is_held, paths):
+        if await asyncio.to_thread(lock_is_held, paths):
             return
         if child.poll() not in (None, 0):
             break
         await asyncio.sleep(0.05)
-    if _disk_is_full(paths):
+    if disk_is_full(paths):
         raise disk_full_as(
             EngineError,
             paths.data,
@@ -153,31 +108,12 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     Raises:
         EngineError: it does not end.
     """
-    if not await asyncio.to_thread(_lock_is_held, paths):
+    if not await asyncio.to_thread(lock_is_held, paths):
         return False
     await requests.add(db, StopEngine())
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if not await asyncio.to_thread(_lock_is_held, paths):
+        if not await asyncio.to_thread(lock_is_held, paths):
             return True
         await asyncio.sleep(0.05)
     raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_STUCK)
-
-
-def _disk_is_full(paths: Paths) -> bool:
-    return shutil.disk_usage(paths.data).free < FULL_BYTES
-
-
-def _lock_is_held(paths: Paths) -> bool:
-    """Asked with a shared lock, so that those who ask at the same moment do not take one another for an engine."""
-    try:
-        asking = os.open(paths.engine_lock, os.O_RDONLY)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(asking)
-    return False

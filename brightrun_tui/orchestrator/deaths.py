@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 
 from brightrun_tui.domain.events import WorkerExit
-from brightrun_tui.domain.run import DISK_FULL, Failure, Run
+from brightrun_tui.domain.run import Failure, Run, disk_full
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -38,7 +38,7 @@ async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tup
             f"the worker crashed ({_name(number)})" if number else "the worker ended without a word"
         )
     if exit_code == WorkerExit.DISK_FULL:
-        return "worker_failed", DISK_FULL
+        return "worker_failed", disk_full()
     lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
     here = run.spec.provider == "local"
     look = (

@@ -17,7 +17,7 @@ from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, DatasetError, UsageError
-from brightrun_tui.domain.evaluation import Evaluation, LearntFrom, Subject
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
@@ -31,6 +31,7 @@ from brightrun_tui.domain.run_directory import (
     RunDirectory,
 )
 from brightrun_tui.domain.settings import DataSettings, LoraSettings, RunSettings
+from brightrun_tui.domain.subject import LearntFrom, Subject
 from brightrun_tui.files import copy_synced, plain_disk_errors, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.planning.names import new_run_id

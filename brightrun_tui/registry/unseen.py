@@ -13,8 +13,9 @@ from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, p
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
-from brightrun_tui.domain.evaluation import Judging, LearntFrom
+from brightrun_tui.domain.evaluation import Judging
 from brightrun_tui.domain.run_directory import EVAL, TRAIN, RunDirectory
+from brightrun_tui.domain.subject import LearntFrom
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,10 @@ def _screen(module: str, name: str) -> Screen[None]:
     return screen
 
 
+def _unsaid(word: str, title: str) -> str:
+    return "" if word in title.casefold() else word
+
+
 DEEPEST = 5
 """Screens on one another, from which on no further dialogue is opened."""
 
@@ -130,6 +134,7 @@ class BrightRunApp(Workspace):
     async def on_mount(self) -> None:
         asyncio.get_running_loop().set_default_executor(DaemonExecutor())
         if self.owns_terminal:
+            self.hold_picture()
             leave_on_signals(self.leave)
             self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
         self._follow_store()
@@ -208,7 +213,7 @@ class BrightRunApp(Workspace):
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         choices = [
-            Choice(theme.name, theme.title or theme.name, "dark" if theme.dark else "light")
+            Choice(theme.name, theme.title or theme.name, _unsaid("dark" if theme.dark else "light", theme.title))
             for theme in self._themes.found.values()
         ]
         before = self.theme
@@ -285,7 +290,7 @@ def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: b
         paths, read_only=read_only, first_mode=mode, plain_glyphs=plain_glyphs or wants_ascii(os.environ)
     )
     app.watched_run = run_id
-    app.owns_terminal = True
+    app.owns_terminal, app.runs_first = True, mode == "monitor"
     app.run(mouse=app.mouse)
     if not app.return_code:
         left = recall(paths)

@@ -12,7 +12,7 @@ from brightrun_tui.store.runs import DamagedRun
 
 AT_ONCE = 25
 """Records that are checked before something else gets its turn: a thousand take a fifth of a second."""
-FIRST = 100
+FIRST = 40
 """Ended runs, the newest ones, of the first picture: more than a screen shows. The others follow."""
 TREND_POINTS = 20
 

@@ -10,31 +10,15 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import StoreError
-from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
-from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
-from brightrun_tui.orchestrator.client import EngineStatus, engine_status
+from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import (
-    Database,
-    corrections,
-    datasets,
-    endpoints,
-    engine,
-    evaluations,
-    events,
-    leases,
-    metrics,
-    models,
-    notes,
-    notifications,
-)
+from brightrun_tui.store import Database, engine, events, leases, metrics, notes, notifications
 from brightrun_tui.store.engine import ServiceFacts
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.curve import MOST_GAPS, Curve
@@ -42,6 +26,9 @@ from brightrun_tui.tui.remembered import recall
 from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 if TYPE_CHECKING:
+    from brightrun_tui.domain.dataset import DatasetReport
+    from brightrun_tui.domain.evaluation import Evaluation
+    from brightrun_tui.domain.model import Endpoint, ModelVersion
     from brightrun_tui.registry.signing import Origin
 
 B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
@@ -52,6 +39,8 @@ AT_ONCE = 500
 """Points that are taken over before something else gets its turn."""
 LOOK_SECONDS = 0.5
 """Between two looks at whether the store has changed."""
+DRAW_SECONDS = 0.05
+"""In which a first picture of the runs alone is drawn, before all the rest is read."""
 ENGINE_LOOK_SECONDS = 3.0
 """Between two looks at the engine, which can die without writing anything."""
 
@@ -77,7 +66,7 @@ class Snapshot:
     ``news``: the newest of it; ``unread``: how much of all of it nobody has looked at. By ``name:version``: ``attention``, why a
     model needs somebody, and ``origins``, whose it is where it came from elsewhere. ``damaged``: runs whose record cannot be
     read. ``more``: ended runs that the first picture does without. ``trouble``: why the store cannot be read just now, and all
-    this is older.
+    this is older. ``runs_alone``: the very first picture of Monitor; whatever else there is follows at once.
     """
 
     runs: tuple[Run, ...] = ()
@@ -95,6 +84,7 @@ class Snapshot:
     detail: RunDetail | None = None
     vitals: Mapping[str, Vitals] = field(default_factory=dict)
     others: Mapping[str, RunDetail] = field(default_factory=dict)
+    runs_alone: bool = False
     loaded: bool = False
     trouble: str = ""
     attention: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -183,12 +173,12 @@ class Watch:
         self.wanted.set()
 
 
-async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snapshot]:
+async def follow(db: Database, paths: Paths, watch: Watch, *, runs_first: bool = False) -> AsyncIterator[Snapshot]:
     """A new picture whenever the store has changed, or another run is watched; without end.
 
     While the store cannot be read the last picture comes again, with the trouble in it, once.
     """
-    reader = SnapshotReader(db, paths)
+    reader = SnapshotReader(db, paths, runs_first=runs_first)
     snapshot = Snapshot()
     version, since_engine = -1, 0.0
     while True:
@@ -210,17 +200,19 @@ async def follow(db: Database, paths: Paths, watch: Watch) -> AsyncIterator[Snap
         if snapshot is not before:
             yield snapshot
         with suppress(TimeoutError):
-            await asyncio.wait_for(watch.wanted.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(watch.wanted.wait(), DRAW_SECONDS if snapshot.runs_alone else LOOK_SECONDS)
         since_engine += LOOK_SECONDS
 
 
 class SnapshotReader:
     """Reads snapshots from one connection, and only the news of the run being watched."""
 
-    def __init__(self, db: Database, paths: Paths) -> None:
+    def __init__(self, db: Database, paths: Paths, *, runs_first: bool = False) -> None:
+        """``runs_first``: the first picture is of the runs alone and not `loaded`; it is what Monitor is opened for."""
         self._db = db
         self._paths = paths
         self._runs = RunReader(db)
+        self._runs_first = runs_first
         self._mark = 0
         self._seq = -1
         self._detail = RunDetail("")
@@ -234,6 +226,20 @@ class SnapshotReader:
         db = self._db
         first = {watched, *others, *recall(self._paths).pinned} if self._first else frozenset[str]()
         whole, damaged, vitals = await self._runs.read(first)
+        if self._runs_first:
+            self._runs_first = self.complete = False
+            rented, now = await leases.list_leases(db, open_only=True), await engine_status(db, self._paths)
+            return Snapshot(
+                runs=whole,
+                damaged=damaged,
+                vitals=vitals,
+                more=self._runs.more,
+                leases=tuple(rented),
+                engine=now,
+                runs_alone=True,
+            )
+        from brightrun_tui.store import corrections, datasets, endpoints, models
+
         versions, data = await models.list_models(db), await datasets.list_datasets(db)
         serving = await endpoints.list_endpoints(db)
         if any(endpoint.state == "ready" for endpoint in serving):
@@ -274,6 +280,8 @@ class SnapshotReader:
 
     async def _read_evaluations(self) -> tuple[Evaluation, ...]:
         """They never change, so each is read once."""
+        from brightrun_tui.store import evaluations
+
         wanted = await evaluations.ids(self._db)
         for run_id in wanted:
             if run_id not in self._evaluations:

@@ -25,8 +25,8 @@ _SHARE = re.compile(r"|\d{1,3}(\.\d{1,4})?%")
 
 VARIABLE_DEFAULTS = {
     "on-accent": "#121416",
-    "muted": "#8c9299",
-    "faint": "#5d6369",
+    "muted": "#949aa1",
+    "faint": "#80878e",
     "line": "#4a5057",
     "curve-train": "#5fafff",
     "curve-train-raw": "#40566b",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from contextlib import suppress
-from typing import Any, TypeVar
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
 from textual import work
@@ -16,7 +16,6 @@ from textual.worker import WorkerFailed
 from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.requests import Answer, Ask, Reply
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import Database, open_database
@@ -27,16 +26,21 @@ from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
 from brightrun_tui.tui.terminal import copy, log_crash
 from brightrun_tui.tui.widgets import cells
 
+if TYPE_CHECKING:
+    from brightrun_tui.domain.requests import Answer, Ask, Reply
+
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
 CLOSE_SECONDS = 2.0
 RETRY_SECONDS = 2.0
 """Between two attempts to read a store that could not be read."""
+HELD_SECONDS = 0.3
+"""For how long the first picture may wait for the store."""
 SHOW_SECONDS = 3.0
 """How long a run that was just made may take to appear before Monitor opens without it."""
 
 
-A = TypeVar("A", bound=Answer)
+A = TypeVar("A", bound="Answer")
 
 
 class Workspace(App[int]):
@@ -49,11 +53,14 @@ class Workspace(App[int]):
         self.snapshot_signal: Signal[Snapshot] = Signal(self, "snapshot")
         self.faults = Faults()
         self.owns_terminal = False
+        self.runs_first = False
         self._db: Database | None = None
         self._watch = Watch()
         self._wake_after = 0.0
         self._store_opened = asyncio.Event()
         self._pictured = asyncio.Event()
+        self._held = ExitStack()
+        self._styles: tuple[object, ...] = ()
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.announcer = Announcer(self)
@@ -74,6 +81,18 @@ class Workspace(App[int]):
         """`db`, as soon as it is open: for what begins together with the app."""
         await self._store_opened.wait()
         return self.db
+
+    def hold_picture(self) -> None:
+        """Draw nothing before the store has been read, which takes no longer than making the widgets: else all is drawn twice."""
+        self._held.enter_context(self.batch_update())
+        self.set_timer(HELD_SECONDS, self._held.close)
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """As Textual's, but once with the same styles while nothing has been drawn: a theme asks for it as soon as it is set."""
+        styles = (self.theme, *self.stylesheet.source)
+        if styles != self._styles or self._pictured.is_set():
+            self._styles = styles
+            super().refresh_css(animate)
 
     async def pictured(self) -> None:
         """Wait until what the store says has been drawn for the first time."""
@@ -114,13 +133,14 @@ class Workspace(App[int]):
             async with open_database(self.paths.database, waits=self._say_waiting) as db:
                 self._db = db
                 self._store_opened.set()
-                async for snapshot in follow(db, self.paths, self._watch):
+                async for snapshot in follow(db, self.paths, self._watch, runs_first=self.runs_first):
                     self.announcer.look(snapshot)
                     self.snapshot = snapshot
                     self.snapshot_signal.publish(snapshot)
-                    if not self._pictured.is_set():
+                    self._held.close()
+                    if snapshot.loaded and not self._pictured.is_set():
                         self.screen.call_after_refresh(self._pictured.set)
-                    if self.owns_terminal and not self.read_only and snapshot.needs_engine:
+                    if self.owns_terminal and not self.read_only and snapshot.loaded and snapshot.needs_engine:
                         self._wake_engine()
         finally:
             self._db = None

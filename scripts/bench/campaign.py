@@ -34,6 +34,7 @@ sys.path.insert(0, str(ROOT))
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
 from scripts.bench.campaign_results import Parts, Result
@@ -256,7 +257,7 @@ class Campaign:
     async def _kill_engine(self, down_seconds: float) -> None:
         paths = get_paths()
         async with open_database(paths.database) as db:
-            status = await client.engine_status(db, paths)
+            status = await engine_status(db, paths)
             if status.running and status.pid:
                 os.kill(status.pid, signal.SIGKILL)
                 self.kills += 1

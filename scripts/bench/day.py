@@ -16,6 +16,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import statistics
 import sys
 import tempfile
@@ -166,8 +167,8 @@ async def start_all(
         await asyncio.sleep(0.5)
 
 
-def seen_of(one: Happened, number: int, looks: Sequence[Look]) -> Seen:
-    """The first look that shows it. ``number``: of the news that there were until then."""
+def seen_of(one: Happened, number: int, looks: Sequence[Look], ending: str) -> Seen:
+    """The first look that shows it. ``number``: of the news until then; ``ending``: what news said of this end."""
     found: dict[str, float] = {}
     for look in looks:
         if look.time < one.time:
@@ -178,7 +179,7 @@ def seen_of(one: Happened, number: int, looks: Sequence[Look]) -> Seen:
             "row": one.what == "state" and look.states.get(one.run) == one.word,
             "words": one.what != "state" and look.says(one.word) and one.run in look.text,
             "count": one.what == "news" and look.unread >= number,
-            "toast": one.what == "state" and one.word in TERMINAL and look.says(f"the run has {one.word}"),
+            "toast": bool(ending) and one.what == "state" and one.run in look.text and look.says(ending),
             "mark": one.code == "silent" and "silent" in _row(one.run, look),
         }
         for way, true in ways.items():
@@ -231,10 +232,11 @@ def table(seen: Sequence[Seen]) -> list[dict[str, object]]:
 def judge_day(truth: Truth, looks: Sequence[Look]) -> list[Seen]:
     """Everything that lasted long enough to be seen."""
     began, number, seen = looks[0].time, 0, []
+    endings = {(one.run, one.code): one.word for one in truth.happened if one.what == "news"}
     for one in truth.happened:
         number += one.what == "news"
         if one.until - one.time >= SHORT and one.time >= began:
-            seen.append(seen_of(one, number, looks))
+            seen.append(seen_of(one, number, looks, endings.get((one.run, f"run_{one.word}"), "")))
     return seen
 
 
@@ -248,6 +250,10 @@ def main() -> int:
     given = parser.parse_args()
     kinds = [kind for kind, count in (QUICK if given.quick else DAY).items() for _ in range(count)]
     random.Random(given.seed).shuffle(kinds)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(
+            signal_number, signal.default_int_handler
+        )  # the clouds, their machines and the engine end with us
     toy = make_toy()
     with tempfile.TemporaryDirectory() as scratch, CloudServer() as clouds:
         data = Path(scratch) / "data.jsonl"

@@ -18,9 +18,10 @@ from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.requests import RetryRun, Sweep
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.orchestrator import client, lease_manager, lifecycle
+from brightrun_tui.orchestrator import lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
+from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import Paths
@@ -332,7 +333,7 @@ async def test_those_who_ask_for_the_engine_at_once_do_not_take_one_another_for_
     async with open_database(paths.database) as db:
 
         async def asked() -> set[bool]:
-            many = await asyncio.gather(*(client.engine_status(db, paths) for _ in range(300)))
+            many = await asyncio.gather(*(engine_status(db, paths) for _ in range(300)))
             return {status.running for status in many}
 
         with FileLock(paths.engine_lock):

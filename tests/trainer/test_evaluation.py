@@ -13,9 +13,10 @@ from brightrun_tui import datasets, registry
 from brightrun_tui.datasets.splitting import split
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
-from brightrun_tui.domain.evaluation import Evaluation, LearntFrom
+from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.domain.subject import LearntFrom
 from brightrun_tui.paths import get_paths
 from brightrun_tui.registry.unseen import choose_judges
 from brightrun_tui.store import evaluations, open_database, runs

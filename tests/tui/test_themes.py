@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+from textual.color import Color
+
 from brightrun_tui.config_file import read_config
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.theming import load_themes
@@ -65,3 +68,50 @@ async def test_every_screen_lives_with_every_theme(seeded: Paths, opened: Opened
             for key in ("1", "2", "3", "L", "4"):
                 await driver.press(key)
             await driver.sees("lamp-support:2")
+
+
+TEXT = (
+    "foreground",
+    "muted",
+    "faint",
+    "primary",
+    "secondary",
+    "accent",
+    "success",
+    "warning",
+    "error",
+    "curve-train",
+    "curve-eval",
+)
+READABLE, READABLE_ON_PANELS = 4.5, 4.0
+"""Contrast that text has to its ground at least; the first is what WCAG asks for."""
+
+
+def contrast(text: Color, ground: Color) -> float:
+    """As WCAG reckons it, from 1 to 21."""
+
+    def luminance(colour: Color) -> float:
+        parts = [part / 255 for part in colour.rgb]
+        linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    lighter, darker = sorted((luminance(text), luminance(ground)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize("name", ["bright-dark", "bright-light", "bright-contrast"])
+def test_all_text_can_be_read(paths: Paths, name: str) -> None:
+    """Whatever says something, the faintest help included, stands out from screen, dialogue, footer and the row of the cursor."""
+    theme = load_themes(paths).found[name]
+    known = {
+        key: Color.parse(value)
+        for key, value in {**theme.colors.model_dump(exclude_none=True), **theme.variables}.items()
+        if value.startswith("#")
+    }
+    for role in TEXT:
+        for ground in ("background", "surface"):
+            assert contrast(known[role], known[ground]) >= READABLE, (role, ground)
+        for ground in ("panel", *(["block-cursor-background"] if role != "faint" else [])):
+            assert contrast(known[role], known[ground]) >= READABLE_ON_PANELS, (role, ground)
+    assert contrast(known["on-accent"], known["accent"]) >= READABLE
+    assert contrast(known["block-cursor-foreground"], known["block-cursor-background"]) >= READABLE

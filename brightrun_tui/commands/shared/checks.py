@@ -185,7 +185,7 @@ async def _check_engine(paths: Paths) -> Check:
     if not paths.database.exists():
         return Check("engine", "ok", "not running; it starts by itself when there is work")
     from brightrun_tui.domain.errors import BrightrunError
-    from brightrun_tui.orchestrator.client import engine_status
+    from brightrun_tui.orchestrator.engine_status import engine_status
     from brightrun_tui.store import leases, open_database
 
     try:

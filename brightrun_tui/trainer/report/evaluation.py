@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from brightrun_tui.domain.evaluation import Evaluation, Judging, Subject
+from brightrun_tui.domain.evaluation import Evaluation, Judging
+from brightrun_tui.domain.subject import Subject
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.answer_time import AllTheTime
 from brightrun_tui.trainer.evaluation.evaluate import require_finite

@@ -11,7 +11,7 @@ from typing import Any
 from brightrun_tui.domain import disk
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import DISK_FULL, Failure
+from brightrun_tui.domain.run import Failure, disk_full
 from brightrun_tui.domain.run_directory import LOG
 
 
@@ -68,7 +68,7 @@ def explain(error: BaseException) -> Failure:
         chain.append(current)
         current = current.__cause__ or current.__context__
     if any(is_disk_full(link) for link in chain):
-        return DISK_FULL
+        return disk_full()
     if isinstance(error, BrightrunError):
         cause = f"{error.where}: {error.what}" if error.where else error.what
         return Failure(error=error.kind, cause=cause, fix=error.fix, suggestion=getattr(error, "suggestion", {}))

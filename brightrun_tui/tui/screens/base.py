@@ -101,7 +101,7 @@ class ModeScreen(Screen[None]):
         self._drawn = snapshot
         try:
             self.query_one(Header).show(snapshot, self.app.read_only)
-            if snapshot.loaded:
+            if snapshot.loaded or snapshot.runs_alone:
                 self.show(snapshot)
                 self.refresh_keys()
         except Exception as error:  # a signal that calls this swallows it

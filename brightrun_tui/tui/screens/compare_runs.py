@@ -9,7 +9,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.run_compare import compare
+from brightrun_tui.domain.run_compare import compare, names
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import cells, reflow
 
@@ -42,7 +42,7 @@ class CompareRunsScreen(Dialog[None]):
                 parts += [cut.pad_right(column - cut.cell_length), Content(" ")]
             return Content("").join(parts)
 
-        lines = [row("", [Content.styled(cells.one_line(run.name), "bold") for run in self._runs])]
+        lines = [row("", [Content.styled(cells.one_line(name), "bold") for name in names(self._runs)])]
         group = ""
         for fact in compare(self._runs):
             if fact.group != group:

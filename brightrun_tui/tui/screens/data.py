@@ -24,7 +24,7 @@ from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.column_maps import ColumnMap, column_map, remember, remembered_reading
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
 from brightrun_tui.tui.screens.data_choices import (
     PATH_STARTS,
@@ -184,6 +184,8 @@ class DataScreen(Dialog[ChosenData]):
                 cells.plain(f"{error.where}: {error.what}" if error.where else error.what),
                 cells.plain(error.fix),
             )
+            if error.kind == ErrorKind.DATASET_COLUMNS:
+                fix = f"{key_of('pick.columns')} says which column is what; else {fix}"
             self.query_one("#verdict-text", Flow).show(
                 lambda width: [
                     *reflow.marked(reflow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),

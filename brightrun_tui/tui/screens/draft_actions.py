@@ -70,18 +70,10 @@ class DraftActions(ModeScreen):
     @work(group="pick")
     async def action_base(self) -> None:
         from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick import Choice
         from brightrun_tui.tui.screens.pick_base import PickBase
-        from brightrun_tui.tui.widgets import choice_text
 
         fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
-        choices = [
-            Choice(
-                fit.base.id, choice_text.base_row(fit), "", f"{fit.base.description} {fit.base.id}, {fit.base.license}"
-            )
-            for fit in fits
-        ]
-        chosen = await self.app.push_screen_wait(PickBase(choices, chosen=self._draft.base))
+        chosen = await self.app.push_screen_wait(PickBase(fits, chosen=self._draft.base, width=self.app.size.width))
         if chosen:
             self._remember()
             self._change(base=chosen)

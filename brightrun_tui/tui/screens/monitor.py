@@ -165,7 +165,8 @@ class MonitorScreen(RunActions, LogActions):
 
     def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> Row:
         """The row of a run; the same one as before where nothing about it has changed."""
-        mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else ""
+        none = " " if narrow and (self._marked or self._left.pinned) else ""
+        mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
         silent = run.active and silence(run, vitals.heard_at, now) is not None
         look = (mark, vitals, silent, narrow, alert)
@@ -194,9 +195,14 @@ class MonitorScreen(RunActions, LogActions):
         damaged = self._damaged
         alerts = self._alerts
         mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
+        nothing = (
+            f"No run fits “{self._order.filter}”. esc drops the filter."
+            if self._order.filter
+            else "No run yet. Press 2 to set one up."
+        )
         self.query_one("#summary", Flow).show(
             lambda width: (
-                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine)
+                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine, nothing=nothing)
                 if damaged is None
                 else run_text.damaged_summary(damaged, width)
             )

@@ -300,12 +300,8 @@ class NewRunScreen(Renting):
         label, hint = (row.label, row.hint) if row else ("", "")
         how = ""
         if isinstance(self.focused, TextField):
-            how = "  enter keeps it, esc drops it" if self.focused.typing else "  enter to type"
-            how = (
-                f"  ← → change it,{how[1:]}"
-                if isinstance(self.focused, SliderField) and not self.focused.typing
-                else how
-            )
+            slides = "← → or " if isinstance(self.focused, SliderField) else ""
+            how = "  enter keeps it, esc drops it" if self.focused.typing else f"  {slides}enter"
         effect = f"  {self._effect}" if self._effect else ""
         text = Content.assemble((label, "bold"), (effect, "bold $primary"), (how, "$accent"), "  ", (hint, "$muted"))
         self.query_one("#hint", Flow).show(lambda width: reflow.text(text, width))

@@ -7,7 +7,7 @@ from functools import partial
 from textual import work
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Input, OptionList, Static
+from textual.widgets import Input, OptionList
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
@@ -36,7 +36,7 @@ class OffersScreen(Dialog[WeighedOffer]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(placeholder="type to narrow: a GPU, a provider, a region", compact=True, id="narrow")
-        yield Static("", id="offers-head", markup=False)
+        yield Flow(id="offers-head")
         yield RowList(id="offers")
         yield Flow(id="offer-words")
 
@@ -73,10 +73,9 @@ class OffersScreen(Dialog[WeighedOffer]):
     def _show(self) -> None:
         table = self.query_one(RowList)
         listed = self._listed
-        wide = self.app.size.width >= offer_text.WIDE
-        rows = [Row(_id(one.offer), (one, wide), partial(offer_text.table_row, one, wide=wide)) for one in listed]
-        table.show(rows)
-        self.query_one("#offers-head", Static).update(offer_text.table_head(wide=wide) if listed else Content(""))
+        table.show([Row(_id(one.offer), one, partial(offer_text.table_row, one)) for one in listed])
+        head = self.query_one("#offers-head", Flow)
+        head.show(lambda width: [offer_text.table_head(width - 1)] if listed else [])
         self._show_machine()
 
     def _show_machine(self) -> None:

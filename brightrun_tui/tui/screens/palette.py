@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 from textual.markup import escape
-from textual.types import IgnoreReturnCallbackType
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run
@@ -19,6 +19,9 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions
 from brightrun_tui.tui.workspace import Workspace
+
+if TYPE_CHECKING:
+    from textual.types import IgnoreReturnCallbackType  # loads a dozen widgets that nobody needs
 
 MODE_SCOPES = ("integrations", "new_run", "monitor", "registry")
 ELSEWHERE_WEIGHT, NAME_WEIGHT = 0.9, 0.95

@@ -10,12 +10,16 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.planning.base_fit import BaseFit
 from brightrun_tui.planning.hub_search import search_models
 from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import choice_text
 
 LEAST_LETTERS = 2
+NOT_RECKONED = "\nMemory and time are reckoned once a dataset is chosen."
+TABLE_WIDTH, TABLE_SHARE, BESIDE_TABLE = 116, 0.96, 6
+"""Width of the dialogue as its style has it, and what border, padding and scrollbar take of it."""
 
 
 class PickBase(PickScreen):
@@ -24,13 +28,25 @@ class PickBase(PickScreen):
     SCOPES = ("bases", "modal")
     BINDINGS = bindings("bases")
 
-    def __init__(self, choices: Sequence[Choice], *, chosen: str) -> None:
+    def __init__(self, fits: Sequence[BaseFit], *, chosen: str, width: int) -> None:
+        """``width``: columns of the terminal."""
+        self._room = min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
+        unknown = "" if any(fit.estimate for fit in fits) else NOT_RECKONED
+        choices = [
+            Choice(
+                fit.base.id,
+                choice_text.base_row(fit, self._room),
+                "",
+                f"{fit.base.description} {fit.base.id}, {fit.base.license}{unknown}",
+            )
+            for fit in fits
+        ]
         super().__init__(
             "Base model",
             choices,
             chosen=chosen,
             own=f"search, or a Hugging Face id, a directory, a GGUF file; {key_of('bases.hub')}: the Hub",
-            head=choice_text.row(choice_text.HEAD),
+            head=choice_text.row(choice_text.HEAD, self._room),
         )
 
     @work(exclusive=True, group="hub")
@@ -48,7 +64,7 @@ class PickBase(PickScreen):
             return
         known = {choice.id for choice in self._choices}
         new = [
-            Choice(model.id, choice_text.found_row(model), "", choice_text.found_detail(model))
+            Choice(model.id, choice_text.found_row(model, self._room), "", choice_text.found_detail(model))
             for model in found
             if model.id not in known
         ]

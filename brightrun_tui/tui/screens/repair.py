@@ -93,7 +93,9 @@ class RepairScreen(Dialog[DatasetReport]):
         out = report.records - report.usable
         said = f"The original stays as it is: {report.path}."
         if out:
-            said += f" {out:,} that cannot be used are never in the new version."
+            said += (
+                f" {out:,} that cannot be used {'is' if out == 1 else 'are'} left out of the new version in any case."
+            )
         return reflow.text(cells.plain(said), width, "$muted")
 
     @property

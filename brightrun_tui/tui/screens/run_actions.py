@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from textual import work
 from textual.content import Content
 
 from brightrun_tui.domain.queue import Move
-from brightrun_tui.domain.requests import (
-    Answer,
-    Ask,
-    CheckpointRun,
-    DeleteRun,
-    MoveRun,
-    PauseRun,
-    ResumeRun,
-    RetryRun,
-    StopRun,
-)
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.widgets import cells, run_text
+
+if TYPE_CHECKING:
+    from brightrun_tui.domain.requests import Answer, Ask
 
 LISTED = 8
 """Runs that a question about many shows one by one."""
@@ -68,6 +61,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_pause(self) -> None:
+        from brightrun_tui.domain.requests import PauseRun, ResumeRun
+
         runs = self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)
         resuming = all(run.state == "paused" for run in runs)
         meant = [run for run in runs if run.permits(RunAction.RESUME if resuming else RunAction.PAUSE)]
@@ -83,6 +78,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_stop(self) -> None:
+        from brightrun_tui.domain.requests import StopRun
+
         runs = self.runs_that_permit(RunAction.STOP)
         if not runs:
             return
@@ -95,11 +92,14 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_checkpoint(self) -> None:
+        from brightrun_tui.domain.requests import CheckpointRun
+
         if await self._ask_all(CheckpointRun(target=run.id) for run in self.runs_that_permit(RunAction.CHECKPOINT)):
             self.app.toast("The worker saves a checkpoint at its next step.")
 
     @work(group="ask")
     async def action_stop_later(self) -> None:
+        from brightrun_tui.domain.requests import StopRun
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         runs = self.runs_that_permit(RunAction.STOP_LATER)
@@ -139,6 +139,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_retry(self) -> None:
+        from brightrun_tui.domain.requests import RetryRun
+
         runs = self.runs_that_permit(RunAction.RETRY)
         if not runs:
             return
@@ -161,6 +163,8 @@ class RunActions(ModeScreen):
         await self._move("down")
 
     async def _move(self, to: Move) -> None:
+        from brightrun_tui.domain.requests import MoveRun
+
         for run in self.runs_that_permit(RunAction.MOVE):
             reply = await self.app.ask(MoveRun(target=run.id, to=to))
             if reply and reply.answer:
@@ -169,6 +173,8 @@ class RunActions(ModeScreen):
 
     @work(group="ask")
     async def action_delete(self) -> None:
+        from brightrun_tui.domain.requests import DeleteRun
+
         runs = self._deletable()
         if not runs:
             return

@@ -11,16 +11,18 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.form import show_value
 
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
-HEAD = ("base", "size", "context", "memory", "time", "on this plan", "")
-WIDTHS = (25, 7, 8, 9, 13, 12, 30)
+HEAD = ("base", "size", "context", "memory", "time", "fits", "")
+WIDTHS = {110: (25, 7, 8, 9, 13, 12, 30), 70: (20, 6, 0, 8, 11, 10, 10), 0: (20, 6, 0, 0, 0, 10, 0)}
+"""Cells for each column, by the cells that there are at least; one without any is left out."""
 
 
-def row(words: tuple[str, ...]) -> str:
-    """One line of the table of bases."""
-    return " ".join(cells.fit(word, width) for word, width in zip(words, WIDTHS, strict=True)).rstrip()
+def row(words: tuple[str, ...], width: int) -> str:
+    """One line of the table of bases in ``width`` cells."""
+    widths = next(found for least, found in WIDTHS.items() if width >= least)
+    return " ".join(cells.fit(word, room) for word, room in zip(words, widths, strict=True) if room).rstrip()
 
 
-def base_row(fit: BaseFit) -> str:
+def base_row(fit: BaseFit, width: int) -> str:
     """Size, context, memory and time with the data and on the machine of the plan, and what must be done first."""
     base, found = fit.base, fit.estimate
     remarks = [
@@ -37,11 +39,12 @@ def base_row(fit: BaseFit) -> str:
             humanize.band(found.seconds_low, found.seconds_high) if found and found.fits != "no" else "",
             FITS[found.fits] if found else "",
             " · ".join(remark for remark in remarks if remark),
-        )
+        ),
+        width,
     )
 
 
-def found_row(model: FoundModel) -> str:
+def found_row(model: FoundModel, width: int) -> str:
     """A model of the Hub as a line of the same table; what it would take is reckoned once it is chosen."""
     remarks = ["licence to accept" if model.gated else "", model.license]
     return row(
@@ -53,7 +56,8 @@ def found_row(model: FoundModel) -> str:
             "",
             "on the Hub",
             " · ".join(remark for remark in remarks if remark),
-        )
+        ),
+        width,
     )
 
 

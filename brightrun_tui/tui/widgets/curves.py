@@ -22,7 +22,9 @@ def shown(spec: CurveSpec, value: float) -> str:
 
 
 def curves_of(metrics: Collection[str]) -> tuple[CurveSpec, ...]:
-    """In the order in which they are shown; the loss comes first."""
+    """In the order in which they are shown; the loss comes first. Whoever has none needs no plugin for that."""
+    if not metrics:
+        return ()
     found = plugins.load_all(Door.CURVES, CurveSpec).found.values()
     known = sorted((one for one in found if set(one.metrics) & set(metrics)), key=lambda one: (one.order, one.name))
     drawn = {metric for one in known for metric in one.metrics}

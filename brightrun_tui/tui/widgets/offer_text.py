@@ -15,8 +15,6 @@ from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.places import OWN, place
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
-WIDE = 116
-"""From so many columns of the terminal on, region, reliability and network have columns of their own."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,8 @@ class Column:
     right: bool = False
     wide: bool = False
     style: str = ""
+    spare: int = 0
+    """Where there is no room, the column with the highest number goes first; those with 0 stay."""
 
 
 def gpu(offer: Offer) -> str:
@@ -61,13 +61,13 @@ def about(seconds: float) -> str:
 COLUMNS = (
     Column("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
     Column("GPU", 13, lambda one: gpu(one.offer), style="bold"),
-    Column("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True),
+    Column("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
     Column("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
     Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
     Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
-    Column("kind", 14, lambda one: kind(one.offer), style="$muted"),
+    Column("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
     Column("$/hour", 7, lambda one: hourly_price(one.offer), right=True),
-    Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True),
+    Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
     Column("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
 
@@ -88,18 +88,28 @@ def network(offer: Offer) -> str:
     return f"{offer.network_mbps:,.0f} Mb/s" if offer.network_mbps else humanize.NOTHING
 
 
-def table_head(*, wide: bool) -> Content:
-    """The titles over the columns; two cells are left for the mark."""
-    return Content.styled(
-        "  " + "".join(_cell(column.title, column) for column in COLUMNS if wide or not column.wide), "$muted"
+def columns_for(width: int) -> tuple[Column, ...]:
+    """Those for which there is room beside the mark."""
+    kept = (
+        COLUMNS
+        if width >= sum(column.width for column in COLUMNS) + 1
+        else tuple(one for one in COLUMNS if not one.wide)
     )
+    while width < sum(column.width for column in kept) + 1 and (least := max(one.spare for one in kept)):
+        kept = tuple(one for one in kept if one.spare != least)
+    return kept
 
 
-def table_row(one: WeighedOffer, _width: int, *, wide: bool) -> Content:
+def table_head(width: int) -> Content:
+    """The titles over the columns; two cells are left for the mark."""
+    return Content.styled("  " + "".join(_cell(column.title, column) for column in columns_for(width)), "$muted")
+
+
+def table_row(one: WeighedOffer, width: int) -> Content:
     """One machine; what the run does not fit on is faint."""
     glyph, _word, style = FITS[one.fits]
     faint = "$faint" if one.fits == "no" else ""
-    cells = [(_cell(column.show(one), column), faint or column.style) for column in COLUMNS if wide or not column.wide]
+    cells = [(_cell(column.show(one), column), faint or column.style) for column in columns_for(width)]
     return Content.assemble((f"{glyph} ", f"bold {style}"), *cells)
 
 

@@ -29,5 +29,11 @@ def possible_lines(snapshot: Snapshot, width: int) -> reflow.Lines:
     red = [service.title for service in services() if known.get(service.name, {}).get("state") == "failed"]
     parts += [" · ", ("rent or borrow", "bold $success"), f": {', '.join(rented)}"] if rented else []
     parts += [" · ", ("does not work", "bold $error"), f": {', '.join(red)}"] if red else []
-    parts += [" · ", ("2", "bold $accent"), " begins a run"] if local.get("state") == "ok" or rented else []
-    return reflow.text(Content.assemble(*parts), width)[:2]
+    lines = reflow.text(Content.assemble(*parts), width)[:2]
+    if not (local.get("state") == "ok" or rented):
+        return lines
+    begins = Content.assemble(("2", "bold $accent"), " begins a run")
+    room = width - begins.cell_length - 3
+    if len(lines) < 2 and lines[0].cell_length > room:
+        return [*lines, begins]
+    return [*lines[:-1], Content.assemble(lines[-1].rstrip().truncate(room, ellipsis=True), " · ", begins)]

@@ -13,7 +13,7 @@ from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import RunDetail
@@ -144,16 +144,20 @@ def summary(
     rich: bool,
     detail: RunDetail | None = None,
     alerts: Sequence[RunAlert] = (),
+    nothing: str = "",
 ) -> reflow.Lines:
-    """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong."""
+    """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong.
+
+    ``nothing``: said where no run is chosen.
+    """
     if run is None:
-        return [Content.styled("No run yet. Press 2 to set one up.", "$muted")]
+        return reflow.text(nothing, width, "$muted")
     lines = [
         _headline(run, leases, width, with_cost=not rich),
         _bar_line(run, width, silent=any(alert.code == "silent" for alert in alerts)),
     ]
     if rich:
-        lines.append(_numbers(run, leases, width))
+        lines += _numbers(run, leases, width)
         if (strip := phase_strip(run, detail, width)) is not None:
             lines.append(strip)
     if alerts:
@@ -190,7 +194,8 @@ def _told(run: Run) -> Notice | None:
 
 def _fix_words(run: Run) -> str:
     assert run.failure is not None
-    change = ", ".join(f"{key} = {value}" for key, value in run.failure.suggestion.items())
+    titles = {setting.key: setting.title for setting in iter_settings()}
+    change = ", ".join(f"{titles.get(key, key)} {value}" for key, value in run.failure.suggestion.items())
     return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
 
 
@@ -233,7 +238,9 @@ def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
     return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
 
 
-def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
+def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
+    """Losses, cost and speed, and the machine behind them, or below them where there is no room for all of it."""
+
     def item(label: str, value: str, style: str = "$foreground") -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))
 
@@ -246,9 +253,13 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> Content:
     items.append(item("cost", lease_text.cost_words(run, leases)))
     if run.tokens_per_second:
         items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
-    if hardware := hardware_words(run):
-        items.append(item("on", hardware))
-    return Content("   ").join(items).truncate(width, ellipsis=True)
+    line = Content("   ").join(items)
+    if not (hardware := hardware_words(run)):
+        return [line.truncate(width, ellipsis=True)]
+    machine = item("on", hardware)
+    if line.cell_length + 3 + machine.cell_length <= width:
+        return [Content.assemble(line, "   ", machine)]
+    return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
 
 
 def hardware_words(run: Run) -> str:

@@ -1,0 +1,76 @@
+"""Whether there is an engine, and whether it is well. Asked by every picture of the app, so it imports little."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import time
+from dataclasses import dataclass
+
+from brightrun_tui.domain.disk import DISK_IS_FULL
+from brightrun_tui.paths import Paths
+from brightrun_tui.store import Database
+from brightrun_tui.store import engine as engine_facts
+
+STALE_SECONDS = 30.0
+"""An engine that gave no sign of life for so long is shown as stuck."""
+
+
+FULL_BYTES = 1 << 20
+"""With less free space than this an engine cannot begin."""
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """Times are seconds since the epoch. ``stale``: it holds the lock but gives no sign of life. ``troubles``: sentences."""
+
+    running: bool
+    pid: int | None = None
+    started_at: float | None = None
+    beat_at: float | None = None
+    version: str = ""
+    stale: bool = False
+    troubles: tuple[str, ...] = ()
+
+
+async def engine_status(db: Database, paths: Paths) -> EngineStatus:
+    """Whether the engine of this data directory runs: the lock knows, the store tells the rest."""
+    running = await asyncio.to_thread(lock_is_held, paths)
+    if not running:
+        return EngineStatus(running=False)
+    said = await engine_facts.fact(db, "engine") or {}
+    beat_at = said.get("beat_at")
+    troubles = tuple(str(trouble) for trouble in said.get("troubles", ()))
+    if not any(DISK_IS_FULL in trouble for trouble in troubles) and disk_is_full(paths):
+        troubles = (*troubles, f"{paths.data}: {DISK_IS_FULL}")
+    return EngineStatus(
+        running=True,
+        pid=said.get("pid"),
+        started_at=said.get("started_at"),
+        beat_at=beat_at,
+        version=said.get("version", ""),
+        stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
+        troubles=troubles,
+    )
+
+
+def disk_is_full(paths: Paths) -> bool:
+    """Whether an engine could not even begin."""
+    return shutil.disk_usage(paths.data).free < FULL_BYTES
+
+
+def lock_is_held(paths: Paths) -> bool:
+    """Asked with a shared lock, so that those who ask at the same moment do not take one another for an engine."""
+    try:
+        asking = os.open(paths.engine_lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(asking, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(asking)
+    return False
