@@ -174,7 +174,7 @@ async def test_a_machine_that_stays_away_is_given_up_with_a_reason(plain: Plain)
     await plain.server.ask(plain.box.lose_power())
     with pytest.raises(HostUnreachableError) as error:
         await host.read("events.jsonl", 0)
-    assert error.value.fix
+    assert error.value.fix and "Errno" not in error.value.what and "127.0.0.1" not in error.value.what
     await host.close()
 
 

@@ -342,3 +342,17 @@ def test_a_disk_that_is_full_rents_nothing_before_the_intent_and_loses_nothing_a
     (lease,) = machine.do(lease_store.list_leases(machine.db))
     assert machine.ours() == [rented] and (lease.state, lease.provider_id) == ("live", rented.id)
     machine.teardown()
+
+
+def test_a_run_says_of_each_machine_that_was_replaced_why_after_how_long_and_at_what_cost() -> None:
+    machine = LeaseMachine()
+    for _ in range(2):
+        machine.take()
+        machine.time_goes_by(400)
+        machine.machine_is_no_good()
+    told = [notice.message for notice in machine.do(runs.get(machine.db, "r")).notices]
+    for number, message in enumerate(told, 1):
+        assert message.startswith(f"machine {number} (G at $0.40 an hour) was given up after 7 min and $0.0")
+        assert message.endswith(": no good")
+    assert len(told) == 2
+    machine.teardown()

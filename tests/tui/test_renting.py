@@ -240,3 +240,14 @@ async def test_where_a_model_serves_is_asked_with_prices_and_no_machine_is_rente
             assert isinstance(asked, Deploy) and asked.rental is not None
             assert asked.rental.provider == "runpod" and asked.rental.offer and asked.rental.price_per_hour > 0
         assert server.runpod.count("POST", "/v2/pods") == 0
+
+
+async def test_a_run_that_is_under_way_is_not_said_to_wait_for_its_turn(seeded: Paths, opened: Opened) -> None:
+    """Its machine is paid for already; only one in the queue waits."""
+    async with open_database(seeded.database) as db:
+        await runs.update(db, "r-0006", total_steps=0, step=0, phase="starting", phase_detail="")
+    async with opened(seeded, (120, 40)) as driver:
+        await driver.press("3")
+        driver.one("#runs").go("r-0006")
+        await driver.sees("the first step has not come yet")
+        assert "waiting for its turn" not in driver.text()
