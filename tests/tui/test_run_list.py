@@ -91,3 +91,12 @@ async def test_the_first_picture_of_a_long_history_is_what_is_seen_first(
         first, second = await reader.read("r-0"), await reader.read("r-0")
     assert [run.id for run in first.runs] == ["r-7", "r-6", "r-1", "r-0"]
     assert (first.more, second.more, len(second.runs)) == (4, 0, 8)
+
+
+async def test_monitor_is_drawn_before_all_the_rest_is_read(seeded: Paths) -> None:
+    """The very first picture has the runs, which is no whole picture of the store yet; that comes next."""
+    async with open_database(seeded.database) as db:
+        reader = SnapshotReader(db, seeded, runs_first=True)
+        first, second = await reader.read("r-0006"), await reader.read("r-0006")
+    assert first.runs_alone and not first.loaded and {run.id for run in first.runs} == {run.id for run in second.runs}
+    assert second.loaded and not second.runs_alone and second.models and second.detail is not None
