@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -63,6 +64,8 @@ def _unsaid(word: str, title: str) -> str:
     return "" if word in title.casefold() else word
 
 
+QUIT_SECONDS = 2.0
+"""For how long leaving waits for what goes on being known."""
 DEEPEST = 5
 """Screens on one another, from which on no further dialogue is opened."""
 
@@ -244,6 +247,9 @@ class BrightRunApp(Workspace):
             self.screen.step_back()
 
     async def action_quit(self) -> None:
+        if self.snapshot.runs_alone:  # endpoints are not known yet, and are to be told of
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.pictured(), QUIT_SECONDS)
         active = sum(run.active for run in self.snapshot.runs)
         serving = sum(endpoint.state in ("starting", "ready") for endpoint in self.snapshot.endpoints)
         parts = [f"{active} run{'s' if active > 1 else ''}"] * bool(active)

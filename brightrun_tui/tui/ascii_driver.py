@@ -9,7 +9,8 @@ from functools import cache
 from textual.driver import Driver
 
 _LIKE = {
-    **dict.fromkeys("─━╌╍╴╶╸╺▁▔", "-"),
+    **dict.fromkeys("─╌╍╴╶▁▔", "-"),
+    **dict.fromkeys("━╸╺", "="),
     **dict.fromkeys("│┃▏▕▎▍▌▐▊▉╎╏", "|"),
     **dict.fromkeys("╭╮╰╯┌┐└┘├┤┬┴┼┏┓┗┛╔╗╚╝", "+"),
     **dict.fromkeys("█▇▆▅▄▓■", "#"),

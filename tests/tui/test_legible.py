@@ -10,7 +10,8 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.offers import WeighedOffer
-from brightrun_tui.tui.widgets import choice_text, offer_text
+from brightrun_tui.tui.ascii_driver import like
+from brightrun_tui.tui.widgets import cells, choice_text, offer_text
 from brightrun_tui.tui.widgets.chart import View
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
 from brightrun_tui.tui.widgets.form import FormRow
@@ -81,3 +82,10 @@ def test_an_axis_says_what_its_numbers_are() -> None:
     values = [31.0 * GIB, 32.0 * GIB, 33.0 * GIB]
     memory = chart_of(MEMORY, {"memory_used": Strand([1.0, 2.0, 3.0], values, values, values)}, View())
     assert any("32.0 GiB" in text for row in picture(Scene((memory,), View()), 60, 12).rows for _, text in row)
+
+
+def test_how_far_a_run_is_is_seen_in_ascii() -> None:
+    """What is done of a bar does not look like what is left, on a terminal without other letters."""
+    filled, empty = cells.bar(0.5, 10)
+    done, left = ("".join(map(like, part)) for part in (filled, empty))
+    assert done.isascii() and left.isascii() and not set(done) & set(left)

@@ -11,6 +11,7 @@ from textual.widgets import Input
 
 from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.data import DataScreen
@@ -350,3 +351,28 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
             await driver.until(lambda: driver.new_run.draft.base == "acme/lamp-7b")
         finally:
             hub.stop()
+
+
+async def test_a_second_press_starts_no_second_run(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine takes its time: the button says so, and the key does nothing until Monitor is there."""
+    begun = asyncio.Event()
+
+    async def slow(paths: Paths, **_: object) -> None:
+        await begun.wait()
+
+    monkeypatch.setattr(client, "ensure_engine", slow)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.press("escape", "s")
+        await driver.sees("Start the run")
+        await driver.press("enter")
+        await driver.sees("◌ starting")
+        await driver.press("s", "s")
+        assert len(driver.app.screen_stack) == 1 and "s Start" not in driver.keys()
+        begun.set()
+        await driver.until(lambda: driver.app.current_mode == "monitor")
+        async with open_database(paths.database) as db:
+            assert len(await runs.list_runs(db)) == 1

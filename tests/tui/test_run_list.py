@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain.run import Run, RunState
+from brightrun_tui.domain.run_compare import compare, names
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui import run_reader
@@ -91,3 +92,22 @@ async def test_the_first_picture_of_a_long_history_is_what_is_seen_first(
         first, second = await reader.read("r-0"), await reader.read("r-0")
     assert [run.id for run in first.runs] == ["r-7", "r-6", "r-1", "r-0"]
     assert (first.more, second.more, len(second.runs)) == (4, 0, 8)
+
+
+async def test_monitor_is_drawn_before_all_the_rest_is_read(seeded: Paths) -> None:
+    """The very first picture has the runs, which is no whole picture of the store yet; that comes next."""
+    async with open_database(seeded.database) as db:
+        reader = SnapshotReader(db, seeded, runs_first=True)
+        first, second = await reader.read("r-0006"), await reader.read("r-0006")
+    assert first.runs_alone and not first.loaded and {run.id for run in first.runs} == {run.id for run in second.runs}
+    assert second.loaded and not second.runs_alone and second.models and second.detail is not None
+
+
+def test_runs_side_by_side_are_told_apart() -> None:
+    """Two runs of one name are called by their ids, and where nobody is better nobody has a star."""
+    twins = [run("r-1", "faq", "completed", best_eval_loss=0.9), run("r-2", "faq", "completed", best_eval_loss=0.9)]
+    other = run("r-3", "tone", "completed", best_eval_loss=0.8)
+    assert names([*twins, other]) == ("faq r-1", "faq r-2", "tone")
+    assert not next(row for row in compare(twins) if row.label == "Held-out loss, best").best
+    assert next(row for row in compare([*twins, other]) if row.label == "Held-out loss, best").best == {2}
+    assert next(row for row in compare(twins) if row.label == "Cost").values == ("free", "free")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 
 from textual import work
 
@@ -39,6 +40,10 @@ class DraftActions(ModeScreen):
 
     def _hold(self, offer: Offer | None, refusal: BrightrunError | None = None) -> None:
         """Plan with this machine, or with the reason why there is none."""
+        raise NotImplementedError
+
+    def starting(self) -> AbstractContextManager[None]:
+        """While it lasts the screen says that a run is being started, and starts no other."""
         raise NotImplementedError
 
     @work(group="pick")
@@ -176,13 +181,14 @@ class DraftActions(ModeScreen):
         free = not (plan.estimate and plan.estimate.price_per_hour)
         if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
             return
-        try:
-            run = await self._submit(plan, spec)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        await self.app.show_run(run.id)
+        with self.starting():
+            try:
+                run = await self._submit(plan, spec)
+            except BrightrunError as error:
+                self.app.show_error(error)
+                return
+            self.app.look_now()
+            await self.app.show_run(run.id)
 
     async def _submit(self, plan: Plan, spec: RunSpec) -> Run:
         """Put the run into the queue. Raises `BrightrunError`: the account cannot pay, or the store cannot be written."""
@@ -219,13 +225,14 @@ class DraftActions(ModeScreen):
         if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):
             return
         run = None
-        try:
-            for one, spec in zip(plans, specs, strict=True):
-                run = await self._submit(one, spec)
-        except BrightrunError as error:
-            self.app.show_error(error)
-            return
-        self.app.look_now()
-        self.app.toast("“: sweep” shows its runs beside one another.", title="The sweep is under way")
-        if run is not None:
-            await self.app.show_run(run.id)
+        with self.starting():
+            try:
+                for one, spec in zip(plans, specs, strict=True):
+                    run = await self._submit(one, spec)
+            except BrightrunError as error:
+                self.app.show_error(error)
+                return
+            self.app.look_now()
+            self.app.toast("“: sweep” shows its runs beside one another.", title="The sweep is under way")
+            if run is not None:
+                await self.app.show_run(run.id)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 
 from textual import getters, on, work
@@ -68,6 +70,7 @@ class NewRunScreen(Renting):
         self._history = FormHistory()
         self._greeted: bool | None = None
         self._plan_before: Plan | None = None
+        self._starting = False
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -261,7 +264,8 @@ class NewRunScreen(Renting):
         self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
         ready = self._ready
         self.start_button.set_class(ready, "-ready")
-        self.start_button.label = Content("Start  ▶" if ready else "Start")
+        starting = "◌ starting: the engine takes it over …"
+        self.start_button.label = Content(starting if self._starting else "Start  ▶" if ready else "Start")
         retitle(
             self.query_one("#plan"),
             "Estimate and checks",
@@ -280,7 +284,19 @@ class NewRunScreen(Renting):
 
     @property
     def _ready(self) -> bool:
-        return bool(self._plan and self._plan.ready and not self._refused)
+        return bool(self._plan and self._plan.ready and not self._refused and not self._starting)
+
+    @contextmanager
+    def starting(self) -> Iterator[None]:
+        """A start takes a moment; who presses the key again meanwhile does not start a second run."""
+        self._starting = True
+        self._show_plan()
+        try:
+            yield
+        finally:
+            self._starting = False
+            if self.is_mounted:
+                self._show_plan()
 
     def on_descendant_focus(self) -> None:
         self._plan_before = None
@@ -334,7 +350,7 @@ class NewRunScreen(Renting):
     async def _start_pressed(self) -> None:
         if self._problem is not None:
             self.app.show_error(self._problem)
-        else:
+        elif not self._starting:
             await self.app.run_action("start", self)
 
     def fill(self, draft: Draft) -> None:

@@ -71,7 +71,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("progress", "Progress", 13, 1, lambda run, _: progress(run, 13), lambda run: run.fraction, left=True),
     Column("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds),
-    Column("rate", "Steps", 10, 8, _rate, seconds_per_step),
+    Column("rate", "Speed", 10, 8, _rate, seconds_per_step),
     Column(
         "train",
         "Train",
@@ -90,7 +90,12 @@ COLUMNS: tuple[Column, ...] = (
     ),
     Column("best", "Best", 7, 11, lambda run, _: humanize.loss(run.best_eval_loss), lambda run: run.best_eval_loss),
     Column(
-        "lr", "Rate", 8, 9, lambda _, v: _number(v.learning_rate), lambda run: run.spec.settings.training.learning_rate
+        "lr",
+        "Lrn rate",
+        8,
+        9,
+        lambda _, v: _number(v.learning_rate),
+        lambda run: run.spec.settings.training.learning_rate,
     ),
     Column("epoch", "Epoch", 9, 10, lambda run, _: _epochs(run), lambda run: run.epoch),
     Column("cost", "Cost", 9, 6, lambda run, _: _cost(run), lambda run: run.cost_usd),

@@ -176,13 +176,12 @@ def summary(
     if run.stop_after and run.active:
         lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width)[:1]
     if (notice := _told(run)) is not None:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), cells.plain(notice.message)), width)[:2]
+        lines += reflow.marked(reflow.text(cells.plain(notice.message), width - 2)[:2], 2, "!", "bold $warning")
     if run.failure is not None and run.state == "failed":
-        lines += reflow.text(
-            Content.assemble(("✗ ", "bold $error"), (cells.plain(run.failure.cause), "$error")), width
-        )[:3]
+        cause = reflow.text(cells.plain(run.failure.cause), width - 2, "$error")[:3]
+        lines += reflow.marked(cause, 2, "✗", "bold $error")
         if run.failure.fix or run.failure.suggestion:
-            lines += reflow.text(Content.assemble(("→ ", "bold $accent"), _fix_words(run)), width)[:2]
+            lines += reflow.marked(reflow.text(_fix_words(run), width - 2)[:2], 2, "→", "bold $accent")
     return lines
 
 

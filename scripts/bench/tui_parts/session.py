@@ -63,7 +63,9 @@ class Session:
             start_new_session=True,
         )
         os.close(slave)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._over = threading.Event()
+        self._reading = threading.Thread(target=self._read, daemon=True)
+        self._reading.start()
         return self
 
     def __exit__(self, *details: object) -> None:
@@ -72,6 +74,8 @@ class Session:
             with suppress(psutil.Error):
                 one.kill()
         self.process.wait()
+        self._over.set()
+        self._reading.join()  # else it reads from whatever has this number next
         os.close(self._master)
 
     def quit(self, key: bytes = b"q") -> None:
@@ -143,9 +147,9 @@ class Session:
         return found
 
     def _read(self) -> None:
-        while True:
+        while not self._over.is_set():
             try:
-                if not select.select([self._master], [], [], 1.0)[0]:
+                if not select.select([self._master], [], [], 0.2)[0]:
                     continue
                 piece = os.read(self._master, 1 << 16)
             except (OSError, ValueError):
