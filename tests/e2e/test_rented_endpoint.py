@@ -158,7 +158,9 @@ def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer
     ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
     wait_until(lambda: stored(home).state == "stopping", "it is being returned")
     home.kill(ENGINE)
-    assert ending.wait(120) == 0
+    proven = ending.wait(240) == 0  # on a busy machine the next engine may answer later than it waits: then it says so
+    assert not (proven and cloud.alive()), "it said returned, and it was not"
+    wait_until(lambda: not cloud.alive() and stored(home).state == "stopped", "it is returned all the same")
     check_books(home, cloud, machines_rented=2)
 
 

@@ -54,7 +54,7 @@ async def test_what_we_count_is_what_the_provider_books_within_one_second(rig: R
         return used / 3600 + offer.once_usd
 
     assert counted(asked) - second <= rig.cloud.ledger.total(machine.provider_id) <= counted(told) + second
-    bill = await provider.billed(machine.provider_id, machine.created_at or created)
+    bill = await provider.billed(machine.provider_id, created)
     assert isinstance(bill, Bill)
     assert bill.usd == pytest.approx(rig.cloud.ledger.total(machine.provider_id), abs=1e-6)
     items = rig.cloud.ledger.items(machine.provider_id)
