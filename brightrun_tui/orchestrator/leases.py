@@ -45,6 +45,7 @@ async def rent(
     disk: int,
     deadline: float,
     timings: EngineTimings,
+    metered: bool = False,
 ) -> Lease:
     """A live lease on ``offer``.
 
@@ -75,6 +76,7 @@ async def rent(
             host_id=offer.host_id,
             project=tenant.project,
             created_at=time.time(),
+            metered=metered,
         ),
     )
     await leases.book(db, lease, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
@@ -160,8 +162,11 @@ def dearer_than_quoted(lease: Lease) -> str:
 async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
     """The rate of a machine as its provider says it now: budget, guard and month go by it from here on.
 
-    What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on.
+    What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on. A metered
+    one has no rate of its own: its workers have.
     """
+    if lease.metered:
+        return lease
     changes = LeaseChanges()
     if machine.status == "starting" and lease.idle_per_hour is None and machine.billed_per_hour is not None:
         changes["idle_per_hour"] = machine.billed_per_hour
