@@ -171,6 +171,7 @@ async def _adopt(session: Session, found: Found) -> Found:
                 price_per_hour=row.price_per_hour,
                 created_at=time.time(),
                 note="adopted from another installation",
+                metered=account_of_place(row.provider) != row.provider,
             ),
         )
     await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)

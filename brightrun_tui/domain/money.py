@@ -106,8 +106,8 @@ class Lease(BaseModel):
     ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
     Either ``run_id`` or ``endpoint_id`` is set; ``deployment`` tells the deployments of one endpoint apart.
 
-    A ``metered`` one costs only while workers run: the ``stretches``, as they were at the look at ``counted_at``. Its
-    ``price_per_hour`` is what the workers of that moment cost together; ``quoted_per_hour`` is that of one.
+    A ``metered`` one costs only while workers run: the ``stretches``. Its ``price_per_hour`` is what the workers that were seen
+    last cost together; ``quoted_per_hour`` is that of one.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -141,7 +141,6 @@ class Lease(BaseModel):
     gpu_id: str = ""
     metered: bool = False
     stretches: tuple[Stretch, ...] = ()
-    counted_at: float = 0.0
 
     @property
     def costs(self) -> bool:
@@ -219,7 +218,6 @@ class LeaseChanges(TypedDict, total=False):
     reason: str
     gpu_id: str
     stretches: tuple[Stretch, ...]
-    counted_at: float
 
 
 def month_start(now: float) -> float:

@@ -70,6 +70,10 @@ class LeaseManager:
             self._providers[name] = (access, provider)
         return provider
 
+    async def key(self, name: str) -> str:
+        """What a service is asked with, as it is saved now; empty where there is none."""
+        return await asyncio.to_thread(_access, name, self.paths)
+
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
         """See to leases that must end; whether any lease is open or a sweep is on.
 

@@ -22,6 +22,7 @@ from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.tenants import Tenant, all_leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
+from brightrun_tui.providers.serverless import Serverless
 from brightrun_tui.store import Database, endpoints, leases, runs
 from brightrun_tui.store import engine as engine_facts
 
@@ -45,7 +46,6 @@ async def rent(
     disk: int,
     deadline: float,
     timings: EngineTimings,
-    metered: bool = False,
 ) -> Lease:
     """A live lease on ``offer``.
 
@@ -76,7 +76,7 @@ async def rent(
             host_id=offer.host_id,
             project=tenant.project,
             created_at=time.time(),
-            metered=metered,
+            metered=isinstance(provider, Serverless),
         ),
     )
     await leases.book(db, lease, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")

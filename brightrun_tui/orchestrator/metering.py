@@ -10,11 +10,11 @@ from brightrun_tui.providers.serverless import Worker
 MOST_STRETCHES = 400
 """Kept of one lease; older ones are made into one that cost the same."""
 UNSEEN_SECONDS = 60.0
-"""A worker that was gone at the next look is taken to have run until then, but for no longer than this. The bill says the rest."""
+"""A worker that was gone at the next look is taken to have run until then, but no longer than this: the bill says the rest."""
 
 
 def counted(lease: Lease, workers: Sequence[Worker], now: float) -> LeaseChanges:
-    """The lease's facts after a look at its workers at ``now`` (seconds since the epoch)."""
+    """The facts of a lease that a look at its workers at ``now`` (seconds since the epoch) changes; none where none runs or ran."""
     running = {worker.id: worker for worker in workers if worker.seconds is not None}
     prices = {name: lease.quoted_per_hour if one.per_hour is None else one.per_hour for name, one in running.items()}
     ended = [known for known in lease.stretches if not known.worker]
@@ -28,7 +28,10 @@ def counted(lease: Lease, workers: Sequence[Worker], now: float) -> LeaseChanges
     for name in running.keys() - {one.worker for one in still}:
         begin = min(now, max(lease.created_at, now - (running[name].seconds or 0.0)))
         still.append(Stretch(worker=name, begin=begin, until=now, per_hour=prices[name]))
-    return LeaseChanges(stretches=(*_folded(ended), *still), counted_at=now, price_per_hour=sum(prices.values()))
+    found = (*_folded(ended), *still)
+    if found == lease.stretches:
+        return LeaseChanges()
+    return LeaseChanges(stretches=found, price_per_hour=sum(prices.values()))
 
 
 def _folded(stretches: list[Stretch]) -> list[Stretch]:

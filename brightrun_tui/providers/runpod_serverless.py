@@ -76,6 +76,7 @@ class RunPodServerless(RunPod):
     """Implements `providers.serverless.Serverless`. Arguments as of `RunPod`; its machines are endpoints."""
 
     name = f"runpod{SUFFIX}"
+    title = SERVICE
     things = "serverless endpoints"
 
     def __init__(self, token: str, **options: Any) -> None:

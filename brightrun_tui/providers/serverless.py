@@ -24,7 +24,9 @@ class Worker:
 
 @runtime_checkable
 class Serverless(Provider, Protocol):
-    """Its machines are endpoints: they cost nothing themselves, their workers do."""
+    """Its machines are endpoints: they cost nothing themselves, their workers do. ``title`` is what people read."""
+
+    title: str
 
     def serving(self, model: ServedModel) -> Self:
         """The same, whose `launch` makes an endpoint for that model."""

@@ -12,7 +12,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.rental import OWN_BOXES, EndpointRental
 from brightrun_tui.integrations.boxes import configured_boxes
-from brightrun_tui.integrations.rental import as_known_error, connected_providers
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, serverless_places
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.serving_machine import RentalWish, plan_rental
 from brightrun_tui.tui.screens.base import ModeScreen
@@ -103,7 +103,8 @@ def _names(paths: Paths) -> list[str]:
         boxes = list(configured_boxes(paths))
     except BrightrunError:
         boxes = []
-    return [*(name for name in connected_providers(paths) if name != OWN_BOXES), *boxes]
+    services = [name for name in connected_providers(paths) if name != OWN_BOXES]
+    return [*services, *serverless_places(services), *boxes]
 
 
 async def ask(name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS) -> Place:
