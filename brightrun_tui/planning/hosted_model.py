@@ -130,7 +130,7 @@ def _public_base(version: ModelVersion) -> ModelInfo:
 
 def _pushed_adapter(version: ModelVersion, repository: str) -> str:
     """The commit of the main branch, once it is proven to be this very version."""
-    push = f"brightrun models push {version.ref} {repository or 'OWNER/NAME'} --public"
+    push = f"brightrun models push {version.ref} --to {repository or 'OWNER/NAME'} --public"
     if not repository:
         raise UsageError(
             "workers fetch the adapter from the Hub, and it is not said where it is there",
