@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 4.0
 """A worker may take so many times as long as was expected."""
+ACCESS_SECONDS = 60.0
+"""Between two looks at the account's key, which may be another one by now: a keyring is slow."""
 
 
 class ServerlessEndpointWatcher(PaidEndpointWatcher):
@@ -61,6 +63,8 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         self._ssh, self._key_of = ssh, key_of
         self._lease: Lease | None = None
         self._key = ""
+        self._key_at = self._service_at = float("-inf")
+        self._known: Serverless | None = None
 
     @property
     def _model(self) -> ServedModel:
@@ -69,9 +73,11 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return wanted
 
     async def _service(self) -> Serverless:
-        found = await self._open(self._tenant.rental.provider)
-        assert isinstance(found, Serverless)
-        return found.serving(self._model)
+        if self._known is None or time.monotonic() - self._service_at > ACCESS_SECONDS:
+            found = await self._open(self._tenant.rental.provider)
+            assert isinstance(found, Serverless)
+            self._known, self._service_at = found.serving(self._model), time.monotonic()
+        return self._known
 
     # What the gate needs here
 
@@ -126,7 +132,9 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
 
     async def _has_key(self) -> bool:
         """Whether there is a key; the gate is started again where it is another one than it was started with."""
-        account = account_of_place(self._tenant.rental.provider)
+        if self._key and time.monotonic() - self._key_at < ACCESS_SECONDS:
+            return True
+        account, self._key_at = account_of_place(self._tenant.rental.provider), time.monotonic()
         key = await self._key_of(account)
         if key and self._key and key != self._key:
             log.info("%s: the key of %s is another one now", self._tenant.words, account)

@@ -86,8 +86,16 @@ def hosted_model(
             fix="put its merged export on a network volume (--volume), or serve it with: --on runpod",
             kind=ErrorKind.NOT_AT_HUB,
         )
+    push = f"brightrun models push {version.ref} --to {repository or 'OWNER/NAME'} --public"
+    if not repository:
+        raise UsageError(
+            "workers fetch the adapter from the Hub, and it is not said where it is there",
+            where="--repository",
+            fix=f"{push}, then add: --repository OWNER/NAME",
+            kind=ErrorKind.NOT_AT_HUB,
+        )
     base = _public_base(version)
-    commit = _pushed_adapter(version, repository)
+    commit = _pushed_adapter(version, repository, push)
     return common.model_copy(
         update={
             "base": version.base_id.partition("@")[0],
@@ -128,16 +136,8 @@ def _public_base(version: ModelVersion) -> ModelInfo:
     return found
 
 
-def _pushed_adapter(version: ModelVersion, repository: str) -> str:
-    """The commit of the main branch, once it is proven to be this very version."""
-    push = f"brightrun models push {version.ref} --to {repository or 'OWNER/NAME'} --public"
-    if not repository:
-        raise UsageError(
-            "workers fetch the adapter from the Hub, and it is not said where it is there",
-            where="--repository",
-            fix=f"{push}, then add: --repository OWNER/NAME",
-            kind=ErrorKind.NOT_AT_HUB,
-        )
+def _pushed_adapter(version: ModelVersion, repository: str, push: str) -> str:
+    """The commit of the main branch, once it is proven to be this very version. ``push``: how it gets there."""
     try:
         with hub.plain_errors(repository, only_there=True):
             found = hub.api(None).model_info(repository, files_metadata=True)
