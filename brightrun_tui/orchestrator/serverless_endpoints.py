@@ -225,12 +225,13 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         )
 
     async def _give_back(self) -> None:
+        live = [one for one in await self._tenant.leases(self.db, open_only=True) if one.state == "live"]
+        self._lease = self._lease or next(iter(live), None)
         try:
             await self._look_at_usage()  # the last that is to be seen
         finally:
-            for lease in await self._tenant.leases(self.db, open_only=True):
-                if lease.state == "live":
-                    await leases.update(self.db, lease, state="releasing")
+            for lease in live:
+                await leases.update(self.db, lease, state="releasing")
 
     def _forget_place(self) -> None:
         forget_hosting(self.directory)

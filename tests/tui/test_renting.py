@@ -240,3 +240,26 @@ async def test_where_a_model_serves_is_asked_with_prices_and_no_machine_is_rente
             assert isinstance(asked, Deploy) and asked.rental is not None
             assert asked.rental.provider == "runpod" and asked.rental.offer and asked.rental.price_per_hour > 0
         assert server.runpod.count("POST", "/v2/pods") == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
+    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+) -> None:
+    """What they need, and how it gets there; what cannot be looked at is an error, and nothing is made."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("d")
+        await driver.sees("Where is poems:1 to serve?", "runpod-serverless")
+        await driver.press(*"serverless")
+        await driver.sees("only while somebody asks")
+        await driver.press("enter")
+        await driver.sees(
+            "Serve poems:1 at runpod-serverless", "public there", "models push poems:1", "Repository of the adapter"
+        )
+        await driver.press("enter")
+        await driver.sees("Repository of the adapter")
+        await driver.press(*"me/poems", "enter")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        await driver.sees("Hugging Face Hub")
+        assert server.runpod.count("POST", "/v2/serverless") == 0

@@ -22,8 +22,8 @@ class RepositoryScreen(Dialog[str]):
     def compose_body(self) -> ComposeResult:
         yield Static(
             Content(
-                "Workers fetch base and adapter from the Hugging Face Hub when somebody asks, without a token of yours: both must "
-                f"be public there. To put the adapter there: brightrun models push {self._model.ref} --to OWNER/NAME --public"
+                "Workers fetch base and adapter from the Hugging Face Hub when somebody asks, without a token of yours: both "
+                f"must be public there. To put it there: brightrun models push {self._model.ref} --to OWNER/NAME --public"
             ),
             classes="question",
         )
