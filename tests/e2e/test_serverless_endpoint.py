@@ -139,8 +139,8 @@ def books(home: Home) -> list[Lease]:
 
 
 def check_books(home: Home, service: Endpoints, *, seen: bool = True) -> None:
-    """The service has none of our endpoints any more, and its book is ours. ``seen``: somebody looked all the time, so that what we
-    counted differs by the seconds between two looks and the started ones of each worker at most."""
+    """The service has none of our endpoints any more, and its book is ours. ``seen``: somebody looked all the time, so that what
+    we counted differs by the seconds between two looks and the started ones of each worker at most."""
     assert len([one for one in service.found.values() if not one.foreign]) == 1 and not service.alive()
     ledger = service.cloud.ledger
     wait_until(

@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not token and self.command in ("GET", "HEAD") and self._is_public(path):
             self._in_repository(path, body)
         elif not token:
-            self._json({"error": "Invalid username or password."}, 401)
+            self._json({"error": "Invalid username or password."}, 401, {"X-Error-Code": "RepoNotFound"})
         elif token != TOKEN:
             self._json({"error": "no"}, 401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif path == "/api/repos/create":

@@ -255,11 +255,14 @@ async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
         await driver.sees("only while somebody asks")
         await driver.press("enter")
         await driver.sees(
-            "Serve poems:1 at runpod-serverless", "public there", "models push poems:1", "Repository of the adapter"
+            "Serve poems:1 at runpod-serverless",
+            "public there",
+            "poems:1 --to OWNER/NAME --public",
+            "Repository of the adapter",
         )
         await driver.press("enter")
         await driver.sees("Repository of the adapter")
         await driver.press(*"me/poems", "enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
-        await driver.sees("Hugging Face Hub")
+        await driver.sees("is not at the Hub, where workers would fetch it")
         assert server.runpod.count("POST", "/v2/serverless") == 0
