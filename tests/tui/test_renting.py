@@ -264,5 +264,5 @@ async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
         await driver.sees("Repository of the adapter")
         await driver.press(*"me/poems", "enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
-        await driver.sees("is not at the Hub, where workers would fetch it")
+        await driver.sees("That did not work", "“starter”", "(--volume)")
         assert server.runpod.count("POST", "/v2/serverless") == 0
