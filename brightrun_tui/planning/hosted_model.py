@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError, UsageError
+from brightrun_tui.domain.errors import BaseModelError, BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.domain.serverless import MOST_IDLE_SECONDS, ServedModel
@@ -105,6 +105,30 @@ def hosted_model(
             "rank": settings.lora.r,
         }
     )
+
+
+def refuse_gated_base(version: ModelVersion) -> None:
+    """A rented machine fetches its base from the Hub without a token, too: what wants one is refused before anything is paid.
+    Blocking. What the Hub does not say now, the machine will find out.
+
+    Raises:
+        UsageError: it is gated.
+    """
+    base_id = version.base_id.partition("@")[0]
+    if not bases.is_hub_id(base_id):
+        return
+    try:
+        with hub.plain_errors(base_id, only_there=True):
+            gated = hub.api(None).model_info(base_id, expand=["gated"], timeout=hub.TIMEOUT_SECONDS).gated
+    except (BaseModelError, NotConnectedError):
+        return
+    if gated:
+        raise UsageError(
+            f"the base model “{base_id}” is gated: a rented machine would need your token, and none is sent to it",
+            where=f"{hub.endpoint()}/{base_id}",
+            fix="serve it on this machine",
+            kind=ErrorKind.BASE_GATED,
+        )
 
 
 def _public_base(version: ModelVersion) -> ModelInfo:

@@ -23,7 +23,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.estimate import DOWNLOAD_BYTES_PER_SECOND, RENT_SECONDS
-from brightrun_tui.planning.hosted_model import hosted_model
+from brightrun_tui.planning.hosted_model import hosted_model, refuse_gated_base
 from brightrun_tui.planning.memory import SAFE, SERVED_TOKENS, memory_to_serve
 from brightrun_tui.planning.need import LEAST_DISK, PACKAGES_BYTES
 from brightrun_tui.planning.timing import LOAD_BYTES_PER_SECOND, START_SECONDS
@@ -133,6 +133,8 @@ def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> Endpoin
         return _hosted(version, wish, base, paths)
     sent = not bases.is_hub_id(version.base_id)
     rented = provider != OWN_BOXES
+    if rented:
+        refuse_gated_base(version)
     moving = base.weight_bytes / (SENT_BYTES_PER_SECOND if sent else DOWNLOAD_BYTES_PER_SECOND)
     idle_stop = wish.idle_stop if wish.idle_stop is not None else IDLE_STOP_SECONDS if rented else 0.0
     return EndpointRental(

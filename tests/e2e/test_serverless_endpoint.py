@@ -357,6 +357,9 @@ def test_what_workers_could_not_load_is_refused_before_anything_is_made(
     hub.repositories[ADAPTER].private = False
     hub.repositories[BASE].gated = "manual"
     assert "the base model “acme/toy” is gated" in refused(*there)
+    assert "the base model “acme/toy” is gated: a rented machine" in refused("--on", "runpod"), (
+        "and no pod is paid for it"
+    )
     hub.repositories[BASE].gated = False
     other = dict(hub.repositories[ADAPTER].commits[hub.repositories[ADAPTER].head])
     other["adapter_model.safetensors"] += b"x"
@@ -365,7 +368,7 @@ def test_what_workers_could_not_load_is_refused_before_anything_is_made(
     assert "about workers that come and go" in refused("--on", "runpod", "--repository", ADAPTER)
     assert "from 1 to 3600 seconds" in refused(*there, "--idle-stop", "0")
     assert "a budget of $0.01 is too small" in refused(*there, "--volume", "")[:0] + refused_budget(home, hub)
-    assert not service.found and clouds.runpod.count("POST", "/v2/serverless") == 0
+    assert not clouds.runpod.instances and not service.found and clouds.runpod.count("POST", "/v2/serverless") == 0
     assert not books(home)
 
 
