@@ -240,7 +240,7 @@ def _not_billed(found: Iterable[Cost]) -> int:
 
 
 def _wants_bill(lease: Lease) -> bool:
-    return bool(lease.provider_id and lease.state == "released" and lease.billed_usd is None and lease.rate)
+    return bool(lease.provider_id and lease.state == "released" and lease.billed_usd is None and lease.costs)
 
 
 def _row(one: Cost) -> tuple[str, ...]:

@@ -13,11 +13,12 @@ from pydantic import BaseModel
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import MissingScopeError, UsageError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import Sweep
-from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider
+from brightrun_tui.domain.serverless import account_of_place
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider, serverless_places
 from brightrun_tui.orchestrator import client
 from brightrun_tui.providers.base import Machine
 from brightrun_tui.redaction import redact
@@ -121,11 +122,15 @@ def _print_others(others: list[Holding]) -> None:
 async def _reconcile(session: Session) -> Found:
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
+    names += await asyncio.to_thread(serverless_places, names)
     answers = await asyncio.gather(*(_ask(session, name, installation) for name in names), return_exceptions=True)
+    leased = {lease.provider for lease in await store.list_leases(session.db)}
     machines: list[Machine] = []
     others: list[Machine] = []
     unreadable: dict[str, str] = {}
     for name, answer in zip(names, answers, strict=True):
+        if isinstance(answer, MissingScopeError) and account_of_place(name) != name and name not in leased:
+            continue  # a key for machines alone: nothing was ever made there with it
         if isinstance(answer, Exception):
             unreadable[name] = redact(as_known_error(name, answer).what)
         elif isinstance(answer, BaseException):
@@ -167,6 +172,7 @@ async def _adopt(session: Session, found: Found) -> Found:
                 price_per_hour=row.price_per_hour,
                 created_at=time.time(),
                 note="adopted from another installation",
+                metered=account_of_place(row.provider) != row.provider,
             ),
         )
     await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)

@@ -72,9 +72,27 @@ def deploy(
         typer.Option(
             "--idle-stop",
             metavar="TIME",
-            help="Without a request for so long a rented machine is returned. Without: 15m. 0: never.",
+            help="Without a request for so long a rented machine is returned. Without: 15m. 0: never. Of workers that come and "
+            "go: until a worker ends. Without: 60s.",
         ),
     ] = None,
+    repository: Annotated[
+        str,
+        typer.Option(
+            "--repository",
+            metavar="OWNER/NAME",
+            help="Where workers find the adapter at the Hub (models push --public).",
+        ),
+    ] = "",
+    volume: Annotated[
+        str,
+        typer.Option(
+            "--volume", metavar="ID:PATH", help="A merged model on a network volume, instead of --repository."
+        ),
+    ] = "",
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=10, callback=bounded, help="The most workers at a time.")
+    ] = 1,
     yes: YesOption = False,
     idle_unload: Annotated[
         str,
@@ -92,16 +110,18 @@ def deploy(
     that version. Deployed under a name that serves already, a version takes the place of the other without a request that fails.
 
     With --on runpod, vast or the name of a box of yours the model computes there, and the address stays here. Price and time are
-    said before anything is rented.
+    said before anything is rented. With --on runpod-serverless workers of RunPod's come when somebody asks, and end when nobody
+    does; they load the adapter from a public repository of the Hub (--repository) or a network volume (--volume).
 
     stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
     """
     require_changes()
     pinned = ":" in model
     rents = on != "local"
-    if not rents and (gpu or budget is not None or max_price is not None or idle_stop is not None):
+    elsewhere = (gpu, repository, volume, workers > 1, *(one is not None for one in (budget, max_price, idle_stop)))
+    if not rents and any(elsewhere):
         raise UsageError(
-            "--gpu, --budget, --max-price and --idle-stop are about a machine elsewhere",
+            "--gpu, --budget, --max-price, --idle-stop, --repository, --volume and --workers are about a machine elsewhere",
             where="deploy",
             fix="say where with --on, or leave them out",
             kind=ErrorKind.BAD_OPTION,
@@ -126,7 +146,7 @@ def deploy(
     )
 
     async def begin(session: Session) -> Endpoint:
-        wish = RentalWish(on, gpu, max_price, budget, idle)
+        wish = RentalWish(on, gpu, max_price, budget, idle, repository, volume, workers)
         return await deploy_and_wait(session, await _agree(session, wanted, wish, yes=yes) if rents else wanted)
 
     endpoint = with_store(begin)
@@ -250,7 +270,8 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
                 fix="add --yes to agree beforehand",
                 kind=ErrorKind.NOT_CONFIRMED,
             )
-        typer.confirm(f"Rent it for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
+        once = "Make it" if rental.serverless else "Rent it"
+        typer.confirm(f"{once} for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
     return wanted.model_copy(update={"rental": rental})
 
 
@@ -267,6 +288,7 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
         return await _await_version(session, answer.endpoint, answer.takes)
     if not answer.already:
         what = "Renting a machine" if wanted.rental else "Starting a server"
+        what = "Making an endpoint" if wanted.rental and wanted.rental.serverless else what
         say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await _await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)

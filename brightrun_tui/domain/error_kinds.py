@@ -172,6 +172,7 @@ class ErrorKind(StrEnum):
     NO_KEY = "no_key"
     NO_OFFER = "no_offer"
     NO_PROVIDER = "no_provider"
+    NOT_AT_HUB = "not_at_hub"
     NOT_CONNECTED = "not_connected"
     NOT_FOUND = "not_found"
     NOT_RETURNED = "not_returned"

@@ -79,6 +79,22 @@ class EarlierRate(BaseModel):
     per_hour: float
 
 
+class Stretch(BaseModel):
+    """A time in which one worker ran: seconds since the epoch, and US dollars an hour. ``worker``: its id while it runs, empty
+    once it was seen to be gone."""
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    worker: str
+    begin: float
+    until: float
+    per_hour: float
+
+    @property
+    def usd(self) -> float:
+        return max(0.0, self.until - self.begin) / 3600 * self.per_hour
+
+
 class Lease(BaseModel):
     """A machine rented for one run or one endpoint, from the intent to the proof that it is gone.
 
@@ -89,6 +105,9 @@ class Lease(BaseModel):
     run's tag, which outlives the run here.
     ``reason`` says why it was let go before the run had ended. ``gpu_id``: the one GPU of the machine that is the run's.
     Either ``run_id`` or ``endpoint_id`` is set; ``deployment`` tells the deployments of one endpoint apart.
+
+    A ``metered`` one costs only while workers run: the ``stretches``. Its ``price_per_hour`` is what the workers that were seen
+    last cost together; ``quoted_per_hour`` is that of one.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -120,10 +139,19 @@ class Lease(BaseModel):
     reason: str = ""
     project: str = ""
     gpu_id: str = ""
+    metered: bool = False
+    stretches: tuple[Stretch, ...] = ()
+
+    @property
+    def costs(self) -> bool:
+        """Whether it may ever have cost anything."""
+        return bool(self.rate or self.metered)
 
     @property
     def rate(self) -> float:
-        """US dollars an hour: as observed, else as quoted."""
+        """US dollars an hour: as observed, else as quoted; of a metered one as observed."""
+        if self.metered:
+            return self.price_per_hour
         return self.price_per_hour or self.quoted_per_hour
 
     def spending(self, now: float, since: float | None = None, until: float | None = None) -> Spending:
@@ -155,7 +183,9 @@ class Lease(BaseModel):
         return Spending(machine=machine, storage=storage, traffic=self.once_usd)
 
     def _stretches(self, end: float) -> list[tuple[float, float, float]]:
-        """(from, until, US dollars an hour), in order, from creation to ``end``."""
+        """(from, until, US dollars an hour), in order, from creation to ``end``. Those of workers may overlap."""
+        if self.metered:
+            return [(one.begin, min(one.until, end), one.per_hour) for one in self.stretches if one.begin < end]
         rates = [(rate.until, rate.per_hour) for rate in self.earlier_rates]
         rates.append((end, self.rate))
         if self.idle_per_hour is not None:
@@ -187,6 +217,7 @@ class LeaseChanges(TypedDict, total=False):
     note: str
     reason: str
     gpu_id: str
+    stretches: tuple[Stretch, ...]
 
 
 def month_start(now: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.humanize import money, span
+from brightrun_tui.domain.serverless import ServedModel
 
 OWN_BOXES = "ssh"
 """The provider of machines that nobody rents: those of the person, reached over SSH."""
@@ -19,6 +20,7 @@ class EndpointRental(BaseModel):
     which was agreed to; ``max_price`` the most that another one may cost (None: as for runs, half as much again).
     ``budget_usd``: the most that all machines of this deployment may cost. ``idle_stop``: without a request for so long the
     machine is returned; 0: never. ``memory`` is what the model takes of a GPU, ``cold_start`` the time until its first answer.
+    ``serverless``: no machine is rented, workers come and go; the price is that of an hour of one of them.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -38,6 +40,7 @@ class EndpointRental(BaseModel):
     download: int = Field(0, ge=0)
     cold_start: float = Field(0.0, ge=0)
     project: str = ""
+    serverless: ServedModel | None = None
 
     @property
     def place(self) -> str:
@@ -50,11 +53,19 @@ class EndpointRental(BaseModel):
             return "it costs nothing"
         once = f" and {money(once_usd)} once for traffic" if once_usd else ""
         most = f", {money(self.budget_usd)} in all at most" if self.budget_usd is not None else ""
+        if self.serverless is not None:
+            several = f", {self.serverless.most_workers} at most" if self.serverless.most_workers > 1 else ""
+            return f"{money(self.price_per_hour)} an hour while a worker runs{several}, nothing while none does{most}"
         return f"{money(self.price_per_hour)} an hour{once}{most}"
 
     @property
     def end_words(self) -> str:
         """When the machine goes back by itself."""
+        if self.serverless is not None:
+            return (
+                f"A worker ends after {span(self.serverless.idle_seconds)} without a request; the next one then waits about "
+                f"{span(self.cold_start)} for another worker."
+            )
         if not self.idle_stop:
             return "Nothing returns it but undeploy."
         return f"It is returned after {span(self.idle_stop)} without a request."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterable
 
 from pydantic import SecretStr
 
@@ -11,6 +12,7 @@ from brightrun_tui.config import load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.serverless import SUFFIX, account_of_place
 from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
@@ -34,8 +36,10 @@ def open_provider(
         NotConnectedError: there is no credential for it.
         PluginError: the package that brings it is broken.
     """
-    spec = provider_spec(name)
-    if spec is None:
+    account = account_of_place(name)
+    spec = provider_spec(account)
+    opened = None if spec is None else spec.open if account == name else spec.open_serverless
+    if spec is None or opened is None:
         raise UsageError(
             f"“{name}” rents no machines",
             where="--provider",
@@ -43,18 +47,18 @@ def open_provider(
             fix=f"one of: {', '.join(provider_names())}",
         )
     if spec.environment:
-        secret = secret or credentials.get(name, paths)
+        secret = secret or credentials.get(account, paths)
         if secret is None:
             raise NotConnectedError(
-                f"{name} is not connected", fix=f"brightrun connect {name}", kind=ErrorKind.NOT_CONNECTED
+                f"{account} is not connected", fix=f"brightrun connect {account}", kind=ErrorKind.NOT_CONNECTED
             )
     from brightrun_tui.providers.http import ProviderTimings
 
-    return spec.open(
+    return opened(
         Opening(
             paths=paths,
             secret=secret,
-            settings=load_section(paths, name, spec.settings),
+            settings=load_section(paths, account, spec.settings),
             timings=load_section(paths, "providers", ProviderTimings),
             guard=guard or GuardTimes(),
         )
@@ -86,6 +90,20 @@ def connected_providers(paths: Paths) -> list[str]:
     with it. Raises nothing. One about which nothing can be found out is among them, as it may have machines of ours.
     """
     return [name for name in provider_names() if _may_be_connected(name, paths)]
+
+
+def serverless_places(services: Iterable[str]) -> list[str]:
+    """Where workers come and go, of those of these services that have such: places to serve at, and to look for what is ours."""
+    return [f"{name}{SUFFIX}" for name in services if has_serverless(name)]
+
+
+def has_serverless(name: str) -> bool:
+    """Whether a service has workers that come and go; one that cannot be used has none."""
+    try:
+        spec = provider_spec(name)
+    except BrightrunError:
+        return False
+    return spec is not None and spec.open_serverless is not None
 
 
 def _may_be_connected(name: str, paths: Paths) -> bool:

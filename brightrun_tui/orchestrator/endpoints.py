@@ -176,10 +176,14 @@ class EndpointWatcher:
             else:
                 starts += 1
                 log.info("endpoint %s: starting the server (%d)", self.endpoint.id, starts)
-                self._child = await asyncio.to_thread(serving.start, self.directory)
+                self._child = await self._start_server()
                 await self._save(state="starting", pid=self._child)
         if self.leave.is_set() or self.endpoint.state in ("stopping", "stopped"):
             await self._end()
+
+    async def _start_server(self) -> int:
+        """The pid of the server process."""
+        return await asyncio.to_thread(serving.start, self.directory)
 
     async def _worker_is_there(self) -> bool:
         """See to what the server of this machine does not see to itself: nothing. False when there is more to be done first."""

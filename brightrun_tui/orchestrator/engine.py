@@ -32,6 +32,7 @@ from brightrun_tui.orchestrator.rented_endpoints import RentedEndpointWatcher
 from brightrun_tui.orchestrator.request_handlers import respond
 from brightrun_tui.orchestrator.reserve import Reserve
 from brightrun_tui.orchestrator.runner import Runner
+from brightrun_tui.orchestrator.serverless_endpoints import ServerlessEndpointWatcher
 from brightrun_tui.orchestrator.service_tests import ServiceTests
 from brightrun_tui.orchestrator.targets import LocalTarget, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -112,7 +113,18 @@ class Engine:
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
         watcher: EndpointWatcher
-        if endpoint.rental is not None:
+        if endpoint.rental is not None and endpoint.rental.serverless is not None:
+            watcher = ServerlessEndpointWatcher(
+                self.db,
+                self.paths,
+                self.timings,
+                endpoint,
+                open_provider=self.lease_manager.provider,
+                key_of=self.lease_manager.key,
+                ssh=self.lease_manager.ssh,
+                money=self.money,
+            )
+        elif endpoint.rental is not None:
             watcher = RentedEndpointWatcher(
                 self.db,
                 self.paths,

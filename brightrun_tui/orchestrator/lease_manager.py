@@ -8,15 +8,16 @@ import math
 import time
 from contextlib import suppress
 
-from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, MissingScopeError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.spending import total
 from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes
-from brightrun_tui.integrations.rental import connected_providers, open_provider
+from brightrun_tui.integrations.rental import connected_providers, open_provider, serverless_places
 from brightrun_tui.orchestrator import leases
 from brightrun_tui.orchestrator.tenants import note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -69,6 +70,10 @@ class LeaseManager:
             )
             self._providers[name] = (access, provider)
         return provider
+
+    async def key(self, name: str) -> str:
+        """What a service is asked with, as it is saved now; empty where there is none."""
+        return await asyncio.to_thread(_access, name, self.paths)
 
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
         """See to leases that must end; whether any lease is open or a sweep is on.
@@ -124,13 +129,19 @@ class LeaseManager:
         connected: list[str] = []
         async with self.troubles.guard("looking for connected providers"):
             connected = await asyncio.to_thread(connected_providers, self.paths)
+            connected += await asyncio.to_thread(serverless_places, connected)
         leased = [lease.provider for lease in await lease_store.list_leases(self.db, open_only=True)]
         return list(dict.fromkeys([*connected, *leased]))
 
     async def _sweep_one(self, name: str, installation: str) -> list[Lease]:
         found: list[Lease] = []
-        machines = await (await self.provider(name)).list_ours(installation)
         known = await lease_store.list_leases(self.db)
+        try:
+            machines = await (await self.provider(name)).list_ours(installation)
+        except MissingScopeError:
+            if account_of_place(name) == name or any(lease.provider == name for lease in known):
+                raise
+            return found  # a key for machines alone: nothing was ever made there with it
         for machine in machines:
             lease = lease_store.of_machine(known, name, machine.provider_id, machine.name)
             if lease is not None and lease.state == "live":
@@ -145,6 +156,7 @@ class LeaseManager:
                 gpu=machine.gpu,
                 state="releasing",
                 created_at=min(machine.created_at or math.inf, time.time()),
+                metered=account_of_place(name) != name,
             )
             found.append(
                 await lease_store.save(
@@ -177,8 +189,8 @@ class LeaseManager:
 
     def _bill_is_due(self, lease: Lease) -> bool:
         if lease.released_at is None:
-            return lease.state == "live" and lease.once_usd > 0
-        if not lease.rate:
+            return lease.state == "live" and (lease.once_usd > 0 or lease.metered)
+        if not lease.costs:
             return False
         age, asked_at = time.time() - lease.released_at, self._bill_asked.get(lease.name)
         return age < BILL_DAYS * 86400 and (asked_at is None or time.monotonic() - asked_at >= age / 4)
@@ -255,7 +267,7 @@ def _access(name: str, paths: Paths) -> str:
     """What a provider is reached with. Blocking (keyring)."""
     if name == "ssh":
         return repr(configured_boxes(paths))
-    secret = credentials.get(name, paths)
+    secret = credentials.get(account_of_place(name), paths)
     return secret.get_secret_value() if secret is not None else ""
 
 

@@ -23,6 +23,7 @@ from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.tenants import Tenant, all_leases
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Provider
+from brightrun_tui.providers.serverless import Serverless
 from brightrun_tui.store import Database, endpoints, leases, runs
 from brightrun_tui.store import engine as engine_facts
 
@@ -76,6 +77,7 @@ async def rent(
             host_id=offer.host_id,
             project=tenant.project,
             created_at=time.time(),
+            metered=isinstance(provider, Serverless),
         ),
     )
     await leases.book(db, lease, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
@@ -167,8 +169,11 @@ def dearer_than_quoted(lease: Lease) -> str:
 async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
     """The rate of a machine as its provider says it now: budget, guard and month go by it from here on.
 
-    What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on.
+    What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on. A metered
+    one has no rate of its own: its workers have.
     """
+    if lease.metered:
+        return lease
     changes = LeaseChanges()
     if machine.status == "starting" and lease.idle_per_hour is None and machine.billed_per_hour is not None:
         changes["idle_per_hour"] = machine.billed_per_hour

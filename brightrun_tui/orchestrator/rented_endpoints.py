@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from brightrun_tui import serving
 from brightrun_tui.config import MoneyLimits
@@ -15,12 +14,10 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, HostError, MachineLiesError, StoreError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator import budget
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, PaidEndpointWatcher
 from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, with_base
-from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
-from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
+from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
@@ -30,14 +27,11 @@ from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
 
-MONEY_SECONDS = 5.0
-"""Between two looks at what it costs, and whether anybody uses it."""
-LOOK_SECONDS = 0.3
 MAX_WORKER_STARTS = 3
 """Of one machine's worker that dies, before the endpoint is given up."""
 
 
-class RentedEndpointWatcher(EndpointWatcher):
+class RentedEndpointWatcher(PaidEndpointWatcher):
     """As `EndpointWatcher`. Cancelling it leaves gate, worker and machine as they are; the machine's guard counts from then.
 
     Args:
@@ -55,26 +49,10 @@ class RentedEndpointWatcher(EndpointWatcher):
         ssh: SshTimings,
         money: MoneyLimits,
     ) -> None:
-        super().__init__(db, paths, timings, endpoint)
-        self._open, self._ssh, self._money = open_provider, ssh, money
-        self._limits = LiveLimits(paths, money)
+        super().__init__(db, paths, timings, endpoint, open_provider=open_provider, money=money)
+        self._ssh = ssh
         self._holding: Holding | None = None
         self._server: RemoteServer | None = None
-        self._resting = self._money_said = ""
-
-    @property
-    def _tenant(self) -> EndpointTenant:
-        return EndpointTenant(self.endpoint)
-
-    async def keep(self) -> None:
-        minding = asyncio.create_task(self._mind_the_money())
-        try:
-            await super().keep()
-        finally:
-            minding.cancel()
-            await asyncio.gather(minding, return_exceptions=True)
-            if self._holding is not None:
-                await self._holding.let_go()
 
     # What the gate needs here
 
@@ -221,85 +199,28 @@ class RentedEndpointWatcher(EndpointWatcher):
     async def _look_after(self) -> None:
         """Another version takes another machine, and so another deploy."""
 
-    # Money
+    # Money, and the end
 
-    async def _mind_the_money(self) -> None:
-        """What it costs, on record; and the machine on its way back when the money is used up, or nobody uses it."""
+    def _why_idle(self, endpoint: Endpoint) -> tuple[str, str]:
         idle_stop = self._tenant.rental.idle_stop
-        pause = min(MONEY_SECONDS, self.timings.release_seconds / 4, max(LOOK_SECONDS, idle_stop / 4 or MONEY_SECONDS))
-        while not self.leave.is_set():
-            try:
-                await self._look_at_money()
-            except BrightrunError as error:
-                log.warning("%s: cannot see what it costs (%s)", self._tenant.words, error)
-            await asyncio.sleep(pause)
+        if endpoint.state != "ready" or not idle_stop:
+            return "", ""
+        used_at = max(endpoint.ready_at, serving.last_used(self.directory))
+        if time.time() - used_at <= idle_stop:
+            return "", ""
+        return "machine_idle", f"its machine was returned after {humanize.span(idle_stop)} without a request"
 
-    async def _look_at_money(self) -> None:
-        stored = await note_cost(self.db, await endpoints.as_stored(self.db, self.endpoint))
-        if stored.state not in ("starting", "ready"):
-            return
-        tenant = EndpointTenant(stored)
-        now = await tenant.budget(self.db, self._limits.now())
-        per_hour = sum(lease.rate for lease in await tenant.leases(self.db, open_only=True) if lease.provider_id)
-        verdict = budget.judge(
-            now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
-        )
-        if per_hour and verdict in ("finish", "release"):
-            await self._rest("budget_spent", f"its machine was returned because {_money_words(now)} is spent")
-        elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
-            self._money_said = verdict
-            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]} % of {_money_words(now)} is spent")
-        elif stored.state == "ready" and tenant.rental.idle_stop:
-            used_at = max(stored.ready_at, serving.last_used(self.directory))
-            if time.time() - used_at > tenant.rental.idle_stop:
-                span = humanize.span(tenant.rental.idle_stop)
-                await self._rest("machine_idle", f"its machine was returned after {span} without a request")
+    async def _give_back(self) -> None:
+        await (await self._hold()).release(self._tenant)
 
-    async def _rest(self, code: str, why: str) -> None:
-        """Return the machine though nobody has undeployed the endpoint, and say why."""
-        if not self.leave.is_set():
-            self._resting = why
-            self.leave.set()
-            await self._tenant.tell(self.db, code, why, "info" if code == "machine_idle" else "warning")
-
-    # The end
-
-    async def _end(self) -> None:
-        """The gate ends, then the machine is returned, and only when that is proven the endpoint has ended."""
-        stored = await endpoints.as_stored(self.db, self.endpoint)
-        if self._resting and stored.state not in ("stopping", "stopped"):
-            await self._save(rest_reason=self._resting)
-        await self._save(state="stopping", doing="returning the machine")
-        await serving.stop(self.directory, grace=self.timings.stop_seconds)
-        # where its provider cannot be opened, the lease manager says so, and goes on trying
-        with suppress(BrightrunError):
-            await (await self._hold()).release(self._tenant)
-        while await self._tenant.leases(self.db, open_only=True):
-            await asyncio.sleep(LOOK_SECONDS)
-        await asyncio.to_thread(forget_machine, self.directory)
-        await note_cost(self.db, self.endpoint)
-        self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
-        if self.endpoint.rest_reason:
-            await self._save(state="asleep", pid=None, doing="", error=self.endpoint.rest_reason)
-        else:
-            await self._save(state="stopped", pid=None, doing="", error="")
+    def _forget_place(self) -> None:
+        forget_machine(self.directory)
 
     async def _give_up(self, why: str) -> None:
-        """The machine goes back, too: an endpoint that has failed has none."""
         if self._server is not None and self._holding is not None and self._holding.in_hand:
             await self._server.keep_log()
-        await serving.stop(self.directory, grace=self.timings.stop_seconds)
-        await self._fail(why)
+        await super()._give_up(why)
+
+    async def _let_go(self) -> None:
         if self._holding is not None:
-            await self._holding.release(self._tenant)
-        await asyncio.to_thread(forget_machine, self.directory)
-
-    async def _fail(self, why: str) -> None:
-        await self._tenant.tell(self.db, "endpoint_failed", why, "error")
-        await self._save(doing="")
-        await super()._fail(why)
-
-
-def _money_words(now: RunBudget) -> str:
-    what = "what this month's limit leaves" if now.monthly else "its budget"
-    return f"{what} of {humanize.money(now.ceiling or 0.0)}"
+            await self._holding.let_go()

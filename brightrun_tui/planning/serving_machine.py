@@ -15,14 +15,16 @@ from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
+from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.boxes import configured_boxes
-from brightrun_tui.integrations.rental import account_of, offers_of
+from brightrun_tui.integrations.rental import account_of, has_serverless, offers_of, serverless_places
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.estimate import DOWNLOAD_BYTES_PER_SECOND, RENT_SECONDS
-from brightrun_tui.planning.memory import SAFE, memory_to_serve
+from brightrun_tui.planning.hosted_model import hosted_model, refuse_gated_base
+from brightrun_tui.planning.memory import SAFE, SERVED_TOKENS, memory_to_serve
 from brightrun_tui.planning.need import LEAST_DISK, PACKAGES_BYTES
 from brightrun_tui.planning.timing import LOAD_BYTES_PER_SECOND, START_SECONDS
 from brightrun_tui.providers.base import Need
@@ -30,6 +32,8 @@ from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.spec import provider_names
 from brightrun_tui.store.leases import month_spending_of
 
+WORKER_START_SECONDS = 90.0
+"""Until a worker's container and its vLLM are up, without its model: reckoned, not measured."""
 LEAST_USE_SECONDS = 600.0
 """A machine that could not even be paid for so long after its start is not rented."""
 SENT_BYTES_PER_SECOND = 1e7
@@ -38,14 +42,17 @@ SENT_BYTES_PER_SECOND = 1e7
 
 @dataclass(frozen=True)
 class RentalWish:
-    """What a person said of the machine. ``on``: a provider, or the name of a box of their own; ``idle_stop`` in seconds, None:
-    as is usual there."""
+    """What a person said of the machine. ``on``: a provider, a place whose workers come and go, or the name of a box;
+    ``idle_stop`` in seconds, None: as is usual there. ``repository``, ``volume``, ``workers``: see `hosted_model`."""
 
     on: str
     gpu: str = ""
     max_price: float | None = None
     budget_usd: float | None = None
     idle_stop: float | None = None
+    repository: str = ""
+    volume: str = ""
+    workers: int = 1
 
 
 async def plan_rental(version: ModelVersion, wish: RentalWish, paths: Paths) -> tuple[EndpointRental, Offer]:
@@ -103,10 +110,18 @@ def _rank(offer: Offer) -> tuple[object, ...]:
 def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> EndpointRental:
     """Without the machine. Blocking."""
     provider, box = wish.on, ""
-    if wish.on not in provider_names():
+    serverless = is_serverless(wish.on)
+    if not serverless and (wish.repository or wish.volume or wish.workers != 1):
+        raise UsageError(
+            "--repository, --volume and --workers are about workers that come and go",
+            where="deploy",
+            fix="leave them out, or serve at one of: " + ", ".join(serverless_places(provider_names())),
+            kind=ErrorKind.BAD_OPTION,
+        )
+    if not serverless and wish.on not in provider_names():
         provider, box = OWN_BOXES, wish.on
         if wish.on not in configured_boxes(paths):
-            known = [*provider_names(), *configured_boxes(paths)]
+            known = [*provider_names(), *serverless_places(provider_names()), *configured_boxes(paths)]
             raise UsageError(
                 f"no endpoint can be had at “{wish.on}”",
                 where="--on",
@@ -114,8 +129,12 @@ def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> Endpoin
                 kind=ErrorKind.UNKNOWN_PROVIDER,
             )
     base = _base_of(version, paths)
+    if serverless:
+        return _hosted(version, wish, base, paths)
     sent = not bases.is_hub_id(version.base_id)
     rented = provider != OWN_BOXES
+    if rented:
+        refuse_gated_base(version)
     moving = base.weight_bytes / (SENT_BYTES_PER_SECOND if sent else DOWNLOAD_BYTES_PER_SECOND)
     idle_stop = wish.idle_stop if wish.idle_stop is not None else IDLE_STOP_SECONDS if rented else 0.0
     return EndpointRental(
@@ -134,6 +153,41 @@ def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> Endpoin
         + base.weight_bytes / LOAD_BYTES_PER_SECOND,
         project=load_section(paths, "defaults", RunDefaults).project,
     )
+
+
+def _hosted(version: ModelVersion, wish: RentalWish, base: BaseModelInfo, paths: Paths) -> EndpointRental:
+    """As `_rental_of`, of workers that come and go."""
+    settings = _settings_of(version)
+    model = hosted_model(
+        version,
+        settings,
+        repository=wish.repository,
+        volume=wish.volume,
+        context=min(base.architecture.context or SERVED_TOKENS, SERVED_TOKENS),
+        idle_seconds=IDLE_SECONDS if wish.idle_stop is None else wish.idle_stop,
+        workers=wish.workers,
+    )
+    size = base.weight_bytes + version.bytes
+    return EndpointRental(
+        provider=wish.on,
+        gpu=wish.gpu,
+        max_price=wish.max_price,
+        budget_usd=wish.budget_usd,
+        idle_stop=0.0,
+        memory=memory_to_serve(base.architecture, settings, _A_GPU),
+        disk=max(LEAST_DISK, 2 * size),
+        download=size,
+        cold_start=WORKER_START_SECONDS
+        + (0.0 if wish.volume else size / DOWNLOAD_BYTES_PER_SECOND)
+        + base.weight_bytes / LOAD_BYTES_PER_SECOND,
+        project=load_section(paths, "defaults", RunDefaults).project,
+        serverless=model,
+    )
+
+
+def is_serverless(place: str) -> bool:
+    """Whether workers come and go there."""
+    return place != account_of_place(place) and has_serverless(account_of_place(place))
 
 
 _A_GPU = Hardware(device="cuda", gpu_count=1)
@@ -176,7 +230,8 @@ async def _require_money(rental: EndpointRental, offer: Offer, paths: Paths) -> 
     least = offer.once_usd + offer.price_per_hour * (rental.cold_start + LEAST_USE_SECONDS) / 3600
     if not least:
         return
-    words = f"until it answers, and ten minutes of use, cost about {money(least)} on this machine"
+    what = "at this price" if rental.serverless else "on this machine"
+    words = f"until it answers, and ten minutes of use, cost about {money(least)} {what}"
     if rental.budget_usd is not None and rental.budget_usd < least:
         raise BudgetError(
             f"a budget of {money(rental.budget_usd)} is too small: the time {words}",

@@ -57,25 +57,27 @@ _STATUS: dict[str, MachineStatus] = {
 }
 
 
-class _Tolerant(BaseModel):
+class Tolerant(BaseModel):
+    """A part of an answer; what is new in it is no fault."""
+
     model_config = ConfigDict(extra="ignore")
 
 
-class _Endpoint(_Tolerant):
+class _Endpoint(Tolerant):
     host: str
     port: int
     username: str = "root"
 
 
-class _Ssh(_Tolerant):
+class _Ssh(Tolerant):
     direct: _Endpoint | None = None
 
 
-class _Gpu(_Tolerant):
+class _Gpu(Tolerant):
     id: str = ""
 
 
-class _Pod(_Tolerant):
+class _Pod(Tolerant):
     id: str = Field(min_length=1)
     name: str | None = None
     status: str | None = None
@@ -86,17 +88,17 @@ class _Pod(_Tolerant):
     createdAt: str | None = None
 
 
-class _Price(_Tolerant):
+class _Price(Tolerant):
     secure: Quantity = None
     community: Quantity = None
 
 
-class _Cuda(_Tolerant):
+class _Cuda(Tolerant):
     version: str = ""
     available: bool = False
 
 
-class _GpuType(_Tolerant):
+class _GpuType(Tolerant):
     id: str
     name: str = ""
     memory: int | None = None
@@ -115,6 +117,8 @@ class RunPod:
     """
 
     name = "runpod"
+    things = "pods"
+    """What a key must be allowed to change."""
 
     def __init__(
         self,
@@ -138,10 +142,7 @@ class RunPod:
         await self._client.ask("GET", "account/ssh-keys", kind="read")
         await self._pods()
         await self._client.may_change("DELETE", f"pods/{NO_MACHINE}", kind="delete")
-        try:
-            return await self._balance()
-        except ProviderError as error:
-            return Account(notes=(f"balance unknown: {error.what}",))
+        return await self._balance_or_note()
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)
@@ -298,6 +299,12 @@ class RunPod:
                 break
         raise self._client.unreadable("a list of pods without end")
 
+    async def _balance_or_note(self) -> Account:
+        try:
+            return await self._balance()
+        except ProviderError as error:
+            return Account(notes=(f"balance unknown: {error.what}",))
+
     async def _balance(self) -> Account:
         query = "query { myself { id email clientBalance currentSpendPerHr } }"
         document = await self._client.ask("POST", self._graphql_url, kind="balance", body={"query": query})
@@ -331,7 +338,7 @@ class RunPod:
             ssh_host=direct.host if direct else "",
             ssh_port=direct.port if direct else 22,
             ssh_user=direct.username if direct else "root",
-            created_at=_epoch(pod.createdAt),
+            created_at=epoch(pod.createdAt),
             interrupted=stopped,
             problem="RunPod reports that the container failed" if status == "ERROR" else "",
         )
@@ -361,7 +368,7 @@ class RunPod:
                 f"the API key may not do this ({said})",
                 where=SERVICE,
                 kind=ErrorKind.MISSING_SCOPE,
-                fix="give the key read and write access to pods at console.runpod.io/user/settings",
+                fix=f"give the key read and write access to {self.things} at console.runpod.io/user/settings",
             )
         if reply.status in (400, 409, 413, 422) or (reply.status == 404 and reply.creating):
             return RejectedRequestError(
@@ -386,7 +393,8 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
     return cloud, gpu, int(count)
 
 
-def _epoch(text: str | None) -> float | None:
+def epoch(text: str | None) -> float | None:
+    """Seconds since the epoch of a time as RunPod writes it; None where it is none."""
     try:
         return datetime.fromisoformat(text).timestamp() if text else None
     except ValueError:

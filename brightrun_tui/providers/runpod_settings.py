@@ -27,6 +27,11 @@ class RunPodSettings(Section):
     image: str = Field("", description="The image of every pod. Empty: RunPod's own PyTorch for the host's CUDA.")
     min_cuda: str = Field("12.8", pattern=r"^\d+\.\d+$", description="Oldest CUDA that the host's driver must support.")
     community: bool = Field(True, description="Offer community hosts too: cheaper, less reliable.")
+    serverless_image: str = Field(
+        "runpod/worker-v1-vllm:v2.27.0",
+        min_length=1,
+        description="The image of the workers of serverless endpoints: RunPod's vLLM worker.",
+    )
     boot_guard: bool = Field(
         True, description="Send the guard with the create call; needs an image with RunPod's /start.sh."
     )

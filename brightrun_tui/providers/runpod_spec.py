@@ -13,6 +13,12 @@ def _open(opening: Opening[RunPodSettings]) -> Provider:
     return RunPod(opening.key, settings=opening.settings, timings=opening.timings, guard=opening.guard)
 
 
+def _open_serverless(opening: Opening[RunPodSettings]) -> Provider:
+    from brightrun_tui.providers.runpod_serverless import RunPodServerless
+
+    return RunPodServerless(opening.key, settings=opening.settings, timings=opening.timings)
+
+
 SPEC = ProviderSpec(
     name="runpod",
     title="RunPod",
@@ -22,5 +28,6 @@ SPEC = ProviderSpec(
     where_to_get="https://console.runpod.io/user/settings",
     settings=RunPodSettings,
     open=_open,
+    open_serverless=_open_serverless,
     guard=GUARD,
 )

@@ -63,6 +63,7 @@ class ProviderSpec:
         title: what people read.
         gives: one sentence on what it offers.
         open: a provider with its credential and settings. Called in a thread; the caller closes what it returns.
+        open_serverless: the same of its workers that come and go with requests, see `serverless.Serverless`; None: it has none.
         environment: the variable that may hold its key; empty: no key is needed.
         key_title, key_hint: what the key is called there, and what it looks like.
         where_to_get: the address where a person gets the key.
@@ -76,6 +77,7 @@ class ProviderSpec:
     title: str
     gives: str
     open: Callable[[Opening[Any]], Provider]
+    open_serverless: Callable[[Opening[Any]], Provider] | None = None
     environment: str = ""
     key_title: str = "API key"
     key_hint: str = ""

@@ -44,9 +44,10 @@ def main(arguments: list[str]) -> int:
         plan = read_plan(directory / serving_place(directory))
         require_serve_extra(remote=plan.remote)
         read_key(directory)
+        secret = sys.stdin.readline().strip() if plan.serverless else ""
         with FileLock(directory / LOCK, timeout=0):
             os.chdir(directory)
-            return asyncio.run(_serve(directory, plan))
+            return asyncio.run(_serve(directory, plan, secret))
     except Timeout:
         print("another server process has this endpoint", file=sys.stderr)
         return EXIT_TAKEN
@@ -63,7 +64,7 @@ def _forget_credentials() -> None:
         os.execve(sys.executable, sys.orig_argv, environment() | {CLEANED: str(os.getpid())})
 
 
-async def _serve(directory: Path, plan: EndpointPlan) -> int:
+async def _serve(directory: Path, plan: EndpointPlan, secret: str) -> int:
     import uvicorn
 
     from brightrun_tui.serving.front import BACKLOG, IDLE_SECONDS, GuardedProtocol, prepare_process
@@ -86,7 +87,7 @@ async def _serve(directory: Path, plan: EndpointPlan) -> int:
     def end() -> None:
         server.should_exit = True
 
-    services = Services(directory, port, end)
+    services = Services(directory, port, end, secret)
     gate = Gate(directory, services)
     server = Server(
         uvicorn.Config(

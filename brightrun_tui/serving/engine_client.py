@@ -42,11 +42,11 @@ class Reply:
                 if received > MAX_ANSWER_BYTES:
                     raise EngineGone(f"an answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
                 yield chunk
-        except _BROKEN as error:
+        except BROKEN as error:
             raise EngineGone(str(error)) from None
 
     async def close(self) -> None:
-        with suppress(*_BROKEN):
+        with suppress(*BROKEN):
             await self._response.aclose()
 
 
@@ -124,11 +124,11 @@ class EngineClient:
     async def _send(self, request: httpcore.Request) -> Reply:
         try:
             return Reply(await self._pool.handle_async_request(request))
-        except _BROKEN as error:
+        except BROKEN as error:
             raise EngineGone(str(error)) from None
 
 
-_BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
+BROKEN = (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException)
 
 
 class _Local:

@@ -27,6 +27,8 @@ from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, 
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.fault_replies import HANDLERS
+from brightrun_tui.serving.hosted_refusals import hosted_refusal
+from brightrun_tui.serving.hosting import ENGINE as HOSTED
 from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
@@ -39,6 +41,7 @@ from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
 from brightrun_tui.serving.swap import Service, Services
+from brightrun_tui.serving.vllm_dialect import CAN, vllm_body
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
@@ -179,20 +182,22 @@ class Gate:
             raise _loading()
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
-        llama = engine == "llama.cpp"
+        llama, hosted = engine == "llama.cpp", engine == HOSTED
         _check_engine_can(ask, engine)
         prompt, new_tokens = await _prompt(service, ask)
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
         told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, llama)
-        reply = await service.supervisor.engine.post(LLAMA_PATH if llama else request.url.path, told)
+        reply = await service.supervisor.engine.post(LLAMA_PATH if llama or hosted else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
+            if hosted:
+                raise hosted_refusal(service.supervisor.state.device or HOSTED, reply.status, content)
             raise _engine_refused(reply.status, content)
         answer = AnswerStream(ask, service.plan.ref)
         said = lines(reply.chunks())
-        if llama:
+        if llama or hosted:
             said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
         if ask.stream:
             visit.streams = True
@@ -292,10 +297,10 @@ def _check_engine_can(ask: Ask, engine: str) -> None:
                 param=counted,
                 code="unsupported_parameter",
             )
-    elif ask.needs:
+    elif needs := [name for name in ask.needs if engine != HOSTED or name not in CAN]:
         raise RequestRefused(
-            f"“{ask.needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
-            param=ask.needs[0],
+            f"“{needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
+            param=needs[0],
             code="unsupported_parameter",
         )
 
@@ -321,6 +326,8 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
 
 
 def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, llama: bool) -> bytes:
+    if (served := service.plan.serverless) is not None:
+        return json.dumps(vllm_body(ask, prompt.ids, new_tokens, service.defaults, served.name)).encode()
     if llama:
         return json.dumps(llama_body(ask, prompt.ids, new_tokens, service.defaults)).encode()
     return _transformers_body(ask, prompt, new_tokens)

@@ -59,14 +59,23 @@ async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool 
             continue
         if line[5:].strip() == "[DONE]":
             break
-        document = json.loads(line[5:])
-        if "error" in document:
-            yield line
+        document = _object(line[5:])
+        if document is None or "error" in document:
+            yield line if document else 'data: {"error": "this is no answer"}'
             return
         for piece in answer.read(document):
             yield f"data: {json.dumps(piece)}"
     for piece in answer.end():
         yield f"data: {json.dumps(piece)}"
+
+
+def _object(text: str) -> dict[str, Any] | None:
+    """What was said; None where it is no JSON object."""
+    try:
+        document = json.loads(text)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None
 
 
 class _Answer:

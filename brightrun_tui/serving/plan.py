@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.serving.engines import EngineChoice
@@ -29,7 +30,8 @@ class EndpointPlan(BaseModel):
     ``greedy`` says that the base model's own default is not to sample, so a request without a temperature gets none.
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
     stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
-    ``remote``: the worker is on another machine, see `remote`; ``base_revision``: of the Hub, which base was trained on.
+    ``remote``: the worker is on another machine, see `remote`; ``serverless``: workers of a service answer, see `hosting`.
+    ``base_revision``: of the Hub, which base was trained on.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +54,7 @@ class EndpointPlan(BaseModel):
     engine: EngineChoice = "auto"
     idle_unload: float = 0.0
     remote: bool = False
+    serverless: ServedModel | None = None
     base_revision: str = ""
     created_at: float = 0.0
 
@@ -76,11 +79,13 @@ def prepare(
     engine: EngineChoice = "auto",
     idle_unload: float = 0.0,
     remote: bool = False,
+    serverless: ServedModel | None = None,
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
     May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
-    With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``.
+    With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``. With
+    ``serverless`` workers of a service do, too, which may hold fewer tokens than the model could.
 
     Raises:
         BaseModelError: the base model's files are not on this machine.
@@ -110,15 +115,16 @@ def prepare(
             quantisation=method,
             double_quant=quantisation.double_quant,
             compute_dtype=quantisation.compute_dtype,
-            context_length=facts.context_length,
+            context_length=_context(facts.context_length, serverless),
             vocabulary=facts.vocabulary,
             greedy=facts.greedy,
             tools=facts.tools,
             port=port,
             host=host,
             engine=engine,
-            idle_unload=idle_unload,
+            idle_unload=serverless.idle_seconds if serverless else idle_unload,
             remote=remote,
+            serverless=serverless,
             base_revision=version.report.lineage.base_revision,
             created_at=version.created_at,
         )
@@ -135,6 +141,12 @@ def prepare(
             kind=ErrorKind.ENDPOINT_NOT_WRITABLE,
         ) from None
     return plan
+
+
+def _context(tokens: int, serverless: ServedModel | None) -> int:
+    if serverless is None or not serverless.context:
+        return tokens
+    return min(tokens or serverless.context, serverless.context)
 
 
 def cached_at(adapter: Path) -> Path:

@@ -60,9 +60,10 @@ def environment() -> dict[str, str]:
     )
 
 
-def start(directory: Path) -> int:
+def start(directory: Path, secret: str = "") -> int:
     """Start the server process, detached; its pid. Its output goes to ``server.log``.
 
+    ``secret``: the key of an account that it asks with; told to it through its standard input, so it stands nowhere.
     A second one for the same directory ends by itself at once (they share a lock).
 
     Raises:
@@ -74,15 +75,19 @@ def start(directory: Path) -> int:
             (directory / STATE_FILE).unlink(missing_ok=True)
         shorten_log(directory)
         with log.open("ab") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command(directory),
                 cwd=directory,
                 env=environment(),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if secret else subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-            ).pid
+            )
+        if process.stdin is not None:
+            with suppress(BrokenPipeError), process.stdin as told:
+                told.write(f"{secret}\n".encode())
+        return process.pid
     except OSError as error:
         raise EngineError(
             f"the server process did not start ({error.strerror or error})",

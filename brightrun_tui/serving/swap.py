@@ -19,6 +19,7 @@ from brightrun_tui.serving.view import generation_defaults
 
 if TYPE_CHECKING:
     from brightrun_tui.serving.remote_supervisor import RemoteSupervisor
+    from brightrun_tui.serving.serverless_supervisor import ServerlessSupervisor
 
 LOOK_SECONDS = 0.3
 LAST_ANSWER_SECONDS = 900.0
@@ -30,7 +31,7 @@ class Service:
 
     place: str
     plan: EndpointPlan
-    supervisor: Supervisor | RemoteSupervisor
+    supervisor: Supervisor | RemoteSupervisor | ServerlessSupervisor
     prompts: Prompts
     defaults: dict[str, Any]
     room: Room
@@ -40,10 +41,13 @@ class Service:
 
 
 class Services:
-    """The version that serves, and the one that may take its place. The current directory must be the endpoint's."""
+    """The version that serves, and the one that may take its place. The current directory must be the endpoint's.
 
-    def __init__(self, directory: Path, port: int, ended: Callable[[], None]) -> None:
-        self._directory, self._port, self._ended = directory, port, ended
+    ``secret``: the key of the account whose workers answer, where they do.
+    """
+
+    def __init__(self, directory: Path, port: int, ended: Callable[[], None], secret: str = "") -> None:
+        self._directory, self._port, self._ended, self._secret = directory, port, ended, secret
         self._leaving: dict[asyncio.Task[None], Service] = {}
         self.candidate: Service | None = None
         self.current = self._load(serving_place(directory), directory)
@@ -96,8 +100,12 @@ class Services:
         root = self._directory / place
         prompts = Prompts(root)
         plan, url = read_plan(root), f"http://127.0.0.1:{self._port}/v1"
-        supervisor: Supervisor | RemoteSupervisor
-        if plan.remote:
+        supervisor: Supervisor | RemoteSupervisor | ServerlessSupervisor
+        if plan.serverless is not None:
+            from brightrun_tui.serving.serverless_supervisor import ServerlessSupervisor
+
+            supervisor = ServerlessSupervisor(home, url, self._port, prompts, self._secret)
+        elif plan.remote:
             from brightrun_tui.serving.remote_supervisor import RemoteSupervisor  # SSH is loaded where it is needed
 
             supervisor = RemoteSupervisor(home, url, self._port, prompts)

@@ -41,6 +41,8 @@ KNOWN = {
     "odd_status": "machines report the status `value`",
     "bill_late": "what a machine cost is not known to the provider's billing yet",
     "no_funds": "create answers that the money is used up",
+    "workers_odd": "the workers of an endpoint are answered as no list (RunPod serverless)",
+    "invoke_status": "whoever asks a model gets the status `value` (RunPod serverless)",
     "graphql_errors": "GraphQL answers 200 with errors (RunPod)",
     "graphql_gone": "the GraphQL address is no more (RunPod)",
 }

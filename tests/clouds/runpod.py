@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -17,7 +17,9 @@ from starlette.routing import Route
 from tests.clouds.core import Cloud, Instance
 from tests.clouds.gate import BrokenOff, Gate
 from tests.clouds.machine import Machine
+from tests.clouds.runpod_endpoints import POOLS, Endpoints
 from tests.clouds.runpod_schema import CreatePod, PodAction, broken_rule, problems
+from tests.clouds.wording import iso, ok, problem
 
 KEY = "rpa_standin_key"
 READ_ONLY_KEY = "rpa_standin_read_only"
@@ -62,6 +64,7 @@ class RunPod(Cloud):
         self.account_ssh_keys: list[str] = []
         self.page_size = 100
         self.api_url = ""
+        self.endpoints = Endpoints(self)
 
     def app(self) -> Gate:
         return Gate(
@@ -77,12 +80,17 @@ class RunPod(Cloud):
                     Route("/v2/pods/{id}/logs", self.logs),
                     Route("/v2/billing/pods", self.billing),
                     Route("/graphql", self.graphql, methods=["POST"]),
+                    *self.endpoints.routes(),
                 ],
                 exception_handlers={404: _not_found, 405: _not_allowed},
             ),
             self,
             self.limits,
         )
+
+    async def close(self) -> None:
+        await self.endpoints.close()
+        await super().close()
 
     # -- refusals ---------------------------------------------------------------------------------------------
 
@@ -312,8 +320,8 @@ class RunPod(Cloud):
     def _record(self, pod: str) -> dict[str, Any]:
         items, end = self.ledger.items(pod), math.ceil(self.clock.now() / 3600) * 3600
         return {
-            "startTime": _time(end - 3600),
-            "endTime": _time(end),
+            "startTime": iso(end - 3600),
+            "endTime": iso(end),
             "podId": pod,
             "totalAmount": sum(items.values()),
             "gpuAmount": items.get("gpu", 0.0),
@@ -403,45 +411,10 @@ class RunPod(Cloud):
             "locked": False,
             "globalNetworking": {"enabled": False},
             "runtime": runtime,
-            "createdAt": _time(instance.created),
-            "startedAt": _time(instance.running_since) if instance.running_since else None,
+            "createdAt": iso(instance.created),
+            "startedAt": iso(instance.running_since) if instance.running_since else None,
             "someNewField": {"unknown": True},
         }
-
-
-def ok(document: Any, status: int = 200) -> JSONResponse:
-    return JSONResponse(
-        document,
-        status,
-        headers={
-            "RateLimit": '"minute";r=176;t=1, "hour";r=7193;t=2701',
-            "RateLimit-Policy": '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400',
-        },
-    )
-
-
-def problem(
-    status: int, detail: str, *, errors: list[str] | None = None, headers: dict[str, str] | None = None
-) -> Response:
-    """RunPod's problem+json."""
-    titles = {
-        400: "Bad Request",
-        401: "Unauthorized",
-        402: "Payment Required",
-        403: "Forbidden",
-        404: "Not Found",
-        409: "Conflict",
-        413: "Content Too Large",
-        422: "Unprocessable Entity",
-        429: "Too Many Requests",
-    }
-    document = {
-        "title": titles.get(status, "Internal Server Error"),
-        "status": status,
-        "detail": detail,
-        **({"errors": errors} if errors else {}),
-    }
-    return JSONResponse(document, status, media_type="application/problem+json", headers=headers)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:
@@ -459,12 +432,13 @@ def _gpu_row(
     offered = {
         "id": identifier,
         "name": name,
-        "pool": None,
+        "pool": POOLS.get(identifier, (None, 0.0))[0],
         "manufacturer": "NVIDIA" if memory else "UNKNOWN",
         "memory": memory,
         "secure": bool(secure),
         "community": bool(cheap),
-        "price": {"secure": secure, "community": cheap},
+        "price": {"secure": secure, "community": cheap}
+        | ({"serverless": POOLS[identifier][1]} if identifier in POOLS else {}),
         "maxCount": {"secure": most[0], "community": most[1]},
     }
     if not include:
@@ -480,8 +454,3 @@ def _gpu_row(
 
 def _version(text: str) -> tuple[int, ...]:
     return tuple(int(part) for part in text.split("."))
-
-
-def _time(seconds: float) -> str:
-    whole = datetime.fromtimestamp(0, UTC) + timedelta(seconds=seconds)
-    return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")

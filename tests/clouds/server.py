@@ -64,6 +64,7 @@ class CloudServer:
         return {
             "BRIGHTRUN_RUNPOD_URL": f"{self.runpod_url}/v2",
             "BRIGHTRUN_RUNPOD_GRAPHQL_URL": f"{self.runpod_url}/graphql",
+            "BRIGHTRUN_RUNPOD_INVOKE_URL": f"{self.runpod_url}/invoke",
             "BRIGHTRUN_VAST_URL": self.vast_url,
             "RUNPOD_API_KEY": runpod.KEY,
             "VAST_API_KEY": vast.KEY,

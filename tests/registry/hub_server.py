@@ -24,6 +24,7 @@ Files = dict[str, bytes]
 @dataclass
 class Repository:
     private: bool
+    gated: str | bool = False
     commits: dict[str, Files] = field(default_factory=lambda: {"0" * 40: {}})
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -105,7 +106,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({})
             return
         token = self.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token != TOKEN:
+        if not token and self.command in ("GET", "HEAD") and self._is_public(path):
+            self._in_repository(path, body)
+        elif not token:
+            self._json({"error": "Invalid username or password."}, 401, {"X-Error-Code": "RepoNotFound"})
+        elif token != TOKEN:
             self._json({"error": "no"}, 401, {"X-Error-Message": "Invalid credentials in Authorization header"})
         elif path == "/api/repos/create":
             self._create(json.loads(body))
@@ -124,6 +129,12 @@ class _Handler(BaseHTTPRequestHandler):
             self._json({"errors": [], "warnings": []})
         else:
             self._in_repository(path, body)
+
+    def _is_public(self, path: str) -> bool:
+        """Whether it is about a repository that everybody may read; what is gated is known, and not to be had."""
+        found = re.match(r"/(?:api/models/)?([\w.-]+/[\w.-]+?)(?:/.*)?$", path)
+        repository = self.the_hub.repositories.get(found[1]) if found else None
+        return repository is not None and not repository.private and not (repository.gated and "/resolve/" in path)
 
     def _create(self, wanted: dict[str, Any]) -> None:
         hub = self.the_hub
@@ -224,7 +235,14 @@ class _Handler(BaseHTTPRequestHandler):
             {"rfilename": file, "size": len(data), "blobId": blob_id(data)}
             for file, data in repository.commits[commit].items()
         ]
-        about = {"id": name, "sha": commit, "private": repository.private, "tags": [], "siblings": siblings}
+        about = {
+            "id": name,
+            "sha": commit,
+            "private": repository.private,
+            "gated": repository.gated,
+            "tags": [],
+            "siblings": siblings,
+        }
         self._json({**about, "lastModified": "2026-11-29T10:00:00.000Z", "cardData": self._card(repository, commit)})
 
     def _card(self, repository: Repository, commit: str) -> Any:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai.lib.streaming.chat import ChatCompletionStreamState
 from openai.types.chat import ChatCompletionChunk
 
-from brightrun_tui.serving.answers import StopCutter, whole_answer
+from brightrun_tui.serving.answers import AnswerStream, StopCutter, whole_answer
+from brightrun_tui.serving.ask import Ask
+from brightrun_tui.serving.llama_dialect import translated
 from brightrun_tui.serving.sse import lines
 
 letters = st.text("abc", max_size=12)
@@ -87,3 +90,21 @@ async def test_lines_survive_any_cut_between_bytes(texts: list[str], data: st.Da
             yield raw[start:stop]
 
     assert [line async for line in lines(chunks())] == texts
+
+
+@pytest.mark.parametrize(
+    "said", ["data: <html>", "data: [1]", "data: 7", 'data: {"error": {"message": "out of memory"}}']
+)
+async def test_what_is_no_answer_ends_the_answer_as_a_failure(said: str) -> None:
+    """An engine elsewhere may say anything."""
+
+    async def engine() -> AsyncIterator[str]:
+        yield 'data: {"choices": [{"index": 0, "text": "Six", "finish_reason": null}]}'
+        yield said
+        yield 'data: {"choices": [{"index": 0, "text": " o\'clock", "finish_reason": "stop"}]}'
+
+    ask = Ask("chat", "harbour", True, {}, messages=[])
+    answer = AnswerStream(ask, "harbour:1")
+    pieces = [answer.rewrite(line) async for line in translated(engine(), ask)]
+    assert answer.failed and answer.text == "Six"
+    assert "the model failed while answering" in pieces[-1]

@@ -251,3 +251,29 @@ async def test_a_run_that_is_under_way_is_not_said_to_wait_for_its_turn(seeded: 
         driver.one("#runs").go("r-0006")
         await driver.sees("the first step has not come yet")
         assert "waiting for its turn" not in driver.text()
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
+    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+) -> None:
+    """What they need, and how it gets there; what cannot be looked at is an error, and nothing is made."""
+    async with opened(seeded, size) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("d")
+        await driver.sees("Where is poems:1 to serve?", "runpod-serverless")
+        await driver.press(*"serverless")
+        await driver.sees("only while somebody asks")
+        await driver.press("enter")
+        await driver.sees(
+            "Serve poems:1 at runpod-serverless",
+            "public there",
+            "poems:1 --to OWNER/NAME --public",
+            "Repository of the adapter",
+        )
+        await driver.press("enter")
+        await driver.sees("Repository of the adapter")
+        await driver.press(*"me/poems", "enter")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        await driver.sees("That did not work", "“starter”", "(--volume)")
+        assert server.runpod.count("POST", "/v2/serverless") == 0

@@ -12,11 +12,12 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.rental import OWN_BOXES, EndpointRental
 from brightrun_tui.integrations.boxes import configured_boxes
-from brightrun_tui.integrations.rental import as_known_error, connected_providers
+from brightrun_tui.integrations.rental import as_known_error, connected_providers, serverless_places
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.serving_machine import RentalWish, plan_rental
+from brightrun_tui.planning.serving_machine import RentalWish, is_serverless, plan_rental
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
+from brightrun_tui.tui.screens.repository import RepositoryScreen
 
 HERE = "local"
 LIST_SECONDS = 3.0
@@ -47,7 +48,8 @@ class Place:
 
     def choice(self) -> Choice:
         if self.rental is None:
-            known = ("not now", self.problem.what) if self.problem else ("price asked for when chosen", "")
+            comes = "Workers that run only while somebody asks." if is_serverless(self.name) else ""
+            known = ("not now", self.problem.what) if self.problem else ("price asked for when chosen", comes)
             return Choice(self.name, self.name, *known)
         rental = self.rental
         price = f"{money(rental.price_per_hour)} an hour" if rental.price_per_hour else "costs nothing"
@@ -89,7 +91,12 @@ async def where_to_serve(screen: ModeScreen, model: ModelVersion) -> EndpointRen
     place = next((one for one in found if one.name == chosen), None)
     if place is None:
         raise Left
-    if place.rental is None and place.problem is None:
+    if is_serverless(place.name):
+        repository = await screen.app.push_screen_wait(RepositoryScreen(model, place.name))
+        if repository is None:
+            raise Left
+        place = await ask(place.name, model, paths, repository=repository)
+    elif place.rental is None and place.problem is None:
         place = await ask(place.name, model, paths)
     if place.rental is None:
         raise place.problem or ProviderDownError(f"{place.name} does not answer in time", kind=ErrorKind.PROVIDER_DOWN)
@@ -103,14 +110,20 @@ def _names(paths: Paths) -> list[str]:
         boxes = list(configured_boxes(paths))
     except BrightrunError:
         boxes = []
-    return [*(name for name in connected_providers(paths) if name != OWN_BOXES), *boxes]
+    services = [name for name in connected_providers(paths) if name != OWN_BOXES]
+    return [*services, *serverless_places(services), *boxes]
 
 
-async def ask(name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS) -> Place:
-    """What is to be had at one place, as far as it says so in time."""
+async def ask(
+    name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS, *, repository: str = ""
+) -> Place:
+    """What is to be had at one place, as far as it says so in time; where workers come and go, only with the ``repository`` that
+    they fetch the adapter from."""
+    if is_serverless(name) and not repository:
+        return Place(name)
     try:
         async with asyncio.timeout(seconds):
-            rental, offer = await plan_rental(model, RentalWish(name), paths)
+            rental, offer = await plan_rental(model, RentalWish(name, repository=repository), paths)
     except TimeoutError:
         return Place(name)
     except Exception as error:

@@ -1,0 +1,175 @@
+"""An endpoint that costs money elsewhere: what it costs is watched, and it ends only once the provider has said so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from brightrun_tui import serving
+from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.orchestrator import budget
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
+from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.base import Provider
+from brightrun_tui.store import Database, endpoints
+
+log = logging.getLogger(__name__)
+
+MONEY_SECONDS = 5.0
+"""Between two looks at what it costs, and whether anybody uses it."""
+LOOK_SECONDS = 0.3
+
+
+class PaidEndpointWatcher(EndpointWatcher):
+    """As `EndpointWatcher`; a subclass knows what is paid for. ``giving_back`` and ``given_back`` are what people are told.
+
+    Args:
+        open_provider: gives the provider of what is paid for. Raises `BrightrunError`.
+    """
+
+    giving_back = "returning the machine"
+    given_back = "its machine was returned"
+
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        timings: EngineTimings,
+        endpoint: Endpoint,
+        *,
+        open_provider: Callable[[str], Awaitable[Provider]],
+        money: MoneyLimits,
+    ) -> None:
+        super().__init__(db, paths, timings, endpoint)
+        self._open, self._money = open_provider, money
+        self._limits = LiveLimits(paths, money)
+        self._resting = self._money_said = ""
+
+    @property
+    def _tenant(self) -> EndpointTenant:
+        return EndpointTenant(self.endpoint)
+
+    async def keep(self) -> None:
+        minding = asyncio.create_task(self._mind_the_money())
+        try:
+            await super().keep()
+        finally:
+            minding.cancel()
+            await asyncio.gather(minding, return_exceptions=True)
+            await self._let_go()
+
+    # What a subclass knows
+
+    async def _let_go(self) -> None:
+        """Drop connections; what is paid for stays."""
+
+    async def _give_back(self) -> None:
+        """Ask for the end of whatever is paid for. May raise `BrightrunError`: the lease manager goes on trying."""
+        raise NotImplementedError
+
+    def _forget_place(self) -> None:
+        """Let the gate know that there is nothing to ask any more. Blocking."""
+        raise NotImplementedError
+
+    def _why_idle(self, endpoint: Endpoint) -> tuple[str, str]:
+        """Code and sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
+        return "", ""
+
+    async def _look_at_usage(self) -> None:
+        """What is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
+
+    # Money
+
+    async def _mind_the_money(self) -> None:
+        """What it costs, on record; and an end to it when the money is used up, or nobody uses it."""
+        idle_stop = self._tenant.rental.idle_stop
+        pause = min(MONEY_SECONDS, self.timings.release_seconds / 4, max(LOOK_SECONDS, idle_stop / 4 or MONEY_SECONDS))
+        while not self.leave.is_set():
+            try:
+                await self._look_at_money()
+            except BrightrunError as error:
+                log.warning("%s: cannot see what it costs (%s)", self._tenant.words, error)
+            await asyncio.sleep(pause)
+
+    async def _look_at_money(self) -> None:
+        try:
+            await self._look_at_usage()
+        finally:
+            await self._judge_money()
+
+    async def _judge_money(self) -> None:
+        stored = await note_cost(self.db, await endpoints.as_stored(self.db, self.endpoint))
+        if stored.state not in ("starting", "ready"):
+            return
+        tenant = EndpointTenant(stored)
+        now = await tenant.budget(self.db, self._limits.now())
+        open_leases = [lease for lease in await tenant.leases(self.db, open_only=True) if lease.provider_id]
+        per_hour = sum(lease.rate for lease in open_leases)
+        verdict = budget.judge(
+            now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
+        )
+        may_cost = per_hour or any(lease.metered for lease in open_leases)
+        if may_cost and verdict in ("finish", "release"):
+            await self._rest("budget_spent", f"{self.given_back} because {_money_words(now)} is spent")
+        elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
+            self._money_said = verdict
+            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]} % of {_money_words(now)} is spent")
+        else:
+            code, why = self._why_idle(stored)
+            if why:
+                await self._rest(code, why)
+
+    async def _rest(self, code: str, why: str) -> None:
+        """Give it back though nobody has undeployed the endpoint, and say why."""
+        if not self.leave.is_set():
+            self._resting = why
+            self.leave.set()
+            await self._tenant.tell(self.db, code, why, "info" if code == "machine_idle" else "warning")
+
+    # The end
+
+    async def _end(self) -> None:
+        """The gate ends, then what is paid for is given back, and only when that is proven the endpoint has ended."""
+        stored = await endpoints.as_stored(self.db, self.endpoint)
+        if self._resting and stored.state not in ("stopping", "stopped"):
+            await self._save(rest_reason=self._resting)
+        await self._save(state="stopping", doing=self.giving_back)
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        # where its provider cannot be opened, the lease manager says so, and goes on trying
+        with suppress(BrightrunError):
+            await self._give_back()
+        while await self._tenant.leases(self.db, open_only=True):
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(self._forget_place)
+        await note_cost(self.db, self.endpoint)
+        self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
+        if self.endpoint.rest_reason:
+            await self._save(state="asleep", pid=None, doing="", error=self.endpoint.rest_reason)
+        else:
+            await self._save(state="stopped", pid=None, doing="", error="")
+
+    async def _give_up(self, why: str) -> None:
+        """It goes back, too: an endpoint that has failed pays for nothing."""
+        await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        await self._fail(why)
+        with suppress(BrightrunError):  # the lease manager goes on trying
+            await self._give_back()
+        await asyncio.to_thread(self._forget_place)
+
+    async def _fail(self, why: str) -> None:
+        await self._tenant.tell(self.db, "endpoint_failed", why, "error")
+        await self._save(doing="")
+        await super()._fail(why)
+
+
+def _money_words(now: RunBudget) -> str:
+    what = "what this month's limit leaves" if now.monthly else "its budget"
+    return f"{what} of {humanize.money(now.ceiling or 0.0)}"

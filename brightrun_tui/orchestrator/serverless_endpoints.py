@@ -1,0 +1,237 @@
+"""An endpoint whose workers a service brings and takes away: it is made there, watched, counted, and deleted with proof."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+
+from brightrun_tui import serving
+from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, ProviderDownError, RateLimitedError, StoreError
+from brightrun_tui.domain.humanize import money
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.serverless import ServedModel, account_of_place
+from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.orchestrator.acquire import Acquirer
+from brightrun_tui.orchestrator.metering import counted
+from brightrun_tui.orchestrator.paid_endpoints import PaidEndpointWatcher
+from brightrun_tui.orchestrator.remote_server import with_base
+from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths
+from brightrun_tui.providers.base import Provider
+from brightrun_tui.providers.serverless import Serverless, Worker
+from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
+from brightrun_tui.serving.places import let_serve
+from brightrun_tui.store import Database, leases, models
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 4.0
+"""A worker may take so many times as long as was expected."""
+ACCESS_SECONDS = 60.0
+"""Between two looks at the account's key, which may be another one by now: a keyring is slow."""
+
+
+class ServerlessEndpointWatcher(PaidEndpointWatcher):
+    """As `EndpointWatcher`. Cancelling it leaves gate and endpoint as they are; the gate wakes no worker once it hears of nobody.
+
+    Args:
+        open_provider: gives the service. Raises `BrightrunError`.
+        key_of: the key of the account at a service; empty where there is none.
+    """
+
+    giving_back = "deleting the endpoint"
+    given_back = "its endpoint was deleted"
+
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        timings: EngineTimings,
+        endpoint: Endpoint,
+        *,
+        open_provider: Callable[[str], Awaitable[Provider]],
+        key_of: Callable[[str], Awaitable[str]],
+        ssh: SshTimings,
+        money: MoneyLimits,
+    ) -> None:
+        super().__init__(db, paths, timings, endpoint, open_provider=open_provider, money=money)
+        self._ssh, self._key_of = ssh, key_of
+        self._lease: Lease | None = None
+        self._key = ""
+        self._key_at = self._service_at = float("-inf")
+        self._known: Serverless | None = None
+
+    @property
+    def _model(self) -> ServedModel:
+        wanted = self._tenant.rental.serverless
+        assert wanted is not None
+        return wanted
+
+    async def _service(self) -> Serverless:
+        if self._known is None or time.monotonic() - self._service_at > ACCESS_SECONDS:
+            found = await self._open(self._tenant.rental.provider)
+            assert isinstance(found, Serverless)
+            self._known, self._service_at = found.serving(self._model), time.monotonic()
+        return self._known
+
+    # What the gate needs here
+
+    async def _prepare(self) -> bool:
+        """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
+        try:
+            if not await asyncio.to_thread(self._is_prepared):
+                version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
+                here = await self._unless_left(with_base(self.db, version, self.paths))
+                if here is None:
+                    return False
+                await asyncio.to_thread(
+                    serving.prepare,
+                    self.directory,
+                    endpoint_id=self.endpoint.id,
+                    version=here,
+                    port=self.endpoint.wanted_port,
+                    engine=self.endpoint.wanted_engine,
+                    remote=True,
+                    serverless=self._model,
+                )
+                await asyncio.to_thread(let_serve, self.directory, ".")
+        except StoreError:
+            raise
+        except BrightrunError as error:
+            await self._fail(str(error))
+            return False
+        return True
+
+    async def _start_server(self) -> int:
+        return await asyncio.to_thread(serving.start, self.directory, self._key)
+
+    # The endpoint at the service
+
+    async def _worker_is_there(self) -> bool:
+        try:
+            if not await self._has_key():
+                return False
+            if self._lease is not None:
+                return True
+            live = [one for one in await self._tenant.leases(self.db, open_only=True) if one.state == "live"]
+            if not live and self.endpoint.state == "ready":
+                await self._rest("machine_gone", "its endpoint is not there any more")
+                return False
+            self._lease = live[0] if live else await self._unless_left(self._make())
+            return self._lease is not None
+        except StoreError:
+            raise
+        except BrightrunError as error:
+            await self._give_up(str(error))
+        return False
+
+    async def _has_key(self) -> bool:
+        """Whether there is a key; the gate is started again where it is another one than it was started with."""
+        if self._key and time.monotonic() - self._key_at < ACCESS_SECONDS:
+            return True
+        account, self._key_at = account_of_place(self._tenant.rental.provider), time.monotonic()
+        key = await self._key_of(account)
+        if key and self._key and key != self._key:
+            log.info("%s: the key of %s is another one now", self._tenant.words, account)
+            await serving.stop(self.directory, grace=self.timings.stop_seconds)
+        self._key = key or self._key
+        if not self._key:
+            await self._save(doing=f"{account} is not connected: brightrun connect {account}")
+            await self._pause(self.timings.lease_poll_seconds)
+        return bool(self._key)
+
+    async def _make(self) -> Lease:
+        """A live lease: the one that was being made, or a new one. A service that is down or sold out is asked for a while.
+
+        Raises:
+            ProviderError: none can be had.
+            BudgetError: what is left does not pay for one.
+        """
+        began = time.monotonic()
+        problem: BrightrunError
+        await asyncio.to_thread(forget_hosting, self.directory)
+        await self._save(state="starting", doing=f"making an endpoint at {self._tenant.rental.provider}")
+        while True:
+            tenant = self._tenant
+            acquirer = Acquirer(self.db, await self._service(), self.timings, self._ssh, tenant)
+            try:
+                return await acquirer.lease(tenant, await tenant.budget(self.db, self._limits.now()), log.info)
+            except (ProviderDownError, RateLimitedError) as error:
+                patience, problem = self.timings.provider_seconds, error
+            except NoCapacityError as error:
+                patience, problem = self.timings.capacity_seconds, error
+            if time.monotonic() - began > patience:
+                raise problem
+            await self._save(doing=f"waiting for {tenant.rental.provider}: {problem}")
+            await asyncio.sleep(self.timings.lease_poll_seconds * 2)
+
+    async def _still_there(self) -> bool:
+        said = serving.read_state(self.directory)
+        doing = said.engine_note if said is not None and said.engine_note else "waiting for the first answer"
+        if doing != self.endpoint.doing:
+            await self._save(doing=doing)
+        return self._lease is not None
+
+    async def _look_after(self) -> None:
+        """Another version is another endpoint there, and so another deploy. What the gate is at is told."""
+        said = serving.read_state(self.directory)
+        doing = said.engine_note if said is not None else ""
+        if doing != self.endpoint.doing:
+            await self._save(doing=doing)
+
+    # Money, and the end
+
+    async def _look_at_usage(self) -> None:
+        """Count the workers of this moment, and let the gate know that somebody does."""
+        if self._lease is None:
+            return
+        service, now = await self._service(), time.time()
+        try:
+            workers = await service.workers(self._lease.provider_id)
+        except BrightrunError:
+            if await service.inspect(self._lease.provider_id) is None:
+                await self._rest("machine_gone", "its endpoint is not there any more")
+            raise
+        if changes := counted(self._lease, workers, now):
+            self._lease = await leases.update(self.db, self._lease, **changes)
+        dearest = max((one.per_hour or 0.0 for one in workers), default=0.0)
+        if (most := self._tenant.price().most) and dearest > most:
+            await self._rest(
+                "price_changed",
+                f"{self.given_back} because a worker costs {money(dearest)} an hour, and {money(most)} is the most agreed to",
+            )
+            return
+        if not self.leave.is_set():
+            await asyncio.to_thread(say_hosting, self.directory, self._hosting(service, workers, now))
+
+    def _hosting(self, service: Serverless, workers: list[Worker], now: float) -> Hosting:
+        assert self._lease is not None
+        return Hosting(
+            service=service.title,
+            url=service.openai_url(self._lease.provider_id),
+            model=self._model.name,
+            workers=dict(Counter(one.status for one in workers)),
+            heard_at=now,
+            silence=self.timings.guard_silence_seconds,
+            patience=max(
+                PATIENCE * self._tenant.rental.cold_start,
+                min(self.timings.ready_seconds, self.timings.endpoint_ready_seconds),
+            ),
+        )
+
+    async def _give_back(self) -> None:
+        live = [one for one in await self._tenant.leases(self.db, open_only=True) if one.state == "live"]
+        self._lease = self._lease or next(iter(live), None)
+        try:
+            await self._look_at_usage()  # the last that is to be seen
+        finally:
+            for lease in live:
+                await leases.update(self.db, lease, state="releasing")
+
+    def _forget_place(self) -> None:
+        forget_hosting(self.directory)

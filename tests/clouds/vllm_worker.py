@@ -1,0 +1,141 @@
+"""A worker as vLLM is one, for a toy model: ``python -m tests.clouds.vllm_worker TOLD PORT``.
+
+It takes token ids at ``/v1/completions`` and streams, names its models at ``/v1/models``, and refuses what it does not know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import uvicorn
+from peft import PeftModel
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from brightrun_tui.nf4 import suit_cpu
+
+
+class Completion(BaseModel):
+    """What vLLM's ``/v1/completions`` takes, as far as it is used; a field that is not its own is refused here."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str
+    prompt: Annotated[list[int], Field(min_length=1)]
+    max_tokens: Annotated[int, Field(ge=1)] = 16
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: Annotated[int, Field(ge=1)] = 1 << 20
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+    n: int = 1
+    seed: int | None = None
+    stop: list[str] = Field(default_factory=list)
+    stop_token_ids: list[int] = Field(default_factory=list)
+    stream: bool = False
+    stream_options: dict[str, bool] = Field(default_factory=dict)
+
+
+class Worker:
+    def __init__(self, told: dict[str, Any]) -> None:
+        torch.set_num_threads(1)
+        base = Path(told["base"])
+        nf4 = BitsAndBytesConfig(
+            load_in_4bit=True,
+            bnb_4bit_quant_type="nf4",
+            bnb_4bit_use_double_quant=True,
+            bnb_4bit_compute_dtype=torch.float32,
+        )
+        model = AutoModelForCausalLM.from_pretrained(
+            base, dtype=torch.float32, **({"quantization_config": nf4} if told["nf4"] else {})
+        )
+        if told["nf4"]:
+            suit_cpu(model, torch.float32)
+        self.names = [*told["names"], *([told["adapter_name"]] if "adapter" in told else [])]
+        self.adapter = told.get("adapter_name", "")
+        self.model: Any = PeftModel.from_pretrained(model, told["adapter"]) if self.adapter else model
+        self.model.eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(base)
+        self.length = told["length"]
+
+    def app(self) -> Starlette:
+        return Starlette(
+            routes=[
+                Route("/health", lambda _request: Response()),
+                Route("/v1/models", self.models),
+                Route("/v1/completions", self.complete, methods=["POST"]),
+            ]
+        )
+
+    async def models(self, _request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self.names]})
+
+    async def complete(self, request: Request) -> Response:
+        try:
+            asked = Completion.model_validate(await request.json())
+        except ValidationError as error:
+            return _error(400, str(error.errors()[0]["loc"]))
+        if asked.model not in self.names:
+            return _error(404, f"The model `{asked.model}` does not exist.")
+        if self.length and len(asked.prompt) + asked.max_tokens > self.length:
+            return _error(400, f"This model's maximum context length is {self.length} tokens.")
+        return StreamingResponse(self._say(asked), media_type="text/event-stream")
+
+    async def _say(self, asked: Completion) -> AsyncIterator[str]:
+        ids, ended = await asyncio.to_thread(self._generate, asked)
+        said = ""
+        for end in range(1, len(ids) + 1):
+            text = self.tokenizer.decode(ids[:end], skip_special_tokens=True)
+            yield _event({"choices": [{"index": 0, "text": text[len(said) :], "finish_reason": None}]})
+            said = text
+        yield _event({"choices": [{"index": 0, "text": "", "finish_reason": "stop" if ended else "length"}]})
+        usage = {"prompt_tokens": len(asked.prompt), "completion_tokens": len(ids)}
+        yield _event({"choices": [], "usage": usage})
+        yield "data: [DONE]\n\n"
+
+    def _generate(self, asked: Completion) -> tuple[list[int], bool]:
+        prompt = torch.tensor([asked.prompt])
+        ends = [
+            *asked.stop_token_ids,
+            *([self.tokenizer.eos_token_id] if self.tokenizer.eos_token_id is not None else []),
+        ]
+        drawn = asked.temperature > 0
+        options: dict[str, Any] = {"temperature": asked.temperature, "top_p": asked.top_p} if drawn else {}
+        plain = self.model.disable_adapter() if self.adapter and asked.model != self.adapter else torch.no_grad()
+        with plain, torch.no_grad():
+            made = self.model.generate(
+                input_ids=prompt,
+                attention_mask=torch.ones_like(prompt),
+                max_new_tokens=asked.max_tokens,
+                do_sample=drawn,
+                repetition_penalty=asked.repetition_penalty,
+                eos_token_id=ends or None,
+                pad_token_id=0,
+                **options,
+            )
+        ids = made[0, len(asked.prompt) :].tolist()
+        return ids, bool(ids) and ids[-1] in ends
+
+
+def _event(document: dict[str, Any]) -> str:
+    return (
+        f"data: {json.dumps({'id': 'cmpl-1', 'object': 'text_completion', 'model': 'm', 'created': 1} | document)}\n\n"
+    )
+
+
+def _error(status: int, message: str) -> Response:
+    return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": status}}, status)
+
+
+if __name__ == "__main__":
+    uvicorn.run(Worker(json.loads(sys.argv[1])).app(), host="127.0.0.1", port=int(sys.argv[2]), log_level="error")
