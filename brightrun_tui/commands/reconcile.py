@@ -132,7 +132,9 @@ async def _reconcile(session: Session) -> Found:
         if isinstance(answer, MissingScopeError) and account_of_place(name) != name and name not in leased:
             continue  # a key for machines alone: nothing was ever made there with it
         if isinstance(answer, Exception):
-            unreadable[name] = redact(as_known_error(name, answer).what)
+            what = redact(as_known_error(name, answer).what)
+            if unreadable.get(account_of_place(name)) != what:  # one account that does not answer is said once
+                unreadable[name] = what
         elif isinstance(answer, BaseException):
             raise answer
         else:
