@@ -24,7 +24,7 @@ from brightrun_tui.tui.widgets.shown import shown
 
 KEPT = 400
 """Built rows that are remembered."""
-UNTOUCHED_SECONDS = 10.0
+UNTOUCHED_SECONDS = 60.0
 """A list that nobody has moved in for so long shows its first rows again, as far as its cursor stays in sight."""
 
 
