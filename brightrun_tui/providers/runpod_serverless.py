@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
 import re
 from collections.abc import Iterable
@@ -18,6 +17,7 @@ from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.serverless import SUFFIX, ServedModel
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions
+from brightrun_tui.providers.amounts import Quantity, bill, distinct
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError
@@ -56,11 +56,11 @@ class _Worker(Tolerant):
     status: str = ""
     gpuCount: int = 1
     gpuTypeId: str | None = None
-    uptimeSeconds: float | None = Field(None, ge=0)
+    uptimeSeconds: Quantity = None
 
 
 class _Price(Tolerant):
-    serverless: float | None = None
+    serverless: Quantity = None
 
 
 class _GpuType(Tolerant):
@@ -167,11 +167,13 @@ class RunPodServerless(RunPod):
         records = document.get("records") if isinstance(document, dict) else None
         if not isinstance(records, list):
             raise self._client.unreadable("billing without records")
-        ours = [one for one in records if isinstance(one, dict) and one.get("serverlessId") == machine_id]
-        amounts = [amount for one in ours if isinstance(amount := one.get("totalAmount"), int | float)]
-        if len(amounts) != len(ours):
+        ours = distinct(one for one in records if isinstance(one, dict) and one.get("serverlessId") == machine_id)
+        if any(one.get("totalAmount") is None for one in ours):
             raise self._client.unreadable("billing without amounts")
-        return Bill(usd=math.fsum(amounts)) if ours else None
+        try:
+            return bill(ours, amount="totalAmount") if ours else None
+        except ValueError as error:
+            raise self._client.unreadable(str(error)) from None
 
     def guard_options(self, deadline: float) -> GuardOptions | None:  # type: ignore[override]
         return None  # a worker takes no program of ours: it ends by itself when nobody asks
