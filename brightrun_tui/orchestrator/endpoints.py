@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineEr
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
@@ -112,7 +113,9 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
     wanted = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id
     log.info("%s: fetching the base model %s", version.ref, wanted)
     try:
-        found = await asyncio.to_thread(bases.fetch_base, wanted, paths, lambda _what, _fraction: None)
+        found = await unless_cancelled(
+            lambda say: bases.fetch_base(wanted, paths, lambda what, _fraction: say(what)), lambda _what: None
+        )
     except BrightrunError as error:
         raise BaseModelError(
             f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",

@@ -8,6 +8,7 @@ import signal as signals
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +33,7 @@ from brightrun_tui.orchestrator.targets import MachineLostError, Say, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.tokens import keep_tokens
 from brightrun_tui.orchestrator.troubles import Troubles
+from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
 
@@ -221,7 +223,7 @@ class Runner:
 
     async def _prepare(self, run: Run) -> Signal | RunCommand:
         def work(say: Say) -> Awaitable[RunSpec]:
-            return asyncio.to_thread(prepare, run, self.paths, say)
+            return unless_cancelled(partial(prepare, run, self.paths), say)
 
         done = await self._while_listening(run, work)
         if isinstance(done, RunCommand):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -12,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from filelock import FileLock, Timeout
@@ -25,6 +27,7 @@ from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.local import disk_free
 
 ORIGIN = "origin.json"
+LOOK_SECONDS = 1.0
 END_SECONDS = 10.0
 BYTES_PER_WEIGHT = 2
 MEMORY_PER_WEIGHT = 4.5
@@ -93,7 +96,6 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
         program,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        text=True,
         start_new_session=True,
         cwd="/",
         env=environment_without_secrets(),
@@ -105,9 +107,9 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
         fix="there may be too little memory: close other programs and try again, or see brightrun doctor",
     )
     try:
-        assert process.stdout
-        for line in process.stdout:
-            told = json.loads(line)
+        told: dict[str, Any] = {"what": "unpacking the weights", "fraction": 0.0}
+        for line in _lines(process):
+            told = json.loads(line) if line else told
             if "error" in told:
                 error = BaseModelError(**told["error"])
             else:
@@ -116,6 +118,20 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
             raise error
     finally:
         end(process)
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    """What the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be ended."""
+    assert process.stdout
+    pipe, rest = process.stdout.fileno(), b""
+    while True:
+        if not select.select([pipe], [], [], LOOK_SECONDS)[0]:
+            yield b""
+        elif piece := os.read(pipe, 65536):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+        else:
+            return
 
 
 def require_room(file: Path, directory: Path, weights: int) -> None:
@@ -145,7 +161,7 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
         )
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: subprocess.Popen[Any]) -> None:
     """Let it clean up after itself; it has nothing to lose if it does not. It must lead a session of its own."""
     if process.poll() is None:
         process.terminate()

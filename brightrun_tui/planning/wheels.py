@@ -85,7 +85,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
         **environment_without_secrets(),
         "TMPDIR": str(scratch),
     }
-    progress(f"asking the package index for {wheel.name} {wheel.version}", 0.0)
+    doing = f"asking the package index for {wheel.name} {wheel.version}"
     said = scratch / "stderr.txt"
     with said.open("wb") as errors:
         process = subprocess.Popen(
@@ -101,10 +101,8 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
             while process.poll() is None:
                 come = min(wheel.bytes, _size(scratch))
                 if come > wheel.bytes // 100:
-                    progress(
-                        f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB",
-                        come / wheel.bytes,
-                    )
+                    doing = f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB"
+                progress(doing, come / wheel.bytes)
                 try:
                     process.wait(timeout=LOOK_SECONDS)
                 except subprocess.TimeoutExpired:
