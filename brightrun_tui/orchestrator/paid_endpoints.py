@@ -11,14 +11,17 @@ from brightrun_tui import serving
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
+from brightrun_tui.serving.places import let_serve
 from brightrun_tui.store import Database, endpoints
 
 log = logging.getLogger(__name__)
@@ -65,6 +68,29 @@ class PaidEndpointWatcher(EndpointWatcher):
             minding.cancel()
             await asyncio.gather(minding, return_exceptions=True)
             await self._let_go()
+
+    async def _made_ready(self, version: ModelVersion, serverless: ServedModel | None = None) -> bool:
+        """Have what the gate needs in the endpoint's directory; False where the endpoint is left before that.
+
+        Raises:
+            BrightrunError: the base model cannot be had, or the directory not be written.
+        """
+        if not await asyncio.to_thread(self._is_prepared):
+            here = await self._unless_left(with_base(self.db, version, self.paths))
+            if here is None:
+                return False
+            await asyncio.to_thread(
+                serving.prepare,
+                self.directory,
+                endpoint_id=self.endpoint.id,
+                version=here,
+                port=self.endpoint.wanted_port,
+                engine=self.endpoint.wanted_engine,
+                remote=True,
+                serverless=serverless,
+            )
+            await asyncio.to_thread(let_serve, self.directory, ".")
+        return True
 
     # What a subclass knows
 

@@ -16,12 +16,11 @@ from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, with_base
+from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer
 from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
-from brightrun_tui.serving.places import let_serve
 from brightrun_tui.serving.remote import JOB, forget_machine
 from brightrun_tui.store import Database, endpoints, models
 
@@ -60,20 +59,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            if not await asyncio.to_thread(self._is_prepared):
-                here = await self._unless_left(with_base(self.db, version, self.paths))
-                if here is None:
-                    return False
-                await asyncio.to_thread(
-                    serving.prepare,
-                    self.directory,
-                    endpoint_id=self.endpoint.id,
-                    version=here,
-                    port=self.endpoint.wanted_port,
-                    engine=self.endpoint.wanted_engine,
-                    remote=True,
-                )
-                await asyncio.to_thread(let_serve, self.directory, ".")
+            if not await self._made_ready(version):
+                return False
             self._server = RemoteServer(self.paths, self.timings, self.directory, version, await self._hold())
         except StoreError:
             raise

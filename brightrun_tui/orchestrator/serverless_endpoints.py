@@ -19,13 +19,11 @@ from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.metering import counted
 from brightrun_tui.orchestrator.paid_endpoints import PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Provider
 from brightrun_tui.providers.serverless import Serverless, Worker
 from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
-from brightrun_tui.serving.places import let_serve
 from brightrun_tui.store import Database, leases, models
 
 log = logging.getLogger(__name__)
@@ -84,28 +82,13 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
     async def _prepare(self) -> bool:
         """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
         try:
-            if not await asyncio.to_thread(self._is_prepared):
-                version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-                here = await self._unless_left(with_base(self.db, version, self.paths))
-                if here is None:
-                    return False
-                await asyncio.to_thread(
-                    serving.prepare,
-                    self.directory,
-                    endpoint_id=self.endpoint.id,
-                    version=here,
-                    port=self.endpoint.wanted_port,
-                    engine=self.endpoint.wanted_engine,
-                    remote=True,
-                    serverless=self._model,
-                )
-                await asyncio.to_thread(let_serve, self.directory, ".")
+            version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
+            return await self._made_ready(version, self._model)
         except StoreError:
             raise
         except BrightrunError as error:
             await self._fail(str(error))
             return False
-        return True
 
     async def _start_server(self) -> int:
         return await asyncio.to_thread(serving.start, self.directory, self._key)

@@ -282,22 +282,27 @@ class RunPod:
         )
 
     async def _pods(self) -> list[_Pod]:
-        """Every pod of the account. An answer without a list is not an empty list."""
-        pods: list[_Pod] = []
+        return [self._parse(row) for row in await self._every("pods", "pods")]
+
+    async def _every(self, address: str, name: str) -> list[Any]:
+        """The whole list ``name`` of the account, page by page. An answer without a list is not an empty list."""
+        found: list[Any] = []
         cursor = ""
         for _ in range(MOST_PAGES):
-            document = await self._client.ask("GET", "pods", kind="read", params={"cursor": cursor} if cursor else None)
-            listed = document.get("pods") if isinstance(document, dict) else None
+            document = await self._client.ask(
+                "GET", address, kind="read", params={"cursor": cursor} if cursor else None
+            )
+            listed = document.get(name) if isinstance(document, dict) else None
             if not isinstance(listed, list):
-                raise self._client.unreadable("a list of pods without pods")
-            pods += [self._parse(row) for row in listed]
+                raise self._client.unreadable(f"a list of {name} without {name}")
+            found += listed
             pages = document.get("pagination") or {}
             if not pages.get("hasNextPage"):
-                return pods
+                return found
             cursor = str(pages.get("nextCursor") or "")
             if not cursor:
                 break
-        raise self._client.unreadable("a list of pods without end")
+        raise self._client.unreadable(f"a list of {name} without end")
 
     async def _balance_or_note(self) -> Account:
         try:

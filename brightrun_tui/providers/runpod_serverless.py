@@ -23,7 +23,7 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
-from brightrun_tui.providers.runpod import LEAST_DISK_GB, MOST_PAGES, SERVICE, RunPod, Tolerant, epoch
+from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod, Tolerant, epoch
 from brightrun_tui.providers.serverless import Worker, WorkerStatus
 
 INVOKE_URL = "https://api.runpod.ai/v2"
@@ -240,23 +240,7 @@ class RunPodServerless(RunPod):
         return list(_valid(rows))
 
     async def _endpoints(self) -> list[_Endpoint]:
-        """Every endpoint of the account. An answer without a list is not an empty list."""
-        found: list[_Endpoint] = []
-        cursor = ""
-        for _ in range(MOST_PAGES):
-            params = {"cursor": cursor} if cursor else None
-            document = await self._client.ask("GET", "serverless", kind="read", params=params)
-            listed = document.get("endpoints") if isinstance(document, dict) else None
-            if not isinstance(listed, list):
-                raise self._client.unreadable("a list of endpoints without endpoints")
-            found += [self._read(row) for row in listed]
-            pages = document.get("pagination") or {}
-            if not pages.get("hasNextPage"):
-                return found
-            cursor = str(pages.get("nextCursor") or "")
-            if not cursor:
-                break
-        raise self._client.unreadable("a list of endpoints without end")
+        return [self._read(row) for row in await self._every("serverless", "endpoints")]
 
     def _read(self, row: Any) -> _Endpoint:
         try:

@@ -9,19 +9,15 @@ from pathlib import Path
 import pytest_asyncio
 
 from brightrun_tui.domain.events import Body, Event, body_of
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import watching
-from brightrun_tui.store import Database, events, notifications, open_database, runs
+from brightrun_tui.store import Database, events, notifications, runs
+from tests.orchestrator.samples import store_with_a_run
 
 
 @pytest_asyncio.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
-    data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-    spec = RunSpec(run_id="r", name="faq", created_at=time.time(), base=BaseModelRef(id="starter"), dataset=data)
-    async with open_database(tmp_path / "brightrun.db") as db:
-        await runs.create(db, spec, str(tmp_path / "r"))
-        for state in ("preparing", "launching", "running"):
-            await runs.transition(db, "r", state)
+    async with store_with_a_run(tmp_path) as db:
         yield db
 
 

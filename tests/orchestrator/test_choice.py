@@ -19,6 +19,7 @@ from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.providers.base import Machine, Need
 from brightrun_tui.store import Database, runs
 from brightrun_tui.store import leases as lease_store
+from tests.orchestrator.samples import lease_of
 from tests.orchestrator.virtual import Clock, Lying, VirtualLoop, memory_store
 
 HOUR = 3600.0
@@ -108,19 +109,7 @@ async def test_none_is_taken_that_is_much_dearer_than_was_agreed_to(tmp_path: Pa
 async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_the_beginning() -> None:
     """Seconds × the rate of those seconds, from the offer's price over the observed one to the one that it rose to."""
     db, began = memory_store(), 1_800_000_000.0
-    lease = await lease_store.save(
-        db,
-        Lease(
-            name="br-x-r-1",
-            run_id="r",
-            provider="p",
-            provider_id="m",
-            state="live",
-            quoted_per_hour=0.4,
-            created_at=began,
-            storage_per_hour=0.1,
-        ),
-    )
+    lease = await lease_store.save(db, lease_of(quoted_per_hour=0.4, created_at=began, storage_per_hour=0.1))
     assert lease.spending(began + HOUR).total == pytest.approx(0.4)
     seen = Machine(provider="p", provider_id="m", status="running", price_per_hour=0.42)
     lease = await leases.note_rate(db, lease, seen)
@@ -135,16 +124,7 @@ async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_th
 
 def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() -> None:
     """Traffic that was expected and not used is given back, what was not expected is added; half a bill changes nothing yet."""
-    lease = Lease(
-        name="n",
-        run_id="r",
-        provider="p",
-        provider_id="m",
-        state="live",
-        price_per_hour=1.0,
-        created_at=0.0,
-        once_usd=0.2,
-    )
+    lease = lease_of(price_per_hour=1.0, once_usd=0.2)
 
     def cost(billed: float | None, *, ended: float | None, now: float) -> float:
         return lease.model_copy(update={"billed_usd": billed, "released_at": ended}).spending(now).total
@@ -163,15 +143,10 @@ def test_a_machine_that_stopped_while_nobody_looked_costs_what_its_bill_says(
     disk: float | None, expected: float
 ) -> None:
     """The whole disk is in the bill, so nothing more will come: a night's rate is not held against the month for days."""
-    lease = Lease(
-        name="n",
-        run_id="r",
-        provider="p",
-        provider_id="m",
+    lease = lease_of(
         state="released",
         price_per_hour=1.0,
         storage_per_hour=0.1,
-        created_at=0.0,
         released_at=2 * HOUR,
         billed_usd=0.5,
         billed_storage_usd=disk,
@@ -181,16 +156,6 @@ def test_a_machine_that_stopped_while_nobody_looked_costs_what_its_bill_says(
 
 def test_of_a_machine_of_two_months_each_month_pays_its_part() -> None:
     """Traffic falls due when it is rented; the bill is split as our own count is."""
-    lease = Lease(
-        name="n",
-        run_id="r",
-        provider="p",
-        provider_id="m",
-        state="released",
-        price_per_hour=1.0,
-        created_at=0.0,
-        once_usd=1.0,
-        released_at=2 * HOUR,
-    )
+    lease = lease_of(state="released", price_per_hour=1.0, once_usd=1.0, released_at=2 * HOUR)
     assert lease.spending(9 * HOUR, HOUR).total == pytest.approx(1.0)
     assert lease.model_copy(update={"billed_usd": 6.0}).spending(9 * HOUR, HOUR).total == pytest.approx(2.0)

@@ -11,11 +11,12 @@ from unittest import mock
 import pytest
 
 from brightrun_tui.config import MoneyLimits
-from brightrun_tui.domain.money import EarlierRate, Lease
+from brightrun_tui.domain.money import EarlierRate
 from brightrun_tui.orchestrator import clock, leases, run_budget
 from brightrun_tui.providers.base import Machine
 from brightrun_tui.store import Database
 from brightrun_tui.store import leases as lease_store
+from tests.orchestrator.samples import lease_of
 from tests.orchestrator.test_budget import a_run
 from tests.orchestrator.virtual import memory_store
 
@@ -50,12 +51,7 @@ async def rented(db: Database, clocks: Clocks) -> None:
     """A machine at one dollar an hour since two hours, at half of it in the first one."""
     await lease_store.save(
         db,
-        Lease(
-            name="br-x-r-1",
-            run_id="r",
-            provider="p",
-            provider_id="m",
-            state="live",
+        lease_of(
             price_per_hour=1.0,
             earlier_rates=(EarlierRate(until=clocks.wall - HOUR, per_hour=0.5),),
             created_at=clocks.wall - 2 * HOUR,
@@ -101,9 +97,7 @@ async def test_small_corrections_and_other_boots_move_nothing(clocks: Clocks, tm
 async def test_a_provider_whose_clock_differs_from_ours_is_counted_by_ours(clocks: Clocks, wrong_by: float) -> None:
     """A clock that is two hours behind must not make the first two hours free, nor one that is ahead two hours be paid twice."""
     db = memory_store()
-    asked = Lease(
-        name="br-x-r-1", run_id="r", provider="p", state="intended", quoted_per_hour=1.0, created_at=clocks.wall
-    )
+    asked = lease_of(state="intended", quoted_per_hour=1.0, created_at=clocks.wall)
     clocks.pass_by(2.0)
     told = Machine(
         provider="p",

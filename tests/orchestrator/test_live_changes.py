@@ -14,12 +14,12 @@ import pytest_asyncio
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Change, Event
 from brightrun_tui.domain.requests import ChangeRun
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator import live_changes, watching
 from brightrun_tui.orchestrator.targets import LocalTarget
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, events, open_database, runs
+from brightrun_tui.store import Database, events, runs
+from tests.orchestrator.samples import store_with_a_run
 
 RATE = "training.learning_rate"
 
@@ -27,12 +27,7 @@ RATE = "training.learning_rate"
 @pytest_asyncio.fixture
 async def db(tmp_path: Path) -> AsyncIterator[Database]:
     """A store with one run that has trained 40 of 100 steps, for an hour and for two dollars."""
-    data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
-    spec = RunSpec(run_id="r", name="faq", created_at=time.time(), base=BaseModelRef(id="starter"), dataset=data)
-    async with open_database(tmp_path / "brightrun.db") as db:
-        await runs.create(db, spec, str(tmp_path / "r"))
-        for state in ("preparing", "launching", "running"):
-            await runs.transition(db, "r", state)
+    async with store_with_a_run(tmp_path) as db:
         await runs.update(db, "r", step=40, total_steps=100, epoch=0.8, cost_usd=2.0, active_seconds=3600.0)
         yield db
 
