@@ -226,8 +226,10 @@ def test_kills_around_the_create_call_leave_one_endpoint_and_in_the_end_none(
     ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
     wait_until(lambda: stored(home).state == "stopping", "it is being deleted")
     home.kill(ENGINE)
-    assert ending.wait(120) == 0
-    check_books(home, service)
+    proven = ending.wait(240) == 0  # on a busy machine the next engine may answer later than it waits: then it says so
+    assert not (proven and service.alive()), "it said deleted, and it was not"
+    wait_until(lambda: not service.alive() and stored(home).state == "stopped", "it is deleted all the same")
+    check_books(home, service, seen=False)
 
 
 def test_an_engine_that_dies_before_the_call_makes_one_when_it_is_back(
