@@ -13,15 +13,14 @@ from pathlib import Path
 import openai
 import pytest
 
-from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.serving import read_key
-from brightrun_tui.store import endpoints, leases, models, notifications, open_database
+from brightrun_tui.store import leases, models, notifications, open_database
 from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
+from tests.e2e.harbour import books, stored
 from tests.e2e.renting import ENGINE, PROVIDERS, cloud_of, machines
 from tests.serving.toy import Toy, make_toy
 
@@ -76,28 +75,12 @@ def answer(url: str, key: str, toy: Toy) -> str:
     return str(said.choices[0].message.content)
 
 
-def stored(home: Home) -> Endpoint:
-    async def read() -> Endpoint:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            return await endpoints.find(db, "harbour")
-
-    return asyncio.run(read())
-
-
 def news(home: Home) -> list[Notification]:
     """Newest first."""
 
     async def read() -> list[Notification]:
         async with open_database(home.root / "data" / "brightrun.db") as db:
             return await notifications.latest(db)
-
-    return asyncio.run(read())
-
-
-def books(home: Home) -> list[Lease]:
-    async def read() -> list[Lease]:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            return await leases.list_leases(db)
 
     return asyncio.run(read())
 

@@ -17,16 +17,15 @@ import openai
 import pytest
 
 from brightrun_tui import registry
-from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.paths import get_paths
 from brightrun_tui.serving import read_key
-from brightrun_tui.store import endpoints, leases, open_database
+from brightrun_tui.store import open_database
 from tests.clouds import runpod
 from tests.clouds.runpod_endpoints import Endpoints, Files
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
+from tests.e2e.harbour import books, stored
 from tests.e2e.renting import ENGINE
 from tests.registry.hub_server import TOKEN, Hub, Repository, serving_hub
 from tests.serving.toy import Toy, make_toy
@@ -120,22 +119,6 @@ def answer(url: str, key: str, toy: Toy, **wanted: object) -> str:
         model="harbour", messages=[{"role": "user", "content": toy.sample.question}], temperature=0, **wanted
     )
     return str(said.choices[0].message.content)
-
-
-def stored(home: Home) -> Endpoint:
-    async def read() -> Endpoint:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            return await endpoints.find(db, "harbour")
-
-    return asyncio.run(read())
-
-
-def books(home: Home) -> list[Lease]:
-    async def read() -> list[Lease]:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            return await leases.list_leases(db)
-
-    return asyncio.run(read())
 
 
 def check_books(home: Home, service: Endpoints, *, seen: bool = True) -> None:
