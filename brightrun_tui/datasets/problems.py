@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from brightrun_tui.domain.dataset import Problem
+from brightrun_tui.domain.settings import title_and_key
 
 _FIRST_PLACES = 3
 _NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
@@ -181,7 +182,8 @@ REMARKS: dict[str, Reason] = {
         "format the column as text, and export it again",
     ),
     "very_long": Reason(
-        "longer than 32,000 characters", "shorten them, or see the settings data.max_length and data.over_length"
+        "longer than 32,000 characters",
+        f"shorten them, or see {title_and_key('data.max_length')} and {title_and_key('data.over_length')}",
     ),
     "garbled": Reason(
         "with garbled letters such as â€™ or Ã©", "the text was once read in the wrong encoding: export it as UTF-8"

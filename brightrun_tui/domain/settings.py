@@ -8,6 +8,7 @@ Form fields, ``--set`` options, configuration and help text all derive from thes
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -330,6 +331,21 @@ def iter_settings() -> Iterator[Setting]:
                 default=field.default,
                 field=field,
             )
+
+
+@cache
+def _titles() -> dict[str, str]:
+    return {setting.key: setting.title for setting in iter_settings()}
+
+
+def setting_title(key: str) -> str:
+    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is no setting's stays as it is."""
+    return _titles().get(key, key)
+
+
+def title_and_key(key: str) -> str:
+    """``Epochs (training.epochs)``: for who looks for it in the form, and for who writes it."""
+    return f"{setting_title(key)} ({key})"
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.schedule import moment_words
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.domain.slots import GpuRequest, Seats, assign
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import is_connected
@@ -60,7 +60,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
         limit = min(settings.data.max_length or base.architecture.context, base.architecture.context)
         if report.characters.p50 / tokens.characters_per_token > limit:
             what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
-            fix = "set data.over_length to split or truncate, or choose a base model that takes longer texts"
+            fix = f"set {title_and_key('data.over_length')} to split or truncate, or choose a base model that takes longer texts"
             if tokens.measured:
                 return failed("dataset", DatasetError(what, fix=fix, kind=ErrorKind.DATASET_TOO_LONG))
             return warning("dataset", f"{report.statement} It seems that {what}.", fix)
@@ -229,14 +229,14 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
             BrightrunError(
                 f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)}){why}",
                 kind=ErrorKind.DOES_NOT_FIT,
-                fix="choose a smaller base model, a smaller data.max_length, or a machine with more memory",
+                fix=f"choose a smaller base model, a smaller {title_and_key('data.max_length')}, or a machine with more memory",
             ),
         )
     if estimate.fits == "tight":
         return warning(
             "memory",
             f"about {need:.1f} of {there:.1f} GiB of {kind}: tight",
-            "it may work; a smaller data.max_length makes room",
+            f"it may work; a smaller {title_and_key('data.max_length')} makes room",
         )
     if hardware.free_memory and hardware.free_memory < estimate.memory * SAFE:
         return warning(
@@ -285,13 +285,13 @@ def check_settings(
         return warning(
             "settings",
             f"only {estimate.steps} optimiser steps: too few to learn much",
-            "more epochs (training.epochs), a smaller batch (training.batch_size), or more records",
+            f"more {title_and_key('training.epochs')}, a smaller {title_and_key('training.batch_size')}, or more records",
         )
     if report and held_out(report.usable, settings) < FEW_HELD_OUT:
         return warning(
             "settings",
             "fewer than five records are held out: the score will be a rough one",
-            "raise data.eval_fraction",
+            f"raise {title_and_key('data.eval_fraction')}",
         )
     return ok("settings", f"{estimate.steps:,} optimiser steps" if estimate else "make sense")
 

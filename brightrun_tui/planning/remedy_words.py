@@ -6,6 +6,7 @@ from shlex import quote
 from typing import Any
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.settings import setting_title
 from brightrun_tui.planning.estimate import FATES
 from brightrun_tui.planning.levers import Change, share_over
 from brightrun_tui.planning.plan import Plan
@@ -23,11 +24,11 @@ FIELDS = {
 
 
 def words(before: Plan, after: Plan, change: Change) -> str:
-    """``training.epochs 3 → 2.4``."""
+    """``Epochs 3 → 2.4``."""
     said = [
-        f"{key} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
+        f"{setting_title(key)} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
         if value is not None
-        else f"{key} as the template says: {_value(_setting(after, key))}"
+        else f"{setting_title(key)} as the template says: {_value(_setting(after, key))}"
         for key, value in change.overrides.items()
     ]
     for name, value in change.fields.items():

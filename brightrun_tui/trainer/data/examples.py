@@ -15,6 +15,7 @@ from brightrun_tui.datasets.splitting import records_key
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
+from brightrun_tui.domain.settings import title_and_key
 from brightrun_tui.trainer.data.template import ChatTemplate, Rendering, Span, UnrenderableError
 from brightrun_tui.trainer.runtime.failures import TrainingError
 
@@ -272,7 +273,8 @@ def limit_length(
                 where="data.over_length",
                 kind=ErrorKind.OVER_LENGTH,
                 suggestion={"data.over_length": "drop"},
-                fix="raise data.max_length, or let data.over_length drop, truncate or split such records",
+                fix=f"raise {title_and_key('data.max_length')}, or set {title_and_key('data.over_length')} to drop, truncate "
+                "or split",
             )
         shorter = example.part(0, max_length)
         if policy == "truncate" and shorter.targets:

@@ -15,7 +15,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run_directory import DATA, EVAL, TRAIN, RunDirectory
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.settings import DataSettings, setting_title, title_and_key
 from brightrun_tui.domain.sizing import TRAIN_SAMPLE
 from brightrun_tui.trainer.data.examples import (
     Data,
@@ -106,7 +106,7 @@ def prepare_data(
             f"every record is longer than {limit} tokens",
             where="data.max_length",
             kind=ErrorKind.OVER_LENGTH,
-            fix="raise data.max_length, or set data.over_length to truncate or split",
+            fix=f"raise {title_and_key('data.max_length')}, or set {title_and_key('data.over_length')} to truncate or split",
         )
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
@@ -237,7 +237,11 @@ def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context:
     """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
     longest = max(e.length for e in (*train.examples, *held_out.examples))
     if settings.max_length > context:
-        alert("max_length", f"the base model takes {context} tokens, fewer than data.max_length; {context} is used")
+        alert(
+            "max_length",
+            f"the base model takes {context} tokens, less than “{setting_title('data.max_length')}” says; "
+            f"{context} is used",
+        )
     return min(settings.max_length or longest, context)
 
 

@@ -13,6 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Failure, disk_full
 from brightrun_tui.domain.run_directory import LOG
+from brightrun_tui.domain.settings import title_and_key
 
 
 class TrainingError(BrightrunError):
@@ -54,7 +55,8 @@ def out_of_memory(longest: int) -> TrainingError:
     return TrainingError(
         "memory is not enough for the longest record alone",
         where="training.micro_batch_size",
-        fix="shorten the records with data.max_length, choose a smaller base model, or a machine with more memory",
+        fix=f"shorten the records with {title_and_key('data.max_length')}, choose a smaller base model, or a machine "
+        "with more memory",
         kind=ErrorKind.OUT_OF_MEMORY,
         suggestion={"data.max_length": max(128, longest // 2), "data.over_length": "truncate"},
     )
