@@ -24,10 +24,14 @@ class BrightrunError(Exception):
         self.fix = fix
         self.kind: str = kind or type(self).__name__
 
+    @property
+    def statement(self) -> str:
+        """What is wrong, after its place where the sentence does not name that itself."""
+        said = self.where.casefold() in self.what.casefold()
+        return self.what if said else f"{self.where}: {self.what}"
+
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        fix = f" — {self.fix}" if self.fix else ""
-        return f"{place}{self.what}{fix}"
+        return f"{self.statement} — {self.fix}" if self.fix else self.statement
 
     def as_dict(self) -> dict[str, str]:
         """The JSON form that ``--json`` prints under ``error``."""

@@ -30,6 +30,4 @@ def warning(name: str, what: str, fix: str) -> Check:
 
 
 def failed(name: str, error: BrightrunError) -> Check:
-    said = error.where and error.where.casefold() in error.what.casefold()
-    what = f"{error.where}: {error.what}" if error.where and not said else error.what
-    return Check(name=name, state="failed", what=what, fix=error.fix, error=error)
+    return Check(name=name, state="failed", what=error.statement, fix=error.fix, error=error)

@@ -197,7 +197,7 @@ class Workspace(App[int]):
         self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 
     def show_error(self, error: BrightrunError) -> None:
-        place = f"{error.where}\n" if error.where else ""
+        place = f"{error.where}\n" if error.statement != error.what else ""
         fix = f"\n{error.fix}" if error.fix else ""
         self.toast(f"{place}{error.what}{fix}", title="That did not work", severity="error")
 

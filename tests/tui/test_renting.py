@@ -97,7 +97,7 @@ async def test_one_service_that_is_silent_hides_no_other(
         await rented_draft(driver)
         await driver.until(lambda: driver.new_run.offer is not None)
         await driver.press("escape", "m")
-        await driver.sees("RTX 4090", "✗ Vast.ai: Vast.ai's edge network refuses")
+        await driver.sees("RTX 4090", "✗ Vast.ai's edge network refuses")
 
 
 def wrong_key(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:

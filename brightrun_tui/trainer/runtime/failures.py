@@ -72,8 +72,9 @@ def explain(error: BaseException) -> Failure:
     if any(is_disk_full(link) for link in chain):
         return disk_full()
     if isinstance(error, BrightrunError):
-        cause = f"{error.where}: {error.what}" if error.where else error.what
-        return Failure(error=error.kind, cause=cause, fix=error.fix, suggestion=getattr(error, "suggestion", {}))
+        return Failure(
+            error=error.kind, cause=error.statement, fix=error.fix, suggestion=getattr(error, "suggestion", {})
+        )
     if is_out_of_memory(error):
         return Failure(
             error="out_of_memory",

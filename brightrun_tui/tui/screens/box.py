@@ -57,7 +57,7 @@ class BoxScreen(TryThenSave[str]):
             box = make_box({**typed, "host_key": self._host_key})
         except BrightrunError as error:
             fix = f" – {error.fix}" if error.fix else ""
-            self.say(Content.styled(f"✗ {error.where}: {error.what}{fix}", "$error"))
+            self.say(Content.styled(f"✗ {error.statement}{fix}", "$error"))
             return
         if event.button.id == "anyway":
             self._save(name, box)

@@ -180,10 +180,7 @@ class DataScreen(Dialog[ChosenData]):
                 self._answer(word, place)
                 return
         except BrightrunError as error:
-            text, fix = (
-                cells.plain(f"{error.where}: {error.what}" if error.where else error.what),
-                cells.plain(error.fix),
-            )
+            text, fix = cells.plain(error.statement), cells.plain(error.fix)
             if error.kind == ErrorKind.DATASET_COLUMNS:
                 fix = f"{key_of('pick.columns')} says which column is what; else {fix}"
             self.query_one("#verdict-text", Flow).show(

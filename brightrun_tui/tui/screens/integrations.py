@@ -124,6 +124,8 @@ class IntegrationsScreen(ModeScreen):
         if service.name in self._places and not place and not service.optional:
             bare = service.where_to_get.removeprefix("https://")  # a card has no room for all of it; the dialogue has
             state, detail, fix = "off", "", f"enter connects it, with a key from {bare}"
+        if service.kind == "judge" and not state and service.name in self._places and not place:
+            state, fix = "off", "its address and model go below [judge] in config.toml; enter keeps its key"
         if service.name == NEWS and state == "off":
             fix = "enter adds a channel"
         if service.name == OWN and state == "off":

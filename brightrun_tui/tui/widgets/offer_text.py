@@ -145,7 +145,9 @@ def silent_lines(silent: Mapping[str, BrightrunError], width: int) -> reflow.Lin
     """Who gave no answer, and why."""
     lines: reflow.Lines = []
     for name, error in silent.items():
-        said = Content.assemble((f"✗ {place(name)}: ", "bold $error"), cells.plain(error.what))
+        named = error.what.startswith(place(name))
+        mark = "✗ " if named else f"✗ {place(name)}: "
+        said = Content.assemble((mark, "bold $error"), cells.plain(error.what))
         lines += reflow.text(said, width)[:2]
         if error.fix:
             lines += reflow.indented(reflow.text(cells.plain(error.fix), width - 4)[:1], 4, "  →", "bold $accent")
