@@ -33,7 +33,7 @@ from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged,
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.form import SettingRow, show_value
 from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
-from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.reflow import TALL, Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.titles import retitle
@@ -260,7 +260,9 @@ class NewRunScreen(Renting):
         refused = f"✗ {self._refusal.what}" if self._refusal else ""
         self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
         self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
-        self.query_one("#checks", Flow).show(partial(plan_text.checks, plan, self._remedies))
+        self.query_one("#checks", Flow).show(
+            partial(plan_text.checks, plan, self._remedies, self.app.size.height < TALL)
+        )
         self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
         ready = self._ready
         self.start_button.set_class(ready, "-ready")

@@ -151,16 +151,17 @@ def sweep_words(plans: list[Plan], rule: str) -> Content:
     return Content.assemble((sweep_sentence(plans), "bold"), "\n\n", names, f"\n\n{rule}" if rule else "")
 
 
-def checks(plan: Plan | None, remedies: Sequence[Remedy], width: int) -> reflow.Lines:
+def checks(plan: Plan | None, remedies: Sequence[Remedy], brief: bool, width: int) -> reflow.Lines:
     """The pre-flight list: a glyph, what was found, and the fix where one is needed; where a change is known that mends it,
-    that change. The first of them stands under a key.
+    that change. The first of them stands under a key. ``brief``: what is well takes one line, cut off where it is longer.
     """
     lines: reflow.Lines = []
     known = {remedy.check: remedy for remedy in remedies}
     for check in plan.checks if plan else ():
         glyph, style = CHECKS[check.state]
         said = Content.assemble((f"{check.name}  ", "bold"), (cells.plain(check.what), "$muted"))
-        body = [said.truncate(width - 2, ellipsis=True)] if check.state == "ok" else reflow.text(said, width - 2)
+        cut = brief and check.state == "ok"
+        body = [said.truncate(width - 2, ellipsis=True)] if cut else reflow.text(said, width - 2)
         lines += [
             Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
             for index, line in enumerate(body)

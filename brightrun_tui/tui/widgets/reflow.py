@@ -15,6 +15,8 @@ from brightrun_tui.tui.widgets.shown import shown
 
 Lines = list[Content]
 Build = Callable[[int], Lines]
+TALL = 34
+"""Rows of the terminal from which on there is room for all that a text has to say."""
 
 
 class Flow(Widget):

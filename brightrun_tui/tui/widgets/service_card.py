@@ -10,7 +10,7 @@ from textual.message import Message
 from brightrun_tui.domain import humanize
 from brightrun_tui.integrations.services import Service
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.reflow import TALL, Flow
 from brightrun_tui.tui.widgets.titles import retitle
 
 STATES = {
@@ -20,10 +20,6 @@ STATES = {
     "testing": ("◌", "testing …", "$primary"),
     "": ("·", "not tested yet", "$muted"),
 }
-
-
-TALL = 34
-"""Rows of the terminal from which on a card has room for all it has to say."""
 
 
 @dataclass(frozen=True)
