@@ -8,6 +8,7 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action("modal.dismiss", "escape q", "Close", "Close the dialogue; nothing is changed.", footer=1, palette=False),
     action("modal.next", "down", "Next", "Next field or button.", palette=False),
     action("modal.previous", "up", "Previous", "Field or button before.", palette=False),
+    action("choose.take", "enter", "Choose", "Take what is highlighted.", footer=2, palette=False),
     action("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
     action("pick.columns", "f4 ctrl+t", "Columns", "Say which column of the table is what.", footer=2, palette=False),
     action(

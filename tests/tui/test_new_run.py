@@ -274,7 +274,7 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         assert isinstance(field, TextField)
         field.focus()
         await driver.press("enter", *["backspace"] * 4, *"5000", "enter")
-        await driver.sees(" f  lora.r", "✗ settings")
+        await driver.sees(" f  Rank (r)", "✗ settings")
         await driver.press("f")
         await driver.sees("✓ ready")
         assert field.value == "1024" and row.has_class("-changed")

@@ -36,7 +36,7 @@ from brightrun_tui.tui.screens.data_choices import (
     list_files,
 )
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.dialog import ListDialog
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
@@ -54,13 +54,13 @@ class ChosenData:
     columns: Mapping[str, str]
 
 
-class DataScreen(Dialog[ChosenData]):
+class DataScreen(ListDialog[ChosenData]):
     """Answers what was chosen, once it is known to be usable. Typing a path browses the files there.
 
     A table whose columns say nothing by their names is mapped by what the person said of such a table before, or by a guess.
     """
 
-    SCOPES = ("pick", "modal")
+    SCOPES = ("pick", "choose", "modal")
     BINDINGS = bindings("pick")
 
     def __init__(self, known: Sequence[DatasetReport], chosen: str, base: str = "starter") -> None:
@@ -103,12 +103,6 @@ class DataScreen(Dialog[ChosenData]):
 
     def action_browse(self) -> None:
         self._go_to(Path.cwd())
-
-    def action_next(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_previous(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
 
     def _take(self, word: str) -> None:
         """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""

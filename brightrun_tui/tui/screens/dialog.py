@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, Static
+from textual.widgets import Button, OptionList, Static
 
 from brightrun_tui.tui.actions import bindings, dialogue_bindings
 from brightrun_tui.tui.widgets import cells
@@ -52,6 +52,22 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
 
     def action_previous(self) -> None:
         self.focus_previous()
+
+
+class ListDialog(Dialog[Answer]):
+    """A dialogue with a field and one list: enter takes what is highlighted, from wherever the focus is."""
+
+    SCOPES: tuple[str, ...] = ("choose", "modal")
+    BINDINGS: ClassVar[Any] = bindings("choose")
+
+    def action_take(self) -> None:
+        self.query_one(OptionList).action_select()
+
+    def action_next(self) -> None:
+        self.query_one(OptionList).action_cursor_down()
+
+    def action_previous(self) -> None:
+        self.query_one(OptionList).action_cursor_up()
 
 
 class TryThenSave(Dialog[Answer]):

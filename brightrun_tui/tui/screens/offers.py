@@ -14,17 +14,17 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.dialog import ListDialog
 from brightrun_tui.tui.widgets import offer_text, places, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.rows import Row, RowList
 
 
-class OffersScreen(Dialog[WeighedOffer]):
+class OffersScreen(ListDialog[WeighedOffer]):
     """Answers the machine that was chosen. Asks for machines and prices when it opens."""
 
-    SCOPES = ("offers", "modal")
+    SCOPES = ("offers", "choose", "modal")
     BINDINGS = bindings("offers")
 
     def __init__(self, draft: Draft, chosen: Offer | None) -> None:
@@ -121,12 +121,6 @@ class OffersScreen(Dialog[WeighedOffer]):
         one = self._under_cursor
         if one is not None:
             self.dismiss(one)
-
-    def action_next(self) -> None:
-        self.query_one(RowList).action_cursor_down()
-
-    def action_previous(self) -> None:
-        self.query_one(RowList).action_cursor_up()
 
     def action_interruptible(self) -> None:
         self._interruptible = not self._interruptible

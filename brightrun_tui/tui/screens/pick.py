@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.dialog import ListDialog
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 
@@ -25,10 +25,8 @@ class Choice:
     detail: str = ""
 
 
-class PickScreen(Dialog[str]):
+class PickScreen(ListDialog[str]):
     """Answers the id that was chosen, or what was typed when ``own`` (a placeholder) allows that."""
-
-    SCOPES: tuple[str, ...] = ("modal",)
 
     def __init__(
         self,
@@ -76,12 +74,6 @@ class PickScreen(Dialog[str]):
         self.query_one("#detail", Static).update(Content(cells.plain(choice.detail) if choice else ""))
         if self._preview and choice and self.is_active:
             self._preview(choice.id)
-
-    def action_next(self) -> None:
-        self.query_one(OptionList).action_cursor_down()
-
-    def action_previous(self) -> None:
-        self.query_one(OptionList).action_cursor_up()
 
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)

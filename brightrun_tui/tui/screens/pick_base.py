@@ -25,7 +25,7 @@ TABLE_WIDTH, TABLE_SHARE, BESIDE_TABLE = 116, 0.96, 6
 class PickBase(PickScreen):
     """Nothing that is typed leaves this machine before the search is asked for."""
 
-    SCOPES = ("bases", "modal")
+    SCOPES = ("bases", "choose", "modal")
     BINDINGS = bindings("bases")
 
     def __init__(self, fits: Sequence[BaseFit], *, chosen: str, width: int) -> None:

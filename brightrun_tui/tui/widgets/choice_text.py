@@ -11,7 +11,7 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.form import show_value
 
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
-HEAD = ("base", "size", "context", "memory", "time", "fits", "")
+HEAD = ("base", "size", "context", "memory", "time", "fits", "licence")
 WIDTHS = {108: (25, 7, 8, 9, 13, 12, 28), 70: (20, 6, 0, 8, 11, 10, 10), 0: (20, 6, 0, 0, 0, 10, 0)}
 """Cells for each column, by the cells that there are at least; one without any is left out."""
 
