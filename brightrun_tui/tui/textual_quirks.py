@@ -88,6 +88,7 @@ def apply() -> None:
     _fire_however_late()
     _parse_styles_once()
     _find_rules_at_once()
+    _style_what_the_focus_changed()
 
 
 def _go_on_after_a_fault() -> None:
@@ -229,3 +230,21 @@ def _parse_styles_once() -> None:
 def _find_rules_at_once() -> None:
     """Rules are looked up in sets some hundred times for each widget, by a hash of their own that is that of any object."""
     RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]
+
+
+def _style_what_the_focus_changed() -> None:
+    """What the focus stays within need not be styled anew, with all that is in it. And a style may depend on the focus within any
+    widget around, not only within the one that has it."""
+
+    def _update_focus_styles(self: Screen[Any], focused: Widget | None = None, blurred: Widget | None = None) -> None:
+        now, before = ([] if widget is None else widget.ancestors_with_self for widget in (focused, blurred))
+        widgets: set[DOMNode] = set()
+        for path, other in ((now, set(before)), (before, set(now))):
+            changed = (node for node in reversed(path) if node not in other)
+            outermost = next((node for node in changed if not isinstance(node, (App, Screen))), None)
+            if outermost is not None:
+                widgets.update(outermost.walk_children(with_self=True))
+        if any(widget._has_focus_within for widget in widgets):
+            self.app.stylesheet.update_nodes(widgets, animate=True)
+
+    Screen._update_focus_styles = _update_focus_styles  # type: ignore[method-assign]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from textual.css.stylesheet import Stylesheet
+from textual.dom import DOMNode
 from textual.widgets import Input
 
 from brightrun_tui.domain.setting_help import TRADES
@@ -281,6 +284,35 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         await driver.press("u")
         await driver.sees("✗ settings")
         assert field.value == "5000"
+
+
+async def test_only_what_shows_the_focus_is_styled_anew(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The label of the field, not all of the form; the border of a panel when the focus leaves it and when it comes back."""
+    styled: list[DOMNode] = []
+    update = Stylesheet.update_nodes
+
+    def counted(self: Stylesheet, nodes: Iterable[DOMNode], animate: bool = False) -> None:
+        styled.extend(there := list(nodes))
+        update(self, there, animate=animate)
+
+    monkeypatch.setattr(Stylesheet, "update_nodes", counted)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        form = driver.one("#form")
+        highlit = form.styles.border_top
+        await driver.press("down")
+        styled.clear()
+        await driver.press("down")
+        assert 0 < len(styled) < 20
+        for row in driver.app.screen.query(".form-row"):
+            assert bool(row.query_one(".form-label").styles.text_style.bold) == row.has_focus_within
+        driver.app.screen.set_focus(None)
+        await driver.pilot.pause()
+        assert form.styles.border_top != highlit
+        await driver.press("tab")
+        assert form.styles.border_top == highlit
 
 
 async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Opened) -> None:
