@@ -11,7 +11,9 @@ import hypothesis
 import pytest
 
 from brightrun_tui.process import WITHOUT_COMPILER
-from tests import made_once
+from tests import costs, made_once
+
+pytest_plugins = ["tests.costs"]
 
 # As in every process of ours that imports torch.
 for _name, _value in WITHOUT_COMPILER.items():
@@ -28,6 +30,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+gc.disable()  # what is imported while tests are collected stays; see pytest_collection_finish
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--draw-pictures", action="store_true", help="keep every screen as tests/tui/pictures is to have it"
@@ -36,6 +41,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first (those from end to end, then those with most slow tests), so that all processes end together."""
+    costs.mark_slow(items)
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: ("e2e" not in item.path.parts, -slow[item.path]))
 
@@ -44,6 +50,7 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays; looking for garbage in it again and again is a quarter of the work of a test of the app."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 _BEGUN = pytest.StashKey[bool]()
