@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Advice, Report
 from brightrun_tui.domain.settings import RunSettings, flatten
@@ -102,7 +103,7 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         )
     if weak_content and 0 < facts.base_parameters < SMALL_BASE:
         yield Advice(
-            why=f"the base model is small ({facts.base_parameters / 1e6:,.0f} million parameters) and holds few facts: "
+            why=f"the base model is small ({humanize.count(facts.base_parameters)} parameters) and holds few facts: "
             "start from a larger one (see: brightrun bases)",
             command=_train(report, {}, base=LARGER_BASE),
         )
