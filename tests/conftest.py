@@ -13,8 +13,6 @@ import pytest
 from brightrun_tui.process import WITHOUT_COMPILER
 from tests import costs, made_once
 
-pytest_plugins = ["tests.costs"]
-
 # As in every process of ours that imports torch.
 for _name, _value in WITHOUT_COMPILER.items():
     os.environ.setdefault(_name, _value)
@@ -34,6 +32,7 @@ gc.disable()  # what is imported while tests are collected stays; see pytest_col
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--note-costs", action="store_true", help="write the names of the slow tests to slow_tests.txt")
     parser.addoption(
         "--draw-pictures", action="store_true", help="keep every screen as tests/tui/pictures is to have it"
     )
@@ -58,6 +57,7 @@ _BEGUN = pytest.StashKey[bool]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_BEGUN] = made_once.begin()
+    config.pluginmanager.register(costs)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -18,10 +18,6 @@ _PROPERTY = "processor seconds"
 _BEGAN = pytest.StashKey[float]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--note-costs", action="store_true", help=f"write the names of the slow tests to {NAMES.name}")
-
-
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("--note-costs") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(_Notes())
@@ -67,7 +63,8 @@ class _Notes:
         self._slow: set[str] = set()
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if dict(report.user_properties).get(_PROPERTY, 0.0) >= MUCH:
+        spent = dict(report.user_properties).get(_PROPERTY)
+        if isinstance(spent, float) and spent >= MUCH:
             self._slow.add(_name(report.nodeid))
 
     def pytest_sessionfinish(self) -> None:

@@ -23,6 +23,15 @@ def of_home(home: Path, module: str = "brightrun_tui") -> list[psutil.Process]:
     return found
 
 
+def words_of(process: psutil.Process) -> list[str]:
+    """Its command line; none once it has ended, which it may do at any moment."""
+    try:
+        words: list[str] = process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+    return words
+
+
 def end_all(home: Path) -> None:
     """Kill every process of that installation, the engine first, so that it starts nothing again."""
     for process in of_home(home, "brightrun_tui.orchestrator") + of_home(home):

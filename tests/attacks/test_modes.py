@@ -14,6 +14,7 @@ import pytest
 from brightrun_tui.paths import Paths, close_home
 from tests.cli.conftest import CommandLine, brightrun
 from tests.cli.seed import seed
+from tests.processes import words_of
 
 __all__ = ["brightrun"]
 
@@ -102,7 +103,7 @@ def test_no_process_of_ours_leaves_an_image_of_its_memory(brightrun: CommandLine
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    [engine] = [process for process in brightrun.processes() if "brightrun_tui.orchestrator" in process.cmdline()]
+    [engine] = [process for process in brightrun.processes() if "brightrun_tui.orchestrator" in words_of(process)]
     limits = Path(f"/proc/{engine.pid}/limits").read_text()
     assert next(line for line in limits.splitlines() if "core file" in line).split()[4:6] == ["0", "0"]
     assert "Umask:\t0077" in Path(f"/proc/{engine.pid}/status").read_text()

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import pytest
 from pydantic import SecretStr
 
@@ -27,6 +26,7 @@ from tests.attacks.echo import Echo
 from tests.cli.conftest import CommandLine, brightrun
 from tests.clouds import vast
 from tests.clouds.server import CloudServer
+from tests.processes import words_of
 from tests.tui import seed
 
 __all__ = ["brightrun"]
@@ -92,6 +92,7 @@ with_store(lambda session: client.ask(session.db, session.paths, StandBy(), wait
 
 from brightrun_tui.integrations import credentials
 from brightrun_tui.commands import locate
+
 
 def crash(*_):
     key = given["typed"]
@@ -291,21 +292,13 @@ def _children(line: CommandLine) -> list[tuple[int, bytes, bytes]]:
     return found
 
 
-def _words(process: psutil.Process) -> list[str]:
-    """Its command line; empty when it has ended meanwhile."""
-    words: list[str] = []
-    with suppress(psutil.Error):
-        words = process.cmdline()
-    return words
-
-
 def _wait_for_engine(line: CommandLine, home: Path) -> int:
     """Its pid, once it has swept and a worker stands by."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
         log = home / "logs" / "engine.log"
         engines: list[int] = [
-            process.pid for process in line.processes() if "brightrun_tui.orchestrator" in _words(process)
+            process.pid for process in line.processes() if "brightrun_tui.orchestrator" in words_of(process)
         ]
         if engines and log.exists() and "sweep" in log.read_text():
             return engines[0]

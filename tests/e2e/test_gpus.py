@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.conftest import Home, wait_until
 from tests.gpus.pretend import GB, PretendGpus, pretend_gpus
+from tests.processes import words_of
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
 LONG = (
@@ -39,7 +40,7 @@ def seen_by(home: Home, run_id: str) -> str:
     try:
         pid = int((Path(home.run(run_id).directory) / "worker.pid").read_text())
         process = psutil.Process(pid)
-        alive = process.status() != psutil.STATUS_ZOMBIE and any(WORKER in word for word in process.cmdline())
+        alive = process.status() != psutil.STATUS_ZOMBIE and any(WORKER in word for word in words_of(process))
         return process.environ().get("CUDA_VISIBLE_DEVICES", "all") if alive else ""
     except (OSError, ValueError, psutil.Error):
         return ""

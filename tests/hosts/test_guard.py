@@ -22,6 +22,7 @@ from brightrun_tui.providers.runpod_settings import RunPodSettings
 from brightrun_tui.providers.vast_settings import GUARD as VAST
 from tests.clouds.core import Instance
 from tests.clouds.fixtures import Rig, until
+from tests.processes import words_of
 
 TICK = 0.1
 REACHED = 3.0
@@ -171,7 +172,7 @@ async def test_a_second_guard_leaves_the_post_to_the_first(rig: Rig) -> None:
 
     assert instance.machine is not None
     box = instance.machine
-    await until(lambda: len([p for p in box.processes() if "guard.py" in " ".join(p.cmdline())]) == 1)
+    await until(lambda: len([p for p in box.processes() if "guard.py" in " ".join(words_of(p))]) == 1)
     now = await guard_report(host)
     assert now is not None and now.pid == first.pid
 

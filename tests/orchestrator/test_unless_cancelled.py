@@ -14,6 +14,7 @@ import pytest
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.unless_cancelled import NobodyWaitsError, unless_cancelled
 from brightrun_tui.planning import unpacked
+from tests.processes import words_of
 
 
 async def test_a_stop_in_the_midst_of_it_ends_the_thread() -> None:
@@ -55,4 +56,4 @@ def test_weights_that_are_being_read_in_silence_can_be_left(monkeypatch: pytest.
 
     with pytest.raises(NobodyWaitsError):
         unpacked.dequantise(tmp_path / "a.gguf", tmp_path, 1, leave)
-    assert not [one for one in psutil.Process().children() if "time.sleep(3600)" in " ".join(one.cmdline())]
+    assert not [one for one in psutil.Process().children() if "time.sleep(3600)" in " ".join(words_of(one))]
