@@ -11,7 +11,7 @@ from tests.e2e.conftest import Home, wait_until
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
 STEADY = (
-    "training.epochs=20",
+    "training.epochs=10",
     "training.save_steps=20",
     "evaluation.eval_steps=100",
     "evaluation.early_stopping_patience=0",

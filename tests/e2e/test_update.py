@@ -27,7 +27,7 @@ def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(
             await engine_facts.beat(db, pid=engine, started_at=time.time(), version="0.0.1", runs=1, endpoints=0)
 
     asyncio.run(say_it_is_old())
-    second = home.start_training("training.epochs=1")
+    second = home.start_training("training.epochs=1", "evaluation.sample_prompts=1")
     assert [p.pid for p in home.processes("brightrun_tui.orchestrator")] != [engine]
     wait_until(lambda: home.run(first).step > step + 10, "the first run goes on")
     assert worker in [p.pid for p in home.processes("brightrun_tui.trainer")] and home.run(first).attempts == 1
