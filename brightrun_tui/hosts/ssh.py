@@ -67,6 +67,11 @@ class SshHost:
         return PurePosixPath(self.connection.home) / self._directory
 
     @property
+    def addresses(self) -> Sequence[SshAddress]:
+        """All ways to it."""
+        return self.connection.addresses
+
+    @property
     def host_key(self) -> str:
         """The host key that this machine is pinned to; empty before the first connection."""
         return self.connection.host_key

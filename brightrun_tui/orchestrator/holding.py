@@ -174,8 +174,17 @@ class Holding:
             await self.drop(live[0], why)
             return False
         assert machine is not None
-        if not self._comes_back(machine):
-            self._hold(await note_rate(self.db, live[0], machine), await self.acquirer.host_of(live[0], machine))
+        lease = await note_rate(self.db, live[0], machine)
+        if self._comes_back(machine):
+            return True
+        if machine.ssh_host:
+            self._hold(lease, await self.acquirer.host_of(lease, machine))
+            return True
+        now = time.monotonic()
+        self._unreachable_since = self._unreachable_since or now
+        if now - self._unreachable_since > self.timings.silent_seconds:
+            await self.drop(lease, f"unreachable: {machine.problem or 'its provider tells no address of it'}")
+            return False
         return True
 
     async def silence(self, error: HostError) -> bool:
@@ -200,6 +209,9 @@ class Holding:
         if machine is not None and not why and self._comes_back(machine):
             await self.let_go()  # its address may be another one once it runs again
             self._unreachable_since = None
+            return True
+        if machine is not None and not why and self._has_moved(machine):
+            await self.let_go()
             return True
         if not why and now - self._unreachable_since > self.timings.silent_seconds:
             why = f"unreachable: {error.what}"
@@ -244,6 +256,11 @@ class Holding:
     def _comes_back(self, machine: Machine) -> bool:
         """Whether it was found stopped, and does not run again yet."""
         return self._stopped_since > float("-inf") and machine.status in ("stopped", "starting")
+
+    def _has_moved(self, machine: Machine) -> bool:
+        """Whether it is to be reached elsewhere than where it was taken in hand."""
+        there = {(address.host, address.port) for address in self._host.addresses} if self._host else set()
+        return bool(machine.ssh_host and there) and (machine.ssh_host, machine.ssh_port) not in there
 
     async def drop(self, lease: Lease, why: str) -> None:
         """Not ours to use any more, and on its way back."""

@@ -212,8 +212,7 @@ class RentedMachine:
             except MachineLiesError as error:
                 await self._lied(error)
             except HostError as error:
-                await self._holding.silence(error)
-                if not self._holding.in_hand:
+                if not await self._holding.silence(error):
                     raise MachineLostError(
                         "the machine was lost", where=self.provider.name, kind=ErrorKind.MACHINE_LOST
                     ) from None

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.acquire import Acquirer
+from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.tenants import RunTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.providers.base import Machine
 from brightrun_tui.store import open_database, runs
-from tests.clouds.fixtures import FAST_SSH, Rig, rig, server
+from tests.clouds.fixtures import FAST_SSH, Rig, rig, server, until
 
 __all__ = ["rig", "server"]
 
@@ -44,6 +48,22 @@ class Renter:
         _lease, host = await (self.hasty if hasty else self.acquirer).reach(lease, 600.0, lambda _said: None)
         self.rig.open.append(host)
         return host
+
+    def holding(self, paths: Paths, *, silent: float = 60.0) -> Holding:
+        """What another engine has of the machine, which has only the store to go by."""
+        mine, tenant = self.acquirer, RunTenant(self.run)
+
+        async def same() -> RunTenant:
+            return tenant
+
+        timings = PATIENT.model_copy(update={"silent_seconds": silent})
+        return Holding(mine.db, paths, mine.provider, timings, FAST_SSH, MoneyLimits(), tenant, same)
+
+
+@pytest.fixture
+def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Paths:
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    return get_paths()
 
 
 @pytest.fixture
@@ -99,6 +119,62 @@ async def test_a_blocked_port_is_no_matter_where_there_is_another_way(renter: Re
     else:
         with pytest.raises(HostError):
             await renter.reach(lease, hasty=True)
+
+
+async def test_a_machine_without_an_address_is_waited_for_and_nobody_else_is_called(
+    renter: Renter, paths: Paths
+) -> None:
+    """An engine that is back finds its machine between two states, where the provider tells no address of it."""
+    lease = await renter.rent()
+    await renter.reach(lease)
+    holding = renter.holding(paths)
+    renter.rig.cloud.faults.set("odd_status", seconds=1.5, value="MIGRATING")
+    assert await holding.find_again()
+    assert all(address.host for address in holding.host.addresses) if holding.in_hand else not holding.reachable
+
+    async def in_hand() -> bool:
+        assert holding.in_hand or await holding.find_again()
+        return holding.in_hand
+
+    await until(in_hand)
+    assert (await holding.host.run("echo in")).output == "in\n"
+    await holding.let_go()
+
+
+async def test_a_machine_that_has_no_address_for_long_is_lost(renter: Renter, paths: Paths) -> None:
+    lease = await renter.rent()
+    await renter.reach(lease)
+    holding = renter.holding(paths, silent=1.0)
+    inspect = holding.provider.inspect
+
+    async def without(provider_id: str) -> Machine | None:
+        machine = await inspect(provider_id)
+        return machine and machine.model_copy(update={"ssh_host": "", "other_ssh": (), "status": "unknown"})
+
+    holding.provider.inspect = without  # type: ignore[method-assign]
+    assert await holding.find_again() and not holding.in_hand
+
+    async def lost() -> bool:
+        return not await holding.find_again()
+
+    await until(lost)
+
+
+async def test_a_machine_that_has_moved_is_taken_in_hand_where_it_is_now(renter: Renter, paths: Paths) -> None:
+    lease = await renter.rent()
+    await renter.reach(lease)
+    holding = renter.holding(paths)
+    assert await holding.find_again() and holding.in_hand
+    inspect = holding.provider.inspect
+
+    async def moved(provider_id: str) -> Machine | None:
+        machine = await inspect(provider_id)
+        return machine and machine.model_copy(update={"ssh_port": 9, "other_ssh": ()})
+
+    holding.provider.inspect = moved  # type: ignore[method-assign]
+    assert await holding.silence(HostError("no answer")) and not holding.in_hand
+    assert await holding.find_again() and [address.port for address in holding.host.addresses] == [9]
+    await holding.let_go()
 
 
 async def test_a_slow_link_and_one_that_stalls_are_worked_over(renter: Renter) -> None:
