@@ -6,6 +6,7 @@ A handler, a timer or a drawing that raises ends the message loop of its widget,
 
 from __future__ import annotations
 
+import asyncio
 import codecs
 from collections.abc import Callable
 from contextlib import suppress
@@ -33,6 +34,8 @@ from textual.widget import Widget
 from textual.widgets import OptionList
 from textual.worker import active_worker
 
+OPENING_SECONDS = 2.0
+"""The longest that a key waits for a screen that does not get ready."""
 _STARTS = (events.Load, events.Compose, events.Mount)
 _ENDS = (messages.CloseMessages, messages.Prune, events.Unmount)
 
@@ -84,6 +87,7 @@ def apply() -> None:
     _turn_pages_of_nothing()
     _click_what_is_there()
     _close_what_was_meant()
+    _keep_keys_for_what_opens()
     _measure_a_new_text()
     _fire_however_late()
     _parse_styles_once()
@@ -187,6 +191,19 @@ def _close_what_was_meant() -> None:
         return original(self, result)
 
     Screen.dismiss = dismiss  # type: ignore[method-assign]
+
+
+def _keep_keys_for_what_opens() -> None:
+    """A screen that has just been opened is given keys before it has the parts that are to take them."""
+    original = App.on_event
+
+    async def on_event(self: App[Any], event: events.Event) -> None:
+        if isinstance(event, events.Key) and not self.screen.is_mounted:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.screen._mounted_event.wait(), OPENING_SECONDS)
+        await original(self, event)
+
+    App.on_event = on_event  # type: ignore[method-assign]
 
 
 def _measure_a_new_text() -> None:

@@ -13,6 +13,7 @@ from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import datasets, endpoints, models, open_database, runs
 from brightrun_tui.tui.app import DEEPEST
+from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from tests.tui import seed
 from tests.tui.conftest import Opened
 
@@ -212,6 +213,27 @@ async def test_pages_are_turned_in_a_palette_that_is_still_opening(seeded: Paths
             await driver.sees("Search for commands")
             await driver.press("pageup", "pagedown", "escape")
             await driver.sees_no("Search for commands")
+
+
+async def test_keys_typed_ahead_reach_the_list_that_is_opening(seeded: Paths, opened: Opened) -> None:
+    """The key that moves in it comes before it has anything to move in, and counts."""
+    async with opened(seeded) as driver:
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
+        driver.app.push_screen(
+            SlowToOpen("Which?", [Choice(name, name) for name in ("first", "second", "third")]), answer.set_result
+        )
+        down = events.Key("down", None)
+        down._set_forwarded()  # the screen that was there before had no use for it
+        driver.app.post_message(down)
+        driver.app.post_message(events.Key("enter", None))
+        assert await asyncio.wait_for(answer, 30) == "second"
+
+
+class SlowToOpen(PickScreen):
+    """As on a machine that has other things to do."""
+
+    async def _on_compose(self, event: events.Compose) -> None:
+        await asyncio.sleep(0.3)  # what it is made of comes after this
 
 
 async def test_a_terminal_of_a_few_columns_is_lived_with(seeded: Paths, opened: Opened) -> None:
