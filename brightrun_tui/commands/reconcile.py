@@ -19,7 +19,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider, serverless_places
-from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator import client, leases
 from brightrun_tui.providers.base import Machine
 from brightrun_tui.redaction import redact
 from brightrun_tui.store import engine as facts
@@ -63,7 +63,7 @@ def reconcile(
     What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
     of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
-    found = with_store(_reconcile)
+    found, others = with_store(_reconcile)
     if adopt and found.others:
         require_changes()
         if not as_json:
@@ -77,7 +77,7 @@ def reconcile(
                 kind=ErrorKind.NOT_CONFIRMED,
             )
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
-        found = with_store(lambda session: _adopt(session, found))
+        found, _ = with_store(lambda session: _adopt(session, others))
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -119,7 +119,8 @@ def _print_others(others: list[Holding]) -> None:
         )
 
 
-async def _reconcile(session: Session) -> Found:
+async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:
+    """What there is; and again the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)
@@ -145,36 +146,22 @@ async def _reconcile(session: Session) -> Found:
         await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {(row.provider, row.provider_id) for row in holdings}
-    strangers = [
-        Holding(
-            name=one.name,
-            provider=one.provider,
-            provider_id=one.provider_id,
-            seen=one.status,
-            price_per_hour=one.price_per_hour,
-        )
-        for one in others
-        if (one.provider, one.provider_id) not in known
-    ]
-    return Found(leases=holdings, others=strangers, unreadable=unreadable)
+    strangers = [one for one in others if (one.provider, one.provider_id) not in known]
+    listed = [_holding(None, one, {}) for one in strangers]
+    return Found(leases=holdings, others=listed, unreadable=unreadable), strangers
 
 
-async def _adopt(session: Session, found: Found) -> Found:
+async def _adopt(session: Session, others: list[Machine]) -> tuple[Found, list[Machine]]:
     """Machines of others become leases of ours that must end; the engine sees to that."""
-    for row in found.others:
+    for machine in others:
         known = await store.list_leases(session.db)
         await store.save(
             session.db,
-            Lease(
-                name=store.own_name(row.name, row.provider_id, known),
-                run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
-                provider=row.provider,
-                state="releasing",
-                provider_id=row.provider_id,
-                price_per_hour=row.price_per_hour,
-                created_at=time.time(),
-                note="adopted from another installation",
-                metered=account_of_place(row.provider) != row.provider,
+            leases.found(
+                machine,
+                store.own_name(machine.name, machine.provider_id, known),
+                machine.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
+                "adopted from another installation",
             ),
         )
     await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)

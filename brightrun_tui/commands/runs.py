@@ -190,7 +190,7 @@ def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
             lease.name,
             "still billing" if lease.state == "releasing" and lease.provider_id else lease.state,
             lease.gpu,
-            money(lease.quoted_per_hour),
+            money(lease.quoted),
             money(lease.rate),
             f"${lease.spending(now).total:.4f}",
             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}",

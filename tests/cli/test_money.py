@@ -59,6 +59,23 @@ def test_a_run_over_its_budget_is_refused_with_exit_code_3(
     assert brightrun.processes() == []
 
 
+@pytest.mark.parametrize(("option", "amount"), [("--budget", "0"), ("--max-hours", "0")])
+def test_a_limit_of_nothing_is_refused_with_two_ways_on(
+    brightrun: CommandLine, clouds: CloudServer, data: Path, option: str, amount: str
+) -> None:
+    """To leave it out is one; that is not said again as the other."""
+    words = ("train", data, "--base", "Qwen/Qwen2.5-7B-Instruct", "--provider", "vast", option, amount)
+    done = brightrun(*words, "--yes", "--json", **clouds.environment)
+    assert (done.code, done.error["kind"]) == (2, "bad_limit")
+    assert done.error["fix"] == f"without {option} is the smallest change; else: give a number above 0"
+
+
+def test_costs_of_nothing_have_a_heading(brightrun: CommandLine) -> None:
+    """What reads the CSV finds its columns in a month without a machine, too."""
+    assert brightrun("costs", "--csv").out.startswith("run,endpoint,name,project,")
+    assert brightrun("costs", "--by", "month", "--csv").out == "of,machines,seconds,observed_usd,billed_usd,total_usd\n"
+
+
 def test_nothing_is_spent_unasked(brightrun: CommandLine, clouds: CloudServer, data: Path) -> None:
     """A script that forgot --yes is refused; it does not rent."""
     done = brightrun("train", data, "--provider", "vast", "--json", **clouds.environment)
@@ -71,6 +88,10 @@ def test_an_estimate_has_a_price(brightrun: CommandLine, clouds: CloudServer, da
     estimate = brightrun("estimate", data, "--provider", "vast", "--json", **clouds.environment).document["estimate"]
     assert 0 < estimate["cost_usd"] <= estimate["cost_usd_high"]
     assert estimate["price_per_hour"] > 0
+    assert (
+        "renting: machine, packages, base model"
+        in brightrun("estimate", data, "--provider", "vast", **clouds.environment).out
+    )
 
 
 def test_offers_are_cheapest_first_and_sold_out_is_exit_code_5(
@@ -138,6 +159,11 @@ def test_machines_of_another_installation_are_listed_left_alone_and_returned_whe
     assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
     wait_until(lambda: not clouds.vast.alive(), "both machines are returned")
     assert stranger.alive and not stranger.touched
+    machines = brightrun("costs", "--json", **quick).document["machines"]
+    assert [(one["quoted_per_hour"], one["gpu"] != "", one["total_usd"] > 0) for one in machines] == [
+        (None, True, True)
+    ] * 2
+    assert [row.split("\t")[5] for row in brightrun("costs", **quick).out.splitlines()] == ["quoted per hour", "–", "–"]
 
 
 def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> None:

@@ -70,6 +70,10 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     table.add_row(
         "time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)")
     )
+    if estimate.setup_seconds:
+        table.add_row(
+            "", Text(f"{duration(estimate.setup_seconds):>12}  renting: machine, packages, base model", style="dim")
+        )
     for name in PARTS:
         if seconds := getattr(estimate.parts, name):
             table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))
