@@ -78,6 +78,8 @@ def reconcile(
             )
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
         found, _ = with_store(lambda session: _adopt(session, others))
+        if not as_json:
+            _print_adopted(others, found)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -117,6 +119,14 @@ def _print_others(others: list[Holding]) -> None:
             ("machine", "provider", "the provider", "per hour"),
             [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others],
         )
+
+
+def _print_adopted(others: list[Machine], found: Found) -> None:
+    """What is left of them is among the leases that are listed."""
+    left = {(row.provider, row.provider_id) for row in found.leases}
+    for machine in others:
+        if (machine.provider, machine.provider_id) not in left:
+            say(("✓", "green"), f" returned {machine.name} at {machine.provider} ({machine.provider_id})")
 
 
 async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:

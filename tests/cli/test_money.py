@@ -156,7 +156,8 @@ def test_machines_of_another_installation_are_listed_left_alone_and_returned_whe
     assert "Not from this installation" in brightrun("reconcile", **quick).err
     assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
     assert len(clouds.vast.alive()) == 2
-    assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
+    done = brightrun("reconcile", "--adopt", "--yes", **quick)
+    assert done.code == 0 and done.err.count("✓ returned br-99999999-otherrun-1 at vast (") == 2, done.err
     wait_until(lambda: not clouds.vast.alive(), "both machines are returned")
     assert stranger.alive and not stranger.touched
     machines = brightrun("costs", "--json", **quick).document["machines"]
@@ -250,6 +251,8 @@ def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLi
     said = brightrun("engine", "status").out
     assert "not running" in said and "RTX 4090 at vast (77), $0.36 an hour" in said and "brightrun engine start" in said
     assert brightrun("engine", "status", "--json").document["machines"] == ["br-0a1b2c3d-r-1"]
+    (check,) = [one for one in brightrun("doctor", "--json").document["checks"] if one["name"] == "engine"]
+    assert check["state"] == "warning" and "RTX 4090 at vast (77), $0.36 an hour" in check["what"]
 
 
 async def left_alone(home: Path) -> None:
