@@ -116,17 +116,16 @@ def _print_others(others: list[Holding]) -> None:
     if others:
         say(("!", "yellow"), " Not from this installation, and left alone. To return them: brightrun reconcile --adopt")
         print_table(
-            ("machine", "provider", "the provider", "per hour"),
-            [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others],
+            ("machine", "provider", "the provider", "per hour", "spent"),
+            [(row.name, row.provider, row.seen, money(row.price_per_hour), money(row.spent_usd)) for row in others],
         )
 
 
 def _print_adopted(others: list[Machine], found: Found) -> None:
-    """What is left of them is among the leases that are listed."""
     left = {(row.provider, row.provider_id) for row in found.leases}
     for machine in others:
-        if (machine.provider, machine.provider_id) not in left:
-            say(("✓", "green"), f" returned {machine.name} at {machine.provider} ({machine.provider_id})")
+        now = "on its way back" if (machine.provider, machine.provider_id) in left else "returned"
+        say(("✓", "green"), f" adopted {machine.name} at {machine.provider} ({machine.provider_id}): {now}")
 
 
 async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:
@@ -200,7 +199,9 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
 
 
 def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> Holding:
+    """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
     run_id = lease.run_id if lease else ""
+    paid = lease or (leases.found(machine, machine.name, "", "") if machine else None)
     return Holding(
         name=lease.name if lease else machine.name if machine else "",
         provider=machine.provider if machine else lease.provider if lease else "",
@@ -210,5 +211,5 @@ def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, 
         run=run_names.get(run_id, run_id),
         endpoint=lease.endpoint_id if lease else "",
         price_per_hour=(machine.price_per_hour if machine else 0.0) or (lease.rate if lease else 0.0),
-        spent_usd=lease.spending(time.time()).total if lease else 0.0,
+        spent_usd=paid.spending(time.time()).total if paid else 0.0,
     )
