@@ -163,6 +163,7 @@ def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
                 "difference",
             ),
             map(_row, found),
+            spare=("difference", "quoted per hour", "project"),
         )
 
 

@@ -80,7 +80,8 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
         table.add_row(Text(name, style="dim"), Text(value))
     page().print(table)
     if leases:
-        print_table(("lease", "state", "gpu", "quoted per hour", "per hour", "cost", "billed", "note"), _rented(leases))
+        columns = ("lease", "state", "gpu", "quoted per hour", "per hour", "cost", "billed", "note")
+        print_table(columns, _rented(leases), spare=("lease",))
 
 
 @app.command()
