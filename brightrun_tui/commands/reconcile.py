@@ -167,6 +167,7 @@ async def _adopt(session: Session, others: list[Machine]) -> tuple[Found, list[M
         await store.save(
             session.db,
             leases.found(
+                machine.provider,
                 machine,
                 store.own_name(machine.name, machine.provider_id, known),
                 machine.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
@@ -201,7 +202,7 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
 def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> Holding:
     """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
     run_id = lease.run_id if lease else ""
-    paid = lease or (leases.found(machine, machine.name, "", "") if machine else None)
+    paid = lease or (leases.found(machine.provider, machine, machine.name, "", "") if machine else None)
     return Holding(
         name=lease.name if lease else machine.name if machine else "",
         provider=machine.provider if machine else lease.provider if lease else "",

@@ -150,6 +150,7 @@ class LeaseManager:
                 continue
             log.warning("sweep: %s has %s (%s), which nobody is using", name, machine.name, machine.provider_id)
             orphan = lease or leases.found(
+                name,
                 machine,
                 lease_store.own_name(machine.name, machine.provider_id, known),
                 _run_of(machine.name, installation),

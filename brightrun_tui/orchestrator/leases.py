@@ -150,18 +150,18 @@ def first_seen(lease: Lease, machine: Machine) -> LeaseChanges:
     return changes
 
 
-def found(machine: Machine, name: str, run_id: str, note: str) -> Lease:
+def found(provider: str, machine: Machine, name: str, run_id: str, note: str) -> Lease:
     """The lease of a machine that was found, not rented: nobody knows its offer. It is on its way back."""
     began = min(machine.created_at or math.inf, time.time())
     lease = Lease(
         name=name,
         run_id=run_id,
-        provider=machine.provider,
+        provider=provider,
         gpu=machine.gpu,
         state="releasing",
         created_at=began,
         note=note,
-        metered=account_of_place(machine.provider) != machine.provider,
+        metered=account_of_place(provider) != provider,
     )
     return lease.model_copy(update=dict(first_seen(lease, machine)))
 

@@ -145,7 +145,7 @@ async def test_a_machine_that_shows_up_late_costs_what_any_does_until_it_runs(
 def test_of_a_machine_that_was_found_nobody_knows_the_offer() -> None:
     """Neither free nor dear: it was not quoted. One of one's own costs nothing, and that is known."""
     machine = Machine(provider="p", provider_id="m", gpu="G", price_per_hour=1.0, created_at=1.0)
-    lost = leases.found(machine, "br-x-r-1", "r", "found")
+    lost = leases.found("p", machine, "br-x-r-1", "r", "found")
     assert (lost.quoted, lost.gpu, lost.created_at, lost.state) == (None, "G", 1.0, "releasing")
     assert lease_of().quoted == 0.0 and lease_of(quoted_per_hour=2.0, price_per_hour=2.1).quoted == 2.0
 
