@@ -40,8 +40,9 @@ class Group(StrEnum):
 
 
 class Cost(BaseModel):
-    """One machine in one month, of a run or an endpoint. US dollars; ``billed_usd`` is None as long as the provider has not said.
-    ``observed_usd`` is what we counted, traffic and disk included; ``total_usd`` the same, or the bill once that has come."""
+    """One machine in one month, of a run or an endpoint. US dollars; ``billed_usd`` is None as long as the provider has not said,
+    ``quoted_per_hour`` of a machine that was found, not rented. ``observed_usd`` is what we counted, traffic and disk included;
+    ``total_usd`` the same, or the bill once that has come."""
 
     run: str
     endpoint: str
@@ -53,7 +54,7 @@ class Cost(BaseModel):
     gpu: str
     state: str
     seconds: float
-    quoted_per_hour: float
+    quoted_per_hour: float | None
     machine_usd: float
     storage_usd: float
     traffic_usd: float
@@ -87,7 +88,7 @@ def costs(
     found, limit = with_store(lambda session: _costs(session, begin, end))
     sums = _sums(found, by) if by else []
     if as_csv:
-        _print_csv(sums or found)
+        _print_csv(Sum if by else Cost, sums or found)
     elif as_json:
         _print_json(found, sums, begin, limit)
     elif not found:
@@ -123,12 +124,12 @@ def _print_json(found: list[Cost], sums: list[Sum], begin: float | None, limit: 
     )
 
 
-def _print_csv(rows: list[Sum] | list[Cost]) -> None:
-    if rows:
-        writer = csv.DictWriter(sys.stdout, list(type(rows[0]).model_fields), lineterminator="\n")
-        writer.writeheader()
-        for row in rows:
-            writer.writerow({name: one_line(value) if isinstance(value, str) else value for name, value in row})
+def _print_csv(kind: type[Sum] | type[Cost], rows: list[Sum] | list[Cost]) -> None:
+    """With its heading also where there is nothing below it."""
+    writer = csv.DictWriter(sys.stdout, list(kind.model_fields), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow({name: one_line(value) if isinstance(value, str) else value for name, value in row})
 
 
 def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
@@ -162,6 +163,7 @@ def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
                 "difference",
             ),
             map(_row, found),
+            spare=("difference", "quoted per hour", "project"),
         )
 
 
@@ -202,7 +204,7 @@ def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) 
         gpu=lease.gpu,
         state=lease.state,
         seconds=seconds,
-        quoted_per_hour=lease.quoted_per_hour,
+        quoted_per_hour=lease.quoted,
         machine_usd=spent.machine,
         storage_usd=spent.storage,
         traffic_usd=spent.traffic,
@@ -253,7 +255,7 @@ def _row(one: Cost) -> tuple[str, ...]:
         one.provider,
         f"{one.gpu}{state}",
         duration(one.seconds),
-        f"${one.quoted_per_hour:.4f}",
+        humanize.NOTHING if one.quoted_per_hour is None else f"${one.quoted_per_hour:.4f}",
         f"${one.traffic_usd:.4f}",
         f"${one.observed_usd:.4f}",
         billed,

@@ -19,7 +19,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider, serverless_places
-from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator import client, leases
 from brightrun_tui.providers.base import Machine
 from brightrun_tui.redaction import redact
 from brightrun_tui.store import engine as facts
@@ -63,7 +63,7 @@ def reconcile(
     What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
     of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
-    found = with_store(_reconcile)
+    found, others = with_store(_reconcile)
     if adopt and found.others:
         require_changes()
         if not as_json:
@@ -77,7 +77,9 @@ def reconcile(
                 kind=ErrorKind.NOT_CONFIRMED,
             )
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
-        found = with_store(lambda session: _adopt(session, found))
+        found, _ = with_store(lambda session: _adopt(session, others))
+        if not as_json:
+            _print_adopted(others, found)
     if as_json:
         print_json(found.model_dump(mode="json"))
     else:
@@ -114,12 +116,20 @@ def _print_others(others: list[Holding]) -> None:
     if others:
         say(("!", "yellow"), " Not from this installation, and left alone. To return them: brightrun reconcile --adopt")
         print_table(
-            ("machine", "provider", "the provider", "per hour"),
-            [(row.name, row.provider, row.seen, money(row.price_per_hour)) for row in others],
+            ("machine", "provider", "the provider", "per hour", "spent"),
+            [(row.name, row.provider, row.seen, money(row.price_per_hour), money(row.spent_usd)) for row in others],
         )
 
 
-async def _reconcile(session: Session) -> Found:
+def _print_adopted(others: list[Machine], found: Found) -> None:
+    left = {(row.provider, row.provider_id) for row in found.leases}
+    for machine in others:
+        now = "on its way back" if (machine.provider, machine.provider_id) in left else "returned"
+        say(("✓", "green"), f" adopted {machine.name} at {machine.provider} ({machine.provider_id}): {now}")
+
+
+async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:
+    """What there is; and again the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)
@@ -145,36 +155,23 @@ async def _reconcile(session: Session) -> Found:
         await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {(row.provider, row.provider_id) for row in holdings}
-    strangers = [
-        Holding(
-            name=one.name,
-            provider=one.provider,
-            provider_id=one.provider_id,
-            seen=one.status,
-            price_per_hour=one.price_per_hour,
-        )
-        for one in others
-        if (one.provider, one.provider_id) not in known
-    ]
-    return Found(leases=holdings, others=strangers, unreadable=unreadable)
+    strangers = [one for one in others if (one.provider, one.provider_id) not in known]
+    listed = [_holding(None, one, {}) for one in strangers]
+    return Found(leases=holdings, others=listed, unreadable=unreadable), strangers
 
 
-async def _adopt(session: Session, found: Found) -> Found:
+async def _adopt(session: Session, others: list[Machine]) -> tuple[Found, list[Machine]]:
     """Machines of others become leases of ours that must end; the engine sees to that."""
-    for row in found.others:
+    for machine in others:
         known = await store.list_leases(session.db)
         await store.save(
             session.db,
-            Lease(
-                name=store.own_name(row.name, row.provider_id, known),
-                run_id=row.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
-                provider=row.provider,
-                state="releasing",
-                provider_id=row.provider_id,
-                price_per_hour=row.price_per_hour,
-                created_at=time.time(),
-                note="adopted from another installation",
-                metered=account_of_place(row.provider) != row.provider,
+            leases.found(
+                machine.provider,
+                machine,
+                store.own_name(machine.name, machine.provider_id, known),
+                machine.name.partition("-")[2].partition("-")[2].rpartition("-")[0],
+                "adopted from another installation",
             ),
         )
     await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
@@ -203,7 +200,9 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
 
 
 def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> Holding:
+    """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
     run_id = lease.run_id if lease else ""
+    paid = lease or (leases.found(machine.provider, machine, machine.name, "", "") if machine else None)
     return Holding(
         name=lease.name if lease else machine.name if machine else "",
         provider=machine.provider if machine else lease.provider if lease else "",
@@ -213,5 +212,5 @@ def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, 
         run=run_names.get(run_id, run_id),
         endpoint=lease.endpoint_id if lease else "",
         price_per_hour=(machine.price_per_hour if machine else 0.0) or (lease.rate if lease else 0.0),
-        spent_usd=lease.spending(time.time()).total if lease else 0.0,
+        spent_usd=paid.spending(time.time()).total if paid else 0.0,
     )

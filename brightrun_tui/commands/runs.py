@@ -80,7 +80,8 @@ def show(run: RunArgument, as_json: JsonOption = False) -> None:
         table.add_row(Text(name, style="dim"), Text(value))
     page().print(table)
     if leases:
-        print_table(("lease", "state", "gpu", "quoted per hour", "per hour", "cost", "billed", "note"), _rented(leases))
+        columns = ("lease", "state", "gpu", "quoted per hour", "per hour", "cost", "billed", "note")
+        print_table(columns, _rented(leases), spare=("lease",))
 
 
 @app.command()
@@ -190,7 +191,7 @@ def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
             lease.name,
             "still billing" if lease.state == "releasing" and lease.provider_id else lease.state,
             lease.gpu,
-            money(lease.quoted_per_hour),
+            money(lease.quoted),
             money(lease.rate),
             f"${lease.spending(now).total:.4f}",
             "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}",

@@ -60,7 +60,7 @@ def money(amount: float | None) -> str:
     if not amount or amount >= 0.1:
         return f"${amount:,.2f}"
     if amount < 0.01:
-        return f"${amount:.4f}" if amount >= 0.00005 else f"${amount:.2g}"
+        return f"${amount:.{4 if amount >= 0.00005 else 1 - math.floor(math.log10(amount))}f}"
     digits = f"{amount:.4f}".rstrip("0")
     return f"${digits:0<4}"
 

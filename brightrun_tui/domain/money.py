@@ -143,6 +143,11 @@ class Lease(BaseModel):
     stretches: tuple[Stretch, ...] = ()
 
     @property
+    def quoted(self) -> float | None:
+        """US dollars an hour by its offer; None of a machine that was found, not rented: nobody knows its offer."""
+        return None if not self.quoted_per_hour and self.price_per_hour else self.quoted_per_hour
+
+    @property
     def costs(self) -> bool:
         """Whether it may ever have cost anything."""
         return bool(self.rate or self.metered)

@@ -181,14 +181,15 @@ async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> S
         account = await provider.check()
     finally:
         await provider.close()
-    facts = {"key": _last_four(secret)} if secret else {}
+    facts = {"this month": await asyncio.to_thread(_month, name, paths)}
     words = [f"signed in as {account.who}" if account.who else "the key works"]
     if account.balance_usd is not None:
         words.append(f"{humanize.money(account.balance_usd)} left")
         facts["balance"] = humanize.money(account.balance_usd)
     if account.spend_per_hour_usd is not None:
         facts["spends now"] = f"{humanize.money(account.spend_per_hour_usd)} an hour"
-    facts["this month"] = await asyncio.to_thread(_month, name, paths)
+    if secret:
+        facts["key"] = _last_four(secret)
     return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)
 
 

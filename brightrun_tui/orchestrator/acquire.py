@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import time
+from contextlib import suppress
 from dataclasses import replace
 
 from brightrun_tui.domain import humanize
@@ -19,7 +20,6 @@ from brightrun_tui.domain.errors import (
     MachineLiesError,
     NoCapacityError,
     ProviderDownError,
-    RejectedRequestError,
     UnclearError,
 )
 from brightrun_tui.domain.money import Lease, Offer
@@ -69,10 +69,11 @@ class Acquirer:
         for lease in await tenant.leases(self.db, open_only=True):
             if lease.state in ("intended", "unclear"):
                 say("looking for the machine that was being rented")
-                try:
-                    return await leases.adopt(self.db, self.provider, lease, self.timings)
-                except (UnclearError, RejectedRequestError):
-                    continue  # it does not show up, or costs more than was quoted: on its way back
+                with suppress(UnclearError):  # it does not show up: under watch from now on
+                    found = await leases.adopt(self.db, self.provider, lease, self.timings)
+                    if not await self._too_dear(found):
+                        return found
+                continue
             if lease.state == "live":
                 machine = await self.provider.inspect(lease.provider_id)
                 if machine is not None and not machine.interrupted:
@@ -182,7 +183,7 @@ class Acquirer:
             await self._wait_for_returns(say)
             say(f"renting {offer.hardware.gpu} at {humanize.money(offer.price_per_hour)}/h")
             try:
-                return await leases.rent(
+                lease = await leases.rent(
                     self.db,
                     self.provider,
                     self.tenant,
@@ -195,17 +196,23 @@ class Acquirer:
             except (NoCapacityError, UnclearError) as error:
                 refused = str(error)
                 kind = ErrorKind.MACHINE_BUSY if error.kind == ErrorKind.MACHINE_BUSY else kind
-            except RejectedRequestError as error:
-                if error.kind != ErrorKind.PRICE_CHANGED:
-                    raise
-                self._avoided.add(offer.id)
-                refused = str(error)
+                continue
+            refused = await self._too_dear(lease)
+            if not refused:
+                return lease
         raise NoCapacityError(
             f"none of {len(offers)} offers could be rented ({refused})",
             where=self.provider.name,
             fix="choose another GPU or provider, or try again later",
             kind=kind,
         )
+
+    async def _too_dear(self, lease: Lease) -> str:
+        """Let go of a machine that costs more than its offer; why, or empty where it does not."""
+        if dearer := leases.dearer_than_quoted(lease):
+            self._avoided.add(lease.offer_id)
+            await self.drop(lease, dearer)
+        return dearer
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
         """From a lease to a machine that lets us in, shows its GPUs and has its guard.

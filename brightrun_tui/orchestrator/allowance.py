@@ -78,6 +78,6 @@ def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> N
     """Those notices with one about how long it took, and what it cost, until the first step of a run on a rented machine."""
     if not run.step:
         return notices
-    minutes = max(1.0, (time.time() - run.created_at) / 60)
-    first = f"the first step came {minutes:.0f} min after the run was asked for; {humanize.money(now.spent)} were spent by then"
+    after = humanize.duration(time.time() - run.created_at)
+    first = f"the first step came {after} after the run was asked for; {humanize.money(now.spent)} were spent by then"
     return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")

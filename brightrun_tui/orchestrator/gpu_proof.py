@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 import time
+from collections.abc import Callable
 
 from pydantic import ValidationError
 
@@ -14,7 +15,7 @@ from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.hosts.ssh import SshHost
-from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.gpus import expected_flops
 
 CHECK = "gpu_check"
 WITH_OUR_CODE = 'PYTHONPATH="$0${PYTHONPATH:+:$PYTHONPATH}" exec "$@"'
@@ -27,11 +28,19 @@ ANSWER_LIMIT = 64 << 10
 MOST_SHOWN = 200
 
 
-async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll: float = 2.0) -> GpuCheck:
+async def prove_gpu(
+    host: SshHost,
+    start: tuple[str, str],
+    lease: Lease,
+    *,
+    poll: float = 2.0,
+    keep: Callable[[bytes], None] = lambda _piece: None,
+) -> GpuCheck:
     """Let the machine compute what training computes, with the very packages that will train.
 
     Args:
         start: the interpreter there, and its PYTHONPATH, as `environment.install` returns them.
+        keep: takes what the check printed there.
 
     Raises:
         HostError: the GPU is not fit to train on, or does not show it in time; such a machine is to be replaced.
@@ -42,7 +51,7 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
         "-m",
         "brightrun_tui.trainer.gpu_check",
         "--rate",
-        f"{peak_flops(lease.gpu):.0f}",
+        f"{expected_flops(lease.gpu):.0f}",
         "--memory",
         f"{lease.gpu_memory * FREE_SHARE:.0f}",
     ]
@@ -55,11 +64,9 @@ async def prove_gpu(host: SshHost, start: tuple[str, str], lease: Lease, *, poll
             await host.signal(CHECK, 9)
             raise _unfit("it does not answer", host)
         await asyncio.sleep(poll)
-    said = (
-        (await host.read(log, max(0, await host.size(log) - ANSWER_LIMIT), ANSWER_LIMIT))
-        .decode(errors="replace")
-        .strip()
-    )
+    printed = await host.read(log, max(0, await host.size(log) - ANSWER_LIMIT), ANSWER_LIMIT)
+    await asyncio.to_thread(keep, printed)
+    said = printed.decode(errors="replace").strip()
     last = said.splitlines()[-1] if said else "it said nothing"
     try:
         found = GpuCheck.model_validate_json(last)

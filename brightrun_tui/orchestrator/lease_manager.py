@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from contextlib import suppress
 
 from brightrun_tui.domain.errors import BrightrunError, MissingScopeError, StoreError, UsageError
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import Lease, LeaseChanges
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.spending import total
@@ -31,6 +30,7 @@ from brightrun_tui.store import leases as lease_store
 
 log = logging.getLogger(__name__)
 
+FOUND = "found by a sweep"
 BILL_DAYS = 30
 BILLS_A_SWEEP = 10
 
@@ -149,26 +149,16 @@ class LeaseManager:
             if machine.status == "gone" or (lease is not None and lease.state != "released"):
                 continue
             log.warning("sweep: %s has %s (%s), which nobody is using", name, machine.name, machine.provider_id)
-            orphan = lease or Lease(
-                name=lease_store.own_name(machine.name, machine.provider_id, known),
-                run_id=_run_of(machine.name, installation),
-                provider=name,
-                gpu=machine.gpu,
-                state="releasing",
-                created_at=min(machine.created_at or math.inf, time.time()),
-                metered=account_of_place(name) != name,
+            orphan = lease or leases.found(
+                name,
+                machine,
+                lease_store.own_name(machine.name, machine.provider_id, known),
+                _run_of(machine.name, installation),
+                FOUND,
             )
-            found.append(
-                await lease_store.save(
-                    self.db,
-                    orphan,
-                    state="releasing",
-                    provider_id=machine.provider_id,
-                    released_at=None,
-                    price_per_hour=machine.price_per_hour or orphan.price_per_hour,
-                    note="found by a sweep",
-                )
-            )
+            changes = LeaseChanges() if orphan.provider_id else leases.first_seen(orphan, machine)
+            changes |= LeaseChanges(state="releasing", released_at=None, note=FOUND)
+            found.append(await lease_store.save(self.db, orphan, **changes))
             known.append(found[-1])
         await self._ask_for_bills(name, known)
         return found

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from contextlib import suppress
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import (
-    BrightrunError,
-    DamagedRecordError,
-    RejectedRequestError,
-    StoreError,
-    UnclearError,
-    UsageError,
-)
+from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError, StoreError, UnclearError, UsageError
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
+from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.tenants import Tenant, all_leases
@@ -130,26 +125,45 @@ async def find(db: Database, provider: Provider, name: str) -> Machine | None:
 
 
 async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine) -> Lease:
-    lease = await leases.save(
-        db,
-        lease,
-        state="live",
-        provider_id=machine.provider_id,
-        price_per_hour=machine.price_per_hour,
-        created_at=within(machine.created_at, lease.created_at),
-        idle_per_hour=machine.billed_per_hour,
-        gpu_id=machine.gpu_id,
-    )
+    now = first_seen(lease, machine) | LeaseChanges(state="live", gpu_id=machine.gpu_id)
+    lease = await leases.save(db, lease, **now)
     log.info("lease %s: live as %s %s at $%.4f/h", lease.name, provider.name, lease.provider_id, lease.rate)
-    if dearer := dearer_than_quoted(lease):
-        await leases.save(db, lease, state="releasing", note=dearer, reason=dearer)
-        raise RejectedRequestError(
-            dearer,
-            where=provider.name,
-            fix="it is being returned; the next offer is tried",
-            kind=ErrorKind.PRICE_CHANGED,
-        )
     return lease
+
+
+def first_seen(lease: Lease, machine: Machine) -> LeaseChanges:
+    """What the machine of a lease says of itself when it is seen for the first time, whether it was rented now or found later.
+
+    What it cost until it ran is known of one that starts or runs. One that stands still may have run before: its full rate
+    counts from its creation, until its bill has come.
+    """
+    changes = LeaseChanges(
+        provider_id=machine.provider_id,
+        price_per_hour=machine.price_per_hour or lease.price_per_hour,
+        created_at=within(machine.created_at, lease.created_at),
+    )
+    if machine.status == "starting":
+        changes["idle_per_hour"] = machine.billed_per_hour
+    elif machine.running_since is not None:
+        changes["idle_per_hour"] = lease.storage_per_hour
+        changes["running_since"] = within(machine.running_since, changes["created_at"])
+    return changes
+
+
+def found(provider: str, machine: Machine, name: str, run_id: str, note: str) -> Lease:
+    """The lease of a machine that was found, not rented: nobody knows its offer. It is on its way back."""
+    began = min(machine.created_at or math.inf, time.time())
+    lease = Lease(
+        name=name,
+        run_id=run_id,
+        provider=provider,
+        gpu=machine.gpu,
+        state="releasing",
+        created_at=began,
+        note=note,
+        metered=account_of_place(provider) != provider,
+    )
+    return lease.model_copy(update=dict(first_seen(lease, machine)))
 
 
 def within(moment: float | None, asked_at: float) -> float:
@@ -272,13 +286,7 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
             machine = await find(db, provider, lease.name)
             if machine is not None:
                 log.warning("lease %s: showed up late; returning it", lease.name)
-                lease = await leases.save(
-                    db,
-                    lease,
-                    provider_id=machine.provider_id,
-                    price_per_hour=machine.price_per_hour,
-                    created_at=within(machine.created_at, lease.created_at),
-                )
+                lease = await leases.save(db, lease, **first_seen(lease, machine))
                 return await give_back(db, provider, lease, timings)
             if time.time() - lease.created_at > timings.unclear_seconds:
                 return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")

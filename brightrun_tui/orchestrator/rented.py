@@ -87,20 +87,22 @@ class RentedMachine:
 
     async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
+        setup_log = SetupLog(Path(run.directory), lease)
         self._start = await install(
             self.host,
             self.paths.cache / "machines",
             say,
             python=self.timings.remote_python,
             objective=run.spec.settings.training.objective,
-            keep=SetupLog(Path(run.directory), lease).take,
+            keep=setup_log.take,
         )
         rented = lease.gpu and self.provider.guard_options(time.time()) is not None
         if (
             rented and not (await self.host.status(WORKER)).running
         ):  # one at work has the memory, and has proven the rest
             say("trying the GPU")
-            await prove_gpu(self.host, self._start, lease, poll=min(2.0, self.timings.lease_poll_seconds))
+            poll = min(2.0, self.timings.lease_poll_seconds)
+            await prove_gpu(self.host, self._start, lease, poll=poll, keep=setup_log.take)
         await self.mirror.send(self.host, run.spec, say)
 
     async def start(self) -> None:

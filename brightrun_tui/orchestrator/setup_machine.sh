@@ -8,6 +8,11 @@ home="$HOME/.brightrun"; stamp="$home/env.$1"; given="$2"; shift 2; needed="$*"
 check='import sys, torch
 from importlib.metadata import version
 for name in sys.argv[1:]: version(name)'
+keep_torch='import re, sys
+from importlib.metadata import requires, version
+kept = {"torch"} | {re.match(r"[A-Za-z0-9._-]+", one)[0].lower() for one in requires("torch") or ()}
+sys.stdout.writelines(line for line in sys.stdin if line.partition("==")[0].lower() not in kept)
+print("torch==" + version("torch"))'
 good() { [ -n "$1" ] && "$1" -c "$check" $needed >/dev/null 2>&1; }
 if [ -s "$stamp" ] && good "$(cat "$stamp")"; then echo "packages are ready"; exit 0; fi
 if good "$given"; then echo "$given" > "$stamp"; echo "packages are ready"; exit 0; fi
@@ -35,27 +40,35 @@ done
 [ -n "$base" ] || { echo "no Python 3.11 or newer on this machine; choose another image"; exit 3; }
 echo "making the environment"
 "$base" -m venv --system-site-packages "$home/env" || { echo "python venv is missing in this image"; exit 4; }
-python="$home/env/bin/python"; pins="$home/constraints.txt"; source=""
+python="$home/env/bin/python"; pins="$home/constraints.txt"
+
+# uv is several times faster with 3 GB of wheels; it does not see packages of an image, so it is not a help where those are used.
+fetch() {
+  if [ -z "$theirs" ] && command -v uv >/dev/null 2>&1; then
+    uv pip install --python "$python" "$@"
+  else
+    "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off "$@"
+  fi || { echo "the training packages could not be installed"; exit 5; }
+}
+
 if [ -n "$theirs" ]; then
   # an environment made from another one does not see its packages by itself
   "$theirs" -c 'import os, torch; print(os.path.dirname(os.path.dirname(torch.__file__)))' \
     > "$("$python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/image.pth"
-  grep -v '^torch==' "$pins" > "$pins.own"
-  pins="$pins.own"
   echo "using the image's torch ($base)"
 elif [ -n "$build" ]; then
-  source="--extra-index-url https://download.pytorch.org/whl/$build"
+  # Not every torch is built for every CUDA, and PyPI's is built for the newest one: of this CUDA's own index alone, the newest
+  # that is there.
   echo "installing torch for CUDA $cuda ($build)"
+  fetch --index-url "https://download.pytorch.org/whl/$build" "torch>=2.8,<=$(sed -n 's/^torch==//p' "$pins")"
+fi
+if [ -n "$theirs$build" ]; then
+  # that torch stays, and so does what it needs: with our pins of these another one would have to come in its place
+  "$python" -c "$keep_torch" < "$pins" > "$pins.own" || { echo "torch is not there"; exit 5; }
+  pins="$pins.own"
 fi
 echo "installing the training packages"
-if [ -z "$theirs" ] && command -v uv >/dev/null 2>&1; then
-  # uv is several times faster with 3 GB of wheels; it does not see packages of an image, so it is not a help where those are used
-  uv pip install --python "$python" --index-strategy unsafe-best-match $source -c "$pins" -r "$home/requirements.txt" \
-    || { echo "the training packages could not be installed"; exit 5; }
-else
-  "$python" -m pip install --disable-pip-version-check --no-input --progress-bar off $source \
-    -c "$pins" -r "$home/requirements.txt" || { echo "the training packages could not be installed"; exit 5; }
-fi
+fetch -c "$pins" -r "$home/requirements.txt"
 good "$python" || { "$python" -c "$check" $needed; exit 6; }
 echo "$python" > "$stamp"
 echo "packages are ready"

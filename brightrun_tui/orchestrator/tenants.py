@@ -280,7 +280,7 @@ def given_up_words(lease: Lease, why: str, now: float) -> str:
     """Which machine it was, how long it was had, what it cost, and why it was given up."""
     return (
         f"({lease.gpu} at {humanize.money(lease.rate)} an hour) was given up after "
-        f"{max(1.0, (now - lease.created_at) / 60):.0f} min and {humanize.money(lease.spending(now).total)}: {why}"
+        f"{humanize.duration(now - lease.created_at)} and {humanize.money(lease.spending(now).total)}: {why}"
     )
 
 

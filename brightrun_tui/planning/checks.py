@@ -304,7 +304,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
                 UsageError(
                     f"a {title} must be a number, and more than nothing",
                     where=title,
-                    fix="leave it out for no limit",
+                    fix="give a number above 0, or leave it out for no limit",
                     kind=ErrorKind.BAD_LIMIT,
                 ),
             )

@@ -21,6 +21,8 @@ FIELDS = {
     "name": ("name", "--name"),
 }
 """Field of the draft → what people call it, and its option."""
+OPTIONS = {"machine.gpus": "--gpus"}
+"""Settings that have an option of their own."""
 
 
 def words(before: Plan, after: Plan, change: Change) -> str:
@@ -71,7 +73,7 @@ def effect(before: Plan, after: Plan) -> str:
 def option(change: Change) -> str:
     """The change as options of the command line; where an option is to be left out, that is said."""
     said = [
-        f"--set {key}={quote(_value(value))}" if value is not None else f"without --set {key}"
+        f"--set {key}={quote(_value(value))}" if value is not None else f"without {OPTIONS.get(key, f'--set {key}')}"
         for key, value in change.overrides.items()
     ]
     for name, value in change.fields.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 GIB = 1024**3
@@ -54,6 +55,7 @@ GPUS: tuple[Gpu, ...] = tuple(
 )
 """More particular names stand before those they contain."""
 
+_LESS = re.compile(r"\bMIG\b|laptop|max-q|mobile", re.IGNORECASE)
 UNKNOWN_FLOPS = 60 * TERA
 """Assumed of a GPU that the table does not know: a slow one."""
 
@@ -68,6 +70,13 @@ def peak_flops(name: str) -> float:
     """FLOP/s of a GPU by name; a cautious guess for one that is not in the table."""
     gpu = find_gpu(name)
     return gpu.flops if gpu else UNKNOWN_FLOPS
+
+
+def expected_flops(name: str) -> float:
+    """FLOP/s that a card of that name must come near; 0 where nothing can be expected of it: the table does not know it, or it
+    is a part of one, or one of a laptop, which have the name of a faster one."""
+    gpu = find_gpu(name)
+    return gpu.flops if gpu and not _LESS.search(name) else 0.0
 
 
 def _words(name: str) -> str:

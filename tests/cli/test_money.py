@@ -59,6 +59,25 @@ def test_a_run_over_its_budget_is_refused_with_exit_code_3(
     assert brightrun.processes() == []
 
 
+@pytest.mark.parametrize(("option", "amount"), [("--budget", "0"), ("--max-hours", "0")])
+def test_a_limit_of_nothing_is_refused_with_two_ways_on(
+    brightrun: CommandLine, clouds: CloudServer, data: Path, option: str, amount: str
+) -> None:
+    """What can be done is said once, and which of it is the smallest change."""
+    words = ("train", data, "--base", "Qwen/Qwen2.5-7B-Instruct", "--provider", "vast", option, amount)
+    done = brightrun(*words, "--yes", "--json", **clouds.environment)
+    assert (done.code, done.error["kind"]) == (2, "bad_limit")
+    assert done.error["fix"] == (
+        f"give a number above 0, or leave it out for no limit; the smallest change: without {option}"
+    )
+
+
+def test_costs_of_nothing_have_a_heading(brightrun: CommandLine) -> None:
+    """What reads the CSV finds its columns in a month without a machine, too."""
+    assert brightrun("costs", "--csv").out.startswith("run,endpoint,name,project,")
+    assert brightrun("costs", "--by", "month", "--csv").out == "of,machines,seconds,observed_usd,billed_usd,total_usd\n"
+
+
 def test_nothing_is_spent_unasked(brightrun: CommandLine, clouds: CloudServer, data: Path) -> None:
     """A script that forgot --yes is refused; it does not rent."""
     done = brightrun("train", data, "--provider", "vast", "--json", **clouds.environment)
@@ -71,6 +90,10 @@ def test_an_estimate_has_a_price(brightrun: CommandLine, clouds: CloudServer, da
     estimate = brightrun("estimate", data, "--provider", "vast", "--json", **clouds.environment).document["estimate"]
     assert 0 < estimate["cost_usd"] <= estimate["cost_usd_high"]
     assert estimate["price_per_hour"] > 0
+    assert (
+        "renting: machine, packages, base model"
+        in brightrun("estimate", data, "--provider", "vast", **clouds.environment).out
+    )
 
 
 def test_offers_are_cheapest_first_and_sold_out_is_exit_code_5(
@@ -115,7 +138,7 @@ def test_reconcile_finds_a_machine_our_books_do_not_know(
     done = brightrun("--read-only", "reconcile", "--json", **clouds.environment)
     assert done.code == 0, done.out
     assert [(row["name"], row["state"]) for row in done.document["leases"]] == [(f"br-{installation}-lostrun-1", "")]
-    assert done.document["leases"][0]["price_per_hour"] > 0
+    assert done.document["leases"][0]["price_per_hour"] > 0 and done.document["leases"][0]["spent_usd"] > 0
     assert [row["name"] for row in done.document["others"]] == ["br-99999999-otherrun-1"]
 
 
@@ -135,9 +158,15 @@ def test_machines_of_another_installation_are_listed_left_alone_and_returned_whe
     assert "Not from this installation" in brightrun("reconcile", **quick).err
     assert (done := brightrun("reconcile", "--adopt", "--json", **quick)).error["kind"] == "not_confirmed", done.out
     assert len(clouds.vast.alive()) == 2
-    assert brightrun("reconcile", "--adopt", "--yes", "--json", **quick).code == 0
+    done = brightrun("reconcile", "--adopt", "--yes", **quick)
+    assert done.code == 0 and done.err.count("✓ adopted br-99999999-otherrun-1 at vast (") == 2, done.err
     wait_until(lambda: not clouds.vast.alive(), "both machines are returned")
     assert stranger.alive and not stranger.touched
+    machines = brightrun("costs", "--json", **quick).document["machines"]
+    assert [(one["quoted_per_hour"], one["gpu"] != "", one["total_usd"] > 0) for one in machines] == [
+        (None, True, True)
+    ] * 2
+    assert [row.split("\t")[5] for row in brightrun("costs", **quick).out.splitlines()] == ["quoted per hour", "–", "–"]
 
 
 def test_the_installations_id_outlives_its_database(brightrun: CommandLine) -> None:
@@ -224,6 +253,8 @@ def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLi
     said = brightrun("engine", "status").out
     assert "not running" in said and "RTX 4090 at vast (77), $0.36 an hour" in said and "brightrun engine start" in said
     assert brightrun("engine", "status", "--json").document["machines"] == ["br-0a1b2c3d-r-1"]
+    (check,) = [one for one in brightrun("doctor", "--json").document["checks"] if one["name"] == "engine"]
+    assert check["state"] == "warning" and "RTX 4090 at vast (77), $0.36 an hour" in check["what"]
 
 
 async def left_alone(home: Path) -> None:

@@ -151,6 +151,9 @@ def test_a_rented_gpu_that_is_not_fit_gets_no_data_and_is_replaced(
     first, second = machines(clouds.vast)
     assert first.offer["machine_id"] != second.offer["machine_id"]
     assert any("wrong by 40.0%" in notice.message for notice in run.notices)
+    assert '"faults":["a matrix product is wrong by 40.0%"]' in home.command("runs", "logs", run.id).stdout.replace(
+        '": ', '":'
+    ), "what the check printed there is home, too"
 
 
 @pytest.mark.slow

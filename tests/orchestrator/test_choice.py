@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,6 +121,33 @@ async def test_a_rate_that_changes_counts_from_then_on_and_the_first_one_from_th
     spending = lease.spending(began + 2 * HOUR)
     assert [spending.machine, spending.storage] == pytest.approx([1.02, 0.2])
     assert lease.rate == 0.8 and (await lease_store.list_leases(db))[0].price_per_hour == 0.8
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected"),
+    [
+        ({"status": "starting", "billed_per_hour": 0.1}, 0.2),
+        ({"status": "running", "billed_per_hour": 1.0, "running_since": HOUR}, 1.1),
+        ({"status": "running"}, 2.0),
+        ({"status": "stopped", "billed_per_hour": 0.1}, 2.0),
+    ],
+)
+async def test_a_machine_that_shows_up_late_costs_what_any_does_until_it_runs(
+    seen: dict[str, Any], expected: float
+) -> None:
+    """Vast charges the disk until the GPU runs. One that stands still may have run before: nothing is taken to be cheap."""
+    machine = Machine(provider="p", provider_id="m", price_per_hour=1.0, created_at=0.0, **seen)
+    lost = lease_of(state="releasing", provider_id="", quoted_per_hour=1.0, storage_per_hour=0.1)
+    found = lost.model_copy(update=dict(leases.first_seen(lost, machine)))
+    assert found.spending(2 * HOUR).total == pytest.approx(expected)
+
+
+def test_of_a_machine_that_was_found_nobody_knows_the_offer() -> None:
+    """Neither free nor dear: it was not quoted. One of one's own costs nothing, and that is known."""
+    machine = Machine(provider="p", provider_id="m", gpu="G", price_per_hour=1.0, created_at=1.0)
+    lost = leases.found("p", machine, "br-x-r-1", "r", "found")
+    assert (lost.quoted, lost.gpu, lost.created_at, lost.state) == (None, "G", 1.0, "releasing")
+    assert lease_of().quoted == 0.0 and lease_of(quoted_per_hour=2.0, price_per_hour=2.1).quoted == 2.0
 
 
 def test_a_bill_takes_the_place_of_what_was_counted_once_it_has_come_in_whole() -> None:

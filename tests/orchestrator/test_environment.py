@@ -31,10 +31,11 @@ import brightrun_tui.trainer.__main__
     assert done.returncode == 0, done.stderr
 
 
-def prepared(home: Path, driver: str, *, pip: bool = True) -> tuple[int, str]:
+def prepared(home: Path, driver: str, *, pip: bool = True, uv: str = "") -> tuple[int, str]:
     """Exit code and output of the setup on a machine without network, whose driver runs that CUDA; the image's Python is ours.
 
-    Without ``pip`` the environment that is made has none, which takes a tenth of the time. No other Python there has torch.
+    Without ``pip`` the environment that is made has none, which takes a tenth of the time. ``uv``: what the image's uv does.
+    No other Python there has torch.
     """
     binaries = home / "bin"
     ours = str(Path(sys.executable).parent)
@@ -42,12 +43,13 @@ def prepared(home: Path, driver: str, *, pip: bool = True) -> tuple[int, str]:
     bare = "" if pip else '[ "$2" = venv ] && shift 2 && set -- -m venv --without-pip "$@"\n'
     binaries.mkdir()
     (home / ".brightrun").mkdir()
-    (home / ".brightrun" / "constraints.txt").write_text("torch==0.0\n")
+    (home / ".brightrun" / "constraints.txt").write_text("torch==9.9\nsetuptools==99.9\nnumpy==9.9\n")
     (home / ".brightrun" / "requirements.txt").write_text("brightrun-needs-this-too\n")
     scripts = {
         "image": f'[ "$1" = -c ] && case "$*" in *peft*) exit 1;; esac\n{bare}exec {sys.executable} "$@"',
         "nvidia-smi": f"echo '| Driver Version: 1  CUDA Version: {driver}  |'" if driver else "exit 9",
     }
+    scripts |= {"uv": uv} if uv else {}
     for name, text in scripts.items():
         (binaries / name).write_text(f"#!/bin/sh\n{text}\n")
         (binaries / name).chmod(0o755)
@@ -83,6 +85,25 @@ def test_a_torch_that_cannot_use_the_driver_is_replaced_by_a_build_that_can(
     assert said in output and code == 5, "there is no network"
 
 
+UV = """echo "$@" >> asked
+case "$*" in *torch?=*) ;; *) exit 0;; esac
+there=$("$4" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/torch-2.11.0+cu128.dist-info
+mkdir "$there"
+printf 'Name: torch\nVersion: 2.11.0+cu128\nRequires-Dist: setuptools<82; python_version >= "3.12"\n' > "$there/METADATA"
+"""
+"""An installer that finds a torch which is older than ours."""
+
+
+def test_torch_comes_from_the_index_of_its_cuda_alone_and_stays(tmp_path: Path) -> None:
+    """No torch after 2.11 is built for CUDA 12.8: with others to choose from, an installer would take one for a newer CUDA."""
+    code, output = prepared(tmp_path, "12.8", pip=False, uv=UV)
+    torch, others = (tmp_path / "asked").read_text().splitlines()
+    assert code == 6 and "torch for CUDA 12.8 (cu128)" in output, "nothing else was installed"
+    assert torch.endswith("--index-url https://download.pytorch.org/whl/cu128 torch>=2.8,<=9.9")
+    assert "-r" in others.split() and "index" not in others
+    assert (tmp_path / ".brightrun/constraints.txt.own").read_text() == "numpy==9.9\ntorch==2.11.0+cu128\n"
+
+
 def test_a_torch_that_fits_is_used_where_it_lies(tmp_path: Path) -> None:
     """Nothing of 3 GB is fetched: the environment sees the image's torch, though it was made from another environment."""
     code, output = prepared(tmp_path, "")
@@ -93,7 +114,7 @@ def test_a_torch_that_fits_is_used_where_it_lies(tmp_path: Path) -> None:
         text=True,
     )
     assert seen.returncode == 0, seen.stderr
-    assert "torch" not in (tmp_path / ".brightrun/constraints.txt.own").read_text()
+    assert f"torch=={seen.stdout.strip()}" in (tmp_path / ".brightrun/constraints.txt.own").read_text().splitlines()
 
 
 def test_a_driver_that_no_torch_of_ours_runs_with_is_said_so(tmp_path: Path) -> None:

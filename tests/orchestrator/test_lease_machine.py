@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -289,6 +290,18 @@ def test_a_machine_that_turns_out_dearer_after_an_unclear_answer_is_returned_as_
     machine.teardown()
 
 
+@pytest.mark.parametrize("answer", ["clear", "unclear"])
+def test_a_machine_that_is_dearer_than_its_offer_is_told_of_as_any_that_is_given_up(answer: str) -> None:
+    """A run whose first machine cost three times its price says so, whichever call it was that told the price."""
+    machine = LeaseMachine()
+    machine.cloud.faults.update({"price_jump": 1} | ({"create_unclear": 1} if answer == "unclear" else {}))
+    machine.take()
+    (told,) = [notice.message for notice in machine.do(runs.get(machine.db, "r")).notices]
+    assert told.startswith("machine 1 (G at $1.20 an hour) was given up after ")
+    assert told.endswith(": the machine costs $1.20 an hour, quoted were $0.40")
+    machine.teardown()
+
+
 def test_a_second_machine_of_the_same_name_is_returned_while_the_first_one_works() -> None:
     """A provider that lists two machines for one lease, or made two of one request: one is used, the other one is on record as
     itself and goes back at once; the first lease keeps its machine, its price and its costs."""
@@ -352,7 +365,7 @@ def test_a_run_says_of_each_machine_that_was_replaced_why_after_how_long_and_at_
         machine.machine_is_no_good()
     told = [notice.message for notice in machine.do(runs.get(machine.db, "r")).notices]
     for number, message in enumerate(told, 1):
-        assert message.startswith(f"machine {number} (G at $0.40 an hour) was given up after 7 min and $0.0")
+        assert message.startswith(f"machine {number} (G at $0.40 an hour) was given up after 6 min 40 s and $0.0")
         assert message.endswith(": no good")
     assert len(told) == 2
     machine.teardown()

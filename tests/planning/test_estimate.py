@@ -20,7 +20,7 @@ from brightrun_tui.planning.bases import catalogue, describe_base
 from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.learning import Measured
-from brightrun_tui.providers.gpus import GPUS, find_gpu
+from brightrun_tui.providers.gpus import GPUS, expected_flops, find_gpu
 from tests.planning.tiny_model import write_model
 
 GIB = 1024**3
@@ -52,6 +52,23 @@ def gpu(name: str) -> Hardware:
     return Hardware(
         device="cuda", gpu=card.name, gpu_count=1, gpu_memory=card.memory, memory=64 * GIB, flops=card.flops, cores=8
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "teraflops"),
+    [
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("RTX 4090", 165),
+        ("NVIDIA H100 80GB HBM3 MIG 1g.10gb", 0),
+        ("NVIDIA GeForce RTX 4090 Laptop GPU", 0),
+        ("Quadro RTX 5000 with Max-Q Design", 0),
+        ("RTX 4060", 0),
+        ("", 0),
+    ],
+)
+def test_nothing_is_expected_of_a_card_that_nobody_knows(name: str, teraflops: float) -> None:
+    """A guess is good enough for an estimate; a sound card that is slower than the guess is no bad one."""
+    assert expected_flops(name) == teraflops * 1e12
 
 
 def report(records: int = 1000, characters: int = 2000) -> DatasetReport:

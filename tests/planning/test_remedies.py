@@ -12,8 +12,10 @@ from brightrun_tui.domain.errors import NoCapacityError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.levers import Change
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedies import Remedy, changed, find_remedies
+from brightrun_tui.planning.remedy_words import option
 from tests.planning.test_plan import GPU
 from tests.planning.tiny_model import write_model
 
@@ -125,3 +127,8 @@ def test_a_gpu_that_nobody_rents_out_gives_way_to_any_but_not_while_it_is_asked_
     refusal = NoCapacityError("no machine is for rent now", kind=ErrorKind.NO_CAPACITY)
     (remedy,) = find_remedies(make_plan(draft, paths, refusal=refusal), paths, refusal=refusal)
     assert remedy.fields == {"gpu": ""} and remedy.option == "without --gpu"
+
+
+def test_what_is_to_be_left_out_is_called_as_it_was_given() -> None:
+    assert option(Change({"machine.gpus": None})) == "without --gpus"
+    assert option(Change({"lora.r": None}, {"budget_usd": None})) == "without --set lora.r without --budget"

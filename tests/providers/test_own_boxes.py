@@ -21,6 +21,7 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.slots import GpuRequest, assign
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
+from brightrun_tui.orchestrator import admission as admission_module
 from brightrun_tui.orchestrator.admission import Admission
 from brightrun_tui.providers.base import Need, Provider
 from brightrun_tui.providers.box import SshBox, SshBoxes
@@ -110,6 +111,23 @@ async def test_a_run_in_the_queue_waits_for_a_box_and_says_for_what(server: Clou
         assert "busy with run support-bot" in (await admission.elsewhere(only, [], {"aaaa": "support-bot"})).waits_for
     finally:
         await admission.close()
+
+
+@pytest.mark.parametrize(("slots", "granted"), [(0, [True, False, False]), (2, [True, True, False])])
+async def test_as_many_runs_begin_here_as_there_are_places(
+    monkeypatch: pytest.MonkeyPatch, slots: int, granted: list[bool]
+) -> None:
+    """A machine without a GPU takes one, or as many as `[engine] local_slots` says; who waits is told for whom."""
+    monkeypatch.setattr(admission_module, "usable_cards", lambda: ())
+
+    async def opened(name: str) -> Provider:
+        raise AssertionError(f"{name} is not asked")
+
+    admission = Admission(slots, opened)
+    at_work = [a_run("a"), a_run("b")]
+    seats = [await admission.here(GpuRequest(), at_work[:count]) for count in range(3)]
+    assert [seat.granted for seat in seats] == granted
+    assert "a" in seats[2].waits_for and "at work" in seats[2].waits_for
 
 
 async def until_granted(admission: Admission, run: Run, starting: list[Run]) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import pytest
 import torch
 
+from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.trainer.gpu_check import check_gpu, main
-from brightrun_tui.trainer.model.loading import choose_machine
+from brightrun_tui.trainer import gpu_check
+from brightrun_tui.trainer.gpu_check import check_gpu, main, require_fit
+from brightrun_tui.trainer.model.loading import Machine, choose_machine
 
 MACHINE = choose_machine(QuantisationSettings())
 
@@ -61,3 +64,24 @@ def test_a_machine_whose_gpu_torch_cannot_see_is_told_apart_from_one_that_is_fit
     found = GpuCheck.model_validate_json(capsys.readouterr().out)
     assert found.device == "cpu"
     assert len(found.faults) == 1 and "sees no GPU" in found.faults[0]
+
+
+@pytest.mark.parametrize("method", ["nf4", "none"])
+def test_no_worker_begins_on_a_gpu_that_computes_wrongly(
+    monkeypatch: pytest.MonkeyPatch, method: Literal["nf4", "none"]
+) -> None:
+    """Its arithmetic is looked at on every CUDA machine, rented or not; 4-bit weights only where the run has them."""
+    asked: list[bool] = []
+
+    def look(_machine: Machine, *, four_bit: bool) -> GpuCheck:
+        asked.append(four_bit)
+        return GpuCheck(device="G", compute="bfloat16", faults=("a matrix product is wrong by 40.0%",))
+
+    monkeypatch.setattr(gpu_check, "check_gpu", look)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _device: "G")
+    settings = QuantisationSettings(method=method)
+    require_fit(MACHINE, settings)
+    assert asked == [], "the arithmetic of a CPU is not doubted"
+    with pytest.raises(GpuError, match="not fit to train on: a matrix product is wrong"):
+        require_fit(replace(MACHINE, device=torch.device("cuda")), settings)
+    assert asked == [method == "nf4"]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
+
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import models, open_database, requests, runs
+from brightrun_tui.store import leases, models, open_database, requests, runs
 from brightrun_tui.tui.actions import ACTIONS
 from tests.tui.conftest import SCREENS, Opened
 
@@ -41,3 +46,22 @@ async def test_the_start_button_is_refused_too(paths: Paths, opened: Opened) -> 
         await driver.pilot.click("#start")
         await driver.until(lambda: "read-only" in driver.toasts())
         assert len(driver.app.screen_stack) == 1
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+async def test_what_is_paid_is_seen_in_a_small_terminal(seeded: Paths, opened: Opened, read_only: bool) -> None:
+    """Also beside the word that nothing can be changed, which takes the room of half of it."""
+    lease = Lease(
+        name="br-x-r-1",
+        run_id="r",
+        provider="vast",
+        state="live",
+        provider_id="7",
+        price_per_hour=0.056,
+        created_at=time.time(),
+    )
+    async with open_database(seeded.database) as db:
+        await leases.save(db, lease)
+    async with opened(seeded, (80, 24), read_only=read_only) as driver:
+        await driver.sees("4 Registry")
+        assert driver.text().splitlines()[0].rstrip().endswith("/h")

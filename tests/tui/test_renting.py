@@ -62,6 +62,31 @@ async def test_the_price_is_known_and_agreed_before_anything_is_rented(
         await driver.sees("✗ budget", "✗ not yet")
 
 
+async def test_what_the_month_has_cost_is_seen_in_a_small_terminal(
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer
+) -> None:
+    """A card that has room for two facts shows this one; a wide header has it on every screen."""
+    async with open_database(paths.database) as db:
+        await leases.save(
+            db,
+            Lease(
+                name="br-0a1b2c3d-r-1",
+                run_id="r",
+                provider="vast",
+                state="released",
+                provider_id="77",
+                price_per_hour=3600.0,
+                created_at=time.time() - 1.0,
+                released_at=time.time(),
+            ),
+        )
+    async with opened(paths, (80, 24)) as driver:
+        await driver.press("1")
+        driver.one("#card-vast").focus()
+        await driver.press("t")
+        await driver.sees("this month  $1.00 by your runs")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_machines_of_every_service_are_compared_by_what_this_run_would_cost(
     paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]

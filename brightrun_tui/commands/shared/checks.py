@@ -25,7 +25,7 @@ from brightrun_tui.integrations.keyring_client import find_backend
 from brightrun_tui.integrations.packages import install_command
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import environment_without_secrets, python
-from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.gpus import expected_flops
 from brightrun_tui.providers.local import hardware
 from brightrun_tui.resources import resource
 
@@ -268,7 +268,8 @@ async def _prove_gpu(paths: Paths) -> Check:
     here = await asyncio.to_thread(hardware, paths.data)
     if not here.gpu_count:
         return Check("gpu proof", "off", "there is no GPU here")
-    said = await _probe("brightrun_tui.trainer.gpu_check", PROBE_SECONDS, "-m", "--rate", f"{peak_flops(here.gpu):.0f}")
+    rate = f"{expected_flops(here.gpu):.0f}"
+    said = await _probe("brightrun_tui.trainer.gpu_check", PROBE_SECONDS, "-m", "--rate", rate)
     try:
         found = GpuCheck.model_validate_json(said)
     except ValidationError:

@@ -71,20 +71,17 @@ def print_json(document: Any) -> None:
     print(plain_json(json.dumps(document, ensure_ascii=False, default=_plain, indent=indent)), flush=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A table on a terminal; elsewhere tab-separated values with a header line, nothing cut short."""
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()) -> None:
+    """A table on a terminal, without some of the ``spare`` columns where it is narrow; elsewhere tab-separated values with a
+    header line. Nothing is cut short."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             print("\t".join(map(one_line, row)))
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from brightrun_tui.commands.shared.tables import fitting_table
 
-    table = Table(*columns, box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for row in rows:
-        table.add_row(*(Text(one_line(cell)) for cell in row))
-    page().print(table)
+    out = page()
+    out.print(fitting_table(columns, [[one_line(cell) for cell in row] for row in rows], out.width, spare))
 
 
 def confirm(yes: bool, question: str) -> None:

@@ -36,7 +36,7 @@ def print_preflight(out: Console, plan: Plan) -> None:
 
 
 def refuse(out: Console, plan: Plan, remedies: Sequence[Remedy]) -> None:
-    """Raise the plan's first problem, if it has one, with the smallest change that mends it as its fix; of other checks that
+    """Raise the plan's first problem, if it has one, with the smallest change that mends it behind its fix; of other checks that
     failed the change is printed.
     """
     problem = plan.first_problem
@@ -47,7 +47,7 @@ def refuse(out: Console, plan: Plan, remedies: Sequence[Remedy]) -> None:
         effect = f" ({remedy.effect})" if remedy.effect else ""
         if remedy.check == first:
             problem = copy(problem)
-            problem.fix = f"{remedy.option}{effect} is the smallest change; else: {problem.fix}"
+            problem.fix = f"{problem.fix}; the smallest change: {remedy.option}{effect}"
         else:
             out.print(Text.assemble(("→ ", "bold"), f"{remedy.check}: ", (remedy.option, "bold"), (effect, "dim")))
     raise problem
@@ -70,6 +70,10 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     table.add_row(
         "time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)")
     )
+    if estimate.setup_seconds:
+        table.add_row(
+            "", Text(f"{duration(estimate.setup_seconds):>12}  renting: machine, packages, base model", style="dim")
+        )
     for name in PARTS:
         if seconds := getattr(estimate.parts, name):
             table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))

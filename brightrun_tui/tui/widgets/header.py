@@ -82,6 +82,11 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool
     running = next(iter(run_text.how_many(snapshot.runs)), "").replace("running", "▶" if short else "running")
     if snapshot.trouble:
         parts += [("! store not readable ", "bold $error")]
+    if read_only and short:  # there is no room for more, and what is paid matters most
+        price = (f"{humanize.money(cost)}/h", "bold $accent")
+        return Content.assemble(
+            *parts, ("● ", "$success") if engine.running and not engine.stale else ("○ ", "$warning"), price
+        )
     if engine.stale:
         parts += [("! engine stuck", "bold $error")]
     elif engine.running:
