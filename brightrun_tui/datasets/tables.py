@@ -182,8 +182,11 @@ def _size(values: Any) -> int:
         return size + (compute.sum(compute.binary_length(values)).as_py() or 0)
     if types.is_struct(kind):
         return size + sum(map(_size, values.flatten()))
-    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind) or types.is_map(kind):
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
         return size + _size(values.flatten())
+    if types.is_map(kind):
+        start, end = values.offsets[0].as_py(), values.offsets[-1].as_py()
+        return size + sum(_size(part.slice(start, end - start)) for part in (values.keys, values.items))
     return size
 
 

@@ -14,6 +14,7 @@ import zstandard
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.cells import shown
+from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.reading import first_rows
 from brightrun_tui.datasets.source import inspect_file
 from brightrun_tui.datasets.tables import header_names
@@ -207,3 +208,21 @@ def test_the_names_of_very_many_columns_are_told_apart(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("prompt,completion\n")
     names = [f"c{number}" for number in range(500_000)]
     assert header_names(inspect_file(tmp_path / "a.csv"), 1, names) == names
+
+
+def test_of_very_many_columns_question_and_answer_are_guessed_soon() -> None:
+    """Every pair was weighed: for twenty thousand columns that took hours."""
+    rows = [{f"c{column}": f"text {column} {row}" for column in range(20_000)} for row in range(2)]
+    for number, row in enumerate(rows):
+        row |= {"my question": f"How many is {number}?", "my answer": f"It is {number}, or a few more."}
+    assert guess_columns(rows) == ("my question", "my answer")
+
+
+def test_a_map_in_a_parquet_file_is_measured_and_not_damaged(tmp_path: Path) -> None:
+    arrays, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    kind = arrays.map_(arrays.string(), arrays.string())
+    turns = arrays.array([[("a", "b")], [], None, [("c", "d"), ("e", "f")]], kind)
+    texts = [f"text {number}" for number in range(4)]
+    table = arrays.table({"prompt": texts, "completion": texts, "more": turns})
+    parquet.write_table(table, tmp_path / "a.parquet")
+    assert datasets.check(tmp_path / "a.parquet").usable == 4
