@@ -73,9 +73,10 @@ def _write_log(error: Exception, arguments: list[str]) -> Path:
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
     # a name that others can foretell in a directory of everybody may be theirs already
-    for place in (lambda: get_paths().logs, lambda: Path(tempfile.mkdtemp(prefix="brightrun-"))):
+    for of_everybody in (False, True):
         try:
-            path = place() / name
+            directory = Path(tempfile.mkdtemp(prefix="brightrun-")) if of_everybody else get_paths().logs
+            path = directory / name
             append_crash(path, f"brightrun {verb}", error)
         except OSError:
             continue
