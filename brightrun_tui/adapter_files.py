@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,12 @@ from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, 
 from brightrun_tui.foreign_files import ForeignFileError, read_safetensors_header
 
 _MAX_HEADER_BYTES = 16 << 20
+_LAYERS = (
+    *("target_modules", "exclude_modules", "modules_to_save", "layers_pattern", "rank_pattern", "alpha_pattern"),
+    *("target_parameters", "layer_replication"),
+)
+"""What PEFT takes for patterns, and matches against each layer of the base: one can be made that it never gets through."""
+_LAYER = re.compile(r"[\w.-]{1,200}")
 
 
 class UntrustedError(BrightrunError):
@@ -22,7 +29,7 @@ def check_adapter(directory: Path, where: str) -> None:
     """Look into the adapter without running anything of it.
 
     Raises:
-        UntrustedError: it is not a LoRA adapter, names code to import, or its weights file is malformed.
+        UntrustedError: it is not a LoRA adapter, names code to import or patterns of layers, or its weights file is malformed.
     """
     config = read_json(directory / ADAPTER_CONFIG, where)
     if config.get("peft_type") != "LORA":
@@ -31,6 +38,13 @@ def check_adapter(directory: Path, where: str) -> None:
         if config.get(key):
             raise UntrustedError(
                 f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.CUSTOM_CODE
+            )
+    for key in _LAYERS:
+        given = config.get(key) or []
+        names = [given] if isinstance(given, str) else given if isinstance(given, list | dict) else [given]
+        if not all(isinstance(name, str) and _LAYER.fullmatch(name) for name in names):
+            raise UntrustedError(
+                f"its “{key}” are no names of layers", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.BAD_JSON
             )
     for path in directory.glob("*.json"):
         if path.name != MANIFEST and "auto_map" in read_json(path, where):

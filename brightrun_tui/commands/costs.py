@@ -22,7 +22,7 @@ from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.money import Lease, month_start
 from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.domain.spending import Spending
-from brightrun_tui.domain.text import one_line
+from brightrun_tui.domain.text import cell
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import leases as store
 from brightrun_tui.store import runs
@@ -129,7 +129,7 @@ def _print_csv(kind: type[Sum] | type[Cost], rows: list[Sum] | list[Cost]) -> No
     writer = csv.DictWriter(sys.stdout, list(kind.model_fields), lineterminator="\n")
     writer.writeheader()
     for row in rows:
-        writer.writerow({name: one_line(value) if isinstance(value, str) else value for name, value in row})
+        writer.writerow({name: cell(value) if isinstance(value, str) else value for name, value in row})
 
 
 def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:

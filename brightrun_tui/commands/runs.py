@@ -20,7 +20,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
-from brightrun_tui.domain.text import one_line
+from brightrun_tui.domain.text import cell, one_line
 from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.store import events
 from brightrun_tui.store import leases as rented
@@ -137,7 +137,7 @@ def metrics(
     rows = [[str(step), *(_number(points.get(step)) for points in found.values())] for step in steps]
     if as_csv:
         writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows([["step", *map(one_line, found)], *rows])
+        writer.writerows([["step", *map(cell, found)], *rows])
     elif rows:
         print_table(("step", *found), rows)
     else:

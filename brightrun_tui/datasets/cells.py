@@ -12,6 +12,8 @@ _NUMBER = re.compile(
 )
 _BETWEEN_SECTIONS = re.compile(r';(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A format has up to four sections: for positive and negative numbers, for zero, and for text."""
+_LONGEST_FORMAT = 255
+"""Characters, which is what spreadsheets keep. Longer ones are none, and matching them takes its time."""
 _CONDITION = re.compile(r"\[[<>=]")
 _DATE_PARTS = {
     "yyyy": "%Y",
@@ -36,6 +38,8 @@ def shown(value: Any, number_format: str) -> str:
     Formats that are not understood (fractions, exponents, names of months, the own date of a country) give the plain number, or
     the date in ISO form.
     """
+    if len(number_format) > _LONGEST_FORMAT:
+        number_format = "General"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | float):
@@ -112,6 +116,8 @@ def _date(value: datetime | date | time, number_format: str) -> str:
 
 def _form_of_date(value: datetime | date | time, number_format: str) -> str:
     """The format as ``strftime`` and ``format`` take it one after the other; empty where it is not understood."""
+    if len(number_format) > _LONGEST_FORMAT:
+        return ""
     form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()
     form = re.sub(r"(?<=h:)mm|mm(?=:s)", "min", form)
     parts = re.findall(r"am/pm|[a-z]+|[^a-z]+", form)
@@ -120,7 +126,12 @@ def _form_of_date(value: datetime | date | time, number_format: str) -> str:
     if not known or not any(map(str.isalpha, parts)) or (not has_hours and re.search(r"[hs]", form)):
         return ""
     of_day = _HALF_DAY if "am/pm" in parts else {}
-    return "".join(of_day.get(part) or _DATE_PARTS.get(part, part) for part in parts)
+    return "".join(of_day.get(part) or _DATE_PARTS.get(part) or _literal(part) for part in parts)
+
+
+def _literal(text: str) -> str:
+    """What comes out as ``text`` of ``strftime`` and then ``format``."""
+    return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
 
 
 def _duration(value: timedelta, number_format: str) -> str:

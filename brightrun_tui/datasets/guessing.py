@@ -44,6 +44,8 @@ _COMPLETION_WORDS = (
     "lösung",
 )
 _NAMED = 2.0
+_MOST_CANDIDATES = 64
+"""Columns that are put together in pairs; of more, those that read most like one or the other."""
 _ABOUT = ("id", "date", "datum", "time", "url", "link", "email", "status", "name", "#", "nr")
 
 
@@ -69,6 +71,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
     ]
     if len(candidates) < 2:
         return None
+    place = {name: number for number, name in enumerate(names)}
     longest = max(_mean_length(texts[name]) for name in candidates)
 
     def as_prompt(name: str) -> float:
@@ -82,10 +85,13 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
             + _mean_length(texts[name]) / longest
         )
 
+    if len(candidates) > _MOST_CANDIDATES:
+        best = sorted(candidates, key=lambda name: max(as_prompt(name), as_completion(name)), reverse=True)
+        candidates = best[:_MOST_CANDIDATES]
     pairs = [
         (
             as_prompt(prompt) + as_completion(completion) + _kinship(prompt, completion),
-            -names.index(prompt),
+            -place[prompt],
             prompt,
             completion,
         )

@@ -9,12 +9,14 @@ from itertools import chain, islice
 from typing import Any
 
 from brightrun_tui.datasets.parsed import CONVERSATIONS
-from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable
+from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable, too_long
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
+_MOST_TIMES = 300
+_LEAST_SUSPECT = 1 << 28
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
 _DELIMITERS = ",;\t|"
 _LEAST_CONVERSATIONS = 5
@@ -90,11 +92,10 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
 
     Raises:
-        DatasetError: pyarrow is not installed, the file is damaged, or all its columns are raw bytes.
+        DatasetError: pyarrow is not installed, the file is damaged or a bomb, or all its columns are raw bytes.
     """
     try:
         import pyarrow
-        import pyarrow.parquet
     except ImportError:
         raise DatasetError(
             "reading Parquet needs the package pyarrow",
@@ -104,7 +105,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
         ) from None
     number = 0
     try:
-        with readable(file.path), pyarrow.parquet.ParquetFile(file.data) as table:
+        with readable(file.path), _parquet(file) as table:
             file.position.total = table.metadata.num_rows
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
             if not columns:
@@ -114,15 +115,16 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
                     fix="write them as strings (Spark: CAST(… AS STRING))",
                     kind=ErrorKind.DATASET_COLUMNS,
                 )
+            _refuse_twice(columns, str(file.path))
             floats = [name for name in columns if pyarrow.types.is_floating(table.schema_arrow.field(name).type)]
-            for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
+            for batch in _batches(file, table, columns):
                 written = {name: batch.column(name).cast(pyarrow.string()).to_pylist() for name in floats}
                 for place, value in enumerate(batch.to_pylist()):
                     number += 1
                     file.position.done = number
                     value |= {name: _number(texts[place]) for name, texts in written.items()}
                     yield Row(number, {name: _without_nulls(part) for name, part in value.items()}, f"row {number}")
-    except (pyarrow.ArrowException, UnicodeDecodeError) as error:
+    except (pyarrow.ArrowException, UnicodeDecodeError, OverflowError) as error:  # OverflowError: dates no calendar has
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(
             f"the Parquet file is damaged or cut off ({reason})",
@@ -130,6 +132,77 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
             fix="copy or export it again",
             kind=ErrorKind.DATASET_BROKEN_PARQUET,
         ) from None
+
+
+def _parquet(file: SourceFile) -> Any:
+    """The file, open, with texts left in their dictionaries: one that is kept once may stand in every row."""
+    from pyarrow.parquet import ParquetFile
+
+    with ParquetFile(file.data) as table:
+        leaves = [table.schema.column(number) for number in range(len(table.schema))]
+    return ParquetFile(
+        file.data, read_dictionary=[leaf.path for leaf in leaves if leaf.logical_type.type in ("STRING", "JSON")]
+    )
+
+
+def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
+    """Rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
+
+    Raises:
+        DatasetError: one row takes more, or all of them far more than the file.
+    """
+    most = max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
+    groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
+    if sum(group.column(number).num_values for group in groups for number in range(group.num_columns)) > most:
+        raise _bomb(file)
+    row = said = 0
+    for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
+        said += (size := sum(map(_size, batch.columns)))
+        if said > most:
+            raise _bomb(file)
+        step = batch.num_rows if size <= MAX_RECORD_BYTES else 1
+        for start in range(0, batch.num_rows, max(1, step)):
+            part = batch.slice(start, step)
+            row += part.num_rows
+            if step == 1 and sum(map(_size, part.columns)) > MAX_RECORD_BYTES:
+                raise too_long(f"{file.path}, row {row}", "record")
+            yield part
+
+
+def _size(values: Any) -> int:
+    """Bytes of the texts of an Arrow array, and one for every value at every depth."""
+    import pyarrow.compute as compute
+    import pyarrow.types as types
+
+    kind, size = values.type, len(values)
+    if types.is_dictionary(kind) and _is_text(kind.value_type):
+        lengths = compute.binary_length(values.dictionary)
+        return size + (compute.sum(compute.take(lengths, values.indices)).as_py() or 0)
+    if _is_text(kind) or _is_bytes(kind):
+        return size + (compute.sum(compute.binary_length(values)).as_py() or 0)
+    if types.is_struct(kind):
+        return size + sum(map(_size, values.flatten()))
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return size + _size(values.flatten())
+    if types.is_map(kind):
+        start, end = values.offsets[0].as_py(), values.offsets[-1].as_py()
+        return size + sum(_size(part.slice(start, end - start)) for part in (values.keys, values.items))
+    return size
+
+
+def _bomb(file: SourceFile) -> DatasetError:
+    return DatasetError(
+        "the Parquet file unpacks to far more than its size",
+        where=str(file.path),
+        kind=ErrorKind.DATASET_BOMB,
+        fix="write it again without the rows that repeat a long text",
+    )
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow.types as types
+
+    return bool(types.is_string(kind) or types.is_large_string(kind))
 
 
 def _number(text: str | None) -> Literal | None:
@@ -194,15 +267,22 @@ def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     while len(names) > 1 and not names[-1]:
         names.pop()
-    twice = next((name for name in names if name and names.count(name) > 1), None)
-    if twice is not None:
-        raise DatasetError(
-            f"two columns have the same name, “{printable(twice)}”",
-            where=file.at(line),
-            fix="rename one of them",
-            kind=ErrorKind.DATASET_COLUMNS,
-        )
+    _refuse_twice(names, file.at(line))
     return names
+
+
+def _refuse_twice(names: list[str], where: str) -> None:
+    """Raises `DatasetError` where two columns have one name."""
+    seen: set[str] = set()
+    for name in filter(None, names):
+        if name in seen:
+            raise DatasetError(
+                f"two columns have the same name, “{printable(name)}”",
+                where=where,
+                fix="rename one of them",
+                kind=ErrorKind.DATASET_COLUMNS,
+            )
+        seen.add(name)
 
 
 def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import lzma
 import shutil
 import tempfile
 import weakref
@@ -29,11 +30,14 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _CHUNK = 1 << 20
+_FED = 1 << 10
+"""Bytes of zstd at a time, which may hold 32 MiB."""
 _MOST_BYTES = 64 << 30
 _MOST_TIMES = 200
 """A file that unpacks to more than this many times its size, and to more than a gigabyte, is a bomb."""
 _LEAST_SUSPECT = 1 << 30
 _KEEP_FREE = 1 << 30
+_LOOK_EVERY = 64 << 20
 _SAMPLE = 256 * 1024
 _GUESSED = (
     "cp1252 cp1250 cp1251 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258 cp874 cp932 euc-jp gb18030 big5 big5hkscs cp949 "
@@ -87,7 +91,7 @@ def unpack(path: Path, head: bytes) -> tuple[Copy, str] | None:
     if head.startswith(GZIP):
         return _copy(path, lambda stream: gzip.GzipFile(fileobj=stream)), path.name.removesuffix(".gz")
     if head.startswith(ZSTD):
-        return _copy(path, _zstd), path.name.removesuffix(".zst")
+        return _copy(path, _Zstd), path.name.removesuffix(".zst")
     if head.startswith(ZIP) and path.suffix.lower() not in (".xlsx", ".xlsm"):
         return _from_zip(path)
     return None
@@ -146,7 +150,7 @@ def to_utf8(path: Path, data: Path, head: bytes, chosen: str = "") -> tuple[Copy
 def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = None) -> Copy:
     """What ``opened`` makes of the file, in a temporary file."""
     packed = (data or path).stat().st_size
-    done = 0
+    done = looked = 0
     with (
         _errors(path),
         (data or path).open("rb") as stream,
@@ -163,9 +167,9 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
                         fix="this looks like an archive bomb; unpack it by hand if it is not",
                         kind=ErrorKind.DATASET_BOMB,
                     )
-                if done > _MOST_BYTES or (
-                    done % (64 * _CHUNK) < _CHUNK and shutil.disk_usage(target.name).free < _KEEP_FREE
-                ):
+                look = done - looked >= _LOOK_EVERY
+                looked = done if look else looked
+                if done > _MOST_BYTES or (look and shutil.disk_usage(target.name).free < _KEEP_FREE):
                     raise DatasetError(
                         "there is not enough room on the disk to unpack the file",
                         where=str(path),
@@ -183,7 +187,7 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
 def _errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, zipfile.BadZipFile, UnicodeDecodeError) as error:
         raise DatasetError(
             f"the archive is damaged or cut off ({error})",
             where=str(path),
@@ -219,10 +223,32 @@ def _is_clutter(name: str) -> bool:
     return name.startswith("__MACOSX/") or is_about(PurePosixPath(name).name)
 
 
-def _zstd(stream: IO[bytes]) -> Any:
-    import zstandard
+class _Zstd:
+    """A binary stream of what frames of zstd hold, one after another. The library's own ends quietly where a frame is cut off."""
 
-    return zstandard.ZstdDecompressor(max_window_size=1 << 31).stream_reader(stream, read_across_frames=True)
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._frame: Any = None
+        self._rest = b""
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, not bounded by ``size``; none at the end. Raises ``EOFError``: damaged or cut off."""
+        from zstandard import ZstdDecompressor, ZstdError
+
+        while given := self._rest or self._stream.read(_FED):
+            self._frame = self._frame or ZstdDecompressor(max_window_size=1 << 31).decompressobj()
+            try:
+                said: bytes = self._frame.decompress(given)
+            except ZstdError as error:
+                raise EOFError(str(error)) from None
+            self._rest = self._frame.unused_data
+            if self._frame.eof:
+                self._frame = None
+            if said:
+                return said
+        if self._frame is not None:
+            raise EOFError("it ends within a frame")
+        return b""
 
 
 class _Recoded:

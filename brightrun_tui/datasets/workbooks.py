@@ -6,6 +6,8 @@ import re
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
@@ -16,16 +18,36 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _OPEN_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)")
-_HIDDEN = re.compile(
-    rb'<(?:\w+:)?row\s(?:[^>]*\s)?(?:r="(\d{1,7})"[^>]*\shidden="(?:1|true)"|hidden="(?:1|true)"[^>]*\sr="(\d{1,7})")'
-)
-_MERGED = re.compile(rb'<(?:\w+:)?mergeCell\s[^>]*?ref="([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})"')
-_TELLING = re.compile(rb"\shidden=|mergeCell\s")
+_ROW = re.compile(rb"<(?:\w+:)?row(?:\s([^<>]{0,4096}))?[/>]")
+_NUMBER = re.compile(rb"(?:^|\s)r=[\"'](\d{1,10})[\"']")
+_HIDDEN = re.compile(rb"(?:^|\s)hidden=[\"'](?:1|true)[\"']")
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]{0,4096}?ref=[\"']([A-Z]{1,3}\d{1,7}:[A-Z]{1,3}\d{1,7})[\"']")
+_LAST_ROW = 1 << 20
+"""As the format itself allows."""
+_LOOKED_AT = 1000
+"""Rows by which it is told whether a sheet has more than one column."""
 _PIECE = 1 << 20
 _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
+
+
+@dataclass
+class _Scan:
+    """What a sheet's own text says, which the library does not say where a workbook is read as a stream.
+
+    How large a sheet is it takes from what the file claims beside the rows; many programs claim nothing, or one cell.
+
+    Attributes:
+        rows: how many there are.
+        merged: cells merged over several rows, by their first row: column (from 0) and last row.
+        hidden: numbers of the rows that are not shown.
+    """
+
+    rows: int = 0
+    merged: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
+    hidden: set[int] = field(default_factory=set)
 
 
 def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> Iterator[Row]:
@@ -36,7 +58,7 @@ def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> 
     """
     with _opened(file) as book:
         sheets = _with_rows(file, book)
-        chosen = next((one for one in sheets if one.title == sheet), None) if sheet else sheets[0]
+        chosen = next((one for one in sheets if one.title == sheet), None) if sheet else next(iter(sheets))
         if chosen is None:
             named = ", ".join(f"“{printable(one.title)}”" for one in sheets)
             raise DatasetError(
@@ -46,8 +68,8 @@ def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> 
                 fix=f"one of: {named}",
             )
         if not sheet:
-            others.update({one.title: one.max_row - 1 for one in sheets[1:]})
-        yield from _rows(file, chosen)
+            others.update({one.title: scan.rows - 1 for one, scan in sheets.items() if one is not chosen})
+        yield from _rows(file, chosen, sheets[chosen])
 
 
 def sheet_names(file: SourceFile) -> list[str]:
@@ -68,16 +90,21 @@ def holds_open_formulas(file: SourceFile) -> bool:
         return False
 
 
-def _with_rows(file: SourceFile, book: Any) -> list[Any]:
-    sheets = sorted((sheet for sheet in book.worksheets if (sheet.max_row or 0) > 1), key=_is_passed_over)
-    if not sheets:
+def _with_rows(file: SourceFile, book: Any) -> dict[Any, _Scan]:
+    """The sheets with rows below a header, the one to be read first. Raises `DatasetError`."""
+    found: dict[Any, _Scan] = {}
+    for sheet in book.worksheets:
+        sheet.reset_dimensions()
+        if (scan := _scan(file, sheet)).rows > 1:
+            found[sheet] = scan
+    if not found:
         raise DatasetError(
             "the workbook has no sheet with rows",
             where=str(file.path),
             kind=ErrorKind.DATASET_EMPTY,
             fix="put column names into the first row and a record into each row below",
         )
-    return sheets
+    return {sheet: found[sheet] for sheet in sorted(found, key=lambda sheet: _is_passed_over(sheet, found[sheet].rows))}
 
 
 @contextmanager
@@ -111,14 +138,13 @@ def _opened(file: SourceFile) -> Iterator[Any]:
         ) from None
 
 
-def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
+def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
     header: list[str] = []
-    file.position.total = sheet.max_row
+    file.position.total = scan.rows
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     title: list[str] = []
     file.sheet.dates.clear()
     file.sheet.filled = file.sheet.hidden = 0
-    merged, hidden = _merged_and_hidden(sheet)
     over: dict[int, tuple[int, str]] = {}
     for number, row in enumerate(sheet.iter_rows(), start=1):
         file.position.done = number
@@ -128,8 +154,10 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             for cell, text in zip(row, cells, strict=True)
             if cell.value is not None and not follows(cell.value, cell.number_format)
         )
-        said += sum(map(len, cells))
-        if said > most:  # a text that is kept once may stand in every cell
+        said += sum(map(len, cells)) + len(cells)
+        if (
+            said > most
+        ):  # a text that is kept once may stand in every cell, and a row may have its only cell far to the right
             raise _bomb(file)
         if not any(cell.strip() for cell in cells):
             continue
@@ -144,9 +172,9 @@ def _rows(file: SourceFile, sheet: Any) -> Iterator[Row]:
             said += filled
             file.sheet.filled += bool(filled)
             over.update(
-                (column, (last, cells[column])) for column, last in merged.get(number, ()) if column < len(header)
+                (column, (last, cells[column])) for column, last in scan.merged.get(number, ()) if column < len(header)
             )
-            file.sheet.hidden += number in hidden
+            file.sheet.hidden += number in scan.hidden
             yield Row(number, as_dict(file, number, header, cells), f"row {number}")
 
 
@@ -163,33 +191,35 @@ def _fill(cells: list[str], number: int, over: dict[int, tuple[int, str]]) -> in
     return filled
 
 
-def _merged_and_hidden(sheet: Any) -> tuple[dict[int, list[tuple[int, int]]], set[int]]:
-    """Cells merged over several rows, by their first row: column (from 0) and last row. And the rows that are not shown.
-
-    The library does not say either where a workbook is read as a stream.
-    """
+def _scan(file: SourceFile, sheet: Any) -> _Scan:
+    """Look through the text of a sheet. Raises `DatasetError` for a row that no sheet can have."""
     from openpyxl.utils.cell import range_boundaries
 
-    merged: dict[int, list[tuple[int, int]]] = {}
-    hidden: set[int] = set()
+    scan = _Scan()
     with sheet._get_source() as stream:
         rest = b""
         while piece := stream.read(_PIECE):
-            *tags, rest = (rest + piece).split(b">") if _TELLING.search(rest + piece) else [piece]
-            for tag in tags:
-                if found := _HIDDEN.search(tag):
-                    hidden.add(int(found[1] or found[2]))
-                elif found := _MERGED.search(tag):
-                    left, top, _, bottom = range_boundaries(found[1].decode())
-                    if bottom > top:
-                        merged.setdefault(top, []).append((left - 1, bottom))
+            whole, end, rest = (rest + piece).rpartition(b">")
+            for tag in _ROW.finditer(whole + end):
+                scan.rows += 1
+                number = int(found[1]) if (found := _NUMBER.search(tag[1] or b"")) else 0
+                if number > _LAST_ROW:
+                    raise _bomb(file)
+                if _HIDDEN.search(tag[1] or b""):
+                    scan.hidden.add(number)
+            for tag in _MERGED.finditer(whole):
+                left, top, _, bottom = range_boundaries(tag[1].decode())
+                if bottom > top:
+                    scan.merged.setdefault(top, []).append((left - 1, bottom))
             rest = rest[-_LONGEST_TAG:]
-    return merged, hidden
+    return scan
 
 
-def _is_passed_over(sheet: Any) -> tuple[bool, bool]:
+def _is_passed_over(sheet: Any, rows: int) -> tuple[bool, bool]:
     """Whether a sheet is hidden; whether it has too few columns for questions and answers, or too few rows for two of them."""
-    return sheet.sheet_state != "visible", (sheet.max_column or 0) < 2 or (sheet.max_row or 0) < 3
+    return sheet.sheet_state != "visible", rows < 3 or all(
+        len(row) < 2 for row in islice(sheet.iter_rows(), _LOOKED_AT)
+    )
 
 
 def _refuse_bombs(file: SourceFile) -> None:

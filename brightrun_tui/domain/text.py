@@ -50,6 +50,12 @@ def one_line(text: str) -> str:
     return sanitize(text, kept="")
 
 
+def cell(text: str) -> str:
+    """The same for a spreadsheet, which takes what begins so for a formula, and runs it."""
+    text = one_line(text)
+    return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20") else text
+
+
 def shortened(text: str, most: int) -> str:
     """Its words with one blank between them, and an ellipsis where they are more than ``most`` characters."""
     text = " ".join(text.split())

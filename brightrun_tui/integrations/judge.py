@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr
 
+from brightrun_tui import foreign_answers
 from brightrun_tui.config import Section, load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
+from brightrun_tui.providers.amounts import quantity
 
 if TYPE_CHECKING:
     import httpx
@@ -119,10 +120,13 @@ class Judge:
         self.host = host_of(settings.url)
         self._key = key
         self._options = dict(_OPTIONS)
-        headers = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
+        authorized = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
         timeout = httpx.Timeout(settings.timeout_seconds, connect=min(10.0, settings.timeout_seconds))
         self._http = httpx.AsyncClient(
-            headers=headers, follow_redirects=False, trust_env=not is_near(settings.url), timeout=timeout
+            headers=authorized | foreign_answers.PLAIN_HEADERS,
+            follow_redirects=False,
+            trust_env=not is_near(settings.url),
+            timeout=timeout,
         )
 
     async def __aenter__(self) -> Judge:
@@ -165,7 +169,9 @@ class Judge:
         import httpx
 
         try:
-            return await self._http.request(method, f"{self.settings.url}/{path}", json=body)
+            return await foreign_answers.request(
+                self._http, method, f"{self.settings.url}/{path}", seconds=self.settings.timeout_seconds, json=body
+            )
         except httpx.TimeoutException:
             raise NotConnectedError(
                 f"the judge gives no answer within {self.settings.timeout_seconds:.0f} s",
@@ -248,17 +254,16 @@ def _read(document: dict[str, Any], host: str) -> Said:
         raise _unlike_openai(host) from None
     usage = document.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    cost = usage.get("cost")
     return Said(
         content if isinstance(content, str) else "",
         _count(usage.get("prompt_tokens")),
         _count(usage.get("completion_tokens")),
-        float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) else None,
+        quantity(usage.get("cost")),
     )
 
 
 def _count(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+    return int(quantity(value) or 0)
 
 
 def _unlike_openai(host: str) -> BrightrunError:
@@ -272,8 +277,8 @@ def _unlike_openai(host: str) -> BrightrunError:
 
 def _json(reply: httpx.Response) -> Any:
     try:
-        return json.loads(reply.content)
-    except (ValueError, RecursionError):
+        return foreign_answers.decoded(reply.content)
+    except ValueError:
         return None
 
 
@@ -286,7 +291,7 @@ def _patience(reply: httpx.Response, tries: int) -> float | None:
     ):
         return None
     asked = reply.headers.get("Retry-After", "")
-    wait = float(asked) if asked.replace(".", "", 1).isdigit() else 0.5 * 2**tries
+    wait = float(asked) if asked.isascii() and asked.replace(".", "", 1).isdigit() else 0.5 * 2**tries
     return wait if wait <= LONGEST_WAIT_SECONDS else None
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.base_directory import MAX_DESCRIBING_BYTES
 
 TURN_TOKENS = 5
 """What a chat template adds to each turn: role, begin, end."""
@@ -19,6 +22,7 @@ TURN_TOKENS = 5
 GUESSES = ((4_096, 2.6), (40_000, 3.3), (100_000, 3.6))
 LARGE_VOCABULARY_GUESS = 3.9
 SAMPLE_CHARACTERS = 20_000
+MOST_GROWTH = 1000.0
 
 
 class TokenCounts(BaseModel):
@@ -79,6 +83,35 @@ def _characters_per_token(path: Path, modified: int, text: str) -> float | None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(path: Path, _modified: int):  # type: ignore[no-untyped-def]
+    """As the file has it, but for filling up and cutting: neither says how many tokens a text has, and filling has no limit."""
     from tokenizers import Tokenizer
 
-    return Tokenizer.from_file(str(path))
+    steps = read_model(path, _Steps, MAX_DESCRIBING_BYTES)
+    if _growth(steps.normalizer) * _growth(steps.pre_tokenizer) > MOST_GROWTH:
+        raise ForeignFileError("makes texts too long", where=str(path), kind=ErrorKind.FILE_DAMAGED)
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    return tokenizer
+
+
+class _Steps(BaseModel):
+    """Of a ``tokenizer.json``, what becomes of a text before it is cut into tokens."""
+
+    normalizer: dict[str, Any] | None = None
+    pre_tokenizer: dict[str, Any] | None = None
+
+
+def _growth(step: Any) -> float:
+    """How many times longer a step, or a sequence of steps, may make a text. The library does it, whatever memory it takes."""
+    if not isinstance(step, dict):
+        return 1.0
+    inner = [*(step.get("normalizers") or ()), *(step.get("pretokenizers") or ())]
+    content, pattern = str(step.get("content") or ""), step.get("pattern")
+    own = 1.0 + len(str(step.get("prepend") or step.get("prefix") or "")) / 100
+    if isinstance(pattern, dict) and content:
+        replaced = pattern.get("String")
+        own *= max(1.0, len(content) / len(replaced)) if isinstance(replaced, str) and replaced else 1.0 + len(content)
+    for each in inner:
+        own = min(own * _growth(each), 2.0 * MOST_GROWTH)
+    return own

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 from pydantic import Field
 
-from brightrun_tui import __version__
+from brightrun_tui import __version__, foreign_answers
 from brightrun_tui.config import Section
 from brightrun_tui.domain.error_kinds import ErrorKind, retry_helps
 from brightrun_tui.domain.errors import (
@@ -101,7 +101,12 @@ class ProviderClient:
             base_url=base_url.rstrip("/") + "/",
             timeout=timings.timeout_seconds,
             follow_redirects=False,
-            headers={"User-Agent": USER_AGENT, "Accept": "application/json", "Authorization": f"Bearer {token}"},
+            headers={
+                "User-Agent": USER_AGENT,
+                "Accept": "application/json",
+                "Authorization": f"Bearer {token}",
+                **foreign_answers.PLAIN_HEADERS,
+            },
         )
 
     async def ask(
@@ -180,9 +185,11 @@ class ProviderClient:
         await self._pace(kind)
         seconds = self.timings.create_seconds if creating else self.timings.timeout_seconds
         try:
-            response = await self._http.request(
+            response = await foreign_answers.request(
+                self._http,
                 method,
                 path.lstrip("/"),
+                seconds=seconds,
                 params=params,
                 json=body,
                 timeout=httpx.Timeout(seconds, connect=min(seconds, 15.0)),
@@ -215,7 +222,7 @@ class ProviderClient:
         readable = not response.content
         if response.content:
             try:
-                document, readable = response.json(), True
+                document, readable = foreign_answers.decoded(response.content), True
             except ValueError:
                 document = None
         if response.is_success:

@@ -35,6 +35,7 @@ from brightrun_tui.store import Database, models
 
 MAX_FILE_BYTES = 16 << 30
 MAX_SMALL_FILE_BYTES = 64 << 20
+MAX_HEADER_BYTES = 64 << 10
 _CHUNK = 1 << 20
 BUNDLE_FILES = VERSION_FILES | {SIGNATURE}
 
@@ -173,8 +174,10 @@ def _unpack(bundle: Path, aside: Path) -> Checked:
     """Write the bundle's files to ``aside`` and check all that can be checked."""
     where = bundle.name
     try:
-        with bundle.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
-            _extract(tar, aside, where)
+        with bundle.open("rb") as file:
+            headers = _Headers(file)
+            with tarfile.open(fileobj=headers, mode="r:") as tar:  # type: ignore[call-overload]  # it reads, seeks and tells
+                _extract(tar, headers, aside, where)
     except tarfile.FilterError as error:
         raise UntrustedError(
             f"“{error.tarinfo.name[:120]}” is not a plain file of one model",
@@ -217,7 +220,29 @@ def check_unpacked(aside: Path, where: str) -> Checked:
     return Checked(manifest, report, seal)
 
 
-def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
+class _Headers:
+    """A file that a tar is read from, of which its headers may take `MAX_HEADER_BYTES` in all.
+
+    An extended header may have any length: all of it is read at once, and gone through again and again.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = MAX_HEADER_BYTES
+        self.seek, self.tell = file.seek, file.tell
+        self.content = False
+        """Whether a member's content is being read now."""
+
+    def read(self, size: int = -1) -> bytes:
+        """Raises ``tarfile.ReadError`` where the headers are too long."""
+        if not self.content:
+            if not 0 <= size <= self._left:
+                raise tarfile.ReadError("its headers are too long")
+            self._left -= size
+        return self._file.read(size)
+
+
+def _extract(tar: tarfile.TarFile, headers: _Headers, aside: Path, where: str) -> None:
     """Regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
     top = ""
     for member in tar:
@@ -239,8 +264,10 @@ def _extract(tar: tarfile.TarFile, aside: Path, where: str) -> None:
         content = tar.extractfile(member)
         if content is None or (aside / name).exists():
             raise UntrustedError(f"{name} is there twice", where=where, kind=ErrorKind.FILE_NOT_ALLOWED)
+        headers.content = True
         with (aside / name).open("xb") as target:
             _copy(content, target)  # type: ignore[arg-type]
+        headers.content = False
 
 
 def _copy(source: BinaryIO, target: BinaryIO) -> None:

@@ -9,6 +9,9 @@ from typing import Any
 
 from brightrun_tui.serving.ask import Ask, Dialect
 
+NONSENSE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What comes of reading an engine's answer that is none: it may be on a machine of somebody else."""
+
 
 @dataclass(frozen=True)
 class Tokens:
@@ -71,9 +74,12 @@ class AnswerStream:
         if not line.startswith("data:"):
             return None
         try:
-            document: dict[str, Any] = json.loads(line[5:])
-        except ValueError:
-            document = {"error": line[5:].strip()}
+            return self._read(json.loads(line[5:]))
+        except NONSENSE:
+            self.failed = True
+            return failure("the model failed while answering")
+
+    def _read(self, document: dict[str, Any]) -> dict[str, Any]:
         if "error" in document and "object" not in document and "type" not in document:
             self.failed = True
             return failure("the model failed while answering")

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from brightrun_tui.serving.access import BearerKey
-from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
+from brightrun_tui.serving.answers import NONSENSE, AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.fault_replies import HANDLERS
@@ -231,6 +231,9 @@ class Gate:
                         yield rewritten
                 whole = not answer.failed
                 yield answer.end()
+            except RequestRefused as error:
+                answer.failed = True
+                yield event(error.body)
             except EngineGone:
                 answer.failed = True
                 yield event(
@@ -364,7 +367,10 @@ async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit
             pieces.append(piece)
     if answer.failed or not pieces:
         raise _engine_refused(500, b"")
-    return whole_answer(pieces, ask.dialect)
+    try:
+        return whole_answer(pieces, ask.dialect)
+    except NONSENSE:
+        raise _engine_refused(500, b"") from None
 
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
@@ -387,7 +393,7 @@ async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any
 def _engine_refused(status: int, content: bytes) -> RequestRefused:
     """What the engine said against a request, in OpenAI's words."""
     detail: Any = None
-    with suppress(ValueError, AttributeError):
+    with suppress(*NONSENSE):
         document = json.loads(content)
         detail = document.get("detail") or document.get("error", {}).get("message")
     if 400 <= status < 500:

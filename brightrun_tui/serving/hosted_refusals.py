@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from brightrun_tui.serving.answers import NONSENSE
 from brightrun_tui.serving.ask import RequestRefused
 
 
@@ -42,6 +43,6 @@ def _detail(content: bytes) -> str:
         document = json.loads(content)
         error = document.get("error", document)
         said = error if isinstance(error, str) else error.get("message") or error.get("detail") or ""
-    except (ValueError, AttributeError):
+    except NONSENSE:
         return ""
     return f": {' '.join(str(said).split())[:300]}" if said else ""

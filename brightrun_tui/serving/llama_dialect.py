@@ -9,10 +9,13 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
-from brightrun_tui.serving.ask import Ask
+from brightrun_tui.serving.answers import NONSENSE
+from brightrun_tui.serving.ask import Ask, RequestRefused
+from brightrun_tui.serving.forms import Growing
 from brightrun_tui.serving.segments import Part, Segments, read_call
 
 PATH = "/v1/completions"
@@ -22,8 +25,10 @@ SAMPLERS = ("penalties", "temperature", "top_k", "top_p", "min_p")
 ALL = 1 << 20
 """Tokens, more than a prompt and its answer have: a repetition penalty counts both."""
 
-_COMPACT = {"x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}}
-"""Between the parts of JSON a small model may write blanks for ever."""
+_COMPACT = {
+    "x-guidance": {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": ", "coerce_one_of": True}
+}
+"""Between the parts of JSON a small model may write blanks for ever. ``oneOf`` is followed as ``anyOf``, or not at all."""
 
 
 def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -49,9 +54,17 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
     }
 
 
+_NO_ANSWER = 'data: {"error": "this is no answer"}'
+
+
 async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False) -> AsyncIterator[str]:
-    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it."""
+    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it.
+
+    Raises:
+        RequestRefused: the answer does not have the form that was asked for.
+    """
     answer = _Answer(ask, reasoning_begun)
+    formed = defaultdict[int, Growing](Growing) if ask.schema or ask.call_schema else None
     async for line in lines:
         if not line.startswith("data:"):
             if line.startswith("error:"):
@@ -61,19 +74,39 @@ async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool 
             break
         document = _object(line[5:])
         if document is None or "error" in document:
-            yield line if document else 'data: {"error": "this is no answer"}'
+            yield line if document else _NO_ANSWER
             return
-        for piece in answer.read(document):
+        try:
+            whole = formed is None or _is_formed(document, formed)
+            pieces = answer.read(document) if whole else []
+        except NONSENSE:
+            yield _NO_ANSWER
+            return
+        if not whole:
+            raise RequestRefused(
+                "the engine cannot follow this schema: make it simpler",
+                param="response_format" if ask.schema else "tools",
+                code="unsupported_value",
+            )
+        for piece in pieces:
             yield f"data: {json.dumps(piece)}"
     for piece in answer.end():
         yield f"data: {json.dumps(piece)}"
+
+
+def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
+    """Whether the answers are still JSON: an engine that cannot follow a schema goes on without one."""
+    return not any(
+        formed[choice.get("index", 0)].broken_by(choice.get("text") or "", choice.get("finish_reason") is not None)
+        for choice in document.get("choices", [])
+    )
 
 
 def _object(text: str) -> dict[str, Any] | None:
     """What was said; None where it is no JSON object."""
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
 
@@ -102,6 +135,8 @@ class _Answer:
             self._tokens["completion_tokens"] += int(usage.get("completion_tokens") or 0)
         for given in document.get("choices", []):
             index = int(given.get("index") or 0)
+            if not 0 <= index < self._ask.n or not isinstance(given.get("text") or "", str):
+                raise ValueError("this is no answer that was asked for")
             if self._ask.dialect == "completions":
                 logprobs = _completion_logprobs(given.get("logprobs"))
                 found.append(self._head | {"choices": [given | {"logprobs": logprobs if self._ask.logprobs else None}]})

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 from brightrun_tui.serving.ask import Ask, RequestRefused
+from brightrun_tui.serving.forms import Unfollowed
 from brightrun_tui.serving.openai_messages import Message, Name, ResponseMessage, Strict, Tool
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.structured import (
@@ -166,7 +167,10 @@ class ChatRequest(_Generation):
         if self.tool_choice in (None, "auto", "none"):
             return None
         name = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
-        schema = call_schema([tool.model_dump() for tool in self.tools or ()], name)
+        try:
+            schema = call_schema([tool.model_dump() for tool in self.tools or ()], name)
+        except Unfollowed as error:
+            raise RequestRefused(f"“tools”: {error}", param="tools", code="invalid_value") from None
         if schema is None:
             raise RequestRefused(
                 f"“tool_choice”: there is no tool “{name}”" if name else "“tool_choice”: there are no tools",
@@ -300,10 +304,10 @@ def _refusal(error: ValidationError) -> RequestRefused:
         return RequestRefused(f"“{place}” is not supported by this endpoint", param=field, code="unsupported_parameter")
     if first["type"] == "missing":
         return RequestRefused(f"“{place}” is missing", param=field, code="missing_required_parameter")
+    said = first["msg"].removeprefix("Value error, ")
     known = first["type"] in ("literal_error", "none_required", "too_long")
     return RequestRefused(
-        f"“{place}”: {first['msg'][0].lower()}{first['msg'][1:]}"
-        + ("; this endpoint supports nothing else" if known else ""),
+        f"“{place}”: {said[0].lower()}{said[1:]}" + ("; this endpoint supports nothing else" if known else ""),
         param=field,
         code="unsupported_value" if known else "invalid_value",
     )

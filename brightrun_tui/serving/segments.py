@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from typing import Any, Literal
 
@@ -19,25 +20,27 @@ class Segments:
 
     def __init__(self, parts: tuple[Part, ...], begin: Part = "content") -> None:
         self._openings = {MARKERS[part][0]: part for part in parts}
+        self._any_opening = re.compile("|".join(map(re.escape, self._openings)) or "(?!)")
         self._part: Part = begin
         self._held = ""
         self._first = True
 
     def feed(self, piece: str) -> list[tuple[Part, str]]:
         """What can be passed on now; what may be the beginning of a marker is held back."""
-        self._held += piece
+        text, start = self._held + piece, 0
         found: list[tuple[Part, str]] = []
         while True:
-            wanted = list(self._openings) if self._part == "content" else [MARKERS[self._part][1]]
-            places = [(place, marker) for marker in wanted if (place := self._held.find(marker)) >= 0]
-            if not places:
+            closing = "" if self._part == "content" else MARKERS[self._part][1]
+            match = (re.compile(re.escape(closing)) if closing else self._any_opening).search(text, start)
+            if match is None:
                 break
-            place, marker = min(places)
-            found.append((self._part, self._held[:place]))
-            self._held = self._held[place + len(marker) :]
-            before, self._part = self._part, self._openings.get(marker, "content")
-            if before == "reasoning":
-                self._held = self._held.lstrip("\n")
+            found.append((self._part, text[start : match.start()]))
+            start = match.end()
+            before, self._part = self._part, self._openings.get(match[0], "content")
+            while before == "reasoning" and text.startswith("\n", start):
+                start += 1
+        self._held = text[start:]
+        wanted = [closing] if closing else list(self._openings)
         kept = max((_overlap(self._held, marker) for marker in wanted), default=0)
         cut = len(self._held) - kept
         found.append((self._part, self._held[:cut]))
@@ -62,7 +65,7 @@ def read_call(text: str, index: int) -> dict[str, Any] | None:
     """
     try:
         document = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or not isinstance(document.get("name"), str):
         return None

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
     """The lines of a stream of bytes, split at newlines only."""
-    rest = b""
+    begun: list[bytes] = []  # joined once: a line of megabytes may come in crumbs
     async for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        for line in whole:
-            yield line.decode("utf-8", "replace").rstrip("\r")
-    if rest:
+        first, *following = chunk.split(b"\n")
+        begun.append(first)
+        for line in following:
+            yield b"".join(begun).decode("utf-8", "replace").rstrip("\r")
+            begun = [line]
+    if rest := b"".join(begun):
         yield rest.decode("utf-8", "replace")

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-MAX_SCHEMA_BYTES = 64 << 10
-MAX_SCHEMA_DEPTH = 32
+from brightrun_tui.serving.forms import MAX_TOOLS_BYTES, Unfollowed, check_schema, moved
+
+_ARGUMENTS = "/properties/arguments"
 
 _Name = Annotated[str, Field(max_length=512)]
 
@@ -44,8 +45,7 @@ class _Schema(_Strict):
     @field_validator("given")
     @classmethod
     def _bounded(cls, given: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(given)) > MAX_SCHEMA_BYTES or _depth(given) > MAX_SCHEMA_DEPTH:
-            raise ValueError(f"a schema may have {MAX_SCHEMA_BYTES >> 10} KiB and {MAX_SCHEMA_DEPTH} levels")
+        check_schema(given)
         return given
 
 
@@ -80,21 +80,36 @@ class NamedTool(_Strict):
 
 
 def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any] | None:
-    """What an answer must look like to be the call of one of ``tools``, or of the one with this name; None: there is none."""
+    """What an answer must look like to be the call of one of ``tools``, or of the one with this name; None: there is none.
+
+    Raises:
+        Unfollowed: no answer can be held to the parameters of one.
+    """
     functions = [tool["function"] for tool in tools if name in (None, tool["function"].get("name"))]
+    for function in functions:
+        if not isinstance(function.get("name"), str) or not isinstance(function.get("parameters") or {}, dict):
+            raise Unfollowed("a function has a name, and its parameters are a schema")
     forms = [
         {
             "type": "object",
             "properties": {
                 "name": {"const": function.get("name")},
-                "arguments": {"type": "object"} | (function.get("parameters") or {}),
+                "arguments": {"type": "object"}
+                | moved(
+                    function.get("parameters") or {},
+                    f"/anyOf/{number}{_ARGUMENTS}" if len(functions) > 1 else _ARGUMENTS,
+                ),
             },
             "required": ["name", "arguments"],
             "additionalProperties": False,
         }
-        for function in functions
+        for number, function in enumerate(functions)
     ]
-    return forms[0] if len(forms) == 1 else {"anyOf": forms} if forms else None
+    if not forms:
+        return None
+    schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
+    check_schema(schema, MAX_TOOLS_BYTES)
+    return schema
 
 
 def told_of_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -103,8 +118,3 @@ def told_of_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -
     text = f'Call a function, as JSON {{"name": …, "arguments": …}}. Functions:\n{listed}'
     own = [messages[0]["content"]] if messages[0]["role"] == "system" else []
     return [{"role": "system", "content": "\n\n".join([*own, text])}, *messages[len(own) :]]
-
-
-def _depth(value: Any) -> int:
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return 1 + max((_depth(each) for each in inner), default=0)

@@ -6,11 +6,13 @@ import json
 import os
 import stat
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 
+from brightrun_tui.commands.shared.failures import explain
 from brightrun_tui.paths import Paths, close_home
 from tests.cli.conftest import CommandLine, brightrun
 from tests.cli.seed import seed
@@ -127,3 +129,19 @@ def test_every_file_of_an_export_has_the_users_modes(
     found = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_file()}
     assert found == {file}
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "out").rglob("*") if path.is_dir()} == {directory}
+
+
+def test_details_of_an_error_go_to_no_place_that_others_have_prepared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where our own logs cannot be written there is the directory for everybody, in which any name may be a link already."""
+    home, everybodys, theirs = tmp_path / "home", tmp_path / "tmp", tmp_path / "theirs"
+    for directory in (home, everybodys, theirs):
+        directory.mkdir()
+    (home / "logs").write_text("no directory")
+    (everybodys / f"brightrun-{os.getuid()}").symlink_to(theirs)
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(home))
+    monkeypatch.setattr(tempfile, "tempdir", str(everybodys))
+    path = Path(explain(ZeroDivisionError("for this test"), ["runs"]).where)
+    assert "ZeroDivisionError" in path.read_text() and list(theirs.iterdir()) == []
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600 and stat.S_IMODE(path.parent.stat().st_mode) == 0o700

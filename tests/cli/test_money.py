@@ -247,6 +247,13 @@ def test_costs_are_summed_by_project_provider_and_month(brightrun: CommandLine) 
     assert "$0.5000" in brightrun("costs").out and "bots" in brightrun("costs").out
 
 
+def test_what_a_machine_is_called_is_no_formula_of_a_spreadsheet(brightrun: CommandLine) -> None:
+    """A provider names its GPUs, and a spreadsheet runs a cell that begins with an equals sign."""
+    asyncio.run(left_alone(brightrun.home, gpu="=cmd|' /C calc'!A0"))
+    lines = brightrun("costs", "--csv").out.splitlines()
+    assert any("'=cmd|" in line for line in lines) and not any(",=cmd" in line for line in lines)
+
+
 def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLine) -> None:
     """Where somebody would look when something seems wrong: the engine's status."""
     asyncio.run(left_alone(brightrun.home))
@@ -257,7 +264,7 @@ def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLi
     assert check["state"] == "warning" and "RTX 4090 at vast (77), $0.36 an hour" in check["what"]
 
 
-async def left_alone(home: Path) -> None:
+async def left_alone(home: Path, gpu: str = "RTX 4090") -> None:
     async with open_database(home / "data" / "brightrun.db") as db:
         await leases.save(
             db,
@@ -267,7 +274,7 @@ async def left_alone(home: Path) -> None:
                 provider="vast",
                 state="live",
                 provider_id="77",
-                gpu="RTX 4090",
+                gpu=gpu,
                 quoted_per_hour=0.36,
                 created_at=time.time(),
             ),

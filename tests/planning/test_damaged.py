@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brightrun_tui import datasets
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.bases import describe_base, fetch_base, list_bases
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.starter import starter_directory
+from brightrun_tui.planning.tokens import count_tokens
 from brightrun_tui.planning.unpacked import ORIGIN, Origin, make_directory
-from tests.planning.tiny_model import write_model
+from tests.planning.tiny_model import word_tokenizer, write_model
 
 BROKEN_HEADER = b"\x02\0\0\0\0\0\0\0[]"
 
@@ -151,3 +154,44 @@ def test_whatever_is_typed_as_data_or_base_is_a_failed_check(paths: Paths, data:
 def test_a_tokenizer_that_is_whole_is_measured_with(tmp_path: Path, paths: Paths, data: Path) -> None:
     model = write_model(tmp_path / "m")
     assert make_plan(Draft(data=str(data), base=str(model)), paths).estimate is not None
+
+
+def replacing(*steps: tuple[dict[str, str], str]) -> dict[str, Any]:
+    return {
+        "type": "Sequence",
+        "normalizers": [{"type": "Replace", "pattern": pattern, "content": content} for pattern, content in steps],
+    }
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        {"normalizer": replacing(({"String": "a"}, "a" * 5000))},
+        {"normalizer": replacing(*[({"String": "a"}, "aa")] * 24)},
+        {"normalizer": replacing(({"Regex": "."}, "b" * 5000))},
+        {"normalizer": {"type": "Prepend", "prepend": "x" * 10_000_000}},
+        {"normalizer": {"type": "Sequence", "normalizers": 5}},
+    ],
+)
+def test_a_tokenizer_that_makes_texts_longer_without_end_is_damaged(
+    tmp_path: Path, paths: Paths, data: Path, steps: dict[str, Any]
+) -> None:
+    """It took all memory, and the app with it, as soon as its base was chosen."""
+    directory = write_model(tmp_path / "base")
+    (directory / "tokenizer.json").write_text(json.dumps(word_tokenizer() | steps))
+    info = describe_base(str(directory), paths, network=False)
+    with pytest.raises(BaseModelError, match=r"tokenizer.json is damaged"):
+        count_tokens(info, datasets.check(data))
+
+
+def test_filling_up_and_cutting_are_no_tokens_of_a_text(tmp_path: Path, paths: Paths, data: Path) -> None:
+    """A tokenizer may be saved with both; the first was another way to all memory."""
+    plain, odd = write_model(tmp_path / "plain"), write_model(tmp_path / "odd")
+    padding: dict[str, Any] = {"strategy": {"Fixed": 5000}, "direction": "Right", "pad_to_multiple_of": None}
+    padding |= {"pad_id": 0, "pad_type_id": 0, "pad_token": "?"}
+    truncation = {"max_length": 1, "strategy": "LongestFirst", "stride": 0, "direction": "Right"}
+    for change in ({"padding": padding}, {"truncation": truncation}):
+        (odd / "tokenizer.json").write_text(json.dumps(word_tokenizer() | change))
+        report = datasets.check(data)
+        counts = [count_tokens(describe_base(str(each), paths, network=False), report) for each in (plain, odd)]
+        assert counts[0] == counts[1] and counts[0].measured

@@ -204,6 +204,39 @@ HOSTILE: dict[str, Callable[[Files], list[tuple[tarfile.TarInfo, bytes]]]] = {
     "tensors beyond": lambda f: good(
         with_header(f, json.dumps({"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}}).encode(), b"\0" * 4)
     ),
+    "layers never found": lambda f: good(with_json(f, "adapter_config.json", target_modules="((((.*)*)*)*)*!")),
+    "ranks never found": lambda f: good(with_json(f, "adapter_config.json", rank_pattern={"((((.*)*)*)*)*!": 4})),
+    "layers without end": lambda f: good(with_json(f, "adapter_config.json", layer_replication=[[0, 10**9]])),
+    "layers of no kind": lambda f: good(with_json(f, "adapter_config.json", target_modules=5)),
+    "a header of digits": lambda f: [entry("m/x", b"1" * 2_000_000, type=tarfile.XHDTYPE), *good(f)],
+    "a header for all": lambda f: [entry("m/x", b"1" * 2_000_000, type=tarfile.XGLTYPE), *good(f)],
+    "many headers": lambda f: [*(entry("m/x", b"1" * 20_000, type=tarfile.XHDTYPE) for _ in range(300)), *good(f)],
+    "a name without end": lambda f: [entry("m/x", b"m/" * 1_000_000, type=tarfile.GNUTYPE_LONGNAME), *good(f)],
+    "another name in its header": lambda f: [
+        *good(f),
+        entry("m/vocab.json", b"{}", pax_headers={"path": "../evil.json"}),
+    ],
+    "another size in its header": lambda f: [
+        *good(f),
+        entry("m/vocab.json", b"{}", pax_headers={"size": str(1 << 60)}),
+    ],
+    "a size below nothing": lambda f: [*good(f), entry("m/vocab.json", b"{}", pax_headers={"size": "-512"})],
+    "sparse": lambda f: [*good(f), entry("m/vocab.json", type=tarfile.GNUTYPE_SPARSE)],
+    "sparse by its header": lambda f: [
+        *good(f),
+        entry(
+            "m/vocab.json",
+            b"1\n0\n9\n",
+            pax_headers={"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": str(1 << 50)},
+        ),
+    ],
+    "a twin in capitals": lambda f: [*good(f), entry("m/Tokenizer.json", b"{}")],
+    "a twin in other letters": lambda f: [*good(f), entry("m/to\u212aenizer.json", b"{}")],
+    "a twin with a dot": lambda f: [*good(f), entry("m/./tokenizer.json", b"{}")],
+    "a twin with a slash": lambda f: [*good(f), entry("m//tokenizer.json", b"{}")],
+    "a name with a NUL": lambda f: [*good(f), entry("m/vocab.json", b"{}", pax_headers={"path": "m/vocab.json\0.py"})],
+    "contiguous": lambda f: [*good(f), entry("m/tokenizer.json", b"{}", type=tarfile.CONTTYPE)],
+    "a directory of a file's name": lambda f: [entry("m/tokenizer.json", type=tarfile.DIRTYPE), *good(f)],
     "empty tar": lambda f: [],
 }
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import secrets
 import sys
 import tempfile
@@ -73,10 +72,13 @@ def _write_log(error: Exception, arguments: list[str]) -> Path:
     """Where the traceback now lies."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
-    for directory in (get_paths().logs, Path(tempfile.gettempdir()) / f"brightrun-{os.getuid()}"):
+    # a name that others can foretell in a directory of everybody may be theirs already
+    for of_everybody in (False, True):
         try:
-            append_crash(directory / name, f"brightrun {verb}", error)
+            directory = Path(tempfile.mkdtemp(prefix="brightrun-")) if of_everybody else get_paths().logs
+            path = directory / name
+            append_crash(path, f"brightrun {verb}", error)
         except OSError:
             continue
-        return directory / name
+        return path
     return Path("(no place to write the details)")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from html import escape
 
 from brightrun_tui.domain.curve import CurveSpec
+from brightrun_tui.domain.text import cell
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.widgets.chart import ticks_of
 from brightrun_tui.tui.widgets.reduce import reduce
@@ -30,7 +31,7 @@ def as_csv(curves: Mapping[str, Curve]) -> str:
     fields = [f"{name}{end}" for name in names for end in (("", "_min", "_max") if coarse else ("",))]
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", *fields])
+    writer.writerow(["step", *map(cell, fields)])
     for step in sorted(table):
         writer.writerow([step, *(table[step].get(field, "") for field in fields)])
     return text.getvalue()
