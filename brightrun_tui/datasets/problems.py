@@ -82,8 +82,8 @@ REMARKS: dict[str, Reason] = {
         "remove them, unless they are meant to weigh more; copies are never held out apart from one another",
     ),
     "near_copy": Reason(
-        "that [are copies|is a copy] of an earlier record but for a few words",
-        "remove those that add nothing; none is held out apart from what it copies",
+        "[near-copies|near-copy] of an earlier record, a few words apart",
+        "remove those that add nothing; copies are never held out apart from one another",
     ),
     "near_parted": Reason(
         "({detail}) nearly the same as others, so many that they could not be held out together",

@@ -106,7 +106,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             run.id,
             "silent",
             "warning",
-            f"nothing has been heard of it for {humanize.duration(quiet)}",
+            f"silent for {humanize.duration(quiet)}",
             f"the newest step is {run.step:,}",
             "look at its log; if the machine hangs, pause it: it goes on from its newest checkpoint",
             RunAction.PAUSE,
@@ -136,7 +136,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             "warning",
             "the training loss has stopped falling",
             f"it is {humanize.loss(newest)} since step {where[0]:,}",
-            "more steps will hardly help: stop it, or try a larger learning rate",
+            "more steps will hardly help: stop it, or try a higher learning rate",
             RunAction.STOP,
             where,
         )
@@ -197,7 +197,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
                 "error" if reached == BUDGET_SHARES[0] else "warning",
                 f"{humanize.percent(run.cost_usd / budget)} of its budget is spent",
                 f"{humanize.money(run.cost_usd)} of {humanize.money(budget)}, {humanize.percent(run.fraction)} of the steps done",
-                "before the budget is reached it is saved and its machine returned; pause it to decide in peace",
+                "before the budget is reached it is saved and its machine returned; pause it to decide later",
                 RunAction.PAUSE,
             )
     used, total = run.hardware.memory_used, run.hardware.memory_total
@@ -216,7 +216,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             run.id,
             "idle",
             "warning",
-            "a machine that is paid for does next to nothing",
+            "a paid machine is doing next to nothing",
             f"its load is {humanize.percent(max(numbers.load[-FEWEST:]))} at most",
             "look at its log, or pause the run",
             RunAction.PAUSE,
@@ -233,14 +233,14 @@ def _hardware(run: Run) -> Iterator[RunAlert]:
             "warning",
             "its GPU is hot",
             f"{degrees:.0f} °C" + (f"; it slows down at {limit:.0f} °C" if limit else ""),
-            "see to its cooling; it slows down before it takes harm",
+            "check its cooling; it slows down before it is damaged",
         )
     if facts.throttled:
         yield RunAlert(
             run.id,
             "throttled",
             "warning",
-            "its GPU goes slower to protect itself",
+            "its GPU is throttling to protect itself",
             " at ".join(
                 part
                 for part in (
@@ -249,7 +249,7 @@ def _hardware(run: Run) -> Iterator[RunAlert]:
                 )
                 if part
             ),
-            "see to its cooling and power; a rented machine that stays like this is worth another one",
+            "check its cooling and power; a rented machine that stays like this is worth replacing",
         )
     free, total = facts.disk_free, facts.disk_total
     if free is not None and total and free < min(DISK_BYTES, DISK_SHARE * total):

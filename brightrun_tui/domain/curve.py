@@ -112,7 +112,7 @@ UTILISATION = CurveSpec(
     order=60,
     show=humanize.percent,
     unit=0.01,
-    unit_word=" %",
+    unit_word="%",
     lines=(CurveLine("utilisation", "machine"),),
 )
 TEMPERATURE = CurveSpec(

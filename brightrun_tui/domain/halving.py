@@ -19,8 +19,8 @@ MARGIN = 0.01
 STOPPED_EARLY = "stopped_early"
 """Code of the notice that says why."""
 RULE = (
-    "At a quarter and at half of its steps a run is stopped early when its held-out loss is more than "
-    f"{100 * MARGIN:g} % worse than the better half of those that came as far; what it has learned is kept."
+    "At a quarter and at half of its steps a run is stopped when its held-out loss is more than "
+    f"{100 * MARGIN:g}% worse than the better half of the runs that got that far. What it has learned is kept."
 )
 NOT_COMPARABLE = "All run to their end: their held-out losses cannot be compared, as their data settings differ."
 
@@ -49,8 +49,8 @@ class Behind(NamedTuple):
     def words(self) -> str:
         loss = f"{self.loss:.3f}" if math.isfinite(self.loss) else "not a number"
         return (
-            f"stopped early: after {100 * self.rung:.0f} % of its steps the held-out loss is {loss}; the better half of the "
-            f"{self.runs} runs of the sweep that came as far is at {self.bar:.3f} or below"
+            f"stopped early: after {100 * self.rung:.0f}% of its steps the held-out loss is {loss}; the better half of the "
+            f"{self.runs} runs of the sweep that got that far is at {self.bar:.3f} or below"
         )
 
 

@@ -111,7 +111,7 @@ def loss(value: float | None) -> str:
 
 
 def percent(fraction: float) -> str:
-    return f"{100 * fraction:.0f} %"
+    return f"{100 * fraction:.0f}%"
 
 
 def clock(moment: float | None) -> str:

@@ -34,10 +34,12 @@ def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
         ComparedRow("Result", "Steps", tuple(f"{run.step:,} of {run.total_steps:,}" for run in runs)),
         ComparedRow("Result", "Time at work", tuple(humanize.duration(run.active_seconds or None) for run in runs)),
         ComparedRow("Result", "Cost", tuple(_cost(run) for run in runs)),
-        ComparedRow("Set", "Dataset", tuple(run.spec.dataset.name for run in runs)),
-        ComparedRow("Set", "Base model", tuple(run.spec.base.id for run in runs)),
-        ComparedRow("Set", "Template", tuple(run.spec.template for run in runs)),
-        ComparedRow("Set", "Machine", tuple(run.hardware.device or run.spec.gpu or run.spec.provider for run in runs)),
+        ComparedRow("Setup", "Dataset", tuple(run.spec.dataset.name for run in runs)),
+        ComparedRow("Setup", "Base model", tuple(run.spec.base.id for run in runs)),
+        ComparedRow("Setup", "Template", tuple(run.spec.template for run in runs)),
+        ComparedRow(
+            "Setup", "Machine", tuple(run.hardware.device or run.spec.gpu or run.spec.provider for run in runs)
+        ),
     ]
     documents = [flatten(run.spec.settings.model_dump()) for run in runs]
     settings = [

@@ -35,7 +35,7 @@ TRADES: dict[str, Trade] = {
     ),
     "lora.use_dora": Trade(
         "Learns length and direction of weights apart: often a little better at small ranks.",
-        "About 26 % slower, and more memory.",
+        "About 26% slower, and more memory.",
     ),
     "quantisation.method": Trade(
         "nf4 holds the frozen base in 4 bits: about a quarter of the memory of 16 bits. none is exact, and faster where it fits.",

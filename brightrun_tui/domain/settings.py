@@ -46,7 +46,7 @@ class LoraSettings(SettingsGroup):
         json_schema_extra=simple(4, 8, 16, 32, 64, 128, 256),
     )
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = Field(
-        16, title="Alpha", description="Scale of the adapter; its effect is alpha / r (alpha / √r with rsLoRA)."
+        16, title="Alpha", description="Scale of the adapter; its effect is alpha / r (alpha / sqrt(r) with rsLoRA)."
     )
     lora_dropout: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.0, title="Dropout", description="0 is fastest and smallest; 0.05 may help very small datasets."
@@ -56,9 +56,11 @@ class LoraSettings(SettingsGroup):
         title="Target modules",
         description="“all-linear” adapts every linear layer (best); or a comma list such as q_proj,v_proj.",
     )
-    use_rslora: bool = Field(False, title="rsLoRA", description="Scale by alpha / √r: better at ranks of 32 and more.")
+    use_rslora: bool = Field(
+        False, title="rsLoRA", description="Scale by alpha / sqrt(r): better at ranks of 32 and more."
+    )
     use_dora: bool = Field(
-        False, title="DoRA", description="Weight-decomposed LoRA: slightly better, about 26 % slower."
+        False, title="DoRA", description="Weight-decomposed LoRA: slightly better, about 26% slower."
     )
 
 
@@ -167,7 +169,9 @@ class TrainingSettings(SettingsGroup):
         description="Put several records in one row, isolated from one another: no padding is paid.",
     )
     gradient_checkpointing: Literal["auto", "on", "off"] = Field(
-        "auto", title="Gradient checkpointing", description="Trade about 25 % speed for memory. auto: only when needed."
+        "auto",
+        title="Gradient checkpointing",
+        description="Trade about 25% of the speed for memory. auto: only when needed.",
     )
     neftune_noise_alpha: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.0, title="NEFTune", description="Noise on the embeddings; 5 can help chat style. 0: off."

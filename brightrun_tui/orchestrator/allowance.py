@@ -62,8 +62,8 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) 
         return run.notices
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
     words = {
-        "warn_80": f"80 % of {what} is spent",
-        "warn_95": f"95 % of {what} is spent",
+        "warn_80": f"80% of {what} is spent",
+        "warn_95": f"95% of {what} is spent",
         "finish": f"{what} is nearly spent: the run is ended in order",
         "release": f"{what} is spent",
     }

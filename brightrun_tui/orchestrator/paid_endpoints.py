@@ -147,7 +147,7 @@ class PaidEndpointWatcher(EndpointWatcher):
             await self._rest("budget_spent", f"{self.given_back} because {_money_words(now)} is spent")
         elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
             self._money_said = verdict
-            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]} % of {_money_words(now)} is spent")
+            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]}% of {_money_words(now)} is spent")
         else:
             code, why = self._why_idle(stored)
             if why:

@@ -89,7 +89,7 @@ def _in_steps(say: Say) -> Callable[[str, float], None]:
         nonlocal said
         if int(share * 10) > said:
             said = int(share * 10)
-            say(f"dataset {said * 10} %")
+            say(f"dataset {said * 10}%")
 
     return tell
 

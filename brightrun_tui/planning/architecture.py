@@ -60,8 +60,8 @@ class Architecture(BaseModel):
 
     @property
     def parameters(self) -> int:
-        """All weights; norms and biases are left out (below 0.1 %)."""
-        return self.linear_parameters + self.embedding_parameters
+        """All weights, the two norms of a block and the last one among them; biases are left out (below 0.1%)."""
+        return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
 
     def lora_parameters(self, rank: int, modules: str = "all-linear") -> int:
         """Weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""

@@ -23,7 +23,7 @@ class Intensity(StrEnum):
 
 _PURPOSE = {
     Intensity.CONSERVATIVE: "learns less and forgets less: for few records, or where the model must stay as able as it was",
-    Intensity.BALANCED: "as template and base say",
+    Intensity.BALANCED: "what template and base suggest",
     Intensity.AGGRESSIVE: "learns harder, and may forget more: for much new knowledge, or where balanced learnt too little",
 }
 RATE, EPOCHS, RANK, ALPHA = "training.learning_rate", "training.epochs", "lora.r", "lora.lora_alpha"

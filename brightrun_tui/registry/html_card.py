@@ -103,7 +103,7 @@ def _measured_again(measured: Sequence[Evaluation]) -> str:
             f'<td class="num">{each.base.loss:.3f}</td><td class="num">{answers}</td></tr>'
         )
     head = (
-        '<tr><th>on</th><th class="num">loss, 95 %</th><th class="num">base</th><th class="num">answers right</th></tr>'
+        '<tr><th>on</th><th class="num">loss, 95%</th><th class="num">base</th><th class="num">answers right</th></tr>'
     )
     return f"<table>{head}{''.join(rows)}</table>"
 

@@ -8,11 +8,14 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action("modal.dismiss", "escape q", "Close", "Close the dialogue; nothing is changed.", footer=1, palette=False),
     action("modal.next", "down", "Next", "Next field or button.", palette=False),
     action("modal.previous", "up", "Previous", "Field or button before.", palette=False),
+    action("confirm.yes", "y", "Yes", "Do what is asked.", footer=2, palette=False),
+    action("confirm.no", "n", "No", "Leave everything as it is.", footer=3, palette=False),
+    action("confirm.other", "right left l h", "Other button", "From one button to the other.", palette=False),
     action("choose.take", "enter", "Choose", "Take what is highlighted.", footer=2, palette=False),
-    action("pick.browse", "ctrl+o f3", "Browse", "Look for a file on this machine.", palette=False),
-    action("pick.columns", "f4 ctrl+t", "Columns", "Say which column of the table is what.", footer=2, palette=False),
+    action("pick.browse", "f3 ctrl+o", "Browse", "Look for a file on this machine.", footer=2, palette=False),
+    action("pick.columns", "f4 ctrl+t", "Columns", "Say which column of the table is what.", footer=3, palette=False),
     action(
-        "pick.report", "f6", "Records", "The records, and those that each finding is about.", footer=3, palette=False
+        "pick.report", "f6", "Records", "The records, and those that each finding is about.", footer=4, palette=False
     ),
     action(
         "report.repair",

@@ -105,6 +105,9 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action("slider.less", "left h", "Less", "The next smaller value.", footer=2, palette=False),
     action("slider.much_more", "shift+right L", "Much more", "Three values up.", palette=False),
     action("slider.much_less", "shift+left H", "Much less", "Three values down.", palette=False),
+    action("filter.keep", "enter", "Done", "Back to what is narrowed; it stays narrowed.", footer=1, palette=False),
+    action("filter.drop", "escape", "Clear", "Empty the line and leave it.", footer=2, palette=False),
+    action("filter.leave", "down", "Back", "Back to what is narrowed.", palette=False),
     action("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     action("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
     action("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
@@ -310,8 +313,8 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action(
         "registry.take",
         "I",
-        "Take in",
-        "Take a model from a bundle, the Hugging Face Hub, or those of a team there.",
+        "Import",
+        "Take in a model from a bundle, the Hugging Face Hub, or those of a team there.",
         changes=True,
     ),
     action(

@@ -29,6 +29,7 @@ from textual.message import Message
 from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.strip import Strip
+from textual.style import Style
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import OptionList
@@ -93,6 +94,8 @@ def apply() -> None:
     _parse_styles_once()
     _find_rules_at_once()
     _style_what_the_focus_changed()
+    _paint_what_the_focus_changed()
+    _reverse_parts_without_colours()
 
 
 def _go_on_after_a_fault() -> None:
@@ -265,3 +268,22 @@ def _style_what_the_focus_changed() -> None:
             self.app.stylesheet.update_nodes(widgets, animate=True)
 
     Screen._update_focus_styles = _update_focus_styles  # type: ignore[method-assign]
+
+
+def _paint_what_the_focus_changed() -> None:
+    """A screen paints all of itself whenever the focus moves. Who gets and who loses it, and what is styled anew for it, paint
+    themselves."""
+    Screen.__dict__["focused"]._repaint = False
+
+
+def _reverse_parts_without_colours() -> None:
+    """Of the style of a part, such as the chosen row of a list, “reverse” is lost; without colours it is all there is."""
+    original = Widget.get_visual_style
+
+    def get_visual_style(self: Widget, *component_classes: str, partial: bool = False) -> Style:
+        style = original(self, *component_classes, partial=partial)
+        if self.app.no_color and any(self.get_component_styles(name).text_style.reverse for name in component_classes):
+            return style + Style(reverse=True)
+        return style
+
+    Widget.get_visual_style = get_visual_style  # type: ignore[method-assign]

@@ -14,7 +14,7 @@ SHOTS: dict[str, tuple[str, ...]] = {
     "integrations-box": ("1", "@card-ssh", "c"),
     "integrations-channels": ("1", "@card-news", "c"),
     "integrations-channel": ("1", "@card-news", "c", "enter"),
-    "integrations-disconnect": ("1", "@card-runpod", "x"),
+    "integrations-disconnect": ("1", "@card-judge", "x", "."),
     "new-run-welcome": ("2",),
     "new-run": FORM,
     "new-run-data": DATA,
@@ -69,7 +69,7 @@ SHOTS: dict[str, tuple[str, ...]] = {
     "registry": ("4",),
     "registry-answers": ("4", "right_square_bracket"),
     "registry-zoom": ("4", "z"),
-    "registry-endpoint": ("4", "j", "u"),
+    "registry-endpoint": ("4", "u", "."),
     "registry-compare": ("4", "m", "enter"),
     "registry-judge": ("4", "J"),
     "help": ("3", "question_mark"),
@@ -77,3 +77,6 @@ SHOTS: dict[str, tuple[str, ...]] = {
     "palette": ("3", "colon"),
     "palette-typed": ("3", "colon", "=sto", "."),
 }
+
+WITH_NOTHING = ("new-run-welcome",)
+"""Of an installation that has nothing yet."""

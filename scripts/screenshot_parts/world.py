@@ -11,6 +11,7 @@ from pathlib import Path
 from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.money import GIB, Lease
 from brightrun_tui.domain.run import Notice
+from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, leases, open_database, runs
 from tests.clouds.server import CloudServer
@@ -23,6 +24,7 @@ RENTED, STEPS, TOTAL = "r-0100", 420, 600
 async def fill_world(paths: Paths) -> None:
     """The history of the tests, and a rented run whose card is hot and whose budget is nearly spent."""
     await seed.fill(paths)
+    credentials.save("judge", "sk-a-key-for-pictures", paths)
     async with open_database(paths.database) as db:
         await seed.add_run(
             db, paths, "tickets-bilingual-with-a-long-name", RENTED, "running", steps=0, total=TOTAL, log=True

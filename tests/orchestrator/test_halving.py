@@ -68,7 +68,7 @@ async def test_the_run_that_falls_behind_ends_with_its_reason_on_record_once(tmp
     await measure(db, "second", BAD[1:2])
     assert await halving.stops(await runs.get(db, "second"))
     (notice,) = (await runs.get(db, "second")).notices
-    assert notice.code == STOPPED_EARLY and "stopped early: after 25 % of its steps" in notice.message
+    assert notice.code == STOPPED_EARLY and "stopped early: after 25% of its steps" in notice.message
     await measure(db, "second", BAD[2:])
     assert not await Halving(db).stops(await runs.get(db, "second")), "who is tried again is left alone"
 

@@ -20,7 +20,7 @@ from brightrun_tui.tui.screens.correct import CorrectScreen
 from brightrun_tui.tui.screens.corrections import CorrectionsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.dialog import Confirm, Dialog
 from brightrun_tui.tui.screens.endpoint import EndpointScreen
 from brightrun_tui.tui.screens.help import HelpScreen
 from brightrun_tui.tui.screens.integrations import IntegrationsScreen
@@ -33,6 +33,7 @@ from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
+from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
@@ -45,7 +46,7 @@ CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
-    RecordsScreen, RepairScreen, SliderField, PickBase,
+    RecordsScreen, RepairScreen, SliderField, PickBase, Confirm, FilterBar,
 )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ async def test_a_channel_is_tried_and_kept_and_told_of(
             await driver.press("down", "down", "down")
             await driver.sees("enter adds a channel", "enter Configure")
             await driver.press("enter")
-            await driver.sees("A channel for news")
+            await driver.sees("New notification channel")
             await driver.press(*"hook", "enter", *address, "enter")
             assert "verysecretpart" not in driver.text()
             await driver.press(*"failed", "enter", "enter")

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-import pytest
+import ast
+from pathlib import Path
 
+import pytest
+from textual.content import Content
+from textual.widgets import Input, OptionList
+
+import brightrun_tui
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import MEMORY, UTILISATION
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.offers import WeighedOffer
+from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.tui.ascii_driver import like
-from brightrun_tui.tui.widgets import cells, choice_text, offer_text
-from brightrun_tui.tui.widgets.chart import View
+from brightrun_tui.tui.widgets import cells, choice_text, offer_text, reflow, run_text
+from brightrun_tui.tui.widgets.chart import View, ticks_of
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
+from brightrun_tui.tui.widgets.compare_text import comparison, fit_ref
 from brightrun_tui.tui.widgets.form import FormRow
+from brightrun_tui.tui.widgets.service_card import CardState, card_lines
 from tests.tui.conftest import SIZES, Opened
 from tests.tui.test_new_run import choose_example, open_form
+from tests.tui.test_run_list import run
 
 
 @pytest.fixture
@@ -78,7 +90,7 @@ def test_an_axis_says_what_its_numbers_are() -> None:
     """Bytes are GiB there as in the legend, shares per cent."""
     strand = Strand([1.0, 2.0, 3.0], [0.9] * 3, [0.9] * 3, [0.85, 0.9, 0.95])
     load = picture(Scene((chart_of(UTILISATION, {"utilisation": strand}, View()),), View()), 60, 12)
-    assert any("90 %" in text or "90.0 %" in text for row in load.rows for _, text in row)
+    assert any("90%" in text or "90.0%" in text for row in load.rows for _, text in row)
     values = [31.0 * GIB, 32.0 * GIB, 33.0 * GIB]
     memory = chart_of(MEMORY, {"memory_used": Strand([1.0, 2.0, 3.0], values, values, values)}, View())
     assert any("32.0 GiB" in text for row in picture(Scene((memory,), View()), 60, 12).rows for _, text in row)
@@ -89,3 +101,140 @@ def test_how_far_a_run_is_is_seen_in_ascii() -> None:
     filled, empty = cells.bar(0.5, 10)
     done, left = ("".join(map(like, part)) for part in (filled, empty))
     assert done.isascii() and left.isascii() and not set(done) & set(left)
+
+
+@pytest.mark.parametrize("width", range(16, 60))
+def test_what_is_cut_says_so(width: int) -> None:
+    """A card with little room ends what it must leave out with an ellipsis, and never leaves out a whole value."""
+    service = next(one for one in services() if one.environment)
+    address = "somebody.with.a.long.name@department.example.com"
+    state = CardState(
+        state="ok",
+        detail=f"signed in as {address}",
+        fix="enter adds one: its address, a user and an SSH key, which stays where it is",
+        credential="from the environment (A_VARIABLE_WITH_A_LONG_NAME)",
+        placed=True,
+        facts=(("machine", "2 cores · 23.5 GiB memory · no GPU"), ("key", "a-key-that-has-no-spaces-in-it")),
+    )
+    for brief in (True, False):
+        lines = [line.plain for line in card_lines(service, state, width, brief=brief)]
+        shown = " ".join(line.strip() for line in lines)
+        assert max(map(len, lines)) <= width
+        signed = shown.partition("signed in as")[2].strip()
+        assert signed.replace(" ", "").startswith(address) or "…" in signed.partition("machine")[0]
+        assert "some" in signed or width < 20
+        assert "no GPU" in shown or "…" in shown.partition("machine")[2].partition("key")[0]
+
+
+def test_text_that_must_be_cut_is_filled_up_first() -> None:
+    """The last line that is allowed holds as much as fits."""
+    lines = [line.plain for line in reflow.text("signed in as somebody@example.com", 20, most=1)]
+    assert lines == ["signed in as somebo…"]
+    assert [line.plain for line in reflow.text("one two three", 8, most=2)] == ["one two", "three"]
+
+
+def test_nothing_in_the_app_is_cut_without_a_sign() -> None:
+    """Text is cut by `truncate` with an ellipsis, or by ``most``: never by leaving lines of it out."""
+    silent = []
+    for path in sorted((Path(brightrun_tui.__file__).parent / "tui").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            called = getattr(getattr(node, "func", None), "attr", "")
+            if called == "truncate" and not any(word.arg == "ellipsis" for word in getattr(node, "keywords", ())):
+                silent.append(f"{path.name}:{getattr(node, 'lineno', 0)}: truncate")
+            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
+                if getattr(getattr(node.value, "func", None), "attr", "") in ("text", "pair", "wrap"):
+                    silent.append(f"{path.name}:{node.lineno}: lines left out")
+    assert not silent
+
+
+@pytest.mark.parametrize("width", [46, 54, 60, 63])
+def test_a_run_in_one_narrow_line_keeps_its_name(width: int) -> None:
+    """Bar and time give way to the name; what the time is, is whole."""
+    busy = run("r-1", "tickets-bilingual", "running", eta_seconds=130.0, step=50, total_steps=100)
+    row = run_text.run_row(busy, width, tall=False, alert="warning").plain
+    assert len(row) <= width and "2 min 10 s" in row and "running !" in row
+    assert "tickets-bilin" in row or width < 54
+
+
+@pytest.mark.parametrize("width", range(30, 70, 3))
+def test_what_a_run_took_is_whole(width: int) -> None:
+    """Epochs give way before the time is cut; what is cut has a sign."""
+    ended = run(
+        "r-1", "contracts", "failed", started_at=1000.0, finished_at=4000.0, step=12, total_steps=160, epoch=0.23
+    )
+    line = run_text.summary(ended, (), width, rich=False)[1].plain
+    assert len(line) <= width and ("took 50 min 00 s" in line or line.endswith("…"))
+    assert "took 50 min 00 s" in line or width < 48
+
+
+@pytest.mark.parametrize("size", [(60, 30), (80, 24)])
+async def test_what_may_be_typed_is_said_whole(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
+    """The hint in an empty line to type in fits it, and the keys of the dialogue are below it."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        for key, shown in (("d", "f3 Browse"), ("b", "f3 Search the Hub")):
+            await driver.press(key)
+            await driver.sees(shown)
+            entry = driver.one("#narrow", Input)
+            assert len(entry.placeholder) <= entry.content_size.width
+            await driver.press("escape")
+        await driver.press("slash")
+        await driver.sees("enter Done", "esc Clear")
+        await driver.press("escape")
+
+
+def test_a_share_is_written_in_one_way() -> None:
+    """“83%” cannot be torn apart at the end of a line."""
+    assert humanize.percent(0.83) == "83%"
+    assert View() and UTILISATION.unit_word == "%"
+
+
+def test_numbers_on_an_axis_differ() -> None:
+    """Two places of an axis never have the same number at them."""
+    for low, high in ((1.86e-4, 2.1e-4), (0.0, 1e-5), (12_300.0, 12_304.0), (1_000_000.0, 1_000_002.0), (0.96, 1.04)):
+        words = [word for _, word in ticks_of(low, high, 5)]
+        assert len(set(words)) == len(words), words
+
+
+@pytest.mark.parametrize("width", [51, 60, 108])
+def test_a_comparison_tells_its_versions_apart(width: int) -> None:
+    """Long names are cut before their version; a label never touches its value."""
+    assert fit_ref("lamp-support:12", 12) == "lamp-sup…:12" and fit_ref("a:1", 10) == "a:1       "
+    row = Row(what="surprise at everyday talk", a="2.38", b="2.38")
+    found = Comparison(a="lamp-support:2", b="lamp-support:1", facts=(row,), settings=(), comparable=True)
+    lines = [line.plain for line in comparison(found, width)]
+    assert ":2" in lines[0] and ":1" in lines[0] and "talk 2.38" in lines[1] and max(map(len, lines)) <= width
+
+
+async def test_a_chosen_row_is_seen_without_colours(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With NO_COLOR the cursor of a list is drawn the other way round: bold alone is how names look too."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(paths, (80, 24)) as driver:
+        await open_form(driver)
+        for key in ("b", "t"):
+            await driver.press(key)
+            choices = driver.one("#choices", OptionList)
+            assert choices.get_visual_style("option-list--option", "option-list--option-highlighted").reverse
+            await driver.press("escape")
+
+
+@pytest.mark.parametrize("size", [(60, 30), (80, 24)])
+async def test_what_is_said_of_a_dataset_of_the_hub_is_whole(
+    paths: Paths, opened: Opened, size: tuple[int, int]
+) -> None:
+    """A sentence that is longer than the dialogue goes on in the next line."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        await driver.press("d", *"hf:acme/faq")
+        await driver.sees("Enter fetches it", "hf:owner/name:configuration@split")
+
+
+async def test_a_line_that_is_too_long_says_so(paths: Paths, opened: Opened) -> None:
+    """A `Flow` cuts nothing silently, whoever made its lines."""
+    async with opened(paths, (80, 24)) as driver:
+        flow = reflow.Flow(lambda width: [Content("0123456789" * 40)])
+        await driver.one("#right").mount(flow)
+        await driver.until(lambda: flow.size.width > 0)
+        assert str(flow.render()).endswith("…")

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
+from textual._compositor import Compositor
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widgets import Input
@@ -17,6 +19,7 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
+from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
 from brightrun_tui.tui.widgets.fields import TextField, WaitingField
@@ -371,7 +374,7 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("escape", "b")
-        await driver.sees("f3: the Hub")
+        await driver.sees("f3 Search the Hub")
         await driver.press(*"lamp", "f3")
         await driver.sees("cannot be reached")
         hub.start()
@@ -408,3 +411,34 @@ async def test_a_second_press_starts_no_second_run(
         await driver.until(lambda: driver.app.current_mode == "monitor")
         async with open_database(paths.database) as db:
             assert len(await runs.list_runs(db)) == 1
+
+
+async def test_a_change_is_planned_with_at_once(paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only changes that follow one another fast wait until they have rested."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        monkeypatch.setattr(new_run, "PLAN_SECONDS", 1e6)
+        await choose_example(driver)
+
+
+async def test_moving_in_the_form_paints_what_has_changed_only(
+    paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The field that loses and the one that gets the focus, and what is said of it; not the whole screen."""
+    painted: list[bool] = []
+    original = Compositor.render_full_update
+
+    def render_full_update(self: Compositor, *arguments: Any, **options: Any) -> Any:
+        painted.append(True)
+        return original(self, *arguments, **options)
+
+    async with opened(paths, (120, 40)) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.press("j", "k")
+        monkeypatch.setattr(Compositor, "render_full_update", render_full_update)
+        began = driver.app.screen.focused
+        await driver.press("j", "j", "j", "k", "k")
+        await driver.until(lambda: driver.app.screen.focused is not began)
+        await driver.pilot.pause(0.2)
+        assert not painted

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -87,6 +88,14 @@ async def test_what_the_month_has_cost_is_seen_in_a_small_terminal(
         await driver.sees("this month  $1.00 by your runs")
 
 
+def titles_stand_over_columns(text: str) -> bool:
+    """Whether the price of the run ends where its title does."""
+    lines = text.splitlines()
+    head = next(line for line in lines if "this run" in line)
+    row = next(line for line in lines if "RTX 3060 " in line and line.count("$") == 2)
+    return max(match.end() for match in re.finditer(r"\$[\d.]+", row)) == head.index("this run") + len("this run")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_machines_of_every_service_are_compared_by_what_this_run_would_cost(
     paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
@@ -99,6 +108,7 @@ async def test_machines_of_every_service_are_compared_by_what_this_run_would_cos
         await driver.sees(
             "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "up to $", "on demand"
         )
+        await driver.until(lambda: titles_stand_over_columns(driver.text()), "the scrollbar takes its cells from both")
         wide = size[0] > 100
         await driver.until(
             lambda: ("Lyon, FR" in driver.text()) == wide, "a wide terminal shows the region of every machine"

@@ -31,7 +31,7 @@ def print_evaluation(out: Console, found: Evaluation) -> None:
     out.print(scores_table(found))
     loss, right = loss_of(found.tuned, found.scores), share_right(found.samples)
     sure = [f"loss {bounds_words(loss, '.3f')}", *([f"answers right {bounds_words(right, '.0%')}"] if right else [])]
-    out.print(Text(f"with 95 % confidence: {', '.join(sure)}", style="dim italic"))
+    out.print(Text(f"with 95% confidence: {', '.join(sure)}", style="dim italic"))
     out.print(Text(f"took {duration(found.seconds)} on {found.device}\n", style="dim italic"))
 
 
@@ -41,7 +41,7 @@ def print_board(out: Console, board: Board) -> None:
     if board.note:
         out.print(Text(f"! {board.note}", style="yellow"))
     table = Table(box=None, header_style="dim", padding=(0, 2), pad_edge=False)
-    for column in ("", "model", "loss, 95 %", "base", "answers right, 95 %", "measured"):
+    for column in ("", "model", "loss, 95%", "base", "answers right, 95%", "measured"):
         table.add_column(column, overflow="fold")
     for place, each in enumerate(board.standings, 1):
         table.add_row(

@@ -68,7 +68,7 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
     for name, part in estimate.memory_parts.items():
         table.add_row("", Text(f"{size(part):>10}  {name}", style="dim"))
     table.add_row(
-        "time", _time(estimate) + ("" if estimate.measured else "  (reckoned, not yet measured on this machine)")
+        "time", _time(estimate) + ("" if estimate.measured else "  (estimated, not yet measured on this machine)")
     )
     if estimate.setup_seconds:
         table.add_row(

@@ -20,9 +20,9 @@ FIELDS = (
     ("name", "Name", "yours to choose", "studio"),
     ("host", "Address", "name or IP address", ""),
     ("user", "User", "who logs in", "root"),
-    ("port", "Port", "of its SSH", "22"),
-    ("key", "Key file", "private key; empty: your own keys and agent", "~/.ssh/id_ed25519"),
-    ("price_per_hour", "Price", "US dollars an hour, if it costs you any", "0"),
+    ("port", "Port", "of its SSH server", "22"),
+    ("key", "Key file", "your private key; empty: the usual keys and agent", "~/.ssh/id_ed25519"),
+    ("price_per_hour", "Price", "US dollars an hour, if it costs you anything", "0"),
 )
 
 

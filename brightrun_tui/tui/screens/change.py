@@ -13,7 +13,7 @@ from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import TextField
 
-SETTINGS = {"training.learning_rate": "Learning rate", "training.epochs": "Epochs in all"}
+SETTINGS = {"training.learning_rate": "Learning rate", "training.epochs": "Epochs in total"}
 LIMITS = {"budget_usd": "Budget in US dollars", "max_hours": "Time limit in hours"}
 
 
@@ -27,7 +27,9 @@ class ChangeScreen(Dialog[ChangeRun]):
         for one in run.changes:
             now = now.with_overrides(dict(one.settings))
         over = run.state in TERMINAL
-        self._holds = "It holds once the run is tried again (R)" if over else "Settings hold from the next step on"
+        self._holds = (
+            "Changes take effect when the run is retried (R)" if over else "Changes take effect at the next step"
+        )
         self._used = f"{humanize.money(run.cost_usd)} spent, {humanize.duration(run.active_seconds)} of training"
         self._before = {
             "training.learning_rate": f"{now.training.learning_rate:g}",

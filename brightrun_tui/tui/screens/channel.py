@@ -29,7 +29,7 @@ class ChannelScreen(TryThenSave[str]):
     """Answers the name of the channel once it is saved."""
 
     def __init__(self, name: str = "", channel: SavedChannel | None = None) -> None:
-        super().__init__(f"Channel {name}" if name else "A channel for news")
+        super().__init__(f"Channel {name}" if name else "New notification channel")
         self._called, self._channel = name, channel or SavedChannel()
 
     def compose_body(self) -> ComposeResult:
@@ -42,12 +42,12 @@ class ChannelScreen(TryThenSave[str]):
                 "Address",
                 f"of {known.service}; empty: as it is"
                 if known.service
-                else "of mail, Slack, Teams, ntfy … as apprise writes it",
+                else "mail, Slack, Teams, ntfy …, as an Apprise URL",
                 "",
                 "mailtos://USER:PASSWORD@example.com?to=YOU" if not known.service else "",
             ),
-            ("kinds", "Tells", ", ".join(NewsKind), tells, "everything"),
-            ("quiet", "Quiet", "hours in which it is silent", known.quiet, "22:00-07:00"),
+            ("kinds", "Events", ", ".join(NewsKind), tells, "everything"),
+            ("quiet", "Quiet hours", "when nothing is sent", known.quiet, "22:00-07:00"),
         )
         for key, title, note, value, example in fields:
             yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))

@@ -32,11 +32,11 @@ class CompareRunsScreen(Dialog[None]):
         self.query_one(VerticalScroll).focus()
 
     def _lines(self, width: int) -> reflow.Lines:
-        label = 24 if width > 70 else 16
+        label = 24 if width > 70 else 20
         column = max(8, (width - label) // len(self._runs) - 1)
 
         def row(title: str, values: Sequence[Content]) -> Content:
-            parts = [Content.styled(cells.fit(title, label), "$muted")]
+            parts = [Content.styled(f"{cells.fit(title, label - 1)} ", "$muted")]
             for value in values:
                 cut = value.truncate(column, ellipsis=True)
                 parts += [cut.pad_right(column - cut.cell_length), Content(" ")]

@@ -75,7 +75,7 @@ class DataScreen(ListDialog[ChosenData]):
 
     def compose_body(self) -> ComposeResult:
         yield Input(
-            placeholder="search, or a file (/ or ~/ lists them, F3: here), or hf:owner/name",
+            placeholder="a name, a path (/ or ~/), or hf:owner/name",
             suggester=PathSuggester(),
             compact=True,
             id="narrow",
@@ -145,7 +145,7 @@ class DataScreen(ListDialog[ChosenData]):
         if ids:
             options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
         else:
-            self._say([Content.styled("Nothing fits. A path starts with / or ~ or .", "$muted")])
+            self._say("Nothing fits. A path starts with / or ~ or .")
 
     @work(exclusive=True, group="look")
     async def _look_into(self, word: str, *, take: bool = False) -> None:
@@ -153,20 +153,15 @@ class DataScreen(ListDialog[ChosenData]):
         known = next((report for report in self._known if report.name == word), None)
         place = known.path if known else word
         if os.path.isdir(typed_path(place)) and not (take or known or place.endswith(WHOLE_FOLDER)):
-            self._say([Content.styled("A directory; enter goes in.", "$muted")])
+            self._say("A directory; enter goes in.")
             return
         if is_hub_dataset(place) and not take:
             self._say(
-                [
-                    Content.styled(
-                        "Enter fetches it and looks into it. A split or configuration may be named: "
-                        "hf:owner/name:configuration@split",
-                        "$muted",
-                    )
-                ]
+                "Enter fetches it and looks into it. A split or configuration may be named: "
+                "hf:owner/name:configuration@split"
             )
             return
-        self._say([Content.styled("◌ checking …", "$primary")])
+        self._say("◌ checking …", "$primary")
         try:
             report = await self._mapped_report(place)
             self._usable.add(_key(place))
@@ -176,7 +171,7 @@ class DataScreen(ListDialog[ChosenData]):
         except BrightrunError as error:
             text, fix = cells.plain(error.statement), cells.plain(error.fix)
             if error.kind == ErrorKind.DATASET_COLUMNS:
-                fix = f"{key_of('pick.columns')} says which column is what; else {fix}"
+                fix = f"press {key_of('pick.columns')} to say which column is what; otherwise {fix}"
             self.query_one("#verdict-text", Flow).show(
                 lambda width: [
                     *reflow.marked(reflow.text(text, width - 2, "$error"), 2, "✗", "bold $error"),
@@ -289,8 +284,8 @@ class DataScreen(ListDialog[ChosenData]):
     def refresh_keys(self) -> None:
         self.query_one(KeyFooter).refresh()
 
-    def _say(self, lines: reflow.Lines) -> None:
-        self.query_one("#verdict-text", Flow).show(lambda width: lines)
+    def _say(self, words: str, style: str = "$muted") -> None:
+        self.query_one("#verdict-text", Flow).show(lambda width: reflow.text(words, width, style))
 
 
 def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
@@ -300,7 +295,7 @@ def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
     named = {role: encoding_title(name) if role == ENCODING else name for role, name in found.mapping.items()}
     said = " · ".join(f"{ROLE_WORDS[role]}: “{cells.one_line(name)}”" for role, name in named.items())
     how = "as you said" if found.remembered else "guessed from the content"
-    text = Content.assemble((said, "bold"), (f"  {how}; F4 changes it", "$muted"))
+    text = Content.assemble((said, "bold"), (f"  {how}; {key_of('pick.columns')} changes it", "$muted"))
     return reflow.marked(reflow.text(text, width - 2), 2, "▤", "bold $accent")
 
 

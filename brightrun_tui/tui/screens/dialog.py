@@ -109,6 +109,9 @@ class TryThenSave(Dialog[Answer]):
 class Confirm(Dialog[bool]):
     """A question with its consequences in words; No is chosen unless it is ``safe``."""
 
+    SCOPES = ("confirm", "modal")
+    BINDINGS: ClassVar[Any] = bindings("confirm")
+
     def __init__(
         self,
         title: str,
@@ -135,9 +138,11 @@ class Confirm(Dialog[bool]):
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
 
-    def on_key(self, event: object) -> None:
-        key = getattr(event, "key", "")
-        if key in ("y", "n"):
-            self.dismiss(key == "y")
-        elif key in ("left", "h", "right", "l"):
-            self.focus_next()
+    def action_yes(self) -> None:
+        self.dismiss(True)
+
+    def action_no(self) -> None:
+        self.dismiss(False)
+
+    def action_other(self) -> None:
+        self.focus_next()

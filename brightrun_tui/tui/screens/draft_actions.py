@@ -113,7 +113,7 @@ class DraftActions(ModeScreen):
 
         plan = self._plan
         name = await self.app.push_screen_wait(
-            AskLine("Save as template", "Its name: lower-case letters, digits, - and _", yes="Save")
+            AskLine("Save as template", "Name: lower-case letters, digits, - and _", yes="Save")
         )
         if plan is None or not name:
             return

@@ -125,7 +125,7 @@ class IntegrationsScreen(ModeScreen):
             bare = service.where_to_get.removeprefix("https://")  # a card has no room for all of it; the dialogue has
             state, detail, fix = "off", "", f"enter connects it, with a key from {bare}"
         if service.kind == "judge" and not state and service.name in self._places and not place:
-            state, fix = "off", "its address and model go below [judge] in config.toml; enter keeps its key"
+            state, fix = "off", "name its model under [judge] in config.toml; enter saves its key"
         if service.name == NEWS and state == "off":
             fix = "enter adds a channel"
         if service.name == OWN and state == "off":

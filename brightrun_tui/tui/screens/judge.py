@@ -37,7 +37,7 @@ class JudgeScreen(Dialog[tuple[str, str]]):
         yield Label(Content("Model there"), classes="spaced")
         yield TextField("model", self._settings.model, placeholder="the name of a capable model")
         key = credentials.PLACES[self._key_place]
-        yield Static(Content(f"Its key: {key}. Integrations keeps it (1, Judge)."), classes="spaced hint")
+        yield Static(Content(f"Key: {key}. It is entered under Integrations (1), card “Judge”."), classes="spaced hint")
         yield Static("", id="said", markup=False)
         with Horizontal(classes="buttons"):
             yield Button("Ask the judge", id="ask", variant="primary", compact=True)

@@ -76,9 +76,7 @@ class MonitorScreen(RunActions, LogActions):
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             with Vertical(id="side"):
-                yield FilterBar(
-                    "a word, !word, state:failed, data:faq …; enter keeps it, esc drops it", id="run-filter"
-                )
+                yield FilterBar("a word, !word, state:failed, data:faq …", id="run-filter")
                 yield RowTable(id="runs", classes="panel")
             with Vertical(id="main"):
                 yield Flow(id="summary", classes="panel")
@@ -91,7 +89,7 @@ class MonitorScreen(RunActions, LogActions):
                     with VerticalScroll(id="alerts", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="alerts-text")
                     yield LogView(id="log", classes="pane panel")
-        yield FilterBar("find in the log; enter keeps it, esc drops it", id="log-search")
+        yield FilterBar("find in the log", id="log-search")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -337,7 +335,7 @@ class MonitorScreen(RunActions, LogActions):
     async def action_sort(self) -> None:
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
-        choices = [Choice("", "What moves first"), *(Choice(name, title) for name, (title, _) in SORTS.items())]
+        choices = [Choice("", "Running first"), *(Choice(name, title) for name, (title, _) in SORTS.items())]
         chosen = await self.app.push_screen_wait(PickScreen("Sort by", choices, chosen=self._order.sort))
         if chosen is not None:
             self._sort_by(chosen) if chosen else self._arrange(sort="", reverse=False)
@@ -358,15 +356,11 @@ class MonitorScreen(RunActions, LogActions):
         run = self.run
         if run is None:
             return
-        things = {
-            "id": ("Its id", run.id),
-            "directory": ("Its directory", run.directory),
-            "name": ("Its name", run.name),
-        }
+        things = {"id": ("Run id", run.id), "directory": ("Directory", run.directory), "name": ("Name", run.name)}
         if run.failure is not None:
             things["error"] = ("Why it failed", f"{run.failure.cause}\n{run.failure.fix}".strip())
         choices = [Choice(name, title, text) for name, (title, text) in things.items()]
-        chosen = await self.app.push_screen_wait(PickScreen(f"Copy of {run.name}", choices))
+        chosen = await self.app.push_screen_wait(PickScreen(f"Copy to the clipboard: {run.name}", choices))
         if chosen in things:
             self.app.copy_text(things[chosen][1], things[chosen][0])
 

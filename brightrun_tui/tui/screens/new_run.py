@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import time
 from collections.abc import Iterator
@@ -39,8 +40,8 @@ from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.welcome import Welcome
 
-PLAN_SECONDS = 0.25
-"""How long typing must rest before the plan is made anew."""
+PLAN_SECONDS = 0.1
+"""A change is planned with at once; those that follow it sooner than this only when they have rested so long."""
 STAND_BY_SECONDS = 120.0
 """How often at most the engine is told that a run is about to be started here."""
 
@@ -70,6 +71,7 @@ class NewRunScreen(Renting):
         self._history = FormHistory()
         self._greeted: bool | None = None
         self._plan_before: Plan | None = None
+        self._changed_at = -math.inf
         self._starting = False
 
     def compose_body(self) -> ComposeResult:
@@ -210,14 +212,18 @@ class NewRunScreen(Renting):
         self.refresh_keys()
 
     def _change(self, **changes: object) -> None:
-        """Change the draft; the plan follows when typing rests. Another need asks for another machine."""
+        """Change the draft; the plan follows. Another need asks for another machine."""
         if changes.keys() & {"provider", "gpu", "interruptible", "data", "base"}:
             self._drop_offer()
         self._draft = self._draft.model_copy(update=changes)
         if self._draft.data:
             self._greet(False)
         self._timer.stop()
-        self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
+        before, self._changed_at = self._changed_at, time.monotonic()
+        if self._changed_at - before > PLAN_SECONDS:
+            self._make_plan()
+        else:
+            self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
 
     @work(exclusive=True, group="plan")
     async def _make_plan(self) -> None:
@@ -266,7 +272,7 @@ class NewRunScreen(Renting):
         self.query_one("#preview-text", Flow).show(partial(plan_text.conversations, report))
         ready = self._ready
         self.start_button.set_class(ready, "-ready")
-        starting = "◌ starting: the engine takes it over …"
+        starting = "◌ starting …"
         self.start_button.label = Content(starting if self._starting else "Start  ▶" if ready else "Start")
         retitle(
             self.query_one("#plan"),

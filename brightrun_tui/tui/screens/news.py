@@ -73,11 +73,12 @@ class NewsScreen(Dialog[Notification]):
 def row_of(one: Notification, ago: str, width: int) -> Content:
     """Unread mark, level, what it is about, what happened, and when."""
     glyph, style = GLYPHS[one.level]
-    room = max(8, width - 4 - _ABOUT - 1 - len(ago) - 1)
+    about = min(_ABOUT, width // 4)
+    room = max(8, width - 4 - about - 1 - len(ago) - 1)
     return Content.assemble(
         ("  " if one.read_at else "● ", "bold $accent"),
         (f"{glyph} ", style),
-        (cells.fit(one.subject, _ABOUT), "bold" if not one.read_at else ""),
+        (cells.fit(one.subject, about), "bold" if not one.read_at else ""),
         " ",
         cells.fit(one.message, room),
         (f" {ago}", "$faint"),
@@ -92,6 +93,6 @@ def words_of(one: Notification | None, width: int) -> reflow.Lines:
         )
     goes = "enter shows the run" if one.run_id else "enter shows the model" if one.model else ""
     return [
-        *reflow.text(one.message, width)[:4],
+        *reflow.text(one.message, width, most=4),
         Content.styled("  ·  ".join(part for part in (one.kind.words, humanize.day(one.time), goes) if part), "$muted"),
     ]

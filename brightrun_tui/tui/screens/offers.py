@@ -75,7 +75,7 @@ class OffersScreen(ListDialog[WeighedOffer]):
         listed = self._listed
         table.show([Row(_id(one.offer), one, partial(offer_text.table_row, one)) for one in listed])
         head = self.query_one("#offers-head", Flow)
-        head.show(lambda width: [offer_text.table_head(width - 1)] if listed else [])
+        head.show(lambda width: [offer_text.table_head(table.room)] if listed else [])
         self._show_machine()
 
     def _show_machine(self) -> None:

@@ -12,12 +12,12 @@ from textual.widgets import Input, OptionList, Static
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.base_fit import BaseFit
 from brightrun_tui.planning.hub_search import search_models
-from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import choice_text
 
 LEAST_LETTERS = 2
-NOT_RECKONED = "\nMemory and time are reckoned once a dataset is chosen."
+NOT_ESTIMATED = "\nMemory and time are estimated once a dataset is chosen."
 TABLE_WIDTH, TABLE_SHARE, BESIDE_TABLE = 116, 0.96, 6
 """Width of the dialogue as its style has it, and what border, padding and scrollbar take of it."""
 
@@ -31,7 +31,7 @@ class PickBase(PickScreen):
     def __init__(self, fits: Sequence[BaseFit], *, chosen: str, width: int) -> None:
         """``width``: columns of the terminal."""
         self._room = min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
-        unknown = "" if any(fit.estimate for fit in fits) else NOT_RECKONED
+        unknown = "" if any(fit.estimate for fit in fits) else NOT_ESTIMATED
         choices = [
             Choice(
                 fit.base.id,
@@ -45,7 +45,7 @@ class PickBase(PickScreen):
             "Base model",
             choices,
             chosen=chosen,
-            own=f"search, or a Hugging Face id, a directory, a GGUF file; {key_of('bases.hub')}: the Hub",
+            own="a name, a Hub id, a directory or a GGUF file",
             head=choice_text.row(choice_text.HEAD, self._room),
         )
 

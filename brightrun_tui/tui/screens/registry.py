@@ -56,7 +56,7 @@ class RegistryScreen(MeasureActions, ShareActions):
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
             with Vertical(id="side"):
-                yield FilterBar("name, tag or alias; enter keeps it, esc drops it", id="model-filter")
+                yield FilterBar("name, tag or alias", id="model-filter")
                 yield RowList(id="models", classes="panel")
             with VerticalScroll(id="page", classes="panel scroll", can_focus=True):
                 yield Flow(id="page-text")

@@ -64,7 +64,7 @@ class ShareActions(ModeScreen):
             "A bundle's file; owner/repo or owner/repo@tag of the Hugging Face Hub; or an owner alone, to see what "
             "their team shares"
         )
-        source = await self.app.push_screen_wait(AskLine("Take in a model", question, yes="Go on"))
+        source = await self.app.push_screen_wait(AskLine("Import a model", question, yes="Import"))
         if source and "/" not in source and not await asyncio.to_thread(typed_path(source).exists):
             source = await self._choose_of_team(source)
         if source:

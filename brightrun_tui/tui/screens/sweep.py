@@ -32,7 +32,9 @@ class SweepScreen(Dialog[None]):
 
     def _lines(self, width: int) -> reflow.Lines:
         lines = [
-            Content.styled(f"{cells.fit('run', 34)} {cells.fit('state', 10)} held-out loss", "$muted").truncate(width)
+            Content.styled(f"{cells.fit('run', 34)} {cells.fit('state', 10)} held-out loss", "$muted").truncate(
+                width, ellipsis=True
+            )
         ]
         for place, run in enumerate(self._runs):
             best = place == 0 and run.held_out_loss is not None
@@ -41,7 +43,7 @@ class SweepScreen(Dialog[None]):
                     (cells.fit(cells.one_line(run.name), 34), "bold" if best else ""),
                     f" {cells.fit(run.state, 10)} {humanize.loss(run.held_out_loss)}",
                     ("  ★ lowest", "bold $success") if best else "",
-                ).truncate(width)
+                ).truncate(width, ellipsis=True)
             )
             lines += reflow.indented(reflow.text(self._tried(run), width - 2, "$muted"), 2)
             for notice in run.notices:

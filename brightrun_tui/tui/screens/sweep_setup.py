@@ -14,7 +14,7 @@ from brightrun_tui.domain.halving import RULE
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 
-YES, NO = "yes", "no: all run to their end"
+YES, NO = "yes", "no, run all to the end"
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class SweepSetup(Dialog[SweepWish]):
         self._suggested = suggested
 
     def compose_body(self) -> ComposeResult:
-        yield Label(Content("Two or three values for one setting, or for two with ; between"))
+        yield Label(Content("Two or three values for a setting; a second setting after a semicolon"))
         yield TextField("values", self._suggested, last=True)
         yield Label(Content("Stop the worst early"), classes="below")
         yield ChoiceField("stop_worst", (YES, NO))
         yield Static(Content.styled(RULE, "$muted"), id="rule")
         with Horizontal(classes="buttons"):
-            yield Button("Go on", variant="primary", compact=True)
+            yield Button("Continue", variant="primary", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(TextField).focus()

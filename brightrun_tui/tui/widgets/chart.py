@@ -224,15 +224,22 @@ def _step_words(place: float) -> str:
 def _labels(values: Sequence[float]) -> list[str]:
     largest = max(map(abs, values), default=0)
     if 0 < largest < 1e-3:
-        return [f"{value:.1e}" for value in values]
+        digits = next((count for count in range(1, 6) if _apart(values, f".{count}e")), 6)
+        return [f"{value:.{digits}e}" for value in values]
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if largest >= limit:
             scale = 1e3 if unit == "k" else limit
-            return [f"{value / scale:.3g}{unit}" for value in values]
-    digits = 0
-    while digits < 6 and len({f"{value:.{digits}f}" for value in values}) < len(values):
-        digits += 1
+            digits = next(
+                (count for count in range(3, 9) if _apart([value / scale for value in values], f".{count}g")), 9
+            )
+            return [f"{value / scale:.{digits}g}{unit}" for value in values]
+    digits = next((count for count in range(6) if _apart(values, f".{count}f")), 6)
     return [f"{value:.{max(digits, 1 if abs(value) < 100 else 0)}f}" for value in values]
+
+
+def _apart(values: Sequence[float], form: str) -> bool:
+    """Whether different numbers are written differently."""
+    return len({format(value, form) for value in values}) == len(set(values))
 
 
 def _log_of(segment: Segment) -> Segment:

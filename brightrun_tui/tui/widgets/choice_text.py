@@ -12,14 +12,22 @@ from brightrun_tui.tui.widgets.form import show_value
 
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
 HEAD = ("base", "size", "context", "memory", "time", "fits", "licence")
-WIDTHS = {108: (25, 7, 8, 9, 13, 12, 28), 70: (20, 6, 0, 8, 11, 10, 10), 0: (20, 6, 0, 0, 0, 10, 0)}
-"""Cells for each column, by the cells that there are at least; one without any is left out."""
+WIDTHS = {108: (7, 8, 9, 13, 12, 28), 70: (6, 0, 8, 10, 10, 10), 0: (6, 0, 0, 0, 10, 0)}
+"""Cells for each column behind the name, by the cells that there are at least; one without any is left out."""
+NUMBERS = ("size", "context")
+"""Columns that stand at their right edge, so that numbers of one unit are below one another."""
+LONGEST_NAME = 30
 
 
 def row(words: tuple[str, ...], width: int) -> str:
-    """One line of the table of bases in ``width`` cells."""
+    """One line of the table of bases in ``width`` cells; the name has what the columns leave."""
     widths = next(found for least, found in WIDTHS.items() if width >= least)
-    return " ".join(cells.fit(word, room) for word, room in zip(words, widths, strict=True) if room).rstrip()
+    name = min(LONGEST_NAME, width - sum(room + 1 for room in widths if room))
+    parts = [cells.fit(words[0], name)]
+    for title, word, room in zip(HEAD[1:], words[1:], widths, strict=True):
+        if room:
+            parts.append(cells.fit(word, room) if title not in NUMBERS else cells.fit(word, room).rstrip().rjust(room))
+    return " ".join(parts).rstrip()
 
 
 def base_row(fit: BaseFit, width: int) -> str:
@@ -35,9 +43,9 @@ def base_row(fit: BaseFit, width: int) -> str:
             cells.one_line(base.title),
             humanize.count(base.parameters),
             humanize.count(fit.context) if fit.context else "",
-            humanize.size(found.memory) if found else "",
-            humanize.band(found.seconds_low, found.seconds_high) if found and found.fits != "no" else "",
-            FITS[found.fits] if found else "",
+            humanize.size(found.memory) if found else humanize.NOTHING,
+            humanize.band(found.seconds_low, found.seconds_high) if found and found.fits != "no" else humanize.NOTHING,
+            FITS[found.fits] if found else humanize.NOTHING,
             " · ".join(remark for remark in remarks if remark),
         ),
         width,
@@ -52,8 +60,8 @@ def found_row(model: FoundModel, width: int) -> str:
             cells.one_line(model.id.partition("/")[2] or model.id),
             humanize.count(model.parameters) if model.parameters else "",
             "",
-            "",
-            "",
+            humanize.NOTHING,
+            humanize.NOTHING,
             "on the Hub",
             " · ".join(remark for remark in remarks if remark),
         ),
@@ -67,7 +75,7 @@ def found_detail(model: FoundModel) -> str:
     gate = "; it must be accepted on the model's page first" if model.gated else ""
     size = f"{humanize.count(model.parameters)} parameters" if model.parameters else "size not told"
     often = f", {humanize.count(model.downloads)} downloads in a month" if model.downloads else ""
-    return f"{model.id}, {size}, {licence}{gate}{often}. Enter reckons memory and time with it."
+    return f"{model.id}, {size}, {licence}{gate}{often}. Enter estimates memory and time for it."
 
 
 def template_detail(template: Template) -> str:
@@ -77,8 +85,8 @@ def template_detail(template: Template) -> str:
     def said(overrides: dict[str, object]) -> str:
         return " · ".join(f"{titles.get(key, key)} {show_value(value)}" for key, value in overrides.items())
 
-    lines = [template.description, f"sets  {said(template.overrides)}"]
+    lines = [template.description, f"Sets: {said(template.overrides)}"]
     for rule in template.by_records:
-        whom = f"up to {rule.up_to:,} records" if rule.up_to else "more records"
-        lines.append(f"      {whom}: {said(rule.overrides)}")
+        whom = f"Up to {rule.up_to:,} records" if rule.up_to else "More records"
+        lines.append(f"{whom}: {said(rule.overrides)}")
     return "\n".join(line for line in lines if line.strip())

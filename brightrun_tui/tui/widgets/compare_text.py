@@ -13,13 +13,13 @@ from brightrun_tui.tui.widgets.run_text import prompt_lines
 
 def comparison(found: Comparison, width: int) -> reflow.Lines:
     """Two versions side by side; the better value of each line is marked."""
-    column = max(10, (width - MEASURE_WIDTH - 2) // 2)
+    column = max(10, (width - MEASURE_WIDTH - 3) // 2)
     lines = [
         Content.assemble(
-            " " * MEASURE_WIDTH,
-            (cells.fit(found.a, column), "bold $primary"),
+            " " * (MEASURE_WIDTH + 1),
+            (fit_ref(found.a, column), "bold $primary"),
             " ",
-            (cells.fit(found.b, column), "bold $accent"),
+            (fit_ref(found.b, column), "bold $accent"),
         )
     ]
     if found.caution:
@@ -34,12 +34,19 @@ def comparison(found: Comparison, width: int) -> reflow.Lines:
     return lines
 
 
+def fit_ref(ref: str, width: int) -> str:
+    """``name:version`` in so many cells; the version is always to be seen."""
+    name, colon, version = ref.rpartition(":")
+    tail = f"{colon}{version}"
+    return cells.fit(cells.fit(name, max(1, min(len(name), width - len(tail)))) + tail, width)
+
+
 def _compared(row: Row, column: int) -> Content:
     def cell(value: str, better: bool) -> Content:
         return Content.styled(cells.fit(value + (" ✓" if better else ""), column), "bold $success" if better else "")
 
     return Content.assemble(
-        (cells.fit(row.what, MEASURE_WIDTH), "$muted"),
+        (f"{cells.fit(row.what, MEASURE_WIDTH)} ", "$muted"),
         cell(row.a, row.better == "a"),
         " ",
         cell(row.b, row.better == "b"),

@@ -204,9 +204,11 @@ class PickField(_InForm, Widget, can_focus=True):
 
         key: str
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, *, arrow: str = " ▾") -> None:
+        """``arrow`` stands behind what is shown."""
         super().__init__(classes="field pick")
         self.key = key
+        self._arrow = arrow
         self._text = Content("")
 
     @property
@@ -220,8 +222,8 @@ class PickField(_InForm, Widget, can_focus=True):
             self.refresh()
 
     def render(self) -> RenderResult:
-        arrow = Content.styled(" ▾", "bold $accent" if self.has_focus else "$faint")
-        return self._text.truncate(max(1, self.size.width - 2), ellipsis=True) + arrow
+        arrow = Content.styled(self._arrow, "bold $accent" if self.has_focus else "$faint")
+        return self._text.truncate(max(1, self.size.width - len(self._arrow)), ellipsis=True) + arrow
 
     def on_click(self, event: events.Click) -> None:
         self.action_open()

@@ -8,12 +8,14 @@ from typing import Any, ClassVar
 from textual.message import Message
 from textual.widgets import Input
 
+from brightrun_tui.tui.actions import bindings
+
 
 class FilterBar(Input):
     """Hidden while empty and unfocused. Enter keeps the filter, escape drops it."""
 
-    SCOPES = ()
-    BINDINGS: ClassVar[Any] = [("escape", "drop", "Drop the filter"), ("down", "leave", "Back to the list")]
+    SCOPES: ClassVar[tuple[str, ...]] = ("filter",)
+    BINDINGS: ClassVar[Any] = bindings("filter")
 
     @dataclass
     class Typed(Message):
@@ -47,8 +49,7 @@ class FilterBar(Input):
         event.stop()
         self.post_message(self.Typed(self, event.value))
 
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        event.stop()
+    def action_keep(self) -> None:
         self.action_leave()
 
 

@@ -13,6 +13,8 @@ from brightrun_tui.tui.action import Action, spell
 from brightrun_tui.tui.actions import IN_DIALOGUES, of_scope
 
 GAP = "   "
+NARROW = 80
+"""Columns of a terminal below which the keys of a place come before the way to the commands."""
 
 
 def scopes_of(node: DOMNode) -> tuple[str, ...]:
@@ -68,7 +70,7 @@ def _typed_into(focused: Widget | None, key: str) -> bool:
 
 
 class KeyFooter(Widget):
-    """As many keys as fit, the most useful ones first; help and quit stay on the right."""
+    """As many keys as fit, the most useful ones first; help and quit stay on the right, the commands where there is room."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -94,16 +96,22 @@ class KeyFooter(Widget):
         ]
         left = sorted((entry for entry in live if entry.action.scope != "app"), key=lambda entry: entry.action.footer)
         right = sorted((entry for entry in live if entry.action.scope == "app"), key=lambda entry: entry.action.footer)
-        tail = Content(GAP).join([self._label(entry) for entry in right])
+        labels, tail = [self._label(entry) for entry in left], self._joined(right)
+        wanted = sum(label.cell_length + len(GAP) for label in labels)
+        if self.size.width < NARROW and wanted > self.size.width - 2 - tail.cell_length:
+            tail = self._joined([entry for entry in right if entry.action.name != "palette"])  # help tells of it
         room = self.size.width - 2 - tail.cell_length
         chosen: list[Content] = []
-        for label in map(self._label, left):
+        for label in labels:
             if label.cell_length + len(GAP) <= room:
                 room -= label.cell_length + len(GAP)
                 chosen.append(label)
         keys = Content(GAP).join(chosen)
         filler = self.size.width - 2 - keys.cell_length - tail.cell_length
         return Content.assemble(keys, " " * max(1, filler), tail)
+
+    def _joined(self, entries: list[Live]) -> Content:
+        return Content(GAP).join([self._label(entry) for entry in entries])
 
     def _label(self, entry: Live) -> Content:
         if entry.action.changes and getattr(self.app, "read_only", False):

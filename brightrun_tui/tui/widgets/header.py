@@ -14,8 +14,8 @@ from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import run_text
 
-WIDE, ROOMY = 110, 120
-"""Columns from which on the header has room for whole words, and for the month."""
+NARROW, WIDE, ROOMY = 70, 110, 120
+"""Columns below which the header has room for the lamp of the engine only; from which on for whole words; and for the month."""
 COUNTED = "monitor"
 """The tab with the number of unread news."""
 TABS = ("integrations", "new_run", "monitor", "registry")
@@ -60,9 +60,10 @@ class Header(Horizontal):
         """Only redraws when the words change."""
         for tab in self.query(Tab):
             tab.count(snapshot.unread if tab.mode == COUNTED else 0)
-        text = engine_words(
-            snapshot, read_only=read_only, wide=self.app.size.width >= WIDE, roomy=self.app.size.width >= ROOMY
-        )
+        columns = self.app.size.width
+        text = engine_words(snapshot, read_only=read_only, wide=columns >= WIDE, roomy=columns >= ROOMY)
+        if columns < NARROW:
+            text = text[:1]
         state = self.query_one(".state", Static)
         if state.content != text:
             state.update(text)

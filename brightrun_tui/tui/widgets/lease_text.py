@@ -43,7 +43,7 @@ def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
         return []
     now = time.time()
     cost = total(lease.spending(now) for lease in rented).total
-    lines = reflow.heading("Machines", width, f"{humanize.money_counted(cost)} in all" if cost else "")
+    lines = reflow.heading("Machines", width, f"{humanize.money_counted(cost)} in total" if cost else "")
     for lease in rented:
         lines += _machine(lease, now, width)
     refused = len(leases) - len(rented)
@@ -69,7 +69,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
         facts += [f"billed {humanize.money_counted(lease.billed_usd)}"] if lease.billed_usd is not None else []
         lines += reflow.indented(reflow.text(" · ".join(facts), width - 2, "$muted"))
     if said := lease.note or lease.reason:
-        lines += reflow.indented(reflow.text(cells.plain(said), width - 2, "$faint")[:2])
+        lines += reflow.indented(reflow.text(said, width - 2, "$faint", most=2))
     return lines
 
 

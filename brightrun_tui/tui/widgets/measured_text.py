@@ -27,7 +27,7 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
         if board.note:
             lines += reflow.text(Content.assemble(("! ", "bold $warning"), (board.note, "$warning")), width)
         ref = max(12, min(_REF, width - _PLACE - _LOSS - _RIGHT))
-        head = f"{'':{_PLACE + ref}}{'loss, 95 %':{_LOSS}}answers right"
+        head = f"{'':{_PLACE + ref}}{'loss, 95%':{_LOSS}}answers right"
         lines.append(Content.styled(head, "$muted").truncate(width, ellipsis=True))
         lines += [
             _standing(place, each, ref).truncate(width, ellipsis=True) for place, each in enumerate(board.standings, 1)

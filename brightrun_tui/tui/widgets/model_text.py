@@ -37,6 +37,10 @@ ENDPOINT_GLYPHS = {
 }
 
 
+GRADE_WIDTH, NARROW = 7, 64
+"""Cells of a grade with its mark; cells of a line of the list below which it has name, grade and what it is used for only."""
+
+
 def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
     """Glyph and word; empty when the model is not served. ``short``: not since when it is down."""
     if endpoint is None or endpoint.state == "stopped":
@@ -55,8 +59,10 @@ def model_row(
 ) -> Content:
     """One line of the list, or two when there is room. ``needs``: somebody should look; the report card says why."""
     glyph, style = GRADES[model.report.verdict.grade]
-    mark = Content.assemble((glyph, f"bold {style}"), ("!" if needs else " ", "bold $warning"))
-    grade = Content.styled(cells.fit(model.report.verdict.grade, 6), style)
+    mark = Content.styled(f"{glyph} ", f"bold {style}")
+    said = Content.styled(model.report.verdict.grade, style)
+    grade = Content.assemble(said, (" !" if needs else "", "bold $warning"))
+    grade = grade.pad_right(max(0, GRADE_WIDTH - grade.cell_length))
     losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
     aliases = Content.styled(" ".join(model.aliases), "$accent")
     served = endpoint_mark(endpoint, short=True)
@@ -67,15 +73,18 @@ def model_row(
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
         second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
         gap = max(1, width - second.cell_length - tail.cell_length)
-        return Content("\n").join([first, Content.assemble(second, " " * gap, tail).truncate(width)])
+        return Content("\n").join([first, Content.assemble(second, " " * gap, tail).truncate(width, ellipsis=True)])
     tail = Content.assemble(aliases, "  " if aliases and served else "", served)
     if not tail:
         tail = Content.styled(humanize.day(model.created_at), "$muted")
+    if width < NARROW:
+        name = Content.styled(cells.fit(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold")
+        return Content.assemble(mark, name, " ", grade, " ", tail).truncate(width, ellipsis=True)
     stars = Content.styled((cells.stars(model.rating) if model.rating else "").ljust(5), "$warning")
-    fixed = 2 + 7 + 15 + 2 + 5 + 2 + 22
+    fixed = 2 + 1 + GRADE_WIDTH + 15 + 2 + 5 + 2 + 22
     name = Content.styled(cells.fit(model.ref, max(8, width - fixed)), "bold")
     return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
-        width
+        width, ellipsis=True
     )
 
 
@@ -119,7 +128,7 @@ def report_card(
         ("Rating", Content.styled(cells.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
     ]
     if report.samples:
-        facts.append(("Is it right", ticks_sentence(report) or "nobody has read its answers yet (a)"))
+        facts.append(("Checked", ticks_sentence(report) or "nobody has read its answers yet (a)"))
     if corrected := corrections_line(report):
         facts.append(("Corrected", f"{corrected}; x shows them"))
     if model.description:
@@ -229,7 +238,7 @@ def _scores(model: ModelVersion, width: int) -> reflow.Lines:
                 (empty, "$background"),
                 (f" loss {humanize.loss(score.loss)}", "bold"),
                 (f"  perplexity {score.perplexity:,.2f}", "$muted"),
-            ).truncate(width)
+            ).truncate(width, ellipsis=True)
         )
     if quantised := model.report.quantised_base:
         lines += reflow.text(f"{'':7}loss {humanize.loss(quantised.loss)}: {QUANTISED_BASE_MEANS}", width, "$muted")

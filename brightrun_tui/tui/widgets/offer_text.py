@@ -66,7 +66,7 @@ COLUMNS = (
     Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
     Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
     Column("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
-    Column("$/hour", 7, lambda one: hourly_price(one.offer), right=True),
+    Column("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
     Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
     Column("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
@@ -80,7 +80,7 @@ def cost(one: WeighedOffer) -> str:
 def reliability(offer: Offer) -> str:
     """The share of its time that a machine was up, where its provider tells; else what kind of host it is."""
     if offer.reliability is not None:
-        return f"{100 * offer.reliability:.1f} %"
+        return f"{100 * offer.reliability:.1f}%"
     return cells.one_line(offer.tier) if offer.tier in ("secure", "community") else humanize.NOTHING
 
 
@@ -148,7 +148,7 @@ def silent_lines(silent: Mapping[str, BrightrunError], width: int) -> reflow.Lin
         named = error.what.startswith(place(name))
         mark = "✗ " if named else f"✗ {place(name)}: "
         said = Content.assemble((mark, "bold $error"), cells.plain(error.what))
-        lines += reflow.text(said, width)[:2]
+        lines += reflow.text(said, width, most=2)
         if error.fix:
-            lines += reflow.indented(reflow.text(cells.plain(error.fix), width - 4)[:1], 4, "  →", "bold $accent")
+            lines += reflow.indented(reflow.text(error.fix, width - 4, most=1), 4, "  →", "bold $accent")
     return lines

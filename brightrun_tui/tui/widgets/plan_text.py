@@ -34,7 +34,7 @@ ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "to
 def estimate(plan: Plan | None, width: int) -> reflow.Lines:
     """Memory as a bar, time as a band, cost, steps."""
     if plan is None:
-        return [Content.styled("reckoning …", "$muted")]
+        return [Content.styled("estimating …", "$muted")]
     found = plan.estimate
     if found is None:
         return (
@@ -64,8 +64,10 @@ def _memory(found: Estimate, width: int) -> reflow.Lines:
     amount = f"{humanize.size(found.memory)}{between}{humanize.size(found.memory_available)}"
     filled, empty = cells.bar(share, max(6, width - 8))
     return [
-        Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(width),
-        Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width),
+        Content.assemble(("Memory  ", "$muted"), (amount, "bold"), " ", (word, f"bold {style}")).truncate(
+            width, ellipsis=True
+        ),
+        Content.assemble(" " * 8, (filled or "╸", style), (empty, "$line")).truncate(width, ellipsis=True),
     ]
 
 
@@ -193,7 +195,7 @@ def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
 def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
     """Under the pre-flight list: ready, or what stands in the way."""
     if plan is None:
-        return Content.styled("reckoning …", "$muted")
+        return Content.styled("estimating …", "$muted")
     if problem is None:
         return Content.styled("✓ ready", "bold $success")
     return Content.styled(f"✗ not yet: {cells.one_line(problem.what)}", "$error")
@@ -230,7 +232,7 @@ def lengths(report: DatasetReport) -> Content:
     for value in found.percentiles:
         counts[min(LENGTH_BINS - 1, value * LENGTH_BINS // max(1, found.longest))] += 1
     heights = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
-    words = f"half below {found.p50:,}, 99 % below {found.p99:,}, the longest {found.longest:,} characters"
+    words = f"half below {found.p50:,}, 99% below {found.p99:,}, the longest {found.longest:,} characters"
     return Content.assemble(("lengths ", "$muted"), (heights, "$primary"), (f"  {words}", "$muted"))
 
 

@@ -29,7 +29,7 @@ def possible_lines(snapshot: Snapshot, width: int) -> reflow.Lines:
     red = [service.title for service in services() if known.get(service.name, {}).get("state") == "failed"]
     parts += [" · ", ("rent or borrow", "bold $success"), f": {', '.join(rented)}"] if rented else []
     parts += [" · ", ("does not work", "bold $error"), f": {', '.join(red)}"] if red else []
-    lines = reflow.text(Content.assemble(*parts), width)[:2]
+    lines = reflow.text(Content.assemble(*parts), width, most=2)
     if not (local.get("state") == "ok" or rented):
         return lines
     begins = Content.assemble(("2", "bold $accent"), " begins a run")

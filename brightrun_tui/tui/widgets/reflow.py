@@ -43,7 +43,7 @@ class Flow(Widget):
         old, new = self._made[1], self._make(width)
         self._made = (width, new)
         if len(old) != len(new):
-            self.refresh(layout=True)
+            self.refresh(layout=self.styles.is_auto_height)
             return
         changed = [place for place, (a, b) in enumerate(zip(old, new, strict=True)) if not a.is_same(b)]
         if changed:
@@ -61,13 +61,27 @@ class Flow(Widget):
         return self._made[1]
 
     def _make(self, width: int) -> Lines:
-        return shown(self, lambda cells: [sanitize(line) for line in self._build(cells)], width, lambda note: [note])
+        return shown(
+            self, lambda cells: [_whole(line, cells) for line in self._build(cells)], width, lambda note: [note]
+        )
 
 
-def text(value: str | Content, width: int, style: str = "") -> Lines:
-    """Wrapped; a plain string is freed of control characters first."""
+def _whole(line: Content, width: int) -> Content:
+    """The line, safe to show; what there is no room for is not left out without a sign."""
+    clean = sanitize(line)
+    return clean if clean.cell_length <= width else clean.truncate(width, ellipsis=True)
+
+
+def text(value: str | Content, width: int, style: str = "", *, most: int | None = None) -> Lines:
+    """Wrapped; a plain string is freed of control characters first. Where it takes more than ``most`` lines, the last of them is
+    filled up and ends in an ellipsis.
+    """
     content = value if isinstance(value, Content) else Content(cells.plain(value))
-    return (content.stylize(style) if style else content).wrap(max(4, width))
+    lines = (content.stylize(style) if style else content).wrap(max(4, width))
+    if most is None or len(lines) <= most:
+        return lines
+    rest = Content(" ").join([line.rstrip() for line in lines[most - 1 :]])
+    return [*lines[: most - 1], rest.truncate(max(4, width), ellipsis=True)]
 
 
 def heading(value: str, width: int, note: str = "") -> Lines:
@@ -77,9 +91,9 @@ def heading(value: str, width: int, note: str = "") -> Lines:
     return [Content.assemble(title, " ", ("─" * max(0, width - title.cell_length - 1), "$line"))]
 
 
-def pair(label: str, value: str | Content, width: int, label_width: int = 14) -> Lines:
-    """A label and its value; a long value goes on below itself."""
-    body = text(value, width - label_width)
+def pair(label: str, value: str | Content, width: int, label_width: int = 14, *, most: int | None = None) -> Lines:
+    """A label and its value; a long value goes on below itself, for ``most`` lines in all."""
+    body = text(value, width - label_width, most=most)
     return [
         Content.assemble(((label if not index else "").ljust(label_width), "$muted"), line)
         for index, line in enumerate(body)

@@ -165,9 +165,9 @@ class RowTable(ScrollView, can_focus=True):
         lines = shown(self, lambda cells: sanitize(build(cells)), room, lambda note: note).split("\n")[:height]
         edge = Strip.blank(1, style.rich_style)
         strips = [
-            Strip.join([edge, *Visual.to_strips(self, line.truncate(room), room, 1, style), edge]).adjust_cell_length(
-                width, style.rich_style
-            )
+            Strip.join(
+                [edge, *Visual.to_strips(self, line.truncate(room, ellipsis=True), room, 1, style), edge]
+            ).adjust_cell_length(width, style.rich_style)
             for line in lines
         ]
         return strips + [Strip.blank(width, style.rich_style)] * (height - len(strips))

@@ -42,12 +42,17 @@ class RowList(OptionList):
         option = self.highlighted_option
         return option.id or "" if option else ""
 
+    @property
+    def room(self) -> int:
+        """Cells that a row is built for."""
+        return max(8, self.scrollable_content_region.width - 2)
+
     def on_resize(self, event: events.Resize) -> None:
         self.show(self._asked)
 
     def show(self, rows: Sequence[Row]) -> None:
         """Show these rows; the cursor stays on its id, or near its place when that id is gone."""
-        width = max(8, self.scrollable_content_region.width - 2)
+        width = self.room
         self._asked = rows
         self._built = {row.id: self._content(row, width) for row in rows}
         old, self._rows = self._rows, [(id_, content) for id_, (_, content) in self._built.items()]

@@ -20,7 +20,10 @@ Cell = str | Content
 
 @dataclass(frozen=True)
 class Column:
-    """``cell`` makes the text; ``sort`` the key, None comes last. Where there is no room, the highest ``rank`` goes first."""
+    """``cell`` makes the text; ``sort`` the key, None comes last. Where there is no room, the highest ``rank`` goes first.
+
+    ``words``: the title where there is room for whole words.
+    """
 
     name: str
     title: str
@@ -29,6 +32,7 @@ class Column:
     cell: Callable[[Run, Vitals], Cell]
     sort: Callable[[Run], str | float | None]
     left: bool = False
+    words: str = ""
 
 
 FLAT = 0.005
@@ -70,7 +74,7 @@ COLUMNS: tuple[Column, ...] = (
         left=True,
     ),
     Column("progress", "Progress", 13, 1, lambda run, _: progress(run, 13), lambda run: run.fraction, left=True),
-    Column("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds),
+    Column("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds, words="Time left"),
     Column("rate", "Speed", 10, 8, _rate, seconds_per_step),
     Column(
         "train",
@@ -79,6 +83,7 @@ COLUMNS: tuple[Column, ...] = (
         3,
         lambda run, v: _trend(run.train_loss, v.train_trend, "$curve-train"),
         lambda run: run.train_loss,
+        words="Training loss",
     ),
     Column(
         "eval",
@@ -87,8 +92,17 @@ COLUMNS: tuple[Column, ...] = (
         4,
         lambda run, v: _trend(run.eval_loss, v.eval_trend, "$curve-eval"),
         lambda run: run.eval_loss,
+        words="Held-out loss (eval)",
     ),
-    Column("best", "Best", 7, 11, lambda run, _: humanize.loss(run.best_eval_loss), lambda run: run.best_eval_loss),
+    Column(
+        "best",
+        "Best",
+        7,
+        11,
+        lambda run, _: humanize.loss(run.best_eval_loss),
+        lambda run: run.best_eval_loss,
+        words="Best held-out loss",
+    ),
     Column(
         "lr",
         "Lrn rate",
@@ -96,6 +110,7 @@ COLUMNS: tuple[Column, ...] = (
         9,
         lambda _, v: _number(v.learning_rate),
         lambda run: run.spec.settings.training.learning_rate,
+        words="Learning rate",
     ),
     Column("epoch", "Epoch", 9, 10, lambda run, _: _epochs(run), lambda run: run.epoch),
     Column("cost", "Cost", 9, 6, lambda run, _: _cost(run), lambda run: run.cost_usd),
@@ -117,7 +132,7 @@ NAME_WIDTH = 18
 """Cells that the name of a run has at least."""
 SORTS: dict[str, tuple[str, Callable[[Run], str | float | None]]] = {
     "name": ("Name", lambda run: run.name.casefold()),
-    **{column.name: (column.title, column.sort) for column in COLUMNS},
+    **{column.name: (column.words or column.title, column.sort) for column in COLUMNS},
 }
 GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
     "name": ("Name", lambda run: run.name),

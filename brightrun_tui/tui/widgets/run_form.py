@@ -82,7 +82,7 @@ class RunForm(VerticalScroll, can_focus=False):
         for setting in iter_settings():
             if setting.simple:
                 yield SettingRow(setting)
-        toggle = PickField("advanced")
+        toggle = PickField("advanced", arrow="")
         toggle.id = "advanced-toggle"
         yield toggle
         yield Vertical(id="advanced")

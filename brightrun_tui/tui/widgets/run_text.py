@@ -36,6 +36,13 @@ STATE_STYLE = {
 }
 
 
+LEAST_BAR = 8
+"""Cells of the bar of a run's progress, however much stands beside it."""
+
+NARROW = 64
+"""Cells of a row of one line below which its name needs what bar and time can spare."""
+
+
 def state_mark(run: Run) -> Content:
     """Glyph and word, in the state's colour."""
     return Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}")
@@ -56,12 +63,13 @@ def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = 
     state = Content.assemble(
         (f"{mark} " if mark else "", "bold $accent"), (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
     )
-    right = Content.styled("silent", "$warning") if silent else _right_of(run)
+    narrow = not tall and width < NARROW
+    right = Content.styled("silent", "$warning") if silent else _right_of(run, short=narrow)
     if tall:
         first = Content.assemble(state, (cells.fit(run.name, max(4, width - 2 - right.cell_length)), "bold"), right)
         return Content("\n").join([first, Content.assemble("  ", _second_line(run, width - 2))])
-    second = progress(run, 18 if width > 70 else 12)
-    right = right.pad_left(max(0, 16 - right.cell_length))
+    second = progress(run, 18 if width > 70 else 10 if narrow else 12)
+    right = right.pad_left(max(0, (10 if narrow else 16) - right.cell_length))
     name_width = max(8, width - 2 - 12 - second.cell_length - right.cell_length - 3)
     word = alarmed(Content.styled(run.state, STATE_STYLE[run.state]), alert)
     word = word.pad_right(max(0, 12 - word.cell_length))
@@ -90,7 +98,9 @@ def caption(name: str, count: int, width: int) -> Content:
 def folded(count: int, width: int) -> Content:
     """The line in place of the runs that are folded away."""
     key = BY_ID["monitor.fold"].key
-    return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(width)
+    return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(
+        width, ellipsis=True
+    )
 
 
 def damaged_row(run: DamagedRun, width: int) -> Content:
@@ -109,9 +119,9 @@ def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
     ]
 
 
-def _right_of(run: Run) -> Content:
+def _right_of(run: Run, *, short: bool) -> Content:
     if run.active and run.eta_seconds is not None:
-        return Content.styled(f"{humanize.duration(run.eta_seconds)} left", "$muted")
+        return Content.styled(f"{humanize.duration(run.eta_seconds)}{'' if short else ' left'}", "$muted")
     return Content.styled(humanize.day(run.finished_at or run.created_at), "$muted")
 
 
@@ -174,14 +184,14 @@ def summary(
         if lease.state in ("releasing", "unclear") or not run.active
     ]
     if run.stop_after and run.active:
-        lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width)[:1]
+        lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width, most=1)
     if (notice := _told(run)) is not None:
-        lines += reflow.marked(reflow.text(cells.plain(notice.message), width - 2)[:2], 2, "!", "bold $warning")
+        lines += reflow.marked(reflow.text(notice.message, width - 2, most=2), 2, "!", "bold $warning")
     if run.failure is not None and run.state == "failed":
-        cause = reflow.text(cells.plain(run.failure.cause), width - 2, "$error")[:3]
+        cause = reflow.text(run.failure.cause, width - 2, "$error", most=3)
         lines += reflow.marked(cause, 2, "✗", "bold $error")
         if run.failure.fix or run.failure.suggestion:
-            lines += reflow.marked(reflow.text(_fix_words(run), width - 2)[:2], 2, "→", "bold $accent")
+            lines += reflow.marked(reflow.text(_fix_words(run), width - 2, most=2), 2, "→", "bold $accent")
     return lines
 
 
@@ -214,27 +224,36 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 
 
 def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
-    """Progress in steps; before the first step, what is being done instead. What a silent run said of its end is not repeated."""
+    """Progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a silent
+    run said of its end is not repeated.
+    """
     if run.active and not run.total_steps:
         waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
         words_of_phase = cells.one_line(run.phase_detail) or waits
         return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
-    epochs = run.spec.settings.training.epochs
-    note = f"  {steps}  epoch {run.epoch:.2f}/{epochs:g}"
-    if silent:
-        note += "  silent"
-    elif run.active and run.eta_seconds is not None:
-        note += f"  {humanize.duration(run.eta_seconds)} left"
-    elif run.finished_at and run.started_at:
-        worked = run.active_seconds or run.finished_at - run.started_at
-        note += f"  took {humanize.duration(worked)}"
-        if run.finished_at - run.started_at > 1.1 * worked + 60:
-            note += f" of {humanize.duration(run.finished_at - run.started_at)}"
+    epochs = f"  epoch {run.epoch:.2f}/{run.spec.settings.training.epochs:g}"
+    time_words = f"  {'silent' if silent else _time_words(run)}".rstrip()
     share = f" {100 * run.fraction:3.0f}%"
-    filled, empty = cells.bar(run.fraction, max(8, width - len(note) - len(share)))
+    note = f"  {steps}{epochs}{time_words}"
+    if len(note) + len(share) + LEAST_BAR > width:
+        note = f"  {steps}{time_words}"
+    filled, empty = cells.bar(run.fraction, max(LEAST_BAR, width - len(note) - len(share)))
     colour = STATE_STYLE[run.state] if not run.active else "$primary"
-    return Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted")).truncate(width)
+    line = Content.assemble((filled, colour), (empty, "$line"), (share, "bold"), (note, "$muted"))
+    return line.truncate(width, ellipsis=True)
+
+
+def _time_words(run: Run) -> str:
+    """What is left of it, or what it took."""
+    if run.active:
+        return f"{humanize.duration(run.eta_seconds)} left" if run.eta_seconds is not None else ""
+    if not (run.finished_at and run.started_at):
+        return ""
+    lasted = run.finished_at - run.started_at
+    worked = run.active_seconds or lasted
+    of_all = f" of {humanize.duration(lasted)}" if lasted > 1.1 * worked + 60 else ""
+    return f"took {humanize.duration(worked)}{of_all}"
 
 
 def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:

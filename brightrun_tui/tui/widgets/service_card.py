@@ -71,16 +71,16 @@ def card_lines(service: Service, state: CardState, width: int, *, brief: bool = 
     head = Content.styled(f"{glyph} {word}", f"bold {style}")
     lines = [Content.assemble(head, " " * max(1, width - head.cell_length - len(age)), (age, "$faint"))]
     if state.detail:
-        lines += reflow.text(cells.plain(state.detail), width)[: 1 if brief else 3]
+        lines += reflow.text(state.detail, width, most=1 if brief else 3)
     if state.fix and state.state in ("failed", "off"):
-        fix = reflow.text(cells.plain(state.fix), width - 2)[: 2 if brief else 3]
+        fix = reflow.text(state.fix, width - 2, most=3)
         lines += [
             Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
         ]
     for name, value in state.facts[: 2 if brief else None]:
-        lines += reflow.pair(name, cells.plain(value), width, 12)[: 1 if brief else 2]
+        lines += reflow.pair(name, cells.plain(value), width, 12, most=1 if brief else 2)
     if service.environment and state.placed:
-        lines += reflow.pair("credential", state.credential, width, 12)[:2]
+        lines += reflow.pair("credential", state.credential, width, 12, most=2)
     if brief and (state.detail or state.fix):
         return lines
     return [*lines, *(line.stylize("$muted") for line in reflow.text(service.gives, width))]

@@ -55,7 +55,9 @@ def _lines(width: int) -> reflow.Lines:
         Content(""),
     ]
     for key, title, note in KEYS:
-        lines.append(Content.assemble((key.ljust(KEY_WIDTH), "bold $accent"), (title, "bold")).truncate(width))
+        lines.append(
+            Content.assemble((key.ljust(KEY_WIDTH), "bold $accent"), (title, "bold")).truncate(width, ellipsis=True)
+        )
         lines += reflow.indented(reflow.text(note, width - KEY_WIDTH, "$muted"), KEY_WIDTH, "")
         lines.append(Content(""))
     return [*lines, *reflow.text("? shows every key, : finds any action by its name.", width, "$muted")]
