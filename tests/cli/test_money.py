@@ -19,6 +19,7 @@ from brightrun_tui.store import engine, leases, open_database
 from tests.cli.conftest import CommandLine
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import wait_until
+from tests.orchestrator.samples import lease_of
 
 
 @pytest.fixture
@@ -266,19 +267,8 @@ def test_a_paid_machine_that_no_engine_looks_after_is_named(brightrun: CommandLi
 
 async def left_alone(home: Path, gpu: str = "RTX 4090") -> None:
     async with open_database(home / "data" / "brightrun.db") as db:
-        await leases.save(
-            db,
-            Lease(
-                name="br-0a1b2c3d-r-1",
-                run_id="r",
-                provider="vast",
-                state="live",
-                provider_id="77",
-                gpu=gpu,
-                quoted_per_hour=0.36,
-                created_at=time.time(),
-            ),
-        )
+        facts = {"name": "br-0a1b2c3d-r-1", "provider_id": "77", "gpu": gpu, "quoted_per_hour": 0.36}
+        await leases.save(db, lease_of(provider="vast", created_at=time.time(), **facts))
 
 
 async def on_the_books(home: Path, begin: float) -> None:

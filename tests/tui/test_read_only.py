@@ -6,10 +6,10 @@ import time
 
 import pytest
 
-from brightrun_tui.domain.money import Lease
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import leases, models, open_database, requests, runs
 from brightrun_tui.tui.actions import ACTIONS
+from tests.orchestrator.samples import lease_of
 from tests.tui.conftest import SCREENS, Opened
 
 
@@ -51,17 +51,8 @@ async def test_the_start_button_is_refused_too(paths: Paths, opened: Opened) -> 
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_what_is_paid_is_seen_in_a_small_terminal(seeded: Paths, opened: Opened, read_only: bool) -> None:
     """Also beside the word that nothing can be changed, which takes the room of half of it."""
-    lease = Lease(
-        name="br-x-r-1",
-        run_id="r",
-        provider="vast",
-        state="live",
-        provider_id="7",
-        price_per_hour=0.056,
-        created_at=time.time(),
-    )
     async with open_database(seeded.database) as db:
-        await leases.save(db, lease)
+        await leases.save(db, lease_of(provider="vast", price_per_hour=0.056, created_at=time.time()))
     async with opened(seeded, (80, 24), read_only=read_only) as driver:
         await driver.sees("4 Registry")
         assert driver.text().splitlines()[0].rstrip().endswith("/h")

@@ -23,6 +23,7 @@ from tests.clouds import runpod, vast
 from tests.clouds.core import Cloud
 from tests.clouds.fixtures import server
 from tests.clouds.server import CloudServer
+from tests.orchestrator.samples import lease_of
 from tests.tui.conftest import SIZES, Driver, Opened
 from tests.tui.test_registry import choose
 
@@ -68,19 +69,9 @@ async def test_what_the_month_has_cost_is_seen_in_a_small_terminal(
 ) -> None:
     """A card that has room for two facts shows this one; a wide header has it on every screen."""
     async with open_database(paths.database) as db:
-        await leases.save(
-            db,
-            Lease(
-                name="br-0a1b2c3d-r-1",
-                run_id="r",
-                provider="vast",
-                state="released",
-                provider_id="77",
-                price_per_hour=3600.0,
-                created_at=time.time() - 1.0,
-                released_at=time.time(),
-            ),
-        )
+        now = time.time()
+        times = {"created_at": now - 1.0, "released_at": now}
+        await leases.save(db, lease_of(provider="vast", state="released", price_per_hour=3600.0, **times))
     async with opened(paths, (80, 24)) as driver:
         await driver.press("1")
         driver.one("#card-vast").focus()

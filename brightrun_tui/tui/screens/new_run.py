@@ -221,7 +221,7 @@ class NewRunScreen(Renting):
         self._timer.stop()
         before, self._changed_at = self._changed_at, time.monotonic()
         if self._changed_at - before > PLAN_SECONDS:
-            self._make_plan()
+            self.call_after_refresh(self._make_plan)  # the changed field is painted first
         else:
             self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
 
