@@ -15,8 +15,10 @@ from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.files import write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.bases import size_rule
+from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan
-from brightrun_tui.planning.resolve import intensity_source
+from brightrun_tui.planning.resolve import LEARNING_RATE, intensity_source
 from brightrun_tui.planning.templates import get_template
 
 _CORRECT = "correct the file"
@@ -64,10 +66,15 @@ def read_settings(path: Path) -> SettingsFile:
 def write_settings(plan: Plan, path: Path) -> None:
     """Base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
 
+    A template of the person's own is not known elsewhere: instead of its name every setting is written.
+
     Raises:
         UsageError: the file cannot be written.
     """
-    document = {"base": plan.draft.base, "template": plan.draft.template, "settings": changed_settings(plan)}
+    settings, template = changed_settings(plan), plan.draft.template
+    if plan.template and plan.template.own:
+        template, settings = Draft().template, _settings(plan)
+    document = {"base": plan.draft.base, "template": template, "settings": settings}
     _write(path, document, mode=0o644)
 
 
@@ -87,6 +94,8 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
            if setting.key in plan.draft.overrides}  # fmt: skip
     hand = intensity_source(plan.draft.intensity)
     own |= {key: value for key, value in changed_settings(plan).items() if plan.sources.get(key) == hand}
+    if LEARNING_RATE in own and plan.base:  # what the base's size makes of it is no part of a template, and comes again
+        own[LEARNING_RATE] = float(f"{own[LEARNING_RATE] / size_rule(plan.base.parameters).factor:.6g}")
     below = get_template(plan.draft.template, paths)
     rules = [
         {**({"up_to": rule.up_to} if rule.up_to else {}), **{k: v for k, v in rule.overrides.items() if k not in own}}
@@ -105,11 +114,12 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
 
 def changed_settings(plan: Plan) -> dict[str, Any]:
     """Every setting of the plan that is not at its default, by its dotted key."""
-    return {
-        setting.key: value
-        for setting in iter_settings()
-        if (value := getattr(getattr(plan.settings, setting.group), setting.name)) != setting.default
-    }
+    defaults = {setting.key: setting.default for setting in iter_settings()}
+    return {key: value for key, value in _settings(plan).items() if value != defaults[key]}
+
+
+def _settings(plan: Plan) -> dict[str, Any]:
+    return {setting.key: getattr(getattr(plan.settings, setting.group), setting.name) for setting in iter_settings()}
 
 
 def _dotted(table: dict[str, Any], before: str = "") -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pytest
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.settings_file import read_settings, save_template, write_settings
 from brightrun_tui.planning.sweep import parse_sweep, suggested, sweep_drafts
@@ -53,6 +54,27 @@ def test_a_template_of_ones_own_keeps_what_was_changed_and_the_rules_of_its_orig
     save_template(plan, "mine", paths)
     mine = get_template("mine", paths)
     assert mine.own and mine.resolve(50)["training.epochs"] == 9 and mine.resolve(50)["training.batch_size"] == 2
+
+
+@pytest.mark.parametrize("intensity", list(Intensity))
+def test_a_template_of_ones_own_gives_back_what_it_was_made_from(paths: Paths, intensity: Intensity) -> None:
+    """What the size of the base makes of a learning rate is made of it once."""
+    plan = make_plan(Draft(overrides={"training.learning_rate": "0.001"}, intensity=intensity), paths)
+    assert "×" in make_plan(Draft(), paths).sources["training.learning_rate"]
+    save_template(plan, "mine", paths)
+    assert make_plan(Draft(template="mine"), paths).settings == plan.settings
+
+
+def test_settings_of_a_template_of_ones_own_are_understood_elsewhere(
+    paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_template(make_plan(Draft(template="code", overrides={"lora.r": "64"}), paths), "mine", paths)
+    plan = make_plan(Draft(template="mine"), paths)
+    write_settings(plan, tmp_path / "mine.toml")
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path / "elsewhere"))
+    found = read_settings(tmp_path / "mine.toml")
+    again = make_plan(Draft(template=found.template or "code", overrides=found.settings), get_paths())
+    assert again.template and again.settings == plan.settings
 
 
 def test_a_sweep_is_every_combination_under_a_name_of_its_own(paths: Paths) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, OptionList, Static
 
-from brightrun_tui.tui.actions import bindings, dialogue_bindings
+from brightrun_tui.tui.actions import bindings, dialogue_bindings, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.sanitize import sanitize
@@ -137,6 +138,13 @@ class Confirm(Dialog[bool]):
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         self.dismiss(event.button.id == "yes")
+
+    def on_key(self, event: events.Key) -> None:
+        """Of two answers typed at once the second is for nobody: as a binding it would be looked up on the screen below."""
+        for each in of_scope("confirm"):
+            if event.key in each.keys:
+                event.stop()
+                getattr(self, f"action_{each.name}")()
 
     def action_yes(self) -> None:
         self.dismiss(True)

@@ -201,8 +201,10 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
     return Content.styled(f"✗ not yet: {cells.one_line(problem.what)}", "$error")
 
 
-def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) -> reflow.Lines:
-    """How many records can be used, and why the others cannot."""
+def data_report(
+    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report"
+) -> reflow.Lines:
+    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that."""
     if report is None:
         return []
     good = report.usable == report.records
@@ -221,7 +223,11 @@ def data_report(report: DatasetReport | None, width: int, *, problems: int = 3) 
         if problem.fix:
             lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
     if len(report.problems) > problems:
-        lines.append(Content.styled(f"    and {len(report.problems) - problems} more; v shows them", "$muted"))
+        lines.append(
+            Content.styled(
+                f"    and {len(report.problems) - problems} more; {actions.key_of(more)} shows them", "$muted"
+            )
+        )
     return lines
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from textual.content import Content
 
 from brightrun_tui.integrations.services import services
@@ -9,9 +11,10 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import cells, reflow
 
 
-def possible_lines(snapshot: Snapshot, width: int) -> reflow.Lines:
-    """“You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines."""
-    known = snapshot.services
+def possible_lines(snapshot: Snapshot, width: int, keyless: Container[str] = ()) -> reflow.Lines:
+    """“You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines. ``keyless``: services that lack
+    their key now, whatever was found out with it."""
+    known = {name: found for name, found in snapshot.services.items() if name not in keyless}
     local = known.get("local", {})
     parts: list[tuple[str, str] | str] = []
     if local.get("state") == "ok":

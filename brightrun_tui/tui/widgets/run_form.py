@@ -141,7 +141,9 @@ class RunForm(VerticalScroll, can_focus=False):
     ) -> None:
         """Show what was chosen, and what follows for everything that was not."""
         report = plan.report if plan else None
-        self.query_one("#data-report", Flow).show(lambda width: plan_text.data_report(report, width))
+        self.query_one("#data-report", Flow).show(
+            lambda width: plan_text.data_report(report, width, more="new_run.preview")
+        )
         self._show_pick("data", report.name if report else draft.data, draft.data, "choose what to learn from")
         base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""
         self._show_pick("base", base or draft.base, draft.base if base else "", "choose a model")
