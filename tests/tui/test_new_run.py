@@ -318,6 +318,22 @@ async def test_only_what_shows_the_focus_is_styled_anew(
         assert form.styles.border_top == highlit
 
 
+@pytest.mark.parametrize("size", [(60, 30), (80, 24), (120, 40)])
+async def test_a_changed_value_is_marked_not_by_colour_alone(
+    paths: Paths, opened: Opened, size: tuple[int, int]
+) -> None:
+    """Beside its name, where there is no room behind it."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        row = next(row for row in driver.app.screen.query(SettingRow) if row.setting.key == "training.epochs")
+        row.field.focus()
+        before = driver.text().splitlines()[row.region.y]
+        await driver.press("enter", *["backspace"] * 4, "7", "enter", "down")
+        line = driver.text().splitlines()[row.region.y]
+        assert "▌" not in before and "yours" not in before and ("▌" in line or "● yours" in line), line
+
+
 async def test_help_explains_the_field_under_the_cursor(paths: Paths, opened: Opened) -> None:
     """What it is, what stands there and who set it, what fits, what it brings and costs; keys come below."""
     async with opened(paths) as driver:
