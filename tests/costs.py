@@ -1,4 +1,4 @@
-"""What each test takes of a processor. Those that take much are `slow`, and left to the whole suite.
+"""What each test takes of a processor and by the clock. Those that take much are `slow`, and left to the whole suite.
 
 ``scripts/test --note-costs`` writes their names to slow_tests.txt; a test that is not in it is quick until then.
 """
@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import resource
+from collections import defaultdict
 from collections.abc import Generator
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 
 MUCH = 0.3
 """Seconds of a processor, with the processes that the test waited for; of several cases the dearest counts."""
+LONG = 2.0
+"""Seconds by the clock: many tests wait for what takes its time."""
 NAMES = Path(__file__).parent / "slow_tests.txt"
 _PROPERTY = "processor seconds"
 _BEGAN = pytest.StashKey[float]()
@@ -61,10 +64,12 @@ class _Notes:
 
     def __init__(self) -> None:
         self._slow: set[str] = set()
+        self._seconds: defaultdict[str, float] = defaultdict(float)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._seconds[report.nodeid] += report.duration
         spent = dict(report.user_properties).get(_PROPERTY)
-        if isinstance(spent, float) and spent >= MUCH:
+        if (isinstance(spent, float) and spent >= MUCH) or self._seconds[report.nodeid] >= LONG:
             self._slow.add(_name(report.nodeid))
 
     def pytest_sessionfinish(self) -> None:
