@@ -99,10 +99,9 @@ class IntegrationsScreen(ModeScreen):
         self._places = dict(places)
         self.redraw()
 
-    @property
-    def _keyless(self) -> set[str]:
-        """The services that nobody can be asked about now, for want of a key."""
-        return {one.name for one in services() if not (one.optional or self._places.get(one.name, "file"))}
+    def _lacks_key(self, service: Service) -> bool:
+        """Whether it cannot be asked anything now, for want of a key."""
+        return not (service.optional or self._places.get(service.name, "file"))
 
     @property
     def card(self) -> ServiceCard | None:
@@ -110,7 +109,8 @@ class IntegrationsScreen(ModeScreen):
         return self.focused if isinstance(self.focused, ServiceCard) else None
 
     def show(self, snapshot: Snapshot) -> None:
-        self.query_one("#welcome", Flow).show(lambda width: possible_lines(snapshot, width, self._keyless))
+        keyless = {service.name for service in services() if self._lacks_key(service)}
+        self.query_one("#welcome", Flow).show(lambda width: possible_lines(snapshot, width, keyless))
         for card in self.query(ServiceCard):
             card.show_state(self._state_of(card.service, snapshot))
 
@@ -126,7 +126,7 @@ class IntegrationsScreen(ModeScreen):
         detail = status.detail if status else str(known.get("detail", ""))
         fix = status.fix if status else str(known.get("fix", ""))
         facts = status.facts if status else known.get("facts", {})
-        if service.name in self._keyless:
+        if self._lacks_key(service):
             bare = service.where_to_get.removeprefix("https://")  # a card has no room for all of it; the dialogue has
             state, detail, fix = "off", "", f"enter connects it, with a key from {bare}"
         if service.kind == "judge" and not state and service.name in self._places and not place:
