@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 import zlib
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +19,10 @@ MAX_ANSWER_BYTES = 64 << 20
 """Once unpacked."""
 PLAIN_HEADERS = {"Accept-Encoding": "gzip"}
 """For the client: what `request` can unpack to a limit."""
+NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+"""What a library raises that reads an answer of a form that it did not expect."""
+_TOO_LONG = "the answer is too long"
+_TOO_SLOW = "the answer did not come to its end"
 _PACKED = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
@@ -34,12 +40,39 @@ async def request(client: httpx.AsyncClient, method: str, url: str, *, seconds: 
             async for chunk in response.aiter_raw():
                 received += chunk
                 if len(received) > MAX_ANSWER_BYTES:
-                    raise httpx.DecodingError("the answer is too long")
+                    raise httpx.DecodingError(_TOO_LONG)
     except TimeoutError:
-        raise httpx.ReadTimeout("the answer did not come to its end") from None
-    headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _PACKED]
-    content = _unpacked(bytes(received), response.headers.get("content-encoding", ""))
-    return httpx.Response(response.status_code, headers=headers, content=content, request=response.request)
+        raise httpx.ReadTimeout(_TOO_SLOW) from None
+    try:
+        content = unpacked(bytes(received), response.headers.get("content-encoding", ""))
+    except ValueError as error:
+        raise httpx.DecodingError(str(error)) from None
+    return httpx.Response(
+        response.status_code, headers=without_packing(response.headers.raw), content=content, request=response.request
+    )
+
+
+def collected(chunks: Iterable[bytes], *, seconds: float) -> bytes:
+    """An answer as it came, for clients that block.
+
+    Raises:
+        ValueError: it is too long.
+        TimeoutError: it did not come to its end within ``seconds`` from now.
+    """
+    received = bytearray()
+    until = time.monotonic() + seconds
+    for chunk in chunks:
+        received += chunk
+        if len(received) > MAX_ANSWER_BYTES:
+            raise ValueError(_TOO_LONG)
+        if time.monotonic() > until:
+            raise TimeoutError(_TOO_SLOW)
+    return bytes(received)
+
+
+def without_packing(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """The headers of an answer that has been unpacked."""
+    return [(name, value) for name, value in headers if name.lower() not in _PACKED]
 
 
 def decoded(content: bytes) -> Any:
@@ -50,18 +83,17 @@ def decoded(content: bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _unpacked(received: bytes, encoding: str) -> bytes:
-    import httpx
-
+def unpacked(received: bytes, encoding: str) -> bytes:
+    """What came, unpacked. Raises ``ValueError``: it cannot be, or is too long then."""
     if not received or encoding.strip().lower() in ("", "identity"):
         return received
     if encoding.strip().lower() not in ("gzip", "x-gzip"):
-        raise httpx.DecodingError("the answer is packed in a way that was not asked for")
+        raise ValueError("the answer is packed in a way that was not asked for")
     unpacking = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
     try:
         content = unpacking.decompress(received, MAX_ANSWER_BYTES + 1)
     except zlib.error as error:
-        raise httpx.DecodingError(str(error)) from None
+        raise ValueError(str(error)) from None
     if len(content) > MAX_ANSWER_BYTES or not unpacking.eof:
-        raise httpx.DecodingError("the answer is too long, or was cut off")
+        raise ValueError("the answer is too long, or was cut off")
     return content

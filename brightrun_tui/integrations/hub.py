@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -16,6 +16,7 @@ from pydantic import SecretStr
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, DatasetError, NotConnectedError
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.paths import Paths
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT = "https://huggingface.co"
 TIMEOUT_SECONDS = 10.0
+_COMMIT = re.compile(r"[0-9A-Za-z]{1,64}")
 CONNECT = "run: brightrun connect huggingface"
 
 
@@ -57,6 +59,19 @@ def whoami(token: SecretStr) -> dict[str, Any]:
     """
     with plain_errors(""):
         return api(token).whoami()
+
+
+def checked(about: Any) -> Any:
+    """What the Hub says of a repository, with a commit and sizes that are such: both become names and sums here.
+
+    Raises:
+        ValueError, TypeError, OverflowError: they are not.
+    """
+    if about.sha is not None and not _COMMIT.fullmatch(about.sha):
+        raise ValueError("its commit is not one")
+    for file in about.siblings or []:
+        file.size = int(file.size or 0)
+    return about
 
 
 def reach() -> None:
@@ -132,15 +147,15 @@ def plain_errors(
             cause.response.status_code if isinstance(cause, errors.HfHubHTTPError) and cause.response is not None else 0
         )
         raise (_refused(status, repository, has_token, instead) if status else _unreachable(cause, instead)) from None
-    except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
-        raise _unreachable(error, instead) from None
-    except json.JSONDecodeError:  # the page on which a network wants a login, for one
+    except (*NONSENSE, httpx2.DecodingError):  # the page on which a network wants a login, for one
         raise NotConnectedError(
             "what answers is not the Hugging Face Hub, or not as it should",
             where=endpoint(),
             fix=f"check the network (HF_ENDPOINT and HTTPS_PROXY are honoured){instead}",
             kind=ErrorKind.HUB_FAILING,
         ) from None
+    except (httpx2.HTTPError, ConnectionError, TimeoutError) as error:
+        raise _unreachable(error, instead) from None
 
 
 def _gated(repository: str, has_token: bool, dataset: bool) -> BrightrunError:
@@ -207,16 +222,11 @@ def _library() -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")
-    import httpx2
     import huggingface_hub
-    from huggingface_hub.utils import _http, logging
+    from huggingface_hub.utils import logging
+
+    from brightrun_tui.integrations.hub_client import make_client
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-
-    def client() -> httpx2.Client:
-        made = _http.default_client_factory()
-        made.timeout = httpx2.Timeout(TIMEOUT_SECONDS)
-        return made
-
-    huggingface_hub.set_client_factory(client)
+    huggingface_hub.set_client_factory(lambda: make_client(TIMEOUT_SECONDS))
     return huggingface_hub

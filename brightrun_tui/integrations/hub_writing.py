@@ -17,8 +17,6 @@ REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 TAG = re.compile(r"[A-Za-z0-9][\w.-]{0,95}")
 _FULL = re.compile(r"storage|quota|too large", re.IGNORECASE)
 _SHOWN = 200
-NONSENSE = (ArithmeticError, AttributeError, KeyError, TypeError, ValueError)
-"""What reading an answer of the Hub comes to that has another shape than it should."""
 
 
 def check_repository(repository: str, tag: str = "") -> None:

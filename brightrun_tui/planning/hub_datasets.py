@@ -100,7 +100,7 @@ def _fetch(wanted: HubDataset, paths: Paths, progress: Progress) -> HubFolder:
     exact = replace(chosen, revision=about.sha or wanted.revision)
     folder = _home(exact, paths) / quote(exact.revision, safe="") / _label(exact)
     if not folder.is_dir():
-        sizes = {file.rfilename: file.size or 0 for file in about.siblings or [] if file.rfilename in files}
+        sizes = {file.rfilename: file.size for file in about.siblings or [] if file.rfilename in files}
         snapshot = _download(exact, sizes, paths, token, progress)
         _publish(snapshot, files, folder)
     os.utime(folder.parent)
@@ -111,8 +111,10 @@ def _fetch(wanted: HubDataset, paths: Paths, progress: Progress) -> HubFolder:
 
 
 def _about(wanted: HubDataset, token: Any, revision: str) -> Any:
-    return hub.api(token).dataset_info(
-        wanted.repository, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS
+    return hub.checked(
+        hub.api(token).dataset_info(
+            wanted.repository, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS
+        )
     )
 
 

@@ -84,9 +84,7 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
     cache = hub.cache_directory(paths)
     progress(f"asking {hub.endpoint()} for {model_id}", 0.0)
     with hub.plain_errors(model_id, has_token=token is not None):
-        sizes = _file_sizes(
-            hub.api(token).model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
-        )
+        sizes = _file_sizes(_about(hub.api(token), name, revision))
     total = sum(sizes.values())
     _refuse_untrainable(model_id, sizes)
     require_space(cache, total)
@@ -143,8 +141,9 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
     token = credentials.get("huggingface", paths)
     with hub.plain_errors(model_id, has_token=token is not None):
         api = hub.api(token)
-        about = api.model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
+        about = _about(api, name, revision)
         sizes = _file_sizes(about)
+        counted = int(about.safetensors.total) if about.safetensors else 0
         _refuse_untrainable(model_id, sizes)
         config = api.hf_hub_download(name, "config.json", revision=about.sha, cache_dir=hub.cache_directory(paths))
     try:
@@ -153,7 +152,6 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         raise BaseModelError(
             f"its config.json {error.what}", where=model_id, fix="choose another model", kind=ErrorKind.BASE_DAMAGED
         ) from None
-    counted = about.safetensors.total if about.safetensors else 0
     return BaseModelInfo(
         id=model_id,
         title=name.split("/")[1],
@@ -166,10 +164,16 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
     )
 
 
+def _about(api: Any, name: str, revision: str) -> Any:
+    return hub.checked(
+        api.model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
+    )
+
+
 def _file_sizes(about: Any) -> dict[str, int]:
     """Name → bytes of the files that training needs."""
     return {
-        file.rfilename: file.size or 0
+        file.rfilename: file.size
         for file in about.siblings or []
         if any(fnmatch(file.rfilename, wanted) for wanted in WANTED_FILES)
         and not any(fnmatch(file.rfilename, unwanted) for unwanted in UNWANTED_FILES)

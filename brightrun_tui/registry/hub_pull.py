@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import secrets
 import shutil
 from pathlib import Path
@@ -15,7 +14,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.integrations import credentials, hub
-from brightrun_tui.integrations.hub_writing import NONSENSE, check_repository, plain_errors
+from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.hub_downloads import require_space
 from brightrun_tui.registry.bundle import BUNDLE_FILES, MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, check_unpacked, take_in
@@ -58,7 +57,7 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
     try:
         with plain_errors(repository, reading=True):
             tell("asking the Hub", 0.0)
-            info = _looked_at(api, repository, tag)
+            info = hub.checked(api.model_info(repository, revision=tag or None, files_metadata=True))
             sizes = _sizes(info, f"{repository}@{tag}" if tag else repository)
             total, done = sum(sizes.values()), 0
             require_space(paths.models, 2 * total)
@@ -76,24 +75,6 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
                 done += size
     finally:
         shutil.rmtree(cache, ignore_errors=True)
-
-
-def _looked_at(api: Any, repository: str, tag: str) -> Any:
-    """What the Hub says of a repository. Raises what huggingface_hub raises, and `UntrustedError` where it makes no sense."""
-    try:
-        info = api.model_info(repository, revision=tag or None, files_metadata=True)
-        for each in info.siblings or []:
-            each.size = int(each.size or 0)
-        return info
-    except json.JSONDecodeError:
-        raise
-    except NONSENSE:
-        raise UntrustedError(
-            "what the Hub says of it makes no sense",
-            where=f"{hub.endpoint()}/{repository}",
-            fix="check HF_ENDPOINT, and try again",
-            kind=ErrorKind.HUB_FAILING,
-        ) from None
 
 
 def _sizes(info: Any, where: str) -> dict[str, int]:

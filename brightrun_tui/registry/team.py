@@ -20,7 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.integrations import credentials, hub
-from brightrun_tui.integrations.hub_writing import NONSENSE, check_owner, check_repository, plain_errors
+from brightrun_tui.integrations.hub_writing import check_owner, check_repository, plain_errors
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.hub_push import require_token
 
@@ -98,16 +98,8 @@ async def rate_on_hub(paths: Paths, repository: str, stars: int, note: str = "")
 
 def _list(paths: Paths, owner: str) -> list[TeamModel]:
     api = hub.api(credentials.get("huggingface", paths))
-    try:
-        with plain_errors(owner, reading=True):
-            listed = [str(each.id) for each in api.list_models(author=owner, filter=MARK, limit=MOST_MODELS)]
-    except NONSENSE:
-        raise BrightrunError(
-            "what the Hub says makes no sense",
-            where=hub.endpoint(),
-            fix="check HF_ENDPOINT, and try again",
-            kind=ErrorKind.HUB_FAILING,
-        ) from None
+    with plain_errors(owner, reading=True):
+        listed = [str(each.id) for each in api.list_models(author=owner, filter=MARK, limit=MOST_MODELS)]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(lambda repository: _look(api, repository), listed))
     return sorted(found, key=lambda each: -(each.changed_at or 0.0))
@@ -116,12 +108,10 @@ def _list(paths: Paths, owner: str) -> list[TeamModel]:
 def _look(api: Any, repository: str) -> TeamModel:
     try:
         with plain_errors(repository, reading=True):
-            info = api.model_info(repository, files_metadata=True)
+            info = hub.checked(api.model_info(repository, files_metadata=True))
             return _described(api, repository, info)
     except BrightrunError as error:
         return TeamModel(repository=repository, problem=error.what)
-    except NONSENSE:
-        return TeamModel(repository=repository, problem="what the Hub says of it makes no sense")
 
 
 def _described(api: Any, repository: str, info: Any) -> TeamModel:
@@ -173,7 +163,7 @@ def _rate(paths: Paths, repository: str, stars: int, note: str) -> TeamModel:
         try:
             with plain_errors(repository):
                 me = str(api.whoami()["name"])
-                info = api.model_info(repository, files_metadata=True)
+                info = hub.checked(api.model_info(repository, files_metadata=True))
                 if all(each.rfilename != MANIFEST for each in info.siblings or ()):
                     raise UsageError(
                         f"Bright Run did not push “{repository}”",

@@ -1,4 +1,4 @@
-"""Answers of providers and judges that are made to do harm: each is an error of that service, in bounded time and memory."""
+"""Answers of providers, judges and the Hub that are made to do harm: errors of that service, in bounded time and memory."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ import json
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
+import huggingface_hub
 import pytest
 import zstandard
 from pydantic import SecretStr
 
 from brightrun_tui import foreign_answers
 from brightrun_tui.domain.errors import BrightrunError, ProviderError, UnclearError
+from brightrun_tui.integrations import hub, hub_client
 from brightrun_tui.integrations.judge import Judge, JudgeSettings
+from brightrun_tui.paths import get_paths
+from brightrun_tui.planning.hub_datasets import fetch_dataset
+from brightrun_tui.planning.hub_models import describe_remote, download
 from brightrun_tui.providers.http import ProviderClient, ProviderTimings
 from tests.registry.judge_server import completion
 
@@ -138,3 +144,60 @@ async def test_a_judge_may_ask_for_patience_in_any_letters() -> None:
         async with Judge(JudgeSettings(url=f"{url}/v1", model="m"), None) as judge:
             with pytest.raises(BrightrunError, match="takes no more questions"):
                 await judge.ask([{"role": "user", "content": "Which?"}])
+
+
+@pytest.mark.parametrize("form", ANSWERS)
+async def test_an_answer_of_the_hub_is_read_to_its_limits(
+    form: str, short: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(hub_client, "WHOLE_ANSWER_SECONDS", 1.0)
+    monkeypatch.setattr(hub, "TIMEOUT_SECONDS", 1.0)
+    huggingface_hub.close_session()
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    async with serving(*ANSWERS[form]) as url:
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        with pytest.raises(BrightrunError):
+            await asyncio.to_thread(hub.whoami, SecretStr("hf_0123456789abcdef"))
+        with pytest.raises(BrightrunError):
+            await asyncio.to_thread(download, "acme/base", get_paths(), lambda what, share: None)
+
+
+SIBLINGS = '[{"rfilename": "config.json"}, {"rfilename": "model.safetensors"}, {"rfilename": "tokenizer.json"}]'
+ODD = {
+    "null": "null",
+    "a list": "[]",
+    "a number": "7",
+    "no name": "{}",
+    "files are a number": '{"id": "acme/base", "siblings": 5}',
+    "files are numbers": '{"id": "acme/base", "siblings": [5]}',
+    "files without a name": '{"id": "acme/base", "siblings": [{}]}',
+    "a name is a number": '{"id": "acme/base", "siblings": [{"rfilename": 5}]}',
+    "a size is a text": SIBLINGS.join(('{"id": "acme/base", "sha": "aa", "siblings": ', "}")).replace(
+        '"}', '", "size": "much"}'
+    ),
+    "a size without end": SIBLINGS.join(('{"id": "acme/base", "sha": "aa", "siblings": ', "}")).replace(
+        '"}', '", "size": 1e999}'
+    ),
+    "a commit that climbs": SIBLINGS.join(('{"id": "acme/base", "sha": "../../../x", "siblings": ', "}")),
+    "files that climb": '{"id": "acme/base", "sha": "aa", "siblings": [{"rfilename": "../../config.json"}]}',
+    "no commit": SIBLINGS.join(('{"id": "acme/base", "siblings": ', "}")),
+    "weights counted oddly": SIBLINGS.join(
+        ('{"id": "acme/base", "sha": "aa", "safetensors": {"parameters": 5, "total": "x"}, "siblings": ', "}")
+    ),
+}
+
+
+@pytest.mark.parametrize("document", ODD.values(), ids=ODD)
+async def test_what_the_hub_says_of_a_model_may_have_any_form(
+    document: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    async with serving(whole(document.encode()), b"") as url:
+        monkeypatch.setenv("HF_ENDPOINT", url)
+        with pytest.raises(BrightrunError):
+            await asyncio.to_thread(describe_remote, "acme/base", get_paths())
+        with pytest.raises(BrightrunError):
+            await asyncio.to_thread(fetch_dataset, "hf:acme/base", get_paths())
+        with pytest.raises(BrightrunError):
+            await asyncio.to_thread(download, "acme/base", get_paths(), lambda what, share: None)
+    assert [each.name for each in tmp_path.rglob("*") if each.is_file() and each.stat().st_size] == []

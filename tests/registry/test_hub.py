@@ -212,5 +212,5 @@ async def test_ratings_that_are_none_do_no_harm(hub: Hub, paths: Paths, version:
     (shared,) = await registry.list_team(paths, "me")
     assert shared.ratings == () and shared.versions == ("v1",) and not shared.problem
     hub.instead = b'{"siblings": 3}'
-    with pytest.raises(BrightrunError, match="sense"):
+    with pytest.raises(BrightrunError, match="not as it should"):
         await registry.list_team(paths, "me")
