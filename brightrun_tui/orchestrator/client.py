@@ -24,6 +24,8 @@ from brightrun_tui.store import Database, requests, runs
 
 A = TypeVar("A", bound=Answer)
 _SEE_LOG = "see: brightrun engine logs"
+ENGINE_LOOK_SECONDS = 1.0
+"""How often whoever waits for an answer looks whether there is an engine to give it."""
 
 
 async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
@@ -78,7 +80,7 @@ async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate |
 
 
 async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> Reply[A]:
-    """Leave a request; with ``wait`` seconds, stay for its answer.
+    """Leave a request; with ``wait`` seconds, stay for its answer. Where the engine dies meanwhile, the next one gives it.
 
     Raises:
         EngineError: there is no engine to be had, or what it answered cannot be understood.
@@ -86,9 +88,13 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
     request = await requests.add(db, ask)
     deadline = time.monotonic() + wait
     await ensure_engine(paths)
+    look_again = time.monotonic() + ENGINE_LOOK_SECONDS
     while request.state == "pending" and time.monotonic() < deadline:
         await asyncio.sleep(0.05)
         request = await requests.get(db, request.id) or request
+        if time.monotonic() > look_again:
+            await ensure_engine(paths)
+            look_again = time.monotonic() + ENGINE_LOOK_SECONDS
     if request.state != "done":
         return Reply(refusal=request.refusal)
     try:

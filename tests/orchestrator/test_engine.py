@@ -16,19 +16,20 @@ from filelock import FileLock
 from brightrun_tui.domain.errors import UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
-from brightrun_tui.domain.requests import RetryRun, Sweep
+from brightrun_tui.domain.requests import RetryRun, StandBy, Sweep
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
-from brightrun_tui.orchestrator import lease_manager, lifecycle
+from brightrun_tui.orchestrator import client, lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
 from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
-from brightrun_tui.paths import Paths
+from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import Database, endpoints, open_database, requests, runs
 from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Lying, Rented
+from tests.processes import end_all, of_home
 
 QUICK = EngineTimings(
     request_seconds=0.02,
@@ -303,6 +304,26 @@ async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_i
         assert await answers() == ["failed", "done"]
         first = await requests.get(engine.db, 1)
         assert first is not None and "the engine itself failed" in first.result["error"]["what"]
+
+
+async def test_where_the_engine_dies_before_it_answers_the_next_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request to return a machine would wait for whoever comes next, who may come in the morning."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_SPARE_SECONDS", "0")
+    paths = get_paths()
+    async with open_database(paths.database) as db:
+        try:
+            await client.ensure_engine(paths)
+            (first,) = await until(lambda: of_home(tmp_path, "brightrun_tui.orchestrator"), "it is there")
+            first.suspend()
+            asked = asyncio.create_task(client.ask(db, paths, StandBy(), wait=60))
+            await until(lambda: requests.pending(db), "the request is made")
+            first.kill()
+            assert (await asked).answer is not None
+        finally:
+            end_all(tmp_path)
 
 
 async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
