@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -17,6 +18,8 @@ from pathlib import Path
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+
+_ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
@@ -34,6 +37,13 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
         aside.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def remove_unfinished(directory: Path) -> None:
+    """Remove what `write_atomic` began below ``directory`` and was killed over. Nobody may be writing there."""
+    for path in directory.rglob(".*"):
+        if _ASIDE.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 def copy_synced(source: Path, target: Path) -> None:

@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
+from brightrun_tui.files import remove_unfinished
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, live_changes, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.halving import Halving
@@ -208,6 +209,7 @@ class Runner:
         if effect == "release":
             await self._end_look()
             await self.target.release(run)
+            await asyncio.to_thread(remove_unfinished, Path(run.directory))
         elif effect == "register" and run.spec.measures:
             found = await registry.keep_evaluation(self.db, run)
             await runs.update(self.db, run.id, model=found.name, model_version=found.model_version)
