@@ -55,7 +55,8 @@ def deploy(
         Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
+        str,
+        typer.Option("--engine", help="auto, llama.cpp, vllm or transformers; auto takes the fastest that is here."),
     ] = "auto",
     on: Annotated[
         str,

@@ -53,7 +53,7 @@ from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
 from brightrun_tui.serving import read_key_file
-from brightrun_tui.serving.engines import ENGINE_CHOICES
+from brightrun_tui.serving.engines import ENGINE_CHOICES, what_is_missing
 from brightrun_tui.store import Database, endpoints, models, runs
 
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -237,6 +237,13 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
             where="--engine",
             fix=f"one of {', '.join(ENGINE_CHOICES)}",
             kind=ErrorKind.UNKNOWN_ENGINE,
+        )
+    if ask.rental is None and (missing := what_is_missing(engine)):
+        raise UsageError(
+            missing,
+            where="--engine",
+            fix="install it, or leave --engine out: the fastest engine that is here serves",
+            kind=ErrorKind.SERVE_EXTRA_MISSING,
         )
     return EndpointRequest(
         name=ask.name,

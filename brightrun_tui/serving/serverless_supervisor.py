@@ -17,9 +17,10 @@ import psutil
 
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.hosted_client import HostedClient
 from brightrun_tui.serving.hosted_refusals import hosted_refusal, unavailable
-from brightrun_tui.serving.hosting import ENGINE, Hosting, read_hosting
+from brightrun_tui.serving.hosting import Hosting, read_hosting
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus
 
@@ -100,7 +101,7 @@ class ServerlessSupervisor:
             if not there and self.state.serves:
                 self._say("restarting", error="there is no endpoint at the service")
             elif there and looking.done() and not self.state.serves:
-                self._say("asleep", engine=ENGINE, error="")
+                self._say("asleep", engine=VLLM, error="")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
 
