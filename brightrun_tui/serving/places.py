@@ -14,6 +14,8 @@ from brightrun_tui.files import write_atomic
 
 CANDIDATE = "candidate"
 CURRENT = "current"
+LAST_ANSWER_SECONDS = 900.0
+"""For as long a version that was replaced may go on answering what it was asked before."""
 
 
 def serving_place(directory: Path) -> str:

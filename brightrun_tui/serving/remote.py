@@ -6,6 +6,7 @@ where its worker listens. The worker is told by a plan of its own there, see `re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from brightrun_tui.hosts.whereabouts import Whereabouts
 from brightrun_tui.serving.plan import EndpointPlan
 
 MACHINE = "machine.json"
+LEFT = "left"
 JOB = "server"
 """The name under which a host starts the worker; its log, pid and exit code lie beside it."""
 LOG = f"{JOB}.log"
@@ -30,6 +32,13 @@ def say_where(directory: Path, where: Whereabouts) -> None:
 def forget_machine(directory: Path) -> None:
     """There is none any more; the gate says so to whoever asks. Blocking."""
     (directory / MACHINE).unlink(missing_ok=True)
+    (directory / LEFT).unlink(missing_ok=True)
+
+
+def say_left(directory: Path) -> None:
+    """Let whoever looks after the machine know that nothing is asked any more of the version in ``directory``. Blocking."""
+    with suppress(OSError):
+        (directory / LEFT).touch()
 
 
 def whereabouts(directory: Path) -> Whereabouts | None:
