@@ -142,7 +142,7 @@ def deploy(
         engine=engine,
         key_file=str(key_file.absolute()) if key_file else "",
         keeps_key=bool(name),
-        follows="" if pinned or rents else "champion",
+        follows="" if pinned else "champion",
         idle_unload=parse_duration(idle_unload, "--idle-unload"),
     )
 
@@ -254,8 +254,14 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
     """
     version = await models.find(session.db, wanted.target)
     for one in await store.list_endpoints(session.db, live_only=True):
-        same = (one.model, one.model_version) == (version.name, version.version) and wanted.name in ("", one.id)
-        if same and one.state != "stopping" and one.rental is not None and one.rental.place == wish.on:
+        if one.rental is None or one.rental.place != wish.on or one.state == "stopping" or one.model != version.name:
+            continue
+        same = one.model_version == version.version and wanted.name in ("", one.id)
+        if same or (wanted.name == one.id and one.rental.serverless is None):
+            if not same:
+                say(
+                    f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
+                )
             return wanted.model_copy(update={"rental": one.rental})
     rental, offer = await plan_rental(version, wish, session.paths)
     say(

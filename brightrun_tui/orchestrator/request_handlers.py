@@ -188,7 +188,8 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",
             kind=ErrorKind.IN_USE,
         )
-    if _place(known.rental) != _place(wanted.rental) or (known.rental and known.model_version != version.version):
+    fixed = known.rental is not None and known.rental.serverless is not None and known.model_version != version.version
+    if _place(known.rental) != _place(wanted.rental) or fixed:
         raise UsageError(
             f"endpoint {known.id} serves {known.model}:{known.model_version} on {_place(known.rental)}",
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",

@@ -49,7 +49,6 @@ def whereabouts(directory: Path) -> Whereabouts | None:
         return None
 
 
-def plan_there(plan: EndpointPlan, directory: str, *, base_is_sent: bool) -> EndpointPlan:
-    """The plan for the worker on the machine, in ``directory`` there. A base model that was not sent is fetched there."""
-    base = f"{directory}/{BASE}" if base_is_sent else ""
+def plan_there(plan: EndpointPlan, directory: str, base: str) -> EndpointPlan:
+    """The plan for the worker on the machine, in ``directory`` there. The ``base`` model is fetched there where it is empty."""
     return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False})

@@ -26,6 +26,7 @@ from tests.clouds.runpod_endpoints import Endpoints, Files
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 from tests.e2e.harbour import books, stored
+from tests.e2e.promoting import promote
 from tests.e2e.renting import ENGINE
 from tests.registry.hub_server import TOKEN, Hub, Repository, serving_hub
 from tests.serving.toy import Toy, make_toy
@@ -157,6 +158,11 @@ def test_a_model_answers_from_workers_that_come_and_go(clouds: CloudServer, home
         one.read_text(errors="replace") for one in Path(row["directory"]).iterdir() if one.is_file()
     )
     assert runpod.KEY not in everything and TOKEN not in everything, "no secret is told or lies about"
+
+    asyncio.run(promote(home, toy.version(version=2, run_id="run-2", base_id=BASE)))
+    wait_until(lambda: stored(home).refused_version == 2, "a later champion does not come unseen")
+    assert "brightrun models push harbour:2 --to OWNER/NAME --public, then brightrun undeploy" in stored(home).error
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned, "and the one that serves goes on"
 
     wait_until(lambda: not ours.workers, "its worker has ended by itself")
     wait_until(lambda: all(not lease.rate for lease in books(home)), "and we know that")
