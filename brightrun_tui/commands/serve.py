@@ -300,11 +300,12 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await _await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
+        log = Path(endpoint.directory) / ("machine.log" if endpoint.rental else "server.log")
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
             where=endpoint.directory,
             kind=ErrorKind.DEPLOY_FAILED,
-            fix=f"see {Path(endpoint.directory) / ('machine.log' if endpoint.rental else 'server.log')}",
+            fix=f"see {log}" if log.exists() else "mend that, and deploy it again",
         )
     return endpoint
 

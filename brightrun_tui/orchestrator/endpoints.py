@@ -121,7 +121,9 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
         raise BaseModelError(
             f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
             where=error.where,
-            fix=error.fix,
+            fix=error.fix
+            if bases.is_hub_id(version.base_id)
+            else f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
             kind=ErrorKind.BASE_MISSING,
         ) from None
     trained_on = version.report.lineage.base_fingerprint

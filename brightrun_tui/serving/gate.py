@@ -320,6 +320,8 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
             code="context_length_exceeded",
         )
     prompt = await service.prompts.prepare(ask)
+    if not prompt.tokens:
+        raise RequestRefused(f"“{param}” has no tokens: say something", param=param, code="invalid_value")
     if room and prompt.tokens >= room:
         raise RequestRefused(
             f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
