@@ -259,6 +259,7 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
         same = one.model_version == version.version and wanted.name in ("", one.id)
         if same or (wanted.name == one.id and one.rental.serverless is None):
             if not same:
+                _require_no_other_terms(wish, one)
                 say(
                     f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
                 )
@@ -280,6 +281,17 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
         once = "Make it" if rental.serverless else "Rent it"
         typer.confirm(f"{once} for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
     return wanted.model_copy(update={"rental": rental})
+
+
+def _require_no_other_terms(wish: RentalWish, running: Endpoint) -> None:
+    """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
+    if wish.gpu or any(one is not None for one in (wish.max_price, wish.budget_usd, wish.idle_stop)):
+        raise UsageError(
+            f"endpoint {running.id} runs on {wish.on}; its machine, budget and idle time are fixed",
+            where="--on",
+            fix=f"leave --gpu and all about money and time out, or: brightrun undeploy {running.id}, and deploy it again",
+            kind=ErrorKind.IN_USE,
+        )
 
 
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:

@@ -218,9 +218,15 @@ def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
 
         asyncio.run(promote(home, toy.version(version=3, run_id="run-3", directory=str(damaged))))
         wait_until(lambda: stored(home).refused_version == 3, "the third one is refused", 240)
+        assert "brightrun undeploy harbour, then brightrun deploy harbour:3 --on runpod" in stored(home).error
         wait_until(lambda: workers_there(cloud) == 1, "nothing is left of it")
-    assert set(answers) == {"harbour:1", "harbour:2"}
-    assert "brightrun undeploy harbour, then brightrun deploy harbour:3 --on runpod" in stored(home).error
+
+        back = ["deploy", "harbour:1", "--on", "runpod", "--name", "harbour"]  # nothing is rented, so nobody is asked
+        refused = home.command(*back, "--budget", "3", timeout=280)
+        assert refused.returncode and "its machine, budget and idle time are fixed" in refused.stderr
+        done = home.command(*back, timeout=280)
+        assert done.returncode == 0 and "no other one is rented" in done.stderr, done.stderr
+    assert set(answers) == {"harbour:1", "harbour:2"} and stored(home).model_version == 1
     assert [one.code for one in news(home)] == ["version_refused"]
 
     # Another engine finds the version that serves, and a new machine gets that one, too.
@@ -229,7 +235,7 @@ def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
     clouds.do(cloud.die(machine))
     assert home.command("engine", "start").returncode == 0
     wait_until(lambda: len(machines(cloud)) == 2 and stored(home).state == "ready", "it is replaced", 240)
-    assert answer(found["url"], found["key"], toy) == toy.sample.tuned and stored(home).model_version == 2
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned and stored(home).model_version == 1
     assert home.command("undeploy", "harbour").returncode == 0
     check_books(home, cloud, machines_rented=2)
 
