@@ -55,7 +55,8 @@ def deploy(
         Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
     ] = None,
     engine: Annotated[
-        str, typer.Option("--engine", help="auto, llama.cpp or transformers; auto takes the fastest that is here.")
+        str,
+        typer.Option("--engine", help="auto, llama.cpp, vllm or transformers; auto takes the fastest that is here."),
     ] = "auto",
     on: Annotated[
         str,
@@ -141,7 +142,7 @@ def deploy(
         engine=engine,
         key_file=str(key_file.absolute()) if key_file else "",
         keeps_key=bool(name),
-        follows="" if pinned or rents else "champion",
+        follows="" if pinned else "champion",
         idle_unload=parse_duration(idle_unload, "--idle-unload"),
     )
 
@@ -253,8 +254,15 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
     """
     version = await models.find(session.db, wanted.target)
     for one in await store.list_endpoints(session.db, live_only=True):
-        same = (one.model, one.model_version) == (version.name, version.version) and wanted.name in ("", one.id)
-        if same and one.state != "stopping" and one.rental is not None and one.rental.place == wish.on:
+        if one.rental is None or one.rental.place != wish.on or one.state == "stopping" or one.model != version.name:
+            continue
+        same = one.model_version == version.version and wanted.name in ("", one.id)
+        if same or (wanted.name == one.id and one.rental.serverless is None):
+            if not same:
+                _require_no_other_terms(wish, one)
+                say(
+                    f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
+                )
             return wanted.model_copy(update={"rental": one.rental})
     rental, offer = await plan_rental(version, wish, session.paths)
     say(
@@ -275,6 +283,17 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
     return wanted.model_copy(update={"rental": rental})
 
 
+def _require_no_other_terms(wish: RentalWish, running: Endpoint) -> None:
+    """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
+    if wish.gpu or any(one is not None for one in (wish.max_price, wish.budget_usd, wish.idle_stop)):
+        raise UsageError(
+            f"endpoint {running.id} runs on {wish.on}; its machine, budget and idle time are fixed",
+            where="--on",
+            fix=f"leave --gpu and all about money and time out, or: brightrun undeploy {running.id}, and deploy it again",
+            kind=ErrorKind.IN_USE,
+        )
+
+
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     """The endpoint of a model version, ready; the one that serves it already, if there is one.
 
@@ -293,11 +312,12 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await _await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
+        log = Path(endpoint.directory) / ("machine.log" if endpoint.rental else "server.log")
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
             where=endpoint.directory,
             kind=ErrorKind.DEPLOY_FAILED,
-            fix=f"see {Path(endpoint.directory) / ('machine.log' if endpoint.rental else 'server.log')}",
+            fix=f"see {log}" if log.exists() else "mend that, and deploy it again",
         )
     return endpoint
 

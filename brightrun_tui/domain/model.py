@@ -292,7 +292,7 @@ class Endpoint(BaseModel):
     requests: int = 0
     engine: str = ""
     engine_note: str = ""
-    wanted_engine: Literal["auto", "llama.cpp", "transformers"] = "auto"
+    wanted_engine: Literal["auto", "llama.cpp", "vllm", "transformers"] = "auto"
     wanted_port: int = 0
     keeps_key: bool = False
     follows: str = ""

@@ -9,6 +9,13 @@ SUFFIX = "-serverless"
 IDLE_SECONDS = 60
 """Without a request for so long a worker ends, where nothing else was said."""
 MOST_IDLE_SECONDS = 3600
+ADAPTER = "adapter"
+"""What vLLM is told to call an adapter."""
+
+
+def lora_rank(rank: int) -> int:
+    """The least that vLLM can be told which holds an adapter of this rank."""
+    return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
 
 
 def account_of_place(name: str) -> str:
@@ -41,4 +48,4 @@ class ServedModel(BaseModel):
     @property
     def name(self) -> str:
         """What workers call the model."""
-        return "adapter" if self.adapter else "model"
+        return ADAPTER if self.adapter else "model"

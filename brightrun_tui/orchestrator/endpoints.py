@@ -23,7 +23,7 @@ from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
-from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, serving_place
+from brightrun_tui.serving.places import CURRENT, give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.store import Database, endpoints, models
 
@@ -62,6 +62,7 @@ async def create(
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
     if wanted.rental is not None:
         await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
+        await asyncio.to_thread((directory / CURRENT).unlink, missing_ok=True)
     elif base_is_here(version):
         await asyncio.to_thread(
             serving.prepare,
@@ -120,7 +121,9 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
         raise BaseModelError(
             f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
             where=error.where,
-            fix=error.fix,
+            fix=error.fix
+            if bases.is_hub_id(version.base_id)
+            else f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
             kind=ErrorKind.BASE_MISSING,
         ) from None
     trained_on = version.report.lineage.base_fingerprint
@@ -307,13 +310,11 @@ class EndpointWatcher:
 
     async def _take(self, version: ModelVersion) -> None:
         """Load another version beside the one that serves, ask it, and only then let it serve, at the same address and key."""
-        place = f"version-{version.version}-{secrets.token_hex(2)}"
+        place = new_place(version.version)
         home = self.directory / place
         log.info("endpoint %s: loading %s beside the version that serves", self.endpoint.id, version.ref)
         try:
-            fetched = await fetch_base(self.db, self.paths, version)
-            await asyncio.to_thread(self._prepare_beside, home, fetched)
-            if not await self._candidate_is_ready(home):
+            if not (await self._load_beside(home, version) and await self._candidate_is_ready(home)):
                 return
             canary = await self._unless_left(serving.canary(home, version), self.timings.endpoint_ready_seconds)
             if canary is None or not canary.passed:
@@ -322,7 +323,7 @@ class EndpointWatcher:
                 )
         except BrightrunError as error:
             await asyncio.to_thread(give_up_candidate, self.directory)
-            await self._refuse(version.version, error.what)
+            await self._give_up_beside(version, error)
             return
         before = serving_place(self.directory)
         await asyncio.to_thread(let_serve, self.directory, place)
@@ -337,6 +338,12 @@ class EndpointWatcher:
         )
         log.info("endpoint %s: serves %s instead of what lies in %s", self.endpoint.id, version.ref, before)
 
+    async def _load_beside(self, home: Path, version: ModelVersion) -> bool:
+        """Have the server load ``version`` from ``home``; False when that is not wanted any more. Raises `BrightrunError`."""
+        fetched = await fetch_base(self.db, self.paths, version)
+        await asyncio.to_thread(self._prepare_beside, home, fetched)
+        return True
+
     def _prepare_beside(self, home: Path, version: ModelVersion) -> None:
         serving.put_key(home, serving.read_key(self.directory))
         serving.prepare(
@@ -346,8 +353,15 @@ class EndpointWatcher:
             port=self.endpoint.wanted_port,
             engine=self.endpoint.wanted_engine,
             idle_unload=self.endpoint.idle_unload,
+            remote=self.endpoint.rental is not None,
         )
         load_beside(self.directory, home.name)
+
+    async def _look_at_candidate(self) -> None:
+        """Raises `BrightrunError` with why it cannot be loaded, where the server does not find that out itself."""
+
+    async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
+        await self._refuse(version.version, error.what)
 
     async def _candidate_is_ready(self, home: Path) -> bool:
         """False when the endpoint is not wanted any more. Raises ``EngineError`` where the candidate cannot be loaded."""
@@ -359,6 +373,7 @@ class EndpointWatcher:
                 raise EngineError("it was not loaded in time", kind=ErrorKind.DEPLOY_FAILED)
             if not self._running() or not await self._wanted():
                 return False
+            await self._look_at_candidate()
             await self._pause(0.3)
         return True
 

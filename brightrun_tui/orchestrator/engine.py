@@ -27,6 +27,7 @@ from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
+from brightrun_tui.orchestrator.paid_endpoints import Means
 from brightrun_tui.orchestrator.rented import RentedMachine
 from brightrun_tui.orchestrator.rented_endpoints import RentedEndpointWatcher
 from brightrun_tui.orchestrator.request_handlers import respond
@@ -61,6 +62,7 @@ class Engine:
         self.courier = Courier(db, paths)
         self.service_tests = ServiceTests(db, paths)
         self.warm_worker = WarmWorker(paths, timings.spare_seconds)
+        self._means = Means(self.lease_manager.provider, self.lease_manager.key, self.lease_manager.ssh, self.money)
         self.admission = Admission(timings.local_slots, self.lease_manager.provider)
         self.runners: dict[str, Runner] = {}
         self.watchers: dict[str, EndpointWatcher] = {}
@@ -114,26 +116,9 @@ class Engine:
         """Look after an endpoint from now on."""
         watcher: EndpointWatcher
         if endpoint.rental is not None and endpoint.rental.serverless is not None:
-            watcher = ServerlessEndpointWatcher(
-                self.db,
-                self.paths,
-                self.timings,
-                endpoint,
-                open_provider=self.lease_manager.provider,
-                key_of=self.lease_manager.key,
-                ssh=self.lease_manager.ssh,
-                money=self.money,
-            )
+            watcher = ServerlessEndpointWatcher(self.db, self.paths, self.timings, endpoint, self._means)
         elif endpoint.rental is not None:
-            watcher = RentedEndpointWatcher(
-                self.db,
-                self.paths,
-                self.timings,
-                endpoint,
-                open_provider=self.lease_manager.provider,
-                ssh=self.lease_manager.ssh,
-                money=self.money,
-            )
+            watcher = RentedEndpointWatcher(self.db, self.paths, self.timings, endpoint, self._means)
         else:
             watcher = EndpointWatcher(self.db, self.paths, self.timings, endpoint)
         self.watchers[endpoint.id] = watcher

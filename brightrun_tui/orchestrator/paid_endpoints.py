@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 from brightrun_tui import serving
 from brightrun_tui.config import MoneyLimits
@@ -13,6 +14,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.serverless import ServedModel
+from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.remote_server import with_base
@@ -31,29 +33,30 @@ MONEY_SECONDS = 5.0
 LOOK_SECONDS = 0.3
 
 
-class PaidEndpointWatcher(EndpointWatcher):
-    """As `EndpointWatcher`; a subclass knows what is paid for. ``giving_back`` and ``given_back`` are what people are told.
+@dataclass(frozen=True)
+class Means:
+    """What an engine has to rent with.
 
-    Args:
-        open_provider: gives the provider of what is paid for. Raises `BrightrunError`.
+    ``open_provider``: gives the provider of that name. Raises `BrightrunError`. ``key_of``: the key of the account at a service;
+    empty where there is none.
     """
+
+    open_provider: Callable[[str], Awaitable[Provider]]
+    key_of: Callable[[str], Awaitable[str]]
+    ssh: SshTimings
+    money: MoneyLimits
+
+
+class PaidEndpointWatcher(EndpointWatcher):
+    """As `EndpointWatcher`; a subclass knows what is paid for. ``giving_back`` and ``given_back`` are what people are told."""
 
     giving_back = "returning the machine"
     given_back = "its machine was returned"
 
-    def __init__(
-        self,
-        db: Database,
-        paths: Paths,
-        timings: EngineTimings,
-        endpoint: Endpoint,
-        *,
-        open_provider: Callable[[str], Awaitable[Provider]],
-        money: MoneyLimits,
-    ) -> None:
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, endpoint: Endpoint, means: Means) -> None:
         super().__init__(db, paths, timings, endpoint)
-        self._open, self._money = open_provider, money
-        self._limits = LiveLimits(paths, money)
+        self._means = means
+        self._limits = LiveLimits(paths, means.money)
         self._resting = self._money_said = ""
 
     @property
@@ -111,6 +114,17 @@ class PaidEndpointWatcher(EndpointWatcher):
 
     async def _look_at_usage(self) -> None:
         """What is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
+
+    def _way_to(self, number: int) -> str:
+        """How a person can have another version served that does not come by itself."""
+        raise NotImplementedError
+
+    async def _refuse(self, number: int, why: str) -> None:
+        """It is news, too: a version that was promoted does not serve what is paid for, and nobody may be looking."""
+        told = f"{why}; to have it: {self._way_to(number)}"
+        await self._tenant.tell(self.db, "version_refused", f"version {number} does not serve: {told}")
+        await self._save(doing="")
+        await super()._refuse(number, told)
 
     # Money
 

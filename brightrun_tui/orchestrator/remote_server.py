@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import posixpath
+import shlex
+import signal
 import time
 from pathlib import Path
 
@@ -28,7 +31,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.serving.plan import PLAN, read_plan
-from brightrun_tui.serving.remote import ADAPTER, BASE, JOB, LOG, plan_there, say_where, whereabouts
+from brightrun_tui.serving.remote import ADAPTER, BASE, JOB, LOG, forget_machine, plan_there, say_where, whereabouts
 from brightrun_tui.serving.worker_files import NOTE, REPORT
 from brightrun_tui.store import Database
 
@@ -37,6 +40,7 @@ LOG_HERE = "machine.log"
 LOG_PIECE = 64 << 10
 REPORT_LIMIT = 64 << 10
 MOST_SHOWN = 300
+LOOK_SECONDS = 0.3
 _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "passive",
@@ -55,14 +59,35 @@ class _Failure(BaseModel):
 
 
 class RemoteServer:
-    """``directory`` is the endpoint's here; the machine is the one that ``holding`` has in hand."""
+    """``directory`` is the endpoint's here, with the version in ``place`` (see `places`), which is called so there, too; the
+    machine is the one that ``holding`` has in hand. All versions there have one base model.
+    """
 
     def __init__(
-        self, paths: Paths, timings: EngineTimings, directory: Path, version: ModelVersion, holding: Holding
+        self,
+        paths: Paths,
+        timings: EngineTimings,
+        directory: Path,
+        version: ModelVersion,
+        holding: Holding,
+        place: str = ".",
     ) -> None:
         self._paths, self._timings = paths, timings
-        self._directory, self._version, self._holding = directory, version, holding
+        self._directory, self._version, self._holding, self.place = directory, version, holding, place
         self.starts = 0
+
+    @property
+    def home(self) -> Path:
+        """Where the version lies here."""
+        return self._directory / self.place
+
+    @property
+    def job(self) -> str:
+        """The name under which the host has the worker."""
+        return self._there(JOB)
+
+    def _there(self, name: str) -> str:
+        return posixpath.normpath(posixpath.join(self.place, name))
 
     async def equip(self, lease: Lease, say: Say) -> None:
         """Implements `holding.Equip`. What is there already is neither sent nor started again.
@@ -71,12 +96,16 @@ class RemoteServer:
             HostError: the machine is no good for it.
             BaseModelError, NotConnectedError: a base model that must be sent cannot be had here.
         """
-        host = self._holding.host
-        if not (await host.status(JOB)).running:
-            await self._start(lease, say)
+        if not (await self._holding.host.status(self.job)).running:
+            await self._start(lease, say, prove=True)
         await self.say_where()
 
-    async def _start(self, lease: Lease, say: Say) -> None:
+    async def equip_beside(self, lease: Lease, say: Say) -> None:
+        """Load the version beside another one that answers on the machine. Raises as `equip`."""
+        await self._start(lease, say, prove=False)
+        await self.say_where()
+
+    async def _start(self, lease: Lease, say: Say, *, prove: bool) -> None:
         host, version = self._holding.host, self._version
         say("environment")
         interpreter, code = await install(
@@ -87,22 +116,23 @@ class RemoteServer:
             keep=SetupLog(self._directory, lease).take,
             serves=True,
         )
-        if lease.gpu and self._holding.provider.guard_options(time.time()) is not None:
+        if prove and lease.gpu and self._holding.provider.guard_options(time.time()) is not None:
             say("trying the GPU")
             await prove_gpu(host, (interpreter, code), lease, poll=min(2.0, self._timings.lease_poll_seconds))
         say("sending the adapter")
-        await host.put(Path(version.directory), ADAPTER)
-        if is_sent(version):
+        await host.put(Path(version.directory), self._there(ADAPTER))
+        if is_sent(version) and not await host.size(f"{BASE}/config.json"):
             say("sending the base model")
             here = await with_base(self._holding.db, version, self._paths)
             await host.put(Path(here.base_path), BASE)
-        plan = await asyncio.to_thread(read_plan, self._directory)
-        there = plan_there(plan, str(host.directory), base_is_sent=is_sent(version))
-        await host.write(PLAN, there.model_dump_json(indent=2).encode())
+        plan = await asyncio.to_thread(read_plan, self.home)
+        base = str(host.directory / BASE) if is_sent(version) else ""
+        there = plan_there(plan, str(host.directory / self.place), base)
+        await host.write(self._there(PLAN), there.model_dump_json(indent=2).encode())
         say("loading the model there")
-        worker = [interpreter, "-m", "brightrun_tui.serving.remote_worker", str(host.directory)]
+        worker = [interpreter, "-m", "brightrun_tui.serving.remote_worker", str(host.directory / self.place)]
         await host.start(
-            JOB, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={**_ENVIRONMENT, **only_gpu(lease.gpu_id)}
+            self.job, ["sh", "-c", WITH_OUR_CODE, code, *worker], environment={**_ENVIRONMENT, **only_gpu(lease.gpu_id)}
         )
         self.starts += 1
 
@@ -112,22 +142,36 @@ class RemoteServer:
         key = host.connection.key
         where = Whereabouts(
             addresses=tuple((one.host, one.port, one.user) for one in host.connection.addresses),
-            directory=str(host.directory),
+            directory=str(host.directory / self.place),
             host_key=host.host_key,
             key_pair=str(RunDirectory(self._directory).ssh_key) if isinstance(key, str) else "",
             key_file=str(key) if isinstance(key, Path) else "",
         )
-        if await asyncio.to_thread(whereabouts, self._directory) != where:
-            await asyncio.to_thread(say_where, self._directory, where)
+        if await asyncio.to_thread(whereabouts, self.home) != where:
+            await asyncio.to_thread(say_where, self.home, where)
+
+    async def end(self) -> None:
+        """End the worker there, without mercy after a while, and take away what is of this version alone. Raises `HostError`."""
+        host, deadline = self._holding.host, time.monotonic() + self._timings.stop_seconds
+        await host.signal(self.job, signal.SIGTERM)
+        while (await host.status(self.job)).running:
+            if time.monotonic() > deadline:
+                await host.signal(self.job, signal.SIGKILL)
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(forget_machine, self.home)
+        if self.place != ".":
+            await host.run(f"rm -rf {shlex.quote(str(host.directory / self.place))}", repeat=True)
 
     async def doing(self) -> str:
         """What the worker is at until it answers; empty where it does not say. Raises `HostError`."""
-        return one_line((await self._holding.host.read(NOTE, 0, LOG_PIECE)).decode(errors="replace"))[:MOST_SHOWN]
+        return one_line((await self._holding.host.read(self._there(NOTE), 0, LOG_PIECE)).decode(errors="replace"))[
+            :MOST_SHOWN
+        ]
 
     async def failure(self) -> str:
         """Why the worker says that it cannot serve the model; empty where it does not. Raises `HostError`."""
         try:
-            said = _Failure.model_validate_json(await self._holding.host.read(REPORT, 0, REPORT_LIMIT))
+            said = _Failure.model_validate_json(await self._holding.host.read(self._there(REPORT), 0, REPORT_LIMIT))
         except ValidationError:
             return ""
         return one_line(said.error)[:MOST_SHOWN]
@@ -149,12 +193,19 @@ class RemoteServer:
 
     async def _log_end(self) -> bytes:
         host = self._holding.host
-        return await host.read(LOG, max(0, await host.size(LOG) - LOG_PIECE), LOG_PIECE)
+        log = self._there(LOG)
+        return await host.read(log, max(0, await host.size(log) - LOG_PIECE), LOG_PIECE)
 
 
 def is_sent(version: ModelVersion) -> bool:
     """Whether its base model is sent from here; one of the Hub is fetched by the machine itself, as for runs."""
     return not bases.is_hub_id(version.base_id)
+
+
+def same_base(one: ModelVersion, other: ModelVersion) -> bool:
+    """Whether both were trained on the very same base model, as far as that is on record."""
+    prints = [version.report.lineage.base_fingerprint for version in (one, other)]
+    return prints[0] == prints[1] if all(prints) else one.base_id == other.base_id
 
 
 async def with_base(db: Database, version: ModelVersion, paths: Paths) -> ModelVersion:

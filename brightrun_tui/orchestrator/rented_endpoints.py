@@ -5,23 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from brightrun_tui import serving
-from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, HostError, MachineLiesError, StoreError
-from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.domain.errors import (
+    BrightrunError,
+    HostError,
+    HostUnreachableError,
+    MachineLiesError,
+    StoreError,
+    UsageError,
+)
+from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator.holding import Holding
-from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer
+from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, Means, PaidEndpointWatcher
+from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, same_base, with_base
+from brightrun_tui.orchestrator.targets import MachineLostError
 from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.base import Provider
-from brightrun_tui.serving.remote import JOB, forget_machine
+from brightrun_tui.serving.places import LAST_ANSWER_SECONDS, serving_place
+from brightrun_tui.serving.remote import LEFT, forget_machine, whereabouts
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
@@ -33,25 +40,15 @@ MAX_WORKER_STARTS = 3
 class RentedEndpointWatcher(PaidEndpointWatcher):
     """As `EndpointWatcher`. Cancelling it leaves gate, worker and machine as they are; the machine's guard counts from then.
 
-    Args:
-        open_provider: gives the provider of the endpoint's machine. Raises `BrightrunError`.
+    Another version is loaded beside the one that serves, on the same machine: a second one is never paid for.
     """
 
-    def __init__(
-        self,
-        db: Database,
-        paths: Paths,
-        timings: EngineTimings,
-        endpoint: Endpoint,
-        *,
-        open_provider: Callable[[str], Awaitable[Provider]],
-        ssh: SshTimings,
-        money: MoneyLimits,
-    ) -> None:
-        super().__init__(db, paths, timings, endpoint, open_provider=open_provider, money=money)
-        self._ssh = ssh
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, endpoint: Endpoint, means: Means) -> None:
+        super().__init__(db, paths, timings, endpoint, means)
         self._holding: Holding | None = None
         self._server: RemoteServer | None = None
+        self._beside: RemoteServer | None = None
+        self._left: list[tuple[RemoteServer, float]] = []
 
     # What the gate needs here
 
@@ -61,12 +58,25 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             if not await self._made_ready(version):
                 return False
-            self._server = RemoteServer(self.paths, self.timings, self.directory, version, await self._hold())
+            await self._find_servers(version)
         except StoreError:
             raise
         except BrightrunError as error:
             await self._fail(str(error))
         return self._server is not None
+
+    async def _find_servers(self, version: ModelVersion) -> None:
+        """The worker of ``version``, and those of versions that it replaced and that may still answer what was asked before."""
+        serving, latest = serving_place(self.directory), time.monotonic() + LAST_ANSWER_SECONDS
+        for place in (".", *(home.name for home in self.directory.glob("version-*"))):
+            server = await self._server_in(place, version)
+            if place == serving:
+                self._server = server
+            elif await asyncio.to_thread(whereabouts, server.home) is not None:
+                self._left.append((server, latest))
+
+    async def _server_in(self, place: str, version: ModelVersion) -> RemoteServer:
+        return RemoteServer(self.paths, self.timings, self.directory, version, await self._hold(), place)
 
     async def _hold(self) -> Holding:
         if self._holding is None:
@@ -74,9 +84,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             async def now() -> EndpointTenant:
                 return EndpointTenant(await endpoints.as_stored(self.db, self.endpoint))
 
-            provider = await self._open(self._tenant.rental.provider)
+            provider = await self._means.open_provider(self._tenant.rental.provider)
             self._holding = Holding(
-                self.db, self.paths, provider, self.timings, self._ssh, self._money, self._tenant, now
+                self.db, self.paths, provider, self.timings, self._means.ssh, self._means.money, self._tenant, now
             )
         return self._holding
 
@@ -128,7 +138,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             await holding.take(self._tenant, self._server.equip, said.append)
             return True
 
-        await asyncio.to_thread(forget_machine, self.directory)
+        await asyncio.to_thread(forget_machine, self._server.home)
         await self._save(state="starting")
         telling = asyncio.create_task(tell())
         try:
@@ -146,7 +156,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         server, lease = self._server, holding.lease
         assert server is not None and lease is not None
         try:
-            running = (await holding.host.status(JOB)).running
+            running = (await holding.host.status(server.job)).running
             holding.heard()
             if running:
                 await server.say_where()
@@ -174,7 +184,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         if holding is None or server is None or not holding.in_hand:
             return False
         try:
-            if not (await holding.host.status(JOB)).running:
+            if not (await holding.host.status(server.job)).running:
                 return False
             doing = await server.doing() or "loading the model there"
         except HostError:
@@ -183,8 +193,66 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             await self._save(doing=doing)
         return True
 
+    # Another version in its place
+
     async def _look_after(self) -> None:
-        """Another version takes another machine, and so another deploy."""
+        for server, latest in list(self._left):
+            if (server.home / LEFT).exists() or time.monotonic() > latest:
+                try:
+                    await server.end()
+                except HostError as error:
+                    log.warning("%s: what was replaced cannot be ended yet (%s)", self._tenant.words, error)
+                    return
+                self._left.remove((server, latest))
+        if not self._left:  # there is room for two at most
+            await super()._look_after()
+
+    async def _take(self, version: ModelVersion) -> None:
+        try:
+            await super()._take(version)
+        finally:
+            beside, self._beside = self._beside, None
+            if beside is not None and self._server is not None:
+                if serving_place(self.directory) == beside.place:
+                    self._left.append((self._server, time.monotonic() + LAST_ANSWER_SECONDS))
+                    self._server = beside
+                else:
+                    self._left.append((beside, 0.0))  # nobody was ever led to it
+
+    async def _load_beside(self, home: Path, version: ModelVersion) -> bool:
+        holding, serves = (
+            await self._hold(),
+            await models.get(self.db, self.endpoint.model, self.endpoint.model_version),
+        )
+        if holding.lease is None or not holding.in_hand:
+            return False
+        if not same_base(serves, version):
+            raise UsageError("it has another base model than the one that the machine was rented for")
+        here = await self._unless_left(with_base(self.db, version, self.paths))
+        if here is None:
+            return False
+        self._beside = await self._server_in(home.name, here)
+        await asyncio.to_thread(self._prepare_beside, home, here)
+        return await self._unless_left(self._equip_beside(self._beside, holding.lease)) is not None
+
+    async def _equip_beside(self, server: RemoteServer, lease: Lease) -> bool:
+        await server.equip_beside(lease, lambda doing: log.info("%s: %s", self._tenant.words, doing))
+        return True
+
+    async def _look_at_candidate(self) -> None:
+        holding, server = await self._hold(), self._beside
+        if server is not None and not (await holding.host.status(server.job)).running:
+            raise HostError(await server.last_words(), kind=ErrorKind.DEPLOY_FAILED)
+
+    async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
+        """A machine that cannot be reached says nothing about the version: it is tried again once it can."""
+        if not isinstance(error, HostUnreachableError | MachineLostError):
+            await super()._give_up_beside(version, error)
+
+    def _way_to(self, number: int) -> str:
+        name = "" if self.endpoint.id == self.endpoint.model else f" --name {self.endpoint.id}"
+        place = self._tenant.rental.place
+        return f"brightrun undeploy {self.endpoint.id}, then brightrun deploy {self.endpoint.model}:{number} --on {place}{name}"
 
     # Money, and the end
 
@@ -201,7 +269,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         await (await self._hold()).release(self._tenant)
 
     def _forget_place(self) -> None:
-        forget_machine(self.directory)
+        for home in (self.directory, *self.directory.glob("version-*")):
+            forget_machine(home)
 
     async def _give_up(self, why: str) -> None:
         if self._server is not None and self._holding is not None and self._holding.in_hand:

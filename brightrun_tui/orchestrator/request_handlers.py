@@ -53,7 +53,7 @@ from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.names import new_run_id
 from brightrun_tui.serving import read_key_file
-from brightrun_tui.serving.engines import ENGINE_CHOICES
+from brightrun_tui.serving.engines import ENGINE_CHOICES, what_is_missing
 from brightrun_tui.store import Database, endpoints, models, runs
 
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -188,7 +188,8 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",
             kind=ErrorKind.IN_USE,
         )
-    if _place(known.rental) != _place(wanted.rental) or (known.rental and known.model_version != version.version):
+    fixed = known.rental is not None and known.rental.serverless is not None and known.model_version != version.version
+    if _place(known.rental) != _place(wanted.rental) or fixed:
         raise UsageError(
             f"endpoint {known.id} serves {known.model}:{known.model_version} on {_place(known.rental)}",
             fix=f"end it first (brightrun undeploy {known.id}), or give another name",
@@ -237,6 +238,13 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
             where="--engine",
             fix=f"one of {', '.join(ENGINE_CHOICES)}",
             kind=ErrorKind.UNKNOWN_ENGINE,
+        )
+    if ask.rental is None and (missing := what_is_missing(engine)):
+        raise UsageError(
+            missing,
+            where="--engine",
+            fix="install it, or leave --engine out: the fastest engine that is here serves",
+            kind=ErrorKind.SERVE_EXTRA_MISSING,
         )
     return EndpointRequest(
         name=ask.name,

@@ -6,22 +6,18 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
 
 from brightrun_tui import serving
-from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, ProviderDownError, RateLimitedError, StoreError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.serverless import ServedModel, account_of_place
-from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.metering import counted
-from brightrun_tui.orchestrator.paid_endpoints import PaidEndpointWatcher
+from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.base import Provider
 from brightrun_tui.providers.serverless import Serverless, Worker
 from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
 from brightrun_tui.store import Database, leases, models
@@ -35,30 +31,13 @@ ACCESS_SECONDS = 60.0
 
 
 class ServerlessEndpointWatcher(PaidEndpointWatcher):
-    """As `EndpointWatcher`. Cancelling it leaves gate and endpoint as they are; the gate wakes no worker once it hears of nobody.
-
-    Args:
-        open_provider: gives the service. Raises `BrightrunError`.
-        key_of: the key of the account at a service; empty where there is none.
-    """
+    """As `EndpointWatcher`. Cancelling it leaves gate and endpoint as they are; the gate wakes no worker once it hears nobody."""
 
     giving_back = "deleting the endpoint"
     given_back = "its endpoint was deleted"
 
-    def __init__(
-        self,
-        db: Database,
-        paths: Paths,
-        timings: EngineTimings,
-        endpoint: Endpoint,
-        *,
-        open_provider: Callable[[str], Awaitable[Provider]],
-        key_of: Callable[[str], Awaitable[str]],
-        ssh: SshTimings,
-        money: MoneyLimits,
-    ) -> None:
-        super().__init__(db, paths, timings, endpoint, open_provider=open_provider, money=money)
-        self._ssh, self._key_of = ssh, key_of
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, endpoint: Endpoint, means: Means) -> None:
+        super().__init__(db, paths, timings, endpoint, means)
         self._lease: Lease | None = None
         self._key = ""
         self._key_at = self._service_at = float("-inf")
@@ -72,7 +51,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
 
     async def _service(self) -> Serverless:
         if self._known is None or time.monotonic() - self._service_at > ACCESS_SECONDS:
-            found = await self._open(self._tenant.rental.provider)
+            found = await self._means.open_provider(self._tenant.rental.provider)
             assert isinstance(found, Serverless)
             self._known, self._service_at = found.serving(self._model), time.monotonic()
         return self._known
@@ -118,7 +97,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         if self._key and time.monotonic() - self._key_at < ACCESS_SECONDS:
             return True
         account, self._key_at = account_of_place(self._tenant.rental.provider), time.monotonic()
-        key = await self._key_of(account)
+        key = await self._means.key_of(account)
         if key and self._key and key != self._key:
             log.info("%s: the key of %s is another one now", self._tenant.words, account)
             await serving.stop(self.directory, grace=self.timings.stop_seconds)
@@ -141,7 +120,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         await self._save(state="starting", doing=f"making an endpoint at {self._tenant.rental.provider}")
         while True:
             tenant = self._tenant
-            acquirer = Acquirer(self.db, await self._service(), self.timings, self._ssh, tenant)
+            acquirer = Acquirer(self.db, await self._service(), self.timings, self._means.ssh, tenant)
             try:
                 return await acquirer.lease(tenant, await tenant.budget(self.db, self._limits.now()), log.info)
             except (ProviderDownError, RateLimitedError) as error:
@@ -161,11 +140,22 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return self._lease is not None
 
     async def _look_after(self) -> None:
-        """Another version is another endpoint there, and so another deploy. What the gate is at is told."""
+        """What the gate is at is told, and that another version does not come by itself."""
+        if (version := await self._version_to_take()) is not None:
+            await self._refuse(version.version, f"workers load {self._model.adapter or self._model.base}")
         said = serving.read_state(self.directory)
         doing = said.engine_note if said is not None else ""
         if doing != self.endpoint.doing:
             await self._save(doing=doing)
+
+    def _way_to(self, number: int) -> str:
+        ref, place = f"{self.endpoint.model}:{number}", self._tenant.rental.provider
+        if not self._model.adapter:
+            return f"put it on the volume, then brightrun undeploy {self.endpoint.id}, and deploy {ref} --on {place} --volume …"
+        return (
+            f"brightrun models push {ref} --to OWNER/NAME --public, then brightrun undeploy {self.endpoint.id}, and "
+            f"brightrun deploy {ref} --on {place} --repository OWNER/NAME"
+        )
 
     # Money, and the end
 

@@ -14,7 +14,7 @@ from pydantic import Field, ValidationError
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import RejectedRequestError
 from brightrun_tui.domain.money import GIB, Hardware, Offer
-from brightrun_tui.domain.serverless import SUFFIX, ServedModel
+from brightrun_tui.domain.serverless import SUFFIX, ServedModel, lora_rank
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions
 from brightrun_tui.providers.amounts import Quantity, bill, distinct
@@ -281,11 +281,6 @@ def worker_environment(model: ServedModel) -> dict[str, str]:
             "LORA_MODULES": f"{model.name}={_place(model.adapter, model)}",
         }
     return found
-
-
-def lora_rank(rank: int) -> int:
-    """The least that vLLM can be told which holds an adapter of this rank."""
-    return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
 
 
 def _place(path: str, model: ServedModel) -> str:

@@ -40,6 +40,12 @@ _NOT_FOLLOWED = (
     *("dependentRequired", "dependentSchemas", "dependencies", "unevaluatedItems", "unevaluatedProperties"),
     *("$dynamicRef", "$recursiveRef", "x-guidance"),
 )
+_SAYS_NOTHING: dict[str, tuple[object, ...]] = {
+    "not": (None, False),
+    "contains": (None,),
+    **dict.fromkeys(("unevaluatedItems", "unevaluatedProperties", "propertyNames"), (None, True, {})),
+}
+"""Of words whose empty or false value may say something: those that do not."""
 _BOUNDS = {
     ("minItems", "maxItems"): MOST_ITEMS,
     ("minProperties", "maxProperties"): MOST_PROPERTIES,
@@ -74,7 +80,8 @@ class _Check:
     def all(self) -> None:
         for schema in self._below(self.root):
             for word in _NOT_FOLLOWED:
-                if schema.get(word):
+                value = schema.get(word)
+                if value not in _SAYS_NOTHING[word] if word in _SAYS_NOTHING else value:
                     raise Unfollowed(f"“{word}” in a schema is not supported")
             self._types(schema)
             self._numbers(schema)

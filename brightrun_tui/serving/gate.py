@@ -22,13 +22,14 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from brightrun_tui.domain.serverless import ADAPTER
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import NONSENSE, AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.hosted_refusals import hosted_refusal
-from brightrun_tui.serving.hosting import ENGINE as HOSTED
 from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
@@ -182,22 +183,22 @@ class Gate:
             raise _loading()
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
-        llama, hosted = engine == "llama.cpp", engine == HOSTED
+        llama, vllm = engine == "llama.cpp", engine == VLLM
         _check_engine_can(ask, engine)
         prompt, new_tokens = await _prompt(service, ask)
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
-        told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, llama)
-        reply = await service.supervisor.engine.post(LLAMA_PATH if llama or hosted else request.url.path, told)
+        told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
+        reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
-            if hosted:
-                raise hosted_refusal(service.supervisor.state.device or HOSTED, reply.status, content)
+            if service.plan.serverless is not None:
+                raise hosted_refusal(service.supervisor.state.device or VLLM, reply.status, content)
             raise _engine_refused(reply.status, content)
         answer = AnswerStream(ask, service.plan.ref)
         said = lines(reply.chunks())
-        if llama or hosted:
+        if llama or vllm:
             said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
         if ask.stream:
             visit.streams = True
@@ -300,7 +301,7 @@ def _check_engine_can(ask: Ask, engine: str) -> None:
                 param=counted,
                 code="unsupported_parameter",
             )
-    elif needs := [name for name in ask.needs if engine != HOSTED or name not in CAN]:
+    elif needs := [name for name in ask.needs if engine != VLLM or name not in CAN]:
         raise RequestRefused(
             f"“{needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
             param=needs[0],
@@ -319,6 +320,8 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
             code="context_length_exceeded",
         )
     prompt = await service.prompts.prepare(ask)
+    if not prompt.tokens:
+        raise RequestRefused(f"“{param}” has no tokens: say something", param=param, code="invalid_value")
     if room and prompt.tokens >= room:
         raise RequestRefused(
             f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
@@ -328,10 +331,12 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
     return prompt, min(wanted, room - prompt.tokens) if room else wanted
 
 
-def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, llama: bool) -> bytes:
-    if (served := service.plan.serverless) is not None:
-        return json.dumps(vllm_body(ask, prompt.ids, new_tokens, service.defaults, served.name)).encode()
-    if llama:
+def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, engine: str) -> bytes:
+    if engine == VLLM:
+        served = service.plan.serverless
+        name = served.name if served is not None else ADAPTER
+        return json.dumps(vllm_body(ask, prompt.ids, new_tokens, service.defaults, name)).encode()
+    if engine == "llama.cpp":
         return json.dumps(llama_body(ask, prompt.ids, new_tokens, service.defaults)).encode()
     return _transformers_body(ask, prompt, new_tokens)
 

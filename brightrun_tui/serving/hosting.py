@@ -14,8 +14,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from brightrun_tui.files import write_atomic
 
 HOSTING = "hosting.json"
-ENGINE = "vLLM"
-"""What the workers compute with."""
 
 
 class Hosting(BaseModel):

@@ -58,6 +58,9 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
     """
     from transformers import AutoTokenizer
 
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent):
+        pass  # where nothing can be written that is said before minutes of work
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
     tokenizer = AutoTokenizer.from_pretrained(words)
     settings = generation_settings(base, adapter, words)
@@ -75,7 +78,6 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
             into = "the original base model, with which it measures better than with the 4-bit form it was trained on"
     stored = _stored_dtype(base)
     aside = target.with_name(f".{target.name}.{secrets.token_hex(4)}")
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
         if form == MERGED:
             save_plain(model, base, aside, stored)
@@ -146,7 +148,12 @@ def _write_gguf(model: Any, base: Path, target: Path, words: Path, settings: dic
             if (words / name).is_file():
                 shutil.copyfile(words / name, Path(whole) / name)
         write_atomic(Path(whole) / "generation_config.json", json.dumps(settings))
-        convert_to_gguf(Path(whole), target, cast(GgufKind, form))
+        try:
+            convert_to_gguf(Path(whole), target, cast(GgufKind, form))
+        except BrightrunError as error:
+            raise BrightrunError(
+                error.what, where=str(base), fix="export it as merged or adapter", kind=error.kind
+            ) from None
 
 
 def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_core import from_json
+from pydantic_core import ErrorDetails, from_json
 
 from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.forms import Unfollowed
@@ -128,6 +128,8 @@ class ChatRequest(_Generation):
                 param="tools",
                 code="unsupported_value",
             )
+        if self.top_logprobs and not self.logprobs:
+            raise RequestRefused("“top_logprobs” needs “logprobs”: true", param="top_logprobs", code="invalid_value")
         strange = next((token for token in self.logit_bias or () if 0 < plan.vocabulary <= int(token)), None)
         if strange is not None:
             raise RequestRefused(
@@ -285,7 +287,7 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
     try:
         request = ROUTES[path].model_validate(document)
     except ValidationError as error:
-        raise _refusal(error) from None
+        raise _refusal(error, document) from None
     if request.model not in plan.names:
         raise RequestRefused(
             f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
@@ -296,10 +298,9 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
     return request.ask(plan)
 
 
-def _refusal(error: ValidationError) -> RequestRefused:
-    first = error.errors(include_url=False, include_context=False)[0]
-    field = str(first["loc"][0]) if first["loc"] else ""
-    place = ".".join(str(part) for part in first["loc"])
+def _refusal(error: ValidationError, document: dict[str, Any]) -> RequestRefused:
+    first, path = _most_telling(error, document)
+    field, place = path[0] if path else "", ".".join(path)
     if first["type"] == "extra_forbidden":
         return RequestRefused(f"“{place}” is not supported by this endpoint", param=field, code="unsupported_parameter")
     if first["type"] == "missing":
@@ -311,3 +312,27 @@ def _refusal(error: ValidationError) -> RequestRefused:
         param=field,
         code="unsupported_value" if known else "invalid_value",
     )
+
+
+def _most_telling(error: ValidationError, document: dict[str, Any]) -> tuple[ErrorDetails, list[str]]:
+    """The first thing that is wrong, and its place. Of a field that may have several forms: what is wrong in the form that was
+    meant, which is the one in which the fault lies deepest, or is none of its kind."""
+    found = [(each, _place(each["loc"], document)) for each in error.errors(include_url=False, include_context=False)]
+    start = found[0][1]
+    return max(
+        (one for one in found if one[1][: len(start)] == start),
+        key=lambda one: (len(one[1]), not one[0]["type"].endswith("_type")),
+    )
+
+
+def _place(path: tuple[int | str, ...], document: Any) -> list[str]:
+    """As the caller wrote it: what pydantic adds to tell the forms of a field apart is left out."""
+    place = []
+    for part in path:
+        inside = isinstance(document, dict) and part in document
+        if inside or (isinstance(document, list) and isinstance(part, int) and part < len(document)):
+            document = document[part]
+        elif part != path[-1] or not isinstance(document, dict) or not str(part).isidentifier():
+            continue
+        place.append(str(part))
+    return place

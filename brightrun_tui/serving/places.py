@@ -8,12 +8,20 @@ served until then ends once its last answer is written.
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 
 from brightrun_tui.files import write_atomic
 
 CANDIDATE = "candidate"
 CURRENT = "current"
+LAST_ANSWER_SECONDS = 900.0
+"""For as long a version that was replaced may go on answering what it was asked before."""
+
+
+def new_place(version: int) -> str:
+    """The name of a place that no version had."""
+    return f"version-{version}-{secrets.token_hex(2)}"
 
 
 def serving_place(directory: Path) -> str:

@@ -120,7 +120,7 @@ def _processes(directory: Path) -> list[psutil.Process]:
         process
         for process in psutil.process_iter(["cmdline"])
         if any(word == place or word.startswith(f"{place}{os.sep}") for word in process.info["cmdline"] or [])
-        and any(word in _MODULES for word in process.info["cmdline"])
+        and any(word in _MODULES or Path(word).name == "vllm" for word in process.info["cmdline"])
     ]
 
 

@@ -6,6 +6,7 @@ where its worker listens. The worker is told by a plan of its own there, see `re
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -15,6 +16,7 @@ from brightrun_tui.hosts.whereabouts import Whereabouts
 from brightrun_tui.serving.plan import EndpointPlan
 
 MACHINE = "machine.json"
+LEFT = "left"
 JOB = "server"
 """The name under which a host starts the worker; its log, pid and exit code lie beside it."""
 LOG = f"{JOB}.log"
@@ -30,6 +32,13 @@ def say_where(directory: Path, where: Whereabouts) -> None:
 def forget_machine(directory: Path) -> None:
     """There is none any more; the gate says so to whoever asks. Blocking."""
     (directory / MACHINE).unlink(missing_ok=True)
+    (directory / LEFT).unlink(missing_ok=True)
+
+
+def say_left(directory: Path) -> None:
+    """Let whoever looks after the machine know that nothing is asked any more of the version in ``directory``. Blocking."""
+    with suppress(OSError):
+        (directory / LEFT).touch()
 
 
 def whereabouts(directory: Path) -> Whereabouts | None:
@@ -40,7 +49,6 @@ def whereabouts(directory: Path) -> Whereabouts | None:
         return None
 
 
-def plan_there(plan: EndpointPlan, directory: str, *, base_is_sent: bool) -> EndpointPlan:
-    """The plan for the worker on the machine, in ``directory`` there. A base model that was not sent is fetched there."""
-    base = f"{directory}/{BASE}" if base_is_sent else ""
+def plan_there(plan: EndpointPlan, directory: str, base: str) -> EndpointPlan:
+    """The plan for the worker on the machine, in ``directory`` there. The ``base`` model is fetched there where it is empty."""
     return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False})

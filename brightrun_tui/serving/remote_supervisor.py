@@ -6,12 +6,8 @@ Starting it there, and the machine itself, are the business of whoever wrote ``m
 from __future__ import annotations
 
 import asyncio
-import os
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-import psutil
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.errors import HostError
@@ -20,8 +16,8 @@ from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.hosts.whereabouts import Whereabouts
 from brightrun_tui.serving.engine_client import EngineClient, EngineGone, Wire
 from brightrun_tui.serving.prompts import Prompts
-from brightrun_tui.serving.remote import whereabouts
-from brightrun_tui.serving.state import ServerState, ServerStatus
+from brightrun_tui.serving.remote import say_left, whereabouts
+from brightrun_tui.serving.supervision import Watch
 from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 LOOK_SECONDS = 0.5
@@ -42,56 +38,36 @@ class WorkerReport(BaseModel):
     device: str = Field("", max_length=200)
 
 
-class RemoteSupervisor:
-    """As `Supervisor`, of a worker that is not this process's child. ``home`` is the endpoint's directory."""
+class RemoteSupervisor(Watch):
+    """As `Supervisor`, of a worker that is not this process's child. ``place`` has ``machine.json``."""
 
-    def __init__(self, home: Path, url: str, port: int, prompts: Prompts) -> None:
-        self._home, self._prompts = home, prompts
-        self._stopping = asyncio.Event()
+    def __init__(self, place: Path, home: Path, url: str, port: int, prompts: Prompts) -> None:
+        super().__init__(home, url, port, prompts)
+        self._place = place
         self._host: SshHost | None = None
         self._where: Whereabouts | None = None
-        self.engine = EngineClient(self._dial)
-        self.state = ServerState(
-            status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
-        )
-        self.state.write(home)
+        self._engine = EngineClient(self._dial)
 
     @property
-    def ready(self) -> bool:
-        return self.state.status == "ready"
+    def engine(self) -> EngineClient:
+        return self._engine
 
     async def sleep(self) -> None:
         """Its memory is not ours to save: a machine that nobody uses is returned as a whole."""
 
-    async def wake(self) -> bool:
-        return self.ready
+    async def _look(self, presentable: bool) -> float:
+        answers = presentable and await self._answers()
+        if answers and not self.ready:
+            await self._tell_ready()
+        elif not answers and self.ready:
+            self._say("restarting", error="the machine does not answer", restarts=self.state.restarts + 1)
+        return WATCH_SECONDS if self.ready else LOOK_SECONDS
 
-    def speak_at(self, home: Path | None) -> None:
-        """A version on another machine takes no other's place."""
-
-    async def run(self) -> None:
-        """Returns when `stop` was called, or when the model's chat template is not to be used (then the state is ``failed``)."""
-        looking = asyncio.create_task(self._prompts.fault())
-        while not self._stopping.is_set():
-            if looking.done() and (fault := looking.result()):
-                self._say("failed", error=f"the model cannot be served: {fault}")
-                return
-            answers = looking.done() and await self._answers()
-            if answers and not self.ready:
-                await self._tell_ready()
-            elif not answers and self.ready:
-                self._say("restarting", error="the machine does not answer", restarts=self.state.restarts + 1)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS if self.ready else LOOK_SECONDS)
-
-    async def stop(self, *, grace: float = 5.0) -> None:
-        """Let go of the connection; the worker goes on until its machine is returned."""
-        self._stopping.set()
-        await self._prompts.close()
+    async def _let_go(self) -> None:
         await self.engine.close()
         await self._hang_up()
-        if self.state.status != "failed":
-            self._say("stopped")
+        if self._home is None:
+            await asyncio.to_thread(say_left, self._place)
 
     async def _answers(self) -> bool:
         try:
@@ -114,7 +90,7 @@ class RemoteSupervisor:
 
     async def _machine(self) -> SshHost:
         """The machine of this moment. Raises ``ConnectionError`` where there is none."""
-        where = await asyncio.to_thread(whereabouts, self._home)
+        where = await asyncio.to_thread(whereabouts, self._place)
         if where != self._where:
             await self._hang_up()
             self._where = where
@@ -128,7 +104,3 @@ class RemoteSupervisor:
         host, self._host = self._host, None
         if host is not None:
             await host.close()
-
-    def _say(self, status: ServerStatus, **facts: Any) -> None:
-        self.state = self.state.model_copy(update={"status": status, **facts})
-        self.state.write(self._home)

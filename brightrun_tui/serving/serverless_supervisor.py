@@ -7,21 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
-
-import psutil
 
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.hosted_client import HostedClient
 from brightrun_tui.serving.hosted_refusals import hosted_refusal, unavailable
-from brightrun_tui.serving.hosting import ENGINE, Hosting, read_hosting
+from brightrun_tui.serving.hosting import Hosting, read_hosting
 from brightrun_tui.serving.prompts import Prompts
-from brightrun_tui.serving.state import ServerState, ServerStatus
+from brightrun_tui.serving.supervision import Watch
 
 LOOK_SECONDS = 0.5
 AGAIN_SECONDS = 2.0
@@ -32,31 +28,23 @@ NO_WORKER = (408, 500, 502, 503, 504, 524)
 """What a service answers that has no worker in time."""
 
 
-class ServerlessSupervisor:
+class ServerlessSupervisor(Watch):
     """As `Supervisor`, of workers that a service brings when it is asked. ``home`` is the endpoint's directory.
 
     Asleep means that the next request is to find out whether a worker is there; it waits for one where there is none.
     """
 
     def __init__(self, home: Path, url: str, port: int, prompts: Prompts, key: str) -> None:
-        self._home, self._prompts = home, prompts
-        self._stopping = asyncio.Event()
+        super().__init__(home, url, port, prompts)
+        self._directory = home
         self._waking: asyncio.Task[None] | None = None
         self._hosting: Hosting | None = None
         self._client = HostedClient(self._url, key)
-        self.state = ServerState(
-            status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
-        )
-        self.state.write(home)
 
     @property
     def engine(self) -> ServerlessSupervisor:
         """Whom the gate asks: this very object, which wakes a worker where one ended unseen."""
         return self
-
-    @property
-    def ready(self) -> bool:
-        return self.state.status == "ready"
 
     async def sleep(self) -> None:
         """Nobody has asked for so long that the worker is gone, or about to go."""
@@ -74,7 +62,7 @@ class ServerlessSupervisor:
 
     async def post(self, path: str, document: bytes) -> Reply:
         """As `EngineClient.post`; where the worker ended unseen another one is waited for, once."""
-        self._require_watched(await self._look())
+        self._require_watched(await self._read_hosting())
         try:
             reply = await self._client.post(path, document)
             if reply.status not in NO_WORKER:
@@ -86,41 +74,26 @@ class ServerlessSupervisor:
         await self.wake()
         return await self._client.post(path, document)
 
-    def speak_at(self, home: Path | None) -> None:
-        """A version at a service takes no other's place."""
+    async def _look(self, presentable: bool) -> float:
+        there = await self._read_hosting() is not None
+        if not there and self.state.serves:
+            self._say("restarting", error="there is no endpoint at the service")
+        elif there and presentable and not self.state.serves:
+            self._say("asleep", engine=VLLM, error="")
+        return LOOK_SECONDS
 
-    async def run(self) -> None:
-        """Returns when `stop` was called, or when the model's chat template is not to be used (then the state is ``failed``)."""
-        looking = asyncio.create_task(self._prompts.fault())
-        while not self._stopping.is_set():
-            if looking.done() and (fault := looking.result()):
-                self._say("failed", error=f"the model cannot be served: {fault}")
-                return
-            there = await self._look() is not None
-            if not there and self.state.serves:
-                self._say("restarting", error="there is no endpoint at the service")
-            elif there and looking.done() and not self.state.serves:
-                self._say("asleep", engine=ENGINE, error="")
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), LOOK_SECONDS)
-
-    async def stop(self, *, grace: float = 5.0) -> None:
-        """Let go; the endpoint at the service stays."""
-        self._stopping.set()
+    async def _let_go(self) -> None:
         if self._waking is not None:
             self._waking.cancel()
             await asyncio.gather(self._waking, return_exceptions=True)
-        await self._prompts.close()
         await self._client.close()
-        if self.state.status != "failed":
-            self._say("stopped")
 
     async def _wake(self) -> None:
         began = time.monotonic()
         said = ""
         try:
             while True:
-                hosting = await self._look()
+                hosting = await self._read_hosting()
                 self._require_watched(hosting)
                 assert hosting is not None
                 waited = time.monotonic() - began
@@ -136,7 +109,7 @@ class ServerlessSupervisor:
                     )
                 await asyncio.sleep(min(AGAIN_SECONDS, hosting.patience / 10))
         except RequestRefused as refused:
-            self._say(self.state.status, engine_note="", error=refused.body["error"]["message"])
+            self._say(self.state.status, engine_note="", error=str(refused))
             raise
 
     async def _has_model(self, hosting: Hosting) -> bool:
@@ -159,8 +132,8 @@ class ServerlessSupervisor:
             )
         return True
 
-    async def _look(self) -> Hosting | None:
-        self._hosting = await asyncio.to_thread(read_hosting, self._home)
+    async def _read_hosting(self) -> Hosting | None:
+        self._hosting = await asyncio.to_thread(read_hosting, self._directory)
         return self._hosting
 
     def _require_watched(self, hosting: Hosting | None) -> None:
@@ -176,10 +149,6 @@ class ServerlessSupervisor:
         if self._hosting is None:
             raise EngineGone("there is no endpoint at the service at present")
         return self._hosting.url
-
-    def _say(self, status: ServerStatus, **facts: Any) -> None:
-        self.state = self.state.model_copy(update={"status": status, **facts})
-        self.state.write(self._home)
 
 
 def _names(content: bytes) -> list[str] | None:

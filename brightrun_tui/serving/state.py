@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,6 +24,17 @@ PORT = "port"
 
 ServerStatus = Literal["starting", "ready", "asleep", "restarting", "failed", "stopped"]
 """``asleep``: nobody asked for long, so the model is not in memory; the next request brings it back, and waits."""
+
+
+class StateChanges(TypedDict, total=False):
+    """The facts of a `ServerState` that change while it runs."""
+
+    worker_pid: int | None
+    restarts: int
+    device: str
+    engine: str
+    engine_note: str
+    error: str
 
 
 class ServerState(BaseModel):

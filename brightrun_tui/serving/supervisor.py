@@ -11,13 +11,11 @@ from collections import deque
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
-
 from brightrun_tui.process import python
 from brightrun_tui.serving.engine_client import EngineClient, EngineGone, at_socket
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
-from brightrun_tui.serving.state import ServerState, ServerStatus
+from brightrun_tui.serving.supervision import Supervision
 from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 MAX_DEATHS = 5
@@ -25,15 +23,15 @@ DEATH_WINDOW_SECONDS = 600.0
 WAKE_LOOK_SECONDS = 0.05
 
 
-class Supervisor:
+class Supervisor(Supervision):
     """One worker process and what is known of it. The current directory must be the endpoint's.
 
-    ``place`` is where the version lies, relative to it; what is known is written to ``home``.
+    ``place`` is where the version lies, relative to it.
     """
 
     def __init__(self, place: Path, home: Path, url: str, port: int, prompts: Prompts) -> None:
+        super().__init__(home, url, port, prompts)
         self._place = place
-        self._home: Path | None = home
         self._process: asyncio.subprocess.Process | None = None
         self._pipe: int | None = None
         self._stopping = False
@@ -42,19 +40,13 @@ class Supervisor:
         self._awake = asyncio.Event()
         self._awake.set()
         self._deaths: deque[float] = deque()
-        self._prompts = prompts
-        self.engine = EngineClient(at_socket(str(place / SOCKET)))
-        self.state = ServerState(
-            status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
-        )
-        self.state.write(home)
+        self._engine = EngineClient(at_socket(str(place / SOCKET)))
 
     @property
-    def ready(self) -> bool:
-        return self.state.status == "ready"
+    def engine(self) -> EngineClient:
+        return self._engine
 
     async def sleep(self) -> None:
-        """Let the model leave memory until `wake` is called. Nothing must be under way."""
         if not self.ready or self._process is None:
             return
         self._awake.clear()
@@ -63,7 +55,6 @@ class Supervisor:
         await self._prompts.rest()
 
     async def wake(self) -> bool:
-        """Have the model back in memory where it slept; whether it answers now. It may take as long as loading did."""
         if not self._awake.is_set():
             self._warming = asyncio.create_task(self._prompts.fault())  # its process loads beside the model
             self._awake.set()
@@ -71,14 +62,8 @@ class Supervisor:
             await asyncio.sleep(WAKE_LOOK_SECONDS)
         return self.ready
 
-    def speak_at(self, home: Path | None) -> None:
-        """Write what is known to another directory from now on, or nowhere."""
-        self._home = home
-        if home is not None:
-            self.state.write(home)
-
     async def run(self) -> None:
-        """Returns when `stop` was called, or when the worker cannot be kept alive (then the state is ``failed``)."""
+        """As `Supervision.run`; it fails where the worker cannot be kept alive."""
         looking = asyncio.create_task(self._prompts.fault())
         while not self._stopping:
             process = await self._spawn()
@@ -186,11 +171,6 @@ class Supervisor:
         if code == -signal.SIGKILL:
             return "the model server was killed (out of memory?)"
         return f"the model server ended with {'signal' if code < 0 else 'exit code'} {abs(code)}; see server.log"
-
-    def _say(self, status: ServerStatus, **facts: object) -> None:
-        self.state = self.state.model_copy(update={"status": status, **facts})
-        if self._home is not None:
-            self.state.write(self._home)
 
     def _close_pipe(self) -> None:
         if self._pipe is not None:

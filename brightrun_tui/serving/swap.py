@@ -8,21 +8,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from brightrun_tui.serving.places import CANDIDATE, read_place, serving_place
+from brightrun_tui.serving.places import CANDIDATE, LAST_ANSWER_SECONDS, read_place, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.room import Room, room_for
+from brightrun_tui.serving.supervision import Supervision
 from brightrun_tui.serving.supervisor import Supervisor
 from brightrun_tui.serving.view import generation_defaults
 
-if TYPE_CHECKING:
-    from brightrun_tui.serving.remote_supervisor import RemoteSupervisor
-    from brightrun_tui.serving.serverless_supervisor import ServerlessSupervisor
-
 LOOK_SECONDS = 0.3
-LAST_ANSWER_SECONDS = 900.0
 
 
 @dataclass
@@ -31,7 +27,7 @@ class Service:
 
     place: str
     plan: EndpointPlan
-    supervisor: Supervisor | RemoteSupervisor | ServerlessSupervisor
+    supervisor: Supervision
     prompts: Prompts
     defaults: dict[str, Any]
     room: Room
@@ -100,7 +96,7 @@ class Services:
         root = self._directory / place
         prompts = Prompts(root)
         plan, url = read_plan(root), f"http://127.0.0.1:{self._port}/v1"
-        supervisor: Supervisor | RemoteSupervisor | ServerlessSupervisor
+        supervisor: Supervision
         if plan.serverless is not None:
             from brightrun_tui.serving.serverless_supervisor import ServerlessSupervisor
 
@@ -108,7 +104,7 @@ class Services:
         elif plan.remote:
             from brightrun_tui.serving.remote_supervisor import RemoteSupervisor  # SSH is loaded where it is needed
 
-            supervisor = RemoteSupervisor(home, url, self._port, prompts)
+            supervisor = RemoteSupervisor(root, home, url, self._port, prompts)
         else:
             supervisor = Supervisor(Path(place), home, url, self._port, prompts)
         return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))

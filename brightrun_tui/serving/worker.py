@@ -1,4 +1,5 @@
-"""The process that holds the model: the server of llama.cpp or of transformers, on a socket that only the gate can reach.
+"""The process that holds the model, or whose child does: the server of llama.cpp, vLLM or transformers, on a socket that only the
+gate can reach.
 
 Started by the gate as ``python -m brightrun_tui.serving.worker DIRECTORY PIPE``. It ends with the gate, even when
 the gate is killed, because ``PIPE`` then reaches its end. Whether loading worked is in ``worker.json``.
@@ -57,13 +58,17 @@ def serve(plan: EndpointPlan) -> None:
                 from brightrun_tui.serving.llama_server import serve as serve_llama
 
                 serve_llama(plan)
+            elif engine == "vllm":
+                from brightrun_tui.serving.vllm_server import serve as serve_vllm
+
+                serve_vllm(plan)
             else:
                 with without_garbage_collection():
                     from brightrun_tui.serving.transformers_server import serve as serve_transformers
                 serve_transformers(plan)
             return
         except EngineUnsuitableError as error:
-            note = f"not llama.cpp: {error}"
+            note = f"not {engine}: {error}"
             print(note, file=sys.stderr)
             if engine == engines[-1]:
                 raise

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import openai
@@ -21,12 +24,14 @@ from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 from tests.e2e.harbour import books, stored
-from tests.e2e.renting import ENGINE, PROVIDERS, cloud_of, machines
+from tests.e2e.promoting import promote
+from tests.e2e.renting import ENGINE, PROVIDERS, cloud_of, machine_of, machines
 from tests.serving.toy import Toy, make_toy
 
 pytestmark = pytest.mark.slow
 
 SERVER = "brightrun_tui.serving"
+REMOTE_WORKER = "brightrun_tui.serving.remote_worker"
 
 
 @pytest.fixture
@@ -194,6 +199,78 @@ def test_budget_and_month_end_it(
     wait_until(lambda: stored(home).state == "asleep", "its machine was returned")
     assert stored(home).error == f"its machine was returned because {words} is spent"
     assert not clouds.runpod.alive()
+
+
+def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
+    clouds: CloudServer, home: Home, tmp_path: Path
+) -> None:
+    """Nobody's request fails, no second machine is rented, and a version that does not come up is said with what to do."""
+    toy, cloud = make_toy(), clouds.runpod
+    found = deployed(home, "runpod")
+    damaged = Path(shutil.copytree(toy.run / "adapter", tmp_path / "damaged"))
+    (damaged / "adapter_model.safetensors").write_bytes(b"none")
+
+    with asked_all_the_time(found["url"], found["key"]) as answers:
+        asyncio.run(promote(home, toy.version(version=2, run_id="run-2")))
+        wait_until(lambda: "harbour:2" in answers, "callers get the second version", 240)
+        assert stored(home).model_version == 2 and not stored(home).error
+        wait_until(lambda: workers_there(cloud) == 1, "the first one was ended there")
+
+        asyncio.run(promote(home, toy.version(version=3, run_id="run-3", directory=str(damaged))))
+        wait_until(lambda: stored(home).refused_version == 3, "the third one is refused", 240)
+        assert "brightrun undeploy harbour, then brightrun deploy harbour:3 --on runpod" in stored(home).error
+        wait_until(lambda: workers_there(cloud) == 1, "nothing is left of it")
+
+        back = ["deploy", "harbour:1", "--on", "runpod", "--name", "harbour"]  # nothing is rented, so nobody is asked
+        refused = home.command(*back, "--budget", "3", timeout=280)
+        assert refused.returncode and "its machine, budget and idle time are fixed" in refused.stderr
+        done = home.command(*back, timeout=280)
+        assert done.returncode == 0 and "no other one is rented" in done.stderr, done.stderr
+    assert set(answers) == {"harbour:1", "harbour:2"} and stored(home).model_version == 1
+    assert [one.code for one in news(home)] == ["version_refused"]
+
+    # Another engine finds the version that serves, and a new machine gets that one, too.
+    home.kill(ENGINE)
+    (machine,) = machines(cloud)
+    clouds.do(cloud.die(machine))
+    assert home.command("engine", "start").returncode == 0
+    wait_until(lambda: len(machines(cloud)) == 2 and stored(home).state == "ready", "it is replaced", 240)
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned and stored(home).model_version == 1
+    assert home.command("undeploy", "harbour").returncode == 0
+    check_books(home, cloud, machines_rented=2)
+
+
+def workers_there(cloud: Cloud) -> int:
+    """Those that hold a model on the first machine."""
+    return sum(one.name().startswith("python") for one in machine_of(cloud).processes(REMOTE_WORKER))
+
+
+@contextmanager
+def asked_all_the_time(url: str, key: str) -> Iterator[list[str]]:
+    """The version that answered, again and again; every request must succeed."""
+    client = openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
+    answers: list[str] = []
+    failures: list[Exception] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        while not done.wait(0.2):
+            try:
+                said = client.chat.completions.create(
+                    model="harbour", messages=[{"role": "user", "content": "How deep?"}], temperature=0, max_tokens=8
+                )
+                answers.append(said.model)
+            except Exception as error:
+                failures.append(error)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    try:
+        yield answers
+    finally:
+        done.set()
+        asking.join()
+    assert not failures
 
 
 def test_a_box_of_ones_own_serves_and_is_left_as_it_was(clouds: CloudServer, home: Home, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tests.clouds.runpod_endpoints import Endpoints, Files
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 from tests.e2e.harbour import books, stored
+from tests.e2e.promoting import promote
 from tests.e2e.renting import ENGINE
 from tests.registry.hub_server import TOKEN, Hub, Repository, serving_hub
 from tests.serving.toy import Toy, make_toy
@@ -158,6 +159,11 @@ def test_a_model_answers_from_workers_that_come_and_go(clouds: CloudServer, home
     )
     assert runpod.KEY not in everything and TOKEN not in everything, "no secret is told or lies about"
 
+    asyncio.run(promote(home, toy.version(version=2, run_id="run-2", base_id=BASE)))
+    wait_until(lambda: stored(home).refused_version == 2, "a later champion does not come unseen")
+    assert "brightrun models push harbour:2 --to OWNER/NAME --public, then brightrun undeploy" in stored(home).error
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned, "and the one that serves goes on"
+
     wait_until(lambda: not ours.workers, "its worker has ended by itself")
     wait_until(lambda: all(not lease.rate for lease in books(home)), "and we know that")
     spent = clouds.runpod.ledger.total(ours.id)
@@ -169,13 +175,14 @@ def test_a_model_answers_from_workers_that_come_and_go(clouds: CloudServer, home
         "to some seconds of a worker"
     )
 
+    brought = service.started
     home.kill(ENGINE)
     client = openai.OpenAI(base_url=found["url"], api_key=found["key"], max_retries=0, timeout=120)
     pieces = client.chat.completions.create(
         model="harbour", messages=[{"role": "user", "content": toy.sample.question}], temperature=0, stream=True
     )
     assert "".join(one.choices[0].delta.content or "" for one in pieces if one.choices) == toy.sample.tuned
-    assert service.started == 2, "another worker was brought, by the request itself"
+    assert service.started == brought + 1, "another worker was brought, by the request itself"
 
     done = home.command("undeploy", "harbour")
     assert done.returncode == 0, done.stdout + done.stderr
