@@ -13,6 +13,7 @@ from pathlib import Path
 
 from brightrun_tui.process import python
 from brightrun_tui.serving.engine_client import EngineClient, EngineGone, at_socket
+from brightrun_tui.serving.liveness import until_ended_or_hung
 from brightrun_tui.serving.process import environment
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.supervision import Supervision
@@ -83,7 +84,9 @@ class Supervisor(Supervision):
                     engine_note=_text(self._place / NOTE),
                     error="",
                 )
-            code = await process.wait()
+                code = await until_ended_or_hung(process, self._answers)
+            else:
+                code = await process.wait()
             if self._stopping:
                 return
             if not self._awake.is_set():
@@ -91,6 +94,8 @@ class Supervisor(Supervision):
                 if self._stopping:
                     return
                 continue
+            if code is None:
+                await self._end_worker(process, grace=0.0)
             cause = self._cause(code)
             self._deaths.append(time.monotonic())
             while self._deaths[0] < time.monotonic() - DEATH_WINDOW_SECONDS:
@@ -164,7 +169,17 @@ class Supervisor(Supervision):
             return {}
         return document if isinstance(document, dict) else {}
 
-    def _cause(self, code: int) -> str:
+    async def _answers(self, within: float) -> bool:
+        try:
+            async with asyncio.timeout(within):
+                await self.engine.status("/health", timeout=within)
+        except (EngineGone, TimeoutError):
+            return False
+        return True
+
+    def _cause(self, code: int | None) -> str:
+        if code is None:
+            return "the model server did not answer any more, and was ended"
         said = self._report().get("error")
         if said:
             return f"the model server ended: {said}"

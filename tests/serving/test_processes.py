@@ -76,6 +76,15 @@ def test_an_endpoint_survives_its_worker_and_takes_it_along(toy: Toy, tmp_path: 
         assert again.url == first.url and again.worker_pid not in (None, worker)
         assert answer(directory, toy) in {s.tuned for s in toy.report.samples}
 
+        # One that hangs does not end by itself: it is found out, ended and started again.
+        assert again.worker_pid is not None
+        os.kill(again.worker_pid, signal.SIGSTOP)
+        wait_for(
+            lambda: state_of(directory).restarts == 2 and state_of(directory).status == "ready", "it is there again"
+        )
+        assert gone(again.worker_pid)
+        again = state_of(directory)
+
         # A second server process for the same directory ends by itself.
         second = subprocess.run(serving.command(directory), capture_output=True, timeout=60)
         assert second.returncode == 75 and serving.alive(directory)
