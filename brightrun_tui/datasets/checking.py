@@ -16,6 +16,7 @@ from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import ProblemLog
+from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
@@ -70,12 +71,14 @@ class Examined(NamedTuple):
         entries: by kind of finding, the numbers of the entries in the dataset, from 0. None where it is about the file.
         like: by kind of finding that compares records, for each of these the number of the earlier entry it is like.
         usable: the numbers of all entries that are records.
+        sample: some of the records, or all where they are few; in the order of the dataset.
     """
 
     report: DatasetReport
     entries: Mapping[str, Sequence[int]]
     like: Mapping[str, Sequence[int]]
     usable: Sequence[int]
+    sample: Sequence[Record] = ()
 
 
 def check(
@@ -130,7 +133,8 @@ def examine(
             survey.count_flags(outcome.flags)
     _refuse_unless_trainable(dataset, survey)
     survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
-    return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries)
+    sample = [each.record for each in survey.sample.records()]
+    return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries, sample)
 
 
 class _Survey:
@@ -140,6 +144,7 @@ class _Survey:
         self.log = ProblemLog()
         self.entry = 0
         self.entries = array("L")
+        self.sample = Sample()
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
@@ -177,6 +182,7 @@ class _Survey:
             self._preview.append(record)
         answers = [message.said for message in record.messages if message.role == "assistant" and message.train]
         length = sum(len(message.said) + len(message.reasoning) for message in record.messages)
+        self.sample.add(self.entry, place, record, length)
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
