@@ -75,6 +75,24 @@ async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, siz
     assert run.name == "support-desk" and run.state == "queued" and run.estimate and run.estimate.steps > 0
 
 
+async def test_the_form_comes_back_with_the_dataset_that_was_chosen(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """What was chosen but not yet run is there after a restart, read as it was read; a file that is gone is named."""
+    file = tmp_path / "faq.csv"
+    file.write_text("Frage,Antwort\n" + "".join(f"Wann öffnet {n}?,Um {n} Uhr.\n" for n in range(60)))
+    columns = {"prompt": "Frage", "completion": "Antwort"}
+    async with opened(paths) as driver:
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": str(file), "columns": columns}))
+        await driver.sees("✓ ready")
+    async with opened(paths) as driver:
+        await driver.sees("✓ ready", "faq", "60 of 60 records usable")
+        assert driver.new_run.draft.columns == columns
+    file.unlink()
+    async with opened(paths) as driver:
+        await driver.sees("✗ dataset", "there is no such file", "faq.csv")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_why_it_cannot_start_is_said(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
     """Without a dataset the button says no, with the reason and the fix."""
