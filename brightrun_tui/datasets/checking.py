@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.languages import judge
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
-from brightrun_tui.datasets.problems import ProblemLog
+from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -23,9 +24,10 @@ from brightrun_tui.datasets.templated import has_control_characters, marks_in, m
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.datasets.workbooks import holds_open_formulas
-from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
+from brightrun_tui.domain.dataset import DatasetReport, LanguageShares, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.languages import language_name, shares_said
 
 SHORT_ANSWER = 2
 VERY_LONG = 32_000
@@ -162,6 +164,9 @@ class _Survey:
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
         self._unused: dict[str, array[int]] = {}
+        self._personal: dict[str, array[int]] = {}
+        self._first_personal: list[str] = []
+        self._languages = LanguageShares()
         self._flags: dict[str, array[int]] = {}
         self._flagged: dict[str, set[float]] = {}
 
@@ -225,8 +230,7 @@ class _Survey:
             self.note("marks", place, detail=mark)
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.note("markup", place, detail=markup)
-        if personal := personal_data(texts):
-            self.note("personal", place, detail=", ".join(personal))
+        self._count_personal(personal_data(texts), place)
         if any(map(has_control_characters, texts)):
             self.note("control_characters", place)
 
@@ -237,6 +241,12 @@ class _Survey:
             values = self._categories.setdefault(name, Counter())
             if value in values or len(values) <= _MOST_VALUES:
                 values[value] += 1
+
+    def _count_personal(self, kinds: Sequence[str], place: str) -> None:
+        for kind in kinds:
+            self._personal.setdefault(kind, array("L")).append(self.entry)
+        if kinds and len(self._first_personal) < FIRST_PLACES:
+            self._first_personal.append(place)
 
     def count_unused(self, names: Iterable[str]) -> None:
         """Count fields of a record whose text is not in its turns."""
@@ -282,6 +292,7 @@ class _Survey:
         if telling:
             concerned = sorted({entry for found in telling.values() for entry in found})
             self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
+        self._conclude_on_content(go_on)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
         if dataset.sheet.dates:
@@ -299,6 +310,25 @@ class _Survey:
             self.log.add("for_testing", count=len(left), detail=_named(left))
         if dataset.others:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
+
+    def _conclude_on_content(self, go_on: Callable[[], None]) -> None:
+        """Remarks on personal data, by kind, and on the few records in another language."""
+        if self._personal:
+            most_first = sorted(self._personal.items(), key=lambda item: -len(item[1]))
+            detail = ", ".join(f"{kind} in {len(found):,}" for kind, found in most_first)
+            concerned = sorted({entry for _, found in most_first for entry in found})
+            self.log.add(
+                "personal", count=len(concerned), detail=detail, entries=concerned, places=self._first_personal
+            )
+        go_on()
+        self._languages, strangers = judge(self.sample.records())
+        if strangers:
+            main, *others = self._languages.shares
+            detail = f"{shares_said({code: self._languages.shares[code] for code in others})}; most are {language_name(main)}"
+            if self._languages.of < self.usable:
+                detail += f"; {self._languages.of:,} records were looked at"
+            entries, places = [each.entry for each in strangers], [each.place for each in strangers]
+            self.log.add("other_language", count=len(strangers), detail=detail, entries=entries, places=places)
 
     def _conclude_on_copies(self, go_on: Callable[[], None]) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
@@ -353,6 +383,7 @@ class _Survey:
             categories=categories,
             preview=tuple(self._preview),
             origin=origin_in(dataset.header),
+            languages=self._languages,
         )
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from brightrun_tui.domain.dataset import Problem
 from brightrun_tui.domain.settings import title_and_key
 
-_FIRST_PLACES = 3
+FIRST_PLACES = 3
 _NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 
 
@@ -120,6 +120,10 @@ REMARKS: dict[str, Reason] = {
     "personal": Reason(
         "with personal data ({detail}); names and addresses are not looked for",
         "a model may repeat what it has learnt: take it out, or make sure that it may be used",
+    ),
+    "other_language": Reason(
+        "in another language than the rest ({detail})",
+        "look at them: learnt by mistake, they make the model answer in the wrong language now and then",
     ),
     "control_characters": Reason(
         "with control characters in their texts (NUL, terminal codes)",
@@ -245,17 +249,19 @@ class ProblemLog:
         count: int = 1,
         detail: str = "",
         entries: Iterable[int] = (),
+        places: Sequence[str] = (),
     ) -> None:
-        """Count a record; its place may be given as what makes it, which is called for the first few only.
+        """Count a record, or several; its place may be given as what makes it, which is called for the first few only.
 
-        ``entries``: the numbers, from 0, of those in the dataset that it is said of.
+        ``entries``: the numbers, from 0, of those in the dataset that it is said of. ``places``: where the first of them are.
         """
         self._entries.setdefault(kind, array("L")).extend(entries)
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._details.setdefault(kind, detail)
-        places = self._places.setdefault(kind, [])
-        if place and len(places) < _FIRST_PLACES:
-            places.append(place if isinstance(place, str) else place())
+        known = self._places.setdefault(kind, [])
+        if place and len(known) < FIRST_PLACES:
+            known.append(place if isinstance(place, str) else place())
+        known += places[: FIRST_PLACES - len(known)]
 
     def drop(self, kind: str) -> None:
         """Forget a kind that turned out not to be a problem."""

@@ -42,6 +42,7 @@ def print_report(report: DatasetReport, as_json: bool) -> None:
         ("turns", f"{report.turns:,}"),
         ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
         ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
+        *([("languages", report.languages.said(report.usable))] if report.languages.shares else []),
         ("content", report.fingerprint[:16]),
         *([("source", report.source)] if report.source else []),
         *([("made from", f"{origin.name} ({origin.fingerprint[:16]}): {'; '.join(origin.done)}")] if origin else []),

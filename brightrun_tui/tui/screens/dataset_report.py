@@ -192,6 +192,8 @@ def _whole(report: DatasetReport, width: int) -> reflow.Lines:
         plan_text.data_report(report, width, problems=0) if report.problems else plan_text.data_report(report, width)
     )
     lines = [line for line in lines if "v shows them" not in line.plain]
+    if len(report.languages.shares) == 1:
+        lines += plan_text.languages(report, width)
     if report.origin:
         said = f"made from {report.origin.name}: {'; '.join(report.origin.done)}"
         lines += reflow.marked(reflow.text(cells.plain(said), width - 4, "$muted"), 4, "  ↳", "$line")

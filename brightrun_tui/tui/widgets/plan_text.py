@@ -216,6 +216,8 @@ def data_report(
     ]
     if width > 40 and len(set(report.characters.percentiles)) > 1:
         lines += reflow.marked(reflow.text(lengths(report), width - 4), 4, "  ·", "$line")
+    if width > 40 and len(report.languages.shares) > 1:
+        lines += languages(report, width)
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
         found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
@@ -229,6 +231,13 @@ def data_report(
             )
         )
     return lines
+
+
+def languages(report: DatasetReport, width: int) -> reflow.Lines:
+    """What the records are in; nothing where that could not be told."""
+    said = report.languages.said(report.usable)
+    text = Content.assemble(("languages ", "$muted"), (said, "$muted"))
+    return reflow.marked(reflow.text(text, width - 4), 4, "  ·", "$line") if said else []
 
 
 def lengths(report: DatasetReport) -> Content:
