@@ -202,7 +202,7 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
 
 
 def data_report(
-    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report"
+    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report", with_lengths: bool = True
 ) -> reflow.Lines:
     """How many records can be used, and why the others cannot. ``more``: the action that shows all of that."""
     if report is None:
@@ -214,7 +214,7 @@ def data_report(
         Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
         for index, line in enumerate(reflow.text(head, width - 2))
     ]
-    if width > 40 and len(set(report.characters.percentiles)) > 1:
+    if width > 40 and with_lengths and len(set(report.characters.percentiles)) > 1:
         lines += reflow.marked(reflow.text(lengths(report), width - 4), 4, "  ·", "$line")
     if width > 40 and len(report.languages.shares) > 1:
         lines += languages(report, width)
