@@ -11,6 +11,8 @@ from brightrun_tui.domain.dataset import Problem
 from brightrun_tui.domain.settings import title_and_key
 
 FIRST_PLACES = 3
+NOTHING_TO_DO = "usually nothing to do"
+"""How the fix of a remark begins that is there to be known."""
 _NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 
 
@@ -233,6 +235,11 @@ REMARKS: dict[str, Reason] = {
 """What is worth knowing about records that are used all the same."""
 
 
+def _weight(kind: str) -> tuple[bool, bool]:
+    reason = REMARKS.get(kind)
+    return reason is not None, reason is not None and (not reason.fix or reason.fix.startswith(NOTHING_TO_DO))
+
+
 class ProblemLog:
     """Counts by kind, with the first few places of each, and the numbers of all entries concerned (8 bytes each)."""
 
@@ -277,8 +284,10 @@ class ProblemLog:
         return self._entries
 
     def problems(self) -> tuple[Problem, ...]:
-        """Reasons for leaving records out first, most frequent first; then the remarks likewise."""
-        order = sorted(self._counts, key=lambda kind: (kind in REMARKS, -self._counts[kind], kind))
+        """Reasons for leaving records out first, then the remarks, of which those that ask for nothing come last; most frequent
+        first.
+        """
+        order = sorted(self._counts, key=lambda kind: (*_weight(kind), -self._counts[kind], kind))
         return tuple(self._problem(kind) for kind in order)
 
     def _problem(self, kind: str) -> Problem:

@@ -62,10 +62,10 @@ class Row(NamedTuple):
 
 def rows(found: Sequence[Range], marks: Sequence[tuple[int, str]] = ()) -> list[Row]:
     """The ranges in lines, with each mark where it lies between two of them; labels of ranges are equally wide."""
-    texts = [(f"{each.low + 1:,}", f"{each.high:,}") for each in found]
+    texts = [(f"{each.low + 1:,} –" if each.high - each.low > 1 else "", f"{each.high:,}") for each in found]
     left, right = (max((len(text[side]) for text in texts), default=0) for side in (0, 1))
     lines: list[Row] = []
     for each, (low, high) in zip(found, texts, strict=True):
-        lines.append(Row(f"{low:>{left}} – {high:>{right}}", each.share))
+        lines.append(Row(f"{low:>{left}} {high:>{right}}", each.share))
         lines += [Row(said, None) for at, said in marks if at == each.high != found[-1].high]
     return lines

@@ -231,8 +231,7 @@ class ReportScreen(Dialog[DatasetReport]):
 
 
 def _whole(report: DatasetReport, width: int) -> reflow.Lines:
-    lines = plan_text.data_report(report, width, problems=0, with_lengths=False)
-    lines = [line for line in lines if "v shows them" not in line.plain]
+    lines = plan_text.data_report(report, width, problems=0, more="", with_lengths=False)
     if len(report.languages.shares) == 1:
         lines += plan_text.languages(report, width)
     if report.origin:

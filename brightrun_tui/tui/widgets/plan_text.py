@@ -204,7 +204,7 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
 def data_report(
     report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report", with_lengths: bool = True
 ) -> reflow.Lines:
-    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that."""
+    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does."""
     if report is None:
         return []
     good = report.usable == report.records
@@ -224,7 +224,7 @@ def data_report(
         lines += reflow.marked(found, 4, "  ·", "$line")
         if problem.fix:
             lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
-    if len(report.problems) > problems:
+    if more and len(report.problems) > problems:
         lines.append(
             Content.styled(
                 f"    and {len(report.problems) - problems} more; {actions.key_of(more)} shows them", "$muted"
@@ -244,8 +244,9 @@ def lengths(report: DatasetReport) -> Content:
     """How long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
     found = report.characters
     counts = [0] * LENGTH_BINS
+    shortest = found.percentiles[0]
     for value in found.percentiles:
-        counts[min(LENGTH_BINS - 1, value * LENGTH_BINS // max(1, found.longest))] += 1
+        counts[min(LENGTH_BINS - 1, (value - shortest) * LENGTH_BINS // max(1, found.longest - shortest))] += 1
     heights = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
     words = f"half below {found.p50:,}, 99% below {found.p99:,}, the longest {found.longest:,} characters"
     return Content.assemble(("lengths ", "$muted"), (heights, "$primary"), (f"  {words}", "$muted"))
