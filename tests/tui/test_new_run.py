@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widgets import Input
 
+from brightrun_tui import datasets
 from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
@@ -215,6 +217,33 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.sees("✓ ready")
         await driver.press("escape", "v")
         await driver.sees("Conversations of good", "assistant", "learned")
+
+
+async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enter, and more of it, before the check is done: it is taken as soon as it has been read."""
+    file = tmp_path / "large.jsonl"
+    file.write_text("".join(f'{{"prompt": "question {n}?", "completion": "answer {n}"}}\n' for n in range(60)))
+    go_on, begun, examine = Event(), [], datasets.examine
+
+    def slowly(path: Path, **options: Any) -> datasets.Examined:
+        begun.append(path)
+        go_on.wait(60)
+        return examine(path, **options)
+
+    monkeypatch.setattr(datasets, "examine", slowly)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        driver.one("#narrow").value = str(file)
+        await driver.until(lambda: file in begun)
+        await driver.press("enter", "enter")
+        go_on.set()
+        await driver.until(lambda: len(driver.app.screen_stack) == 1, "the dialogue has answered")
+        assert driver.new_run.draft.data == str(file)
+        await driver.sees("✓ ready")
+    assert begun.count(file) == 1
 
 
 async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened) -> None:
