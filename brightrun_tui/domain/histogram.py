@@ -42,7 +42,8 @@ def _ends(shortest: int, longest: int) -> list[int]:
     if longest > _WIDE * max(1, shortest):
         doubling = [0, *(1 << power for power in range(3, longest.bit_length() + 1))]
         first = max(0, bisect_left(doubling, max(shortest, longest >> MOST_RANGES)) - 1)
-        return [0, *doubling[first + 1 : bisect_left(doubling, longest) + 1]]
+        below = doubling[first] if doubling[first] < shortest else 0
+        return [below, *doubling[first + 1 : bisect_left(doubling, longest) + 1]]
     step = next(
         size
         for power in count()

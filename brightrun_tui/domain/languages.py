@@ -35,6 +35,7 @@ def shares_said(shares: Mapping[str, float], most: int = 4) -> str:
 
 def percent(share: float) -> str:
     """A share (0–1) in whole per cent; what is there is never 0%, and what is not all is never 100%."""
-    if 0 < share < 0.005:
+    said = f"{share:.0%}"
+    if said == "0%" and share > 0:
         return "<1%"
-    return ">99%" if 0.995 <= share < 1 else f"{share:.0%}"
+    return ">99%" if said == "100%" and share < 1 else said
