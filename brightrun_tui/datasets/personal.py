@@ -31,7 +31,7 @@ _IDENTITIES = (
     ("us", "ssn", re.compile(r"(?<![\w-])\d{3}-\d{2}-\d{4}(?![\w-])")),
     ("fr", "nir", re.compile(r"(?<!\w)[12] ?\d{2} ?\d{2} ?(?:\d{2}|2[AB]) ?\d{3} ?\d{3} ?\d{2}(?!\w)")),
     ("it", "codicefiscale", re.compile(r"\b[A-Z]{6}\d{2}[A-EHLMPR-T]\d{2}[A-Z]\d{3}[A-Z]\b")),
-    ("es", "dni", re.compile(r"\b\d{8}-?[A-HJ-NP-TV-Z]\b")),
+    ("es", "dni", re.compile(r"\b(?:dni|nif)\W{0,4}(\d{8}-?[A-HJ-NP-TV-Z])\b", re.IGNORECASE)),
     ("es", "nie", re.compile(r"\b[XYZ]-?\d{7}-?[A-HJ-NP-TV-Z]\b")),
     ("ch", "ssn", re.compile(r"\b756\.\d{4}\.\d{4}\.\d{2}\b")),
     ("be", "nn", re.compile(r"\b\d{2}\.\d{2}\.\d{2}-\d{3}\.\d{2}\b")),
@@ -90,4 +90,5 @@ def _is_card(text: str) -> bool:
 def _is_identity(country: str, name: str, text: str) -> bool:
     from stdnum import get_cc_module
 
-    return bool(get_cc_module(country, name).is_valid(text))
+    rules = get_cc_module(country, name)
+    return rules is not None and rules.is_valid(text)
