@@ -26,7 +26,9 @@ _MOST_KEPT = 32
 _Key = tuple[Path, kept_examinations.State, tuple[tuple[str, str], ...]]
 
 _kept: dict[_Key, Examined | BrightrunError] = {}
-_one_at_a_time = Lock()
+_reading: dict[_Key, Lock] = {}
+_kept_lock = Lock()
+"""Held for moments only: who wants another file does not wait for one that takes a minute."""
 
 
 def report_of(
@@ -76,7 +78,9 @@ def _examine(path: Path, columns: dict[str, str], paths: Paths, progress: Progre
     except (OSError, ValueError):
         return datasets.examine(path, columns=columns or None)
     key = (Path(os.path.realpath(path)), state, tuple(sorted(columns.items())))
-    with _one_at_a_time:
+    with _kept_lock:
+        read_once = _reading.setdefault(key, Lock())
+    with read_once:
         outcome: Examined | BrightrunError | None = _kept.get(key) or kept_examinations.recall(
             path, state, columns, paths
         )
@@ -89,9 +93,12 @@ def _examine(path: Path, columns: dict[str, str], paths: Paths, progress: Progre
                 if error.kind == ErrorKind.DISK_FULL:
                     raise
                 outcome = error.with_traceback(None)
-        _kept[key] = outcome
-        while len(_kept) > _MOST_KEPT:
-            del _kept[next(iter(_kept))]
+        with _kept_lock:
+            _kept[key] = outcome
+            while len(_kept) > _MOST_KEPT:
+                oldest = next(iter(_kept))
+                del _kept[oldest]
+                _reading.pop(oldest, None)
     if isinstance(outcome, BrightrunError):
         raise outcome
     return outcome

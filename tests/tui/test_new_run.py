@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from threading import Event
@@ -244,6 +245,31 @@ async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(
         assert driver.new_run.draft.data == str(file)
         await driver.sees("✓ ready")
     assert begun.count(file) == 1
+
+
+async def test_another_dataset_can_be_chosen_while_a_large_one_is_read(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there at once, and the reading of the first one, which says how far it is, ends: nobody wants it any more."""
+    large, ended, examine = tmp_path / "large.jsonl", Event(), datasets.examine
+    large.write_text('{"prompt": "question?", "completion": "answer"}\n' * 2)
+
+    def without_end(path: Path, **options: Any) -> datasets.Examined:
+        while path == large:
+            try:
+                options["progress"]("7 records read", 0.5)
+            except BaseException:
+                ended.set()
+                raise
+            time.sleep(0.01)
+        return examine(path, **options)
+
+    monkeypatch.setattr(datasets, "examine", without_end)
+    async with opened(paths) as driver:
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": str(large)}))
+        await driver.sees("7 records read (50%)")
+        await choose_example(driver)
+        await driver.until(ended.is_set, "the first reading ended")
 
 
 async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened) -> None:

@@ -29,7 +29,7 @@ from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.remembered import recall, remember_also
 from brightrun_tui.tui.screens.renting import Renting
-from brightrun_tui.tui.screens.telling import overheard
+from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -236,15 +236,18 @@ class NewRunScreen(Renting):
     @work(exclusive=True, group="plan")
     async def _make_plan(self) -> None:
         draft, offer = self._draft, self._offer
-        plan = await asyncio.to_thread(
-            make_plan,
-            draft,
-            self.app.paths,
-            offer=offer,
-            account=self._account,
-            refusal=self._refusal,
-            progress=overheard(self._say_read),
-        )
+        try:
+            plan = await asyncio.to_thread(
+                make_plan,
+                draft,
+                self.app.paths,
+                offer=offer,
+                account=self._account,
+                refusal=self._refusal,
+                progress=overheard(self._say_read, partial(self._is_wanted, draft)),
+            )
+        except StoppedError:
+            return
         if draft is not self._draft or offer is not self._offer:
             return
         self._plan, self._remedies = plan, ()
@@ -262,6 +265,10 @@ class NewRunScreen(Renting):
         ):
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
             await self._prewarm()
+
+    def _is_wanted(self, draft: Draft) -> bool:
+        """Whether its dataset is still the one that is chosen, and there is somebody to see it."""
+        return self.is_mounted and (draft.data, draft.columns) == (self._draft.data, self._draft.columns)
 
     def _say_read(self, what: str) -> None:
         """How far the reading of a large dataset is."""

@@ -20,12 +20,17 @@ class StoppedError(Exception):
     """Nobody waits for this work any more."""
 
 
-def overheard(say: Callable[[str], None]) -> Progress:
-    """Made in the loop: what work in a thread may tell how far it is, for ``say`` to hear here; it goes on whoever listens."""
+def overheard(say: Callable[[str], None], wanted: Callable[[], bool]) -> Progress:
+    """Made in the loop: what work in a thread may tell how far it is, for ``say`` to hear here.
+
+    The work goes on whoever listens, until it is not ``wanted`` any more: then it ends with a `StoppedError`.
+    """
     loop, said = asyncio.get_running_loop(), time.monotonic()
 
     def tell(what: str, share: float) -> None:
         nonlocal said
+        if not wanted():
+            raise StoppedError
         if time.monotonic() - said > SAY_EVERY_SECONDS:
             said = time.monotonic()
             with suppress(RuntimeError):  # the loop has ended
