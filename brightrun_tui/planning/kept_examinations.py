@@ -62,6 +62,8 @@ def state_of(path: Path) -> State:
 
 def recall(path: Path, state: State, columns: Mapping[str, str], paths: Paths) -> Examined | None:
     """What was kept of this file in this state, read in this way; None where there is nothing."""
+    if not _is_worth_it(state):
+        return None
     key = _key(path, state, columns)
     file = _folder(paths) / f"{key}{_ENDING}"
     try:
@@ -86,9 +88,7 @@ def recall(path: Path, state: State, columns: Mapping[str, str], paths: Paths) -
 
 def keep(path: Path, state: State, seen: float, columns: Mapping[str, str], found: Examined, paths: Paths) -> None:
     """For the next start, where it is worth it and the file is still as it was ``seen`` (seconds since the epoch)."""
-    if sum(size for _, size, *_ in state) < WORTH_KEEPING_BYTES:
-        return
-    if max(changed for _, _, changed, *_ in state) / 1e9 > seen - UNSETTLED_SECONDS:
+    if not _is_worth_it(state) or max(changed for _, _, changed, *_ in state) / 1e9 > seen - UNSETTLED_SECONDS:
         return
     key = _key(path, state, columns)
     kept = _Kept(
@@ -110,6 +110,10 @@ def keep(path: Path, state: State, seen: float, columns: Mapping[str, str], foun
         private_directory(folder)
         write_atomic(folder / f"{key}{_ENDING}", packed)
         _make_room(folder)
+
+
+def _is_worth_it(state: State) -> bool:
+    return sum(size for _, size, *_ in state) >= WORTH_KEEPING_BYTES
 
 
 def _folder(paths: Paths) -> Path:
