@@ -24,9 +24,12 @@ from brightrun_tui.datasets.repairing import DUPLICATE, Repairs
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning.dataset_repair import repaired
 from brightrun_tui.planning.hub_dataset_names import SYNTAX, is_hub_dataset
+from brightrun_tui.planning.token_lengths import token_lengths
 from brightrun_tui.planning.token_views import TokenViews
 from brightrun_tui.store import datasets as store
 
@@ -58,14 +61,41 @@ def check(
         str, typer.Option("--show", metavar="KIND", help="The records that a finding is about, by the word behind it.")
     ] = "",
     limit: Annotated[int, typer.Option("--limit", min=0, callback=bounded, help="With --show: so many. 0: all.")] = 20,
+    base: Annotated[
+        str, typer.Option("--base", metavar="MODEL", help="Lengths in this model's tokens, against its context.")
+    ] = "",
+    max_length: Annotated[
+        int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
+    ] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Whether a file can be trained on: how many records are usable, and why the rest are not."""
+    _require_base(base, max_length)
     found = examine_aloud(file, parse_reading(columns, encoding, sheet), get_paths())
     if show:
         _show_concerned(found, show, limit, as_json)
     else:
-        print_report(found.report, as_json)
+        print_report(found.report, as_json, _lengths(found, base, max_length) if base else None)
+
+
+def _lengths(found: Examined, base: str, max_length: int) -> TokenLengths:
+    settings = RunSettings().with_overrides({"data.max_length": max_length})
+    views = TokenViews(base, get_paths())
+    try:
+        with told_aloud() as tell:
+            return token_lengths(found, views, base, settings, tell)
+    finally:
+        views.close()
+
+
+def _require_base(base: str, max_length: int) -> None:
+    if max_length and not base:
+        raise UsageError(
+            "a record's length is counted in a model's tokens",
+            where="--max-length",
+            fix="name the model: --base MODEL",
+            kind=ErrorKind.BAD_OPTION,
+        )
 
 
 def _show_concerned(found: Examined, kind: str, limit: int, as_json: bool) -> None:
@@ -233,13 +263,7 @@ def show(
             fix="name it, as --record 1",
             kind=ErrorKind.BAD_OPTION,
         )
-    if max_length and not base:
-        raise UsageError(
-            "a record's length is counted in a model's tokens",
-            where="--max-length",
-            fix="name the model: --base MODEL",
-            kind=ErrorKind.BAD_OPTION,
-        )
+    _require_base(base, max_length)
     if record:
         _show_record(name, parse_reading(columns, encoding, sheet), record, base, max_length, as_json)
         return

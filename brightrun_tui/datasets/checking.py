@@ -12,19 +12,22 @@ from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.languages import judge
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
-from brightrun_tui.datasets.problems import ProblemLog
+from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
+from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.datasets.workbooks import holds_open_formulas
-from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
+from brightrun_tui.domain.dataset import DatasetReport, LanguageShares, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
+from brightrun_tui.domain.languages import language_name, shares_said
 
 SHORT_ANSWER = 2
 VERY_LONG = 32_000
@@ -70,12 +73,14 @@ class Examined(NamedTuple):
         entries: by kind of finding, the numbers of the entries in the dataset, from 0. None where it is about the file.
         like: by kind of finding that compares records, for each of these the number of the earlier entry it is like.
         usable: the numbers of all entries that are records.
+        sample: some of the records, or all where they are few; in the order of the dataset.
     """
 
     report: DatasetReport
     entries: Mapping[str, Sequence[int]]
     like: Mapping[str, Sequence[int]]
     usable: Sequence[int]
+    sample: Sequence[Record] = ()
 
 
 def check(
@@ -130,7 +135,8 @@ def examine(
             survey.count_flags(outcome.flags)
     _refuse_unless_trainable(dataset, survey)
     survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
-    return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries)
+    sample = [each.record for each in survey.sample.records()]
+    return Examined(survey.report(dataset), survey.log.entries, survey.like, survey.entries, sample)
 
 
 class _Survey:
@@ -140,6 +146,7 @@ class _Survey:
         self.log = ProblemLog()
         self.entry = 0
         self.entries = array("L")
+        self.sample = Sample()
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
@@ -157,6 +164,9 @@ class _Survey:
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
         self._unused: dict[str, array[int]] = {}
+        self._personal: dict[str, array[int]] = {}
+        self._first_personal: list[str] = []
+        self._languages = LanguageShares()
         self._flags: dict[str, array[int]] = {}
         self._flagged: dict[str, set[float]] = {}
 
@@ -177,6 +187,7 @@ class _Survey:
             self._preview.append(record)
         answers = [message.said for message in record.messages if message.role == "assistant" and message.train]
         length = sum(len(message.said) + len(message.reasoning) for message in record.messages)
+        self.sample.add(self.entry, place, record, length)
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
@@ -219,8 +230,7 @@ class _Survey:
             self.note("marks", place, detail=mark)
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.note("markup", place, detail=markup)
-        if personal := personal_data(texts):
-            self.note("personal", place, detail=", ".join(personal))
+        self._count_personal(personal_data(texts), place)
         if any(map(has_control_characters, texts)):
             self.note("control_characters", place)
 
@@ -231,6 +241,12 @@ class _Survey:
             values = self._categories.setdefault(name, Counter())
             if value in values or len(values) <= _MOST_VALUES:
                 values[value] += 1
+
+    def _count_personal(self, kinds: Sequence[str], place: str) -> None:
+        for kind in kinds:
+            self._personal.setdefault(kind, array("L")).append(self.entry)
+        if kinds and len(self._first_personal) < FIRST_PLACES:
+            self._first_personal.append(place)
 
     def count_unused(self, names: Iterable[str]) -> None:
         """Count fields of a record whose text is not in its turns."""
@@ -276,6 +292,7 @@ class _Survey:
         if telling:
             concerned = sorted({entry for found in telling.values() for entry in found})
             self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
+        self._conclude_on_content(go_on)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
         if dataset.sheet.dates:
@@ -293,6 +310,25 @@ class _Survey:
             self.log.add("for_testing", count=len(left), detail=_named(left))
         if dataset.others:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
+
+    def _conclude_on_content(self, go_on: Callable[[], None]) -> None:
+        """Remarks on personal data, by kind, and on the few records in another language."""
+        if self._personal:
+            most_first = sorted(self._personal.items(), key=lambda item: -len(item[1]))
+            detail = ", ".join(f"{kind} in {len(found):,}" for kind, found in most_first)
+            concerned = sorted({entry for _, found in most_first for entry in found})
+            self.log.add(
+                "personal", count=len(concerned), detail=detail, entries=concerned, places=self._first_personal
+            )
+        go_on()
+        self._languages, strangers = judge(self.sample.records())
+        if strangers:
+            main, *others = self._languages.shares
+            detail = f"{shares_said({code: self._languages.shares[code] for code in others})}; most are {language_name(main)}"
+            if self._languages.of < self.usable:
+                detail += f"; {self._languages.of:,} records were looked at"
+            entries, places = [each.entry for each in strangers], [each.place for each in strangers]
+            self.log.add("other_language", count=len(strangers), detail=detail, entries=entries, places=places)
 
     def _conclude_on_copies(self, go_on: Callable[[], None]) -> None:
         """Remarks on records that say what others say, and on what that means for those that are held out."""
@@ -347,6 +383,7 @@ class _Survey:
             categories=categories,
             preview=tuple(self._preview),
             origin=origin_in(dataset.header),
+            languages=self._languages,
         )
 
 

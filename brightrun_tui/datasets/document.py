@@ -12,18 +12,10 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from brightrun_tui.datasets.flaws import CUT_OFF, NAME_TWICE, NOT_A_NUMBER, NUMBER_TOO_LONG
 from brightrun_tui.datasets.nesting import MAX_DEPTH
-from brightrun_tui.datasets.source import (
-    GuardedReader,
-    Literal,
-    Row,
-    SourceFile,
-    cut_off,
-    name_twice,
-    not_a_number,
-    number_too_long,
-    readable,
-)
+from brightrun_tui.datasets.source import GuardedReader, Literal, Row, SourceFile, readable
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -141,7 +133,7 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
         except ijson.JSONError:
             raise _broken(file, several) from None
         except SystemError:  # what the parser makes of an integer beyond Python's limit of digits
-            raise number_too_long(reader.place) from None
+            raise NUMBER_TOO_LONG.at(reader.place) from None
         except UnicodeDecodeError:
             raise DatasetError(
                 "a text holds half of a Unicode pair (such as \\udc00)",
@@ -218,7 +210,7 @@ def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any
         if name is None:
             holder.append(new)
         elif name in holder and (opens or holder[name] != new):
-            raise name_twice(reader.place, name)
+            raise NAME_TWICE.at(reader.place, printable(name))
         else:
             holder[name] = new
         if opens:
@@ -266,13 +258,13 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
         offset, length, message = feed(offset, max(1, length // (64 if length <= _CHUNK else 16)))
     line, column = _line_and_column(file, start, offset)
     if not message:
-        return cut_off(file.at(line, column))
+        return CUT_OFF.at(file.at(line, column))
     with readable(file.path), file.data.open("rb") as stream:
         stream.seek(start + offset)
         word = stream.read(8)
     for constant in ("NaN", "Infinity"):
         if word.startswith(constant.encode()):
-            return not_a_number(file.at(line, column), constant)
+            return NOT_A_NUMBER.at(file.at(line, column), constant)
     detail = message.splitlines()[0].split("error: ", 1)[-1].rstrip(".")
     return DatasetError(
         f"this is not valid JSON: {_REASONS.get(detail, detail)}",

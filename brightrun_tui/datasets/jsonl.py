@@ -6,17 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from brightrun_tui.datasets.flaws import CUT_OFF, NAME_TWICE, NOT_A_NUMBER, NUMBER_TOO_LONG
 from brightrun_tui.datasets.nesting import MAX_DEPTH, is_deep
-from brightrun_tui.datasets.source import (
-    Literal,
-    Row,
-    SourceFile,
-    cut_off,
-    name_twice,
-    not_a_number,
-    number_too_long,
-    numbered_lines,
-)
+from brightrun_tui.datasets.source import Literal, Row, SourceFile, numbered_lines
+from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -74,14 +67,14 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
             kind=ErrorKind.DATASET_NESTING,
         )
     if isinstance(error, _NotJson):
-        return not_a_number(file.at(number), str(error))
+        return NOT_A_NUMBER.at(file.at(number), str(error))
     if isinstance(error, _NameTwice):
-        return name_twice(file.at(number), str(error))
+        return NAME_TWICE.at(file.at(number), printable(str(error)))
     if not isinstance(error, json.JSONDecodeError):
-        return number_too_long(file.at(number))
+        return NUMBER_TOO_LONG.at(file.at(number))
     column = error.colno + len(line) - len(line.lstrip())
     if not line.endswith("\n") and fine_so_far(error):
-        return cut_off(file.at(number, column))
+        return CUT_OFF.at(file.at(number, column))
     fix = _EXPORT_AGAIN
     if "double quotes" in error.msg:
         fix = "JSON wants double quotes around names and texts; write each line with a JSON library"

@@ -10,7 +10,9 @@ from typing import NamedTuple
 from brightrun_tui.domain.dataset import Problem
 from brightrun_tui.domain.settings import title_and_key
 
-_FIRST_PLACES = 3
+FIRST_PLACES = 3
+NOTHING_TO_DO = "usually nothing to do"
+"""How the fix of a remark begins that is there to be known."""
 _NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
 
 
@@ -121,6 +123,10 @@ REMARKS: dict[str, Reason] = {
         "with personal data ({detail}); names and addresses are not looked for",
         "a model may repeat what it has learnt: take it out, or make sure that it may be used",
     ),
+    "other_language": Reason(
+        "in another language than the rest ({detail})",
+        "look at them: learnt by mistake, they make the model answer in the wrong language now and then",
+    ),
     "control_characters": Reason(
         "with control characters in their texts (NUL, terminal codes)",
         "they would be learnt as text: clean them with the setting data.marks=clean",
@@ -229,6 +235,11 @@ REMARKS: dict[str, Reason] = {
 """What is worth knowing about records that are used all the same."""
 
 
+def _weight(kind: str) -> tuple[bool, bool]:
+    reason = REMARKS.get(kind)
+    return reason is not None, reason is not None and (not reason.fix or reason.fix.startswith(NOTHING_TO_DO))
+
+
 class ProblemLog:
     """Counts by kind, with the first few places of each, and the numbers of all entries concerned (8 bytes each)."""
 
@@ -245,17 +256,19 @@ class ProblemLog:
         count: int = 1,
         detail: str = "",
         entries: Iterable[int] = (),
+        places: Sequence[str] = (),
     ) -> None:
-        """Count a record; its place may be given as what makes it, which is called for the first few only.
+        """Count a record, or several; its place may be given as what makes it, which is called for the first few only.
 
-        ``entries``: the numbers, from 0, of those in the dataset that it is said of.
+        ``entries``: the numbers, from 0, of those in the dataset that it is said of. ``places``: where the first of them are.
         """
         self._entries.setdefault(kind, array("L")).extend(entries)
         self._counts[kind] = self._counts.get(kind, 0) + count
         self._details.setdefault(kind, detail)
-        places = self._places.setdefault(kind, [])
-        if place and len(places) < _FIRST_PLACES:
-            places.append(place if isinstance(place, str) else place())
+        known = self._places.setdefault(kind, [])
+        if place and len(known) < FIRST_PLACES:
+            known.append(place if isinstance(place, str) else place())
+        known += places[: FIRST_PLACES - len(known)]
 
     def drop(self, kind: str) -> None:
         """Forget a kind that turned out not to be a problem."""
@@ -271,8 +284,10 @@ class ProblemLog:
         return self._entries
 
     def problems(self) -> tuple[Problem, ...]:
-        """Reasons for leaving records out first, most frequent first; then the remarks likewise."""
-        order = sorted(self._counts, key=lambda kind: (kind in REMARKS, -self._counts[kind], kind))
+        """Reasons for leaving records out first, then the remarks, of which those that ask for nothing come last; most frequent
+        first.
+        """
+        order = sorted(self._counts, key=lambda kind: (*_weight(kind), -self._counts[kind], kind))
         return tuple(self._problem(kind) for kind in order)
 
     def _problem(self, kind: str) -> Problem:

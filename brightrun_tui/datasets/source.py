@@ -12,8 +12,8 @@ from os import PathLike
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from brightrun_tui.datasets.flaws import CUT_OFF, NOT_UTF8
 from brightrun_tui.datasets.folder import data_files
-from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -270,8 +270,8 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
                 yield number, line.decode("utf-8")
             except UnicodeDecodeError as error:
                 if error.reason == "unexpected end of data" and error.end == len(line):
-                    raise cut_off(file.at(number)) from None
-                raise not_utf8(file, number, error) from None
+                    raise CUT_OFF.at(file.at(number)) from None
+                raise NOT_UTF8.at(file.at(number), f"{error.object[error.start]:02x}") from None
 
 
 class GuardedReader:
@@ -313,7 +313,8 @@ class GuardedReader:
         try:
             self._decoder.decode(data)
         except UnicodeDecodeError as error:
-            raise not_utf8(self._file, self._line + data[: error.start].count(b"\n"), error) from None
+            line = self._line + data[: error.start].count(b"\n")
+            raise NOT_UTF8.at(self._file.at(line), f"{error.object[error.start]:02x}") from None
         self._line += data.count(b"\n")
         self._since_mark += len(data)
         if self._since_mark > MAX_RECORD_BYTES:
@@ -330,52 +331,6 @@ def too_long(where: str, unit: str) -> DatasetError:
     )
     return DatasetError(
         f"one {unit} is longer than {limit}", where=where, fix=fix, kind=ErrorKind.DATASET_RECORD_TOO_LONG
-    )
-
-
-def cut_off(where: str) -> DatasetError:
-    return DatasetError(
-        "the file ends in the middle of a record: it was cut off",
-        where=where,
-        kind=ErrorKind.DATASET_TRUNCATED,
-        fix="copy or export it again; or delete the part after the last whole record",
-    )
-
-
-def not_a_number(where: str, name: str) -> DatasetError:
-    return DatasetError(
-        f"{name} is not a JSON value",
-        where=where,
-        fix="write null for a missing value, or leave the field out",
-        kind=ErrorKind.DATASET_NAN,
-    )
-
-
-def name_twice(where: str, name: str) -> DatasetError:
-    return DatasetError(
-        f"the field “{printable(name)}” stands twice in one object, with different values",
-        where=where,
-        fix="keep the one that is meant, or give one of them another name",
-        kind=ErrorKind.DATASET_COLUMNS,
-    )
-
-
-def number_too_long(where: str) -> DatasetError:
-    return DatasetError(
-        "there is a number with more digits than can be read",
-        where=where,
-        fix="write such numbers as text",
-        kind=ErrorKind.DATASET_BROKEN_JSON,
-    )
-
-
-def not_utf8(file: SourceFile, line: int, error: UnicodeDecodeError) -> DatasetError:
-    byte = error.object[error.start]
-    return DatasetError(
-        f"the text is not UTF-8 (byte 0x{byte:02x})",
-        where=file.at(line),
-        kind=ErrorKind.DATASET_ENCODING,
-        fix="save it as UTF-8 (Excel: “CSV UTF-8”; command line: iconv -f WINDOWS-1252 -t UTF-8)",
     )
 
 

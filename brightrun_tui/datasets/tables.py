@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from itertools import chain, islice
 from typing import Any
 
+from brightrun_tui.datasets.flaws import PARQUET_BOMB
 from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable, too_long
 from brightrun_tui.datasets.turns import printable
@@ -154,12 +155,12 @@ def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
     most = max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     if sum(group.column(number).num_values for group in groups for number in range(group.num_columns)) > most:
-        raise _bomb(file)
+        raise PARQUET_BOMB.at(str(file.path))
     row = said = 0
     for batch in table.iter_batches(batch_size=_PARQUET_BATCH, columns=columns):
         said += (size := sum(map(_size, batch.columns)))
         if said > most:
-            raise _bomb(file)
+            raise PARQUET_BOMB.at(str(file.path))
         step = batch.num_rows if size <= MAX_RECORD_BYTES else 1
         for start in range(0, batch.num_rows, max(1, step)):
             part = batch.slice(start, step)
@@ -188,15 +189,6 @@ def _size(values: Any) -> int:
         start, end = values.offsets[0].as_py(), values.offsets[-1].as_py()
         return size + sum(_size(part.slice(start, end - start)) for part in (values.keys, values.items))
     return size
-
-
-def _bomb(file: SourceFile) -> DatasetError:
-    return DatasetError(
-        "the Parquet file unpacks to far more than its size",
-        where=str(file.path),
-        kind=ErrorKind.DATASET_BOMB,
-        fix="write it again without the rows that repeat a long text",
-    )
 
 
 def _is_text(kind: Any) -> bool:

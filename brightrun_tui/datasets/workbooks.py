@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
+from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
 from brightrun_tui.datasets.source import Row, SourceFile, readable
 from brightrun_tui.datasets.tables import as_dict, header_names
 from brightrun_tui.datasets.turns import printable
@@ -158,7 +159,7 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
         if (
             said > most
         ):  # a text that is kept once may stand in every cell, and a row may have its only cell far to the right
-            raise _bomb(file)
+            raise WORKBOOK_BOMB.at(str(file.path))
         if not any(cell.strip() for cell in cells):
             continue
         if not header and not title and sum(1 for cell in cells if cell.strip()) == 1:
@@ -204,7 +205,7 @@ def _scan(file: SourceFile, sheet: Any) -> _Scan:
                 scan.rows += 1
                 number = int(found[1]) if (found := _NUMBER.search(tag[1] or b"")) else 0
                 if number > _LAST_ROW:
-                    raise _bomb(file)
+                    raise WORKBOOK_BOMB.at(str(file.path))
                 if _HIDDEN.search(tag[1] or b""):
                     scan.hidden.add(number)
             for tag in _MERGED.finditer(whole):
@@ -234,13 +235,4 @@ def _refuse_bombs(file: SourceFile) -> None:
             kind=ErrorKind.DATASET_BROKEN_WORKBOOK,
         ) from None
     if size > _MOST_BYTES or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size):
-        raise _bomb(file)
-
-
-def _bomb(file: SourceFile) -> DatasetError:
-    return DatasetError(
-        "the workbook unpacks to far more than its size",
-        where=str(file.path),
-        kind=ErrorKind.DATASET_BOMB,
-        fix="save the sheet as CSV UTF-8",
-    )
+        raise WORKBOOK_BOMB.at(str(file.path))

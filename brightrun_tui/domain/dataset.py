@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.languages import shares_said
+
 Role = Literal["system", "user", "assistant", "tool"]
 
 
@@ -135,6 +137,27 @@ class LengthStats(BaseModel):
         return max(1, sum(value > characters for value in self.percentiles)) / 100
 
 
+class LanguageShares(BaseModel):
+    """What the records are in: ``shares`` (0–1) by ISO 639 code, the largest first, of ``judged`` records; ``of`` were looked at.
+
+    The others of these are too short to tell, or their texts are not a language.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    shares: dict[str, float] = Field(default_factory=dict)
+    judged: int = 0
+    of: int = 0
+
+    def said(self, usable: int, most: int = 4) -> str:
+        """“German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many there are."""
+        if not self.shares:
+            return ""
+        looked_at = f" (of {self.of:,} records that were looked at)" if self.of < usable else ""
+        unclear = "" if self.judged * 10 >= self.of * 9 else f"; {self.of - self.judged:,} too short to tell"
+        return f"{shares_said(self.shares, most)}{looked_at}{unclear}"
+
+
 class DatasetOrigin(BaseModel):
     """The dataset that a version was made from, and what was done to it, in words."""
 
@@ -172,6 +195,7 @@ class DatasetReport(BaseModel):
     source: str = ""
     origin: DatasetOrigin | None = None
     columns: dict[str, str] = Field(default_factory=dict)
+    languages: LanguageShares = Field(default_factory=LanguageShares)
 
     @property
     def ok(self) -> bool:

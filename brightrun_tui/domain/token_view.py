@@ -11,12 +11,13 @@ from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 
 
 class TokenRequest(BaseModel):
-    """What the process that tokenises is asked, one a line."""
+    """What the process that tokenises is asked, one a line. ``only_lengths``: how many tokens there are is enough."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     record: Record
     objective: str = DEFAULT_OBJECTIVE
+    only_lengths: bool = False
 
 
 class TokenPiece(BaseModel):
@@ -55,7 +56,8 @@ class TokenView(BaseModel):
     """The answer.
 
     Attributes:
-        examples: none where the record is left out.
+        examples: none where the record is left out, or only lengths were asked for.
+        lengths: tokens of each example.
         left_out: why it is; else empty.
         context: tokens that the model takes; 0 where that is not known.
         notice: what is to be known about the chat template; mostly empty.
@@ -65,6 +67,7 @@ class TokenView(BaseModel):
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     examples: tuple[TokenExample, ...] = ()
+    lengths: tuple[int, ...] = ()
     left_out: str = ""
     context: int = 0
     notice: str = ""

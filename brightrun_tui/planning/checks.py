@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
@@ -41,6 +42,8 @@ from brightrun_tui.providers.spec import provider_spec
 from brightrun_tui.store.leases import month_spending_of
 
 FEW_RECORDS = 50
+MANY_COPIES = 0.25
+"""The share of exact copies from which on they are what a run is about."""
 FEW_STEPS = 10
 STRANGE_SCRIPT = 0.8
 """Characters a token, below which a tokenizer has no words or syllables of a script: known ones are above 1."""
@@ -64,6 +67,14 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             if tokens.measured:
                 return failed("dataset", DatasetError(what, fix=fix, kind=ErrorKind.DATASET_TOO_LONG))
             return warning("dataset", f"{report.statement} It seems that {what}.", fix)
+    if report.duplicates >= MANY_COPIES * report.usable:
+        file = shlex.quote(report.source or report.path)
+        return warning(
+            "dataset",
+            f"{report.statement} Only {report.usable - report.duplicates:,} are different: the model learns the copies by heart, "
+            "and its score says little.",
+            f"take the copies out: in the app v, then r; or: brightrun datasets repair {file} --drop-duplicates",
+        )
     if tokens and tokens.measured and tokens.characters_per_token < STRANGE_SCRIPT:
         return warning(
             "dataset",

@@ -46,4 +46,4 @@ def repaired(
     repair(examined, examined.report.columns, repairs, target, examined.report.source or source.name, progress)
     if into is not None:
         give_users_modes(target, users_umask())
-    return check_dataset(target, {}, progress).model_copy(update={"name": target.stem})
+    return check_dataset(target, {}, paths, progress).model_copy(update={"name": target.stem})

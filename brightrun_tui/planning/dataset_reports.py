@@ -1,8 +1,12 @@
-"""The report of a dataset that a person named: a path, the name of an added dataset, or one of the Hub. Made once, then kept."""
+"""The report of a dataset that a person named: a path, the name of an added dataset, or one of the Hub.
+
+Made once, then kept: by this process, and of large files for those to come (`kept_examinations`).
+"""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from threading import Lock
 
@@ -13,16 +17,18 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.paths import Paths, typed_path
+from brightrun_tui.planning import kept_examinations
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.planning.hub_datasets import fetch_dataset
 from brightrun_tui.store import datasets as added_datasets
 
 _MOST_KEPT = 32
-_State = tuple[tuple[str, int, int], ...]
-_Key = tuple[Path, _State, tuple[tuple[str, str], ...]]
+_Key = tuple[Path, kept_examinations.State, tuple[tuple[str, str], ...]]
 
 _kept: dict[_Key, Examined | BrightrunError] = {}
-_one_at_a_time = Lock()
+_reading: dict[_Key, Lock] = {}
+_kept_lock = Lock()
+"""Held for moments only: who wants another file does not wait for one that takes a minute."""
 
 
 def report_of(
@@ -54,41 +60,45 @@ def examined(
         columns, path = columns or said, Path(word)
     if is_hub_dataset(word):
         folder = fetch_dataset(word, paths, progress)
-        found = _examine(Path(folder.path), columns, progress)
+        found = _examine(Path(folder.path), columns, paths, progress)
         return found._replace(report=found.report.model_copy(update={"source": folder.source}))
-    return _examine(path, columns, progress)
+    return _examine(path, columns, paths, progress)
 
 
-def check_dataset(path: Path, columns: dict[str, str], progress: Progress = lambda what, share: None) -> DatasetReport:
+def check_dataset(
+    path: Path, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
+) -> DatasetReport:
     """The report of a file or folder; read once and kept until it changes. Raises as `datasets.check`."""
-    return _examine(path, columns, progress).report
+    return _examine(path, columns, paths, progress).report
 
 
-def _examine(path: Path, columns: dict[str, str], progress: Progress) -> Examined:
+def _examine(path: Path, columns: dict[str, str], paths: Paths, progress: Progress) -> Examined:
     try:
-        state = _state(path)
+        state, seen = kept_examinations.state_of(path), time.time()
     except (OSError, ValueError):
         return datasets.examine(path, columns=columns or None)
     key = (Path(os.path.realpath(path)), state, tuple(sorted(columns.items())))
-    with _one_at_a_time:
-        outcome: Examined | BrightrunError | None = _kept.get(key)
+    with _kept_lock:
+        read_once = _reading.setdefault(key, Lock())
+    with read_once:
+        outcome: Examined | BrightrunError | None = _kept.get(key) or kept_examinations.recall(
+            path, state, columns, paths
+        )
         if outcome is None:
             try:
                 outcome = datasets.examine(path, columns=columns or None, progress=progress)
                 outcome = outcome._replace(report=outcome.report.model_copy(update={"columns": columns}))
+                kept_examinations.keep(path, state, seen, columns, outcome, paths)
             except BrightrunError as error:
                 if error.kind == ErrorKind.DISK_FULL:
                     raise
                 outcome = error.with_traceback(None)
+        with _kept_lock:
             _kept[key] = outcome
             while len(_kept) > _MOST_KEPT:
-                del _kept[next(iter(_kept))]
+                oldest = next(iter(_kept))
+                del _kept[oldest]
+                _reading.pop(oldest, None)
     if isinstance(outcome, BrightrunError):
         raise outcome
     return outcome
-
-
-def _state(path: Path) -> _State:
-    """Names, sizes and times by which one sees that a file, or any in a folder, has changed."""
-    files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return tuple((file.name, (about := file.stat()).st_size, about.st_mtime_ns) for file in files)

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
@@ -97,17 +98,19 @@ def make_plan(
     offer: Offer | None = None,
     account: Account | BrightrunError | None = None,
     refusal: BrightrunError | None = None,
+    progress: Progress = lambda what, share: None,
 ) -> Plan:
     """Everything that follows from ``draft``, on ``offer`` or on this machine.
 
     ``account`` is what the provider said of the person's account, ``refusal`` why it named no machine.
+    ``progress`` is told how far the reading of the dataset is.
 
     Blocking: reads the dataset when it has changed, and may ask the Hub for a base model that nobody knows; a few
     milliseconds otherwise. Raises nothing for what a person can get wrong: that becomes a failed check.
     """
     found: list[Check] = []
     template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
-    report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths))
+    report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths, progress))
     base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
     resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides, draft.intensity)
     machine = _machine(draft, paths, offer, resolved.settings.machine.gpu_request)

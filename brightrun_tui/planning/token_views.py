@@ -40,11 +40,19 @@ class TokenViews:
             NotConnectedError: it is to come from the Hub, which does not answer.
             BrightrunError: the process ended.
         """
+        return self._ask(TokenRequest(record=record, objective=objective))
+
+    def lengths_of(self, record: Record, objective: str = DEFAULT_OBJECTIVE) -> tuple[tuple[int, ...], int]:
+        """Tokens of each example that the record makes, and of the context (0: not known). Blocking; raises as `of`."""
+        view = self._ask(TokenRequest(record=record, objective=objective, only_lengths=True))
+        return view.lengths, view.context
+
+    def _ask(self, request: TokenRequest) -> TokenView:
         with self._lock:
             process = self._process or self._start()
             assert process.stdin and process.stdout, "both are pipes"
             try:
-                process.stdin.write(TokenRequest(record=record, objective=objective).model_dump_json() + "\n")
+                process.stdin.write(request.model_dump_json() + "\n")
                 process.stdin.flush()
                 view = TokenView.model_validate_json(process.stdout.readline())
             except (OSError, ValueError, ValidationError):
@@ -100,6 +108,18 @@ class TokenViews:
         process.kill()
         with suppress(subprocess.TimeoutExpired):
             process.wait(_END_SECONDS)
+
+
+def has_tokenizer(base: str, paths: Paths) -> bool:
+    """Whether the tokenizer of a base can be used without asking the network. Blocking."""
+    if find_spec("transformers") is None:
+        return False
+    if os.path.isfile(typed_path(base) / TOKENIZER):
+        return True
+    try:
+        return describe_base(base, paths, network=False).present
+    except BrightrunError:
+        return False
 
 
 def tokenizer_directory(base: str, paths: Paths) -> Path:

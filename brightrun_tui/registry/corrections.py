@@ -247,4 +247,4 @@ def _write(paths: Paths, source: Path, lines: Sequence[str]) -> DatasetReport:
     with plain_disk_errors(target):
         folder.mkdir(parents=True, exist_ok=True)
         write_atomic(target, "".join(f"{line}\n" for line in lines))
-    return check_dataset(target, {}).model_copy(update={"name": target.stem})
+    return check_dataset(target, {}, paths).model_copy(update={"name": target.stem})

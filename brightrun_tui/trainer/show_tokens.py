@@ -54,6 +54,9 @@ class _Viewer:
 
         record = request.record
         prepared = load_objective(request.objective).examples(self._tokenizer, self._template, [record])
+        lengths = tuple(example.length for example in prepared.examples)
+        if request.only_lengths:
+            return TokenView(lengths=lengths, context=self._context)
         known = self._places(request)
         examples = []
         for example in prepared.examples:
@@ -70,7 +73,11 @@ class _Viewer:
         elif not examples:
             left_out = "it has no answer to learn from"
         return TokenView(
-            examples=tuple(examples), left_out=left_out, context=self._context, notice=self._template.notice
+            examples=tuple(examples),
+            lengths=lengths,
+            left_out=left_out,
+            context=self._context,
+            notice=self._template.notice,
         )
 
     def _places(self, request: TokenRequest) -> dict[tuple[int, ...], list[str]]:

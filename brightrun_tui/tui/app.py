@@ -33,7 +33,7 @@ from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E402
 from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
-from brightrun_tui.tui.remembered import recall, remember  # noqa: E402
+from brightrun_tui.tui.remembered import recall, remember_also  # noqa: E402
 from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.dialog import Dialog  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
@@ -299,6 +299,5 @@ def run_app(paths: Paths | None = None, read_only: bool = False, plain_glyphs: b
     app.owns_terminal, app.runs_first = True, mode == "monitor"
     app.run(mouse=app.mouse)
     if not app.return_code:
-        left = recall(paths)
-        remember(paths, left.model_copy(update={"mode": app.last_mode, "run": app.watched_run or left.run}))
+        remember_also(paths, mode=app.last_mode, **({"run": app.watched_run} if app.watched_run else {}))
     return app.return_code or 0

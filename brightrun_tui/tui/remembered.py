@@ -1,10 +1,12 @@
-"""What the app remembers of how a person left it: the screen, the run, the order of the list, what is pinned and acknowledged."""
+"""What the app remembers of how a person left it: the screen, the run, the order of the list, what is pinned and acknowledged,
+and the dataset that was chosen for the next run.
+"""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.files import write_atomic
 from brightrun_tui.paths import Paths
@@ -14,7 +16,7 @@ MOST = 500
 
 
 class Remembered(BaseModel):
-    """How the app was left."""
+    """How the app was left. ``data`` and ``columns``: as `planning.draft.Draft` has them."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -26,6 +28,8 @@ class Remembered(BaseModel):
     folded: bool = False
     pinned: tuple[str, ...] = ()
     acknowledged: tuple[str, ...] = ()
+    data: str = ""
+    columns: dict[str, str] = Field(default_factory=dict)
 
 
 def recall(paths: Paths) -> Remembered:
@@ -36,8 +40,9 @@ def recall(paths: Paths) -> Remembered:
         return Remembered()
 
 
-def remember(paths: Paths, left: Remembered) -> None:
-    """For the next start; where it cannot be written, the next start has the defaults."""
+def remember_also(paths: Paths, **changes: object) -> None:
+    """Change some of it for the next start, and leave the rest; where it cannot be written, the next start is as this one."""
+    left = recall(paths).model_copy(update=changes)
     left = left.model_copy(update={"pinned": left.pinned[-MOST:], "acknowledged": left.acknowledged[-MOST:]})
     with suppress(OSError):
         paths.app_state.parent.mkdir(parents=True, exist_ok=True)

@@ -11,9 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.commands.shared.dataset_pages import print_report
 from brightrun_tui.commands.shared.options import parse_relabel
+from brightrun_tui.domain.dataset import DatasetReport, LanguageShares
+from brightrun_tui.domain.token_lengths import describe_lengths
 from tests.cli.conftest import CommandLine
 from tests.planning.hub_stand_in import COMMIT, StandIn
+from tests.toy_base import toy_base
 
 
 def rows(count: int) -> bytes:
@@ -94,6 +98,34 @@ def test_findings_are_shown_and_repaired_into_a_version_of_its_own(brightrun: Co
     assert kept["origin"]["name"] == "parcels.jsonl" and "copies" in kept["origin"]["done"][0]
     one = brightrun("datasets", "show", "parcels-v2", "--record", "2", "--json").document
     assert one["record"]["messages"][1]["content"] == "7 grams"
+
+
+def test_lengths_are_told_in_the_tokens_of_a_base_against_its_limits(brightrun: CommandLine, tmp_path: Path) -> None:
+    """For programs: how many were counted, the limit, and the share that is over it."""
+    path = tmp_path / "d.jsonl"
+    path.write_bytes(rows(40))
+    found = brightrun("datasets", "check", path, "--base", toy_base(), "--max-length", "16", "--json").document
+    tokens = found["tokens"]
+    assert (tokens["records"], tokens["of"], tokens["max_length"], tokens["limit"]) == (40, 40, 16, 16)
+    assert tokens["over"] == 1.0 and tokens["context"] > 16 and tokens["longest"] > 16
+    assert sum(each["share"] for each in tokens["ranges"]) == pytest.approx(1)
+    assert found["dataset"]["languages"]["shares"] == {"en": 1.0}
+
+
+def test_the_report_on_paper_says_lengths_and_languages(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the limit between the ranges that it parts."""
+    report = DatasetReport(
+        path="d.jsonl", name="d", format="messages", bytes=9, fingerprint="sha256:0", records=9, usable=9,
+        languages=LanguageShares(shares={"de": 0.97, "en": 0.03}, judged=9, of=9),
+    )  # fmt: skip
+    tokens = describe_lengths(
+        [100] * 8 + [900], base="m", of=9, records=9, context=8192, max_length=512, over_length="drop"
+    )
+    print_report(report, False, tokens)
+    said = capsys.readouterr().out
+    assert "German 97%, English 3%" in said and "11% are longer than 512 tokens and left out" in said
+    before, _, after = said.partition("── max length 512 ──")
+    assert "65 –   128" in before and "513 – 1,024" in after and "context of m 8,192" in after
 
 
 @pytest.mark.parametrize(

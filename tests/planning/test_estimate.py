@@ -222,7 +222,7 @@ def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
 ) -> None:
     pytest.importorskip("tokenizers")
     info = describe_base(str(write_model(tmp_path / "m")), paths)
-    checked = check_dataset(data, {})
+    checked = check_dataset(data, {}, paths)
     found = estimate(info, checked, RunSettings().with_overrides({"training.epochs": 1}), CPU)
     words = 9 + 14 + 2 * 5
     assert found.tokens / 108 == pytest.approx(words, rel=0.2), "one token a word, five a turn for the template"

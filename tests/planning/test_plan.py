@@ -127,6 +127,17 @@ def test_risky_choices_are_warned_of_but_allowed(tmp_path: Path, data: Path, pat
     assert states(gated)["base model"] == "warning" and gated.ready
 
 
+def test_data_that_are_mostly_copies_are_warned_of_with_the_way_to_take_them_out(tmp_path: Path, paths: Paths) -> None:
+    """One record copied forty times is no training set, though every record of it is usable."""
+    file = tmp_path / "my copies.jsonl"
+    numbers = [*range(13), *[0] * 39]
+    file.write_text("".join(f'{{"prompt": "question {n}?", "completion": "answer {n}"}}\n' for n in numbers))
+    plan = make_plan(Draft(data=str(file)), paths)
+    check = next(check for check in plan.checks if check.name == "dataset")
+    assert check.state == "warning" and "Only 13 are different" in check.what and plan.ready
+    assert f"brightrun datasets repair '{file}' --drop-duplicates" in check.fix
+
+
 def test_a_language_that_the_base_model_does_not_know_is_noticed(tmp_path: Path, paths: Paths) -> None:
     """A tokenizer without any merges spells Japanese in bytes and German in letters; with those of its words it is at home."""
     for word, merges, expected in (

@@ -11,7 +11,7 @@ from textual.widgets import Input
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.column_maps import column_map
 from brightrun_tui.tui.app import _beginning
-from brightrun_tui.tui.remembered import Remembered, remember
+from brightrun_tui.tui.remembered import remember_also
 from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
@@ -38,7 +38,7 @@ def german_table(path: Path) -> Path:
 
 async def test_the_app_begins_where_work_is(paths: Paths, seeded: Paths) -> None:
     """With runs under way it opens on Monitor, wherever the person was."""
-    remember(paths, Remembered(mode="registry"))
+    remember_also(paths, mode="registry")
     assert (await _beginning(paths, ""))[0] == "monitor"
 
 

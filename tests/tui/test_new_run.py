@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.widgets import Input
 
+from brightrun_tui import datasets
 from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
@@ -73,6 +76,24 @@ async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, siz
     async with open_database(paths.database) as db:
         (run,) = await runs.list_runs(db)
     assert run.name == "support-desk" and run.state == "queued" and run.estimate and run.estimate.steps > 0
+
+
+async def test_the_form_comes_back_with_the_dataset_that_was_chosen(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """What was chosen but not yet run is there after a restart, read as it was read; a file that is gone is named."""
+    file = tmp_path / "faq.csv"
+    file.write_text("Frage,Antwort\n" + "".join(f"Wann öffnet {n}?,Um {n} Uhr.\n" for n in range(60)))
+    columns = {"prompt": "Frage", "completion": "Antwort"}
+    async with opened(paths) as driver:
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": str(file), "columns": columns}))
+        await driver.sees("✓ ready")
+    async with opened(paths) as driver:
+        await driver.sees("✓ ready", "faq", "60 of 60 records usable")
+        assert driver.new_run.draft.columns == columns
+    file.unlink()
+    async with opened(paths) as driver:
+        await driver.sees("✗ dataset", "there is no such file", "faq.csv")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -197,6 +218,58 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.sees("✓ ready")
         await driver.press("escape", "v")
         await driver.sees("Conversations of good", "assistant", "learned")
+
+
+async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Enter, and more of it, before the check is done: it is taken as soon as it has been read."""
+    file = tmp_path / "large.jsonl"
+    file.write_text("".join(f'{{"prompt": "question {n}?", "completion": "answer {n}"}}\n' for n in range(60)))
+    go_on, begun, examine = Event(), [], datasets.examine
+
+    def slowly(path: Path, **options: Any) -> datasets.Examined:
+        begun.append(path)
+        go_on.wait(60)
+        return examine(path, **options)
+
+    monkeypatch.setattr(datasets, "examine", slowly)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        driver.one("#narrow").value = str(file)
+        await driver.until(lambda: file in begun)
+        await driver.press("enter", "enter")
+        go_on.set()
+        await driver.until(lambda: len(driver.app.screen_stack) == 1, "the dialogue has answered")
+        assert driver.new_run.draft.data == str(file)
+        await driver.sees("✓ ready")
+    assert begun.count(file) == 1
+
+
+async def test_another_dataset_can_be_chosen_while_a_large_one_is_read(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there at once, and the reading of the first one, which says how far it is, ends: nobody wants it any more."""
+    large, ended, examine = tmp_path / "large.jsonl", Event(), datasets.examine
+    large.write_text('{"prompt": "question?", "completion": "answer"}\n' * 2)
+
+    def without_end(path: Path, **options: Any) -> datasets.Examined:
+        while path == large:
+            try:
+                options["progress"]("7 records read", 0.5)
+            except BaseException:
+                ended.set()
+                raise
+            time.sleep(0.01)
+        return examine(path, **options)
+
+    monkeypatch.setattr(datasets, "examine", without_end)
+    async with opened(paths) as driver:
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": str(large)}))
+        await driver.sees("7 records read (50%)")
+        await choose_example(driver)
+        await driver.until(ended.is_set, "the first reading ended")
 
 
 async def test_leaving_while_planning_does_not_wait(paths: Paths, opened: Opened) -> None:

@@ -10,8 +10,11 @@ from brightrun_tui.commands.shared.output import page, print_json
 from brightrun_tui.datasets.problems import LEFT_OUT
 from brightrun_tui.datasets.reading import Outcome
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
+from brightrun_tui.domain.histogram import rows
 from brightrun_tui.domain.humanize import size
+from brightrun_tui.domain.languages import percent
 from brightrun_tui.domain.text import shortened
+from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.domain.token_view import TokenView
 
 if TYPE_CHECKING:
@@ -21,12 +24,14 @@ if TYPE_CHECKING:
 LEARNT, OPEN, CLOSE = "▌", "⟦", "⟧"
 """The mark of a line with learnt text, and what stands around that text: read without colours."""
 _LONGEST_VALUE = 2000
+_BAR = 40
 
 
-def print_report(report: DatasetReport, as_json: bool) -> None:
-    """Everything that was found."""
+def print_report(report: DatasetReport, as_json: bool, tokens: TokenLengths | None = None) -> None:
+    """Everything that was found; ``tokens``: and how long the records are for a base."""
     if as_json:
-        print_json({"dataset": report, "statement": report.statement})
+        about = {"dataset": report, "statement": report.statement}
+        print_json(about | {"tokens": tokens.as_json()} if tokens else about)
         return
     from rich.console import Group
     from rich.table import Table
@@ -41,13 +46,16 @@ def print_report(report: DatasetReport, as_json: bool) -> None:
         ("records", report.statement),
         ("turns", f"{report.turns:,}"),
         ("length", f"{report.characters.p50:,} characters at the middle, {report.characters.longest:,} at most"),
+        *([("tokens", _tokens_said(tokens))] if tokens else []),
         ("answers", f"{report.answer_characters.p50:,} characters at the middle"),
+        *([("languages", report.languages.said(report.usable))] if report.languages.shares else []),
         ("content", report.fingerprint[:16]),
         *([("source", report.source)] if report.source else []),
         *([("made from", f"{origin.name} ({origin.fingerprint[:16]}): {'; '.join(origin.done)}")] if origin else []),
     ):
         table.add_row(name, Text(value))
     parts: list[RenderableType] = [table]
+    parts += _histogram(tokens) if tokens else []
     parts += [_problem(problem) for problem in report.problems]
     for name, values in report.categories.items():
         counts = ", ".join(f"{value} {count}" for value, count in list(values.items())[:6])
@@ -55,6 +63,25 @@ def print_report(report: DatasetReport, as_json: bool) -> None:
     if report.preview:
         parts += [Text("\nThe first record"), conversation(report.preview[0], longest=200)]
     page().print(Group(*parts))
+
+
+def _tokens_said(tokens: TokenLengths) -> str:
+    counted = f"; {tokens.counted}" if tokens.counted else ""
+    return f"{tokens.middle:,} of {tokens.base} at the middle, {tokens.longest:,} at most; {tokens.fate}{counted}"
+
+
+def _histogram(tokens: TokenLengths) -> list[RenderableType]:
+    from rich.text import Text
+
+    highest = max((each.share for each in tokens.ranges), default=0.0) or 1.0
+    lines: list[RenderableType] = [Text("")]
+    for label, share in rows(tokens.ranges, tokens.marks):
+        if share is None:
+            lines.append(Text(f"── {label} ──", "yellow"))
+        else:
+            bar = "━" * round(share / highest * _BAR)
+            lines.append(Text.assemble((f"  {label}  ", "dim"), (f"{bar} " if bar else "", "cyan"), percent(share)))
+    return [*lines, Text(f"  {tokens.marks_beyond}", "dim"), Text("")] if tokens.marks_beyond else [*lines, Text("")]
 
 
 def _problem(problem: Problem) -> RenderableType:

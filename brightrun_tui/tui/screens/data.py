@@ -72,6 +72,8 @@ class DataScreen(ListDialog[ChosenData]):
         self._choices: list[Choice] = []
         self._maps: dict[str, ColumnMap] = {}
         self._usable: set[str] = set()
+        self._reading = ""
+        self._take_then = False
 
     def compose_body(self) -> ComposeResult:
         yield Input(
@@ -99,7 +101,7 @@ class DataScreen(ListDialog[ChosenData]):
         self._take(event.option_id or "")
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._look_into(event.option_id or "")
+        self._look(event.option_id or "")
 
     def action_browse(self) -> None:
         self._go_to(Path.cwd())
@@ -116,7 +118,7 @@ class DataScreen(ListDialog[ChosenData]):
             if _key(place) in self._usable:  # keys typed ahead are for the form already
                 self._answer(word, place)
             else:
-                self._look_into(word, take=True)
+                self._look(word, take=True)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -147,9 +149,18 @@ class DataScreen(ListDialog[ChosenData]):
         else:
             self._say("Nothing fits. A path starts with / or ~ or .")
 
+    def _look(self, word: str, *, take: bool = False) -> None:
+        """Look into it, or go on where that is under way: a large file is not read from the start again."""
+        place = next((report.path for report in self._known if report.name == word), word)
+        if place and _key(place) == self._reading:
+            self._take_then = self._take_then or take
+        else:
+            self._look_into(word, take=take)
+
     @work(exclusive=True, group="look")
     async def _look_into(self, word: str, *, take: bool = False) -> None:
         """Check what is under the cursor and show what is in it; with ``take``, answer it if it can be used."""
+        self._reading = ""
         known = next((report for report in self._known if report.name == word), None)
         place = known.path if known else word
         if os.path.isdir(typed_path(place)) and not (take or known or place.endswith(WHOLE_FOLDER)):
@@ -162,13 +173,16 @@ class DataScreen(ListDialog[ChosenData]):
             )
             return
         self._say("◌ checking …", "$primary")
+        self._reading, self._take_then = _key(place), take
         try:
             report = await self._mapped_report(place)
+            self._reading = ""
             self._usable.add(_key(place))
-            if take:
+            if self._take_then:
                 self._answer(word, place)
                 return
         except BrightrunError as error:
+            self._reading = ""
             text, fix = cells.plain(error.statement), cells.plain(error.fix)
             if error.kind == ErrorKind.DATASET_COLUMNS:
                 fix = f"press {key_of('pick.columns')} to say which column is what; otherwise {fix}"

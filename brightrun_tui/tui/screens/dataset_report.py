@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from threading import Thread
@@ -21,15 +22,17 @@ from brightrun_tui.domain.dataset import DatasetReport, Problem
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.planning.dataset_reports import examined
-from brightrun_tui.planning.token_views import TokenViews
+from brightrun_tui.planning.token_lengths import token_lengths
+from brightrun_tui.planning.token_views import TokenViews, has_tokenizer
 from brightrun_tui.store import datasets
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.records import RecordSource, RecordsScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.screens.telling import told
-from brightrun_tui.tui.widgets import cells, plan_text, record_text, reflow
+from brightrun_tui.tui.widgets import cells, length_text, plan_text, record_text, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
 
 SHOWN_AT_ONCE = 3
@@ -52,6 +55,8 @@ class ReportScreen(Dialog[DatasetReport]):
         self._base, self._settings = base, settings
         self._found: Examined | None = None
         self._source: RecordSource | None = None
+        self._tokens: TokenLengths | None = None
+        self._why_no_tokens = ""
 
     def compose_body(self) -> ComposeResult:
         yield OptionList(id="choices", markup=False, compact=True)
@@ -92,6 +97,44 @@ class ReportScreen(Dialog[DatasetReport]):
         )
         options.highlighted = 0
         self.refresh_bindings()
+        self._count_tokens(found, self._source)
+
+    @work(exclusive=True, group="tokens")
+    async def _count_tokens(self, found: Examined, source: RecordSource) -> None:
+        """How long the records are for the base, where its tokenizer is on this machine."""
+
+        def say(why: str) -> None:
+            self._why_no_tokens = why
+            self._show_whole()
+
+        try:
+            if not await asyncio.to_thread(has_tokenizer, self._base, self.app.paths):
+                say(f"not in tokens: the tokenizer of {self._base} is not on this machine yet")
+                return
+            say(f"counting tokens of {self._base} …")
+            settings = self._settings or RunSettings()
+            self._tokens = await told(
+                lambda tell: token_lengths(found, source.views, self._base, settings, tell),
+                lambda what: say(f"{what} …"),
+            )
+        except BrightrunError as error:
+            say(f"not in tokens: {error.what}")
+        self._show_whole()
+
+    def _show_whole(self) -> None:
+        """Anew, where it is what is shown."""
+        option = self.query_one(OptionList).highlighted_option
+        if self._found and option and option.id == ALL:
+            self._show_all(self._found)
+
+    def _show_all(self, found: Examined) -> None:
+        report, tokens, why = found.report, self._tokens, self._why_no_tokens
+
+        def build(width: int) -> reflow.Lines:
+            lengths = length_text.in_tokens(tokens, width) if tokens else length_text.in_characters(report, why, width)
+            return [*_whole(report, width), Content(""), *lengths, Content(""), *plan_text.conversations(report, width)]
+
+        self._show(build)
 
     def _prompt(self, problem: Problem) -> Content:
         mark, style = ("·", "$muted") if problem.remark else ("!", "bold $warning")
@@ -104,7 +147,7 @@ class ReportScreen(Dialog[DatasetReport]):
         report = self._found.report
         if event.option_id == ALL:
             self.workers.cancel_group(self, "first")
-            self._show(lambda width: [*_whole(report, width), Content(""), *plan_text.conversations(report, width)])
+            self._show_all(self._found)
             return
         problem = next(each for each in report.problems if each.kind == event.option_id)
         self._show_finding(problem, self._found, [])
@@ -188,10 +231,9 @@ class ReportScreen(Dialog[DatasetReport]):
 
 
 def _whole(report: DatasetReport, width: int) -> reflow.Lines:
-    lines = (
-        plan_text.data_report(report, width, problems=0) if report.problems else plan_text.data_report(report, width)
-    )
-    lines = [line for line in lines if "v shows them" not in line.plain]
+    lines = plan_text.data_report(report, width, problems=0, more="", with_lengths=False)
+    if len(report.languages.shares) == 1:
+        lines += plan_text.languages(report, width)
     if report.origin:
         said = f"made from {report.origin.name}: {'; '.join(report.origin.done)}"
         lines += reflow.marked(reflow.text(cells.plain(said), width - 4, "$muted"), 4, "  ↳", "$line")

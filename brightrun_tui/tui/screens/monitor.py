@@ -21,7 +21,7 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.store import metrics, notes
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID, bindings
-from brightrun_tui.tui.remembered import recall, remember
+from brightrun_tui.tui.remembered import recall, remember_also
 from brightrun_tui.tui.run_list import Group, Order, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.screens.log_actions import LogActions
@@ -253,7 +253,11 @@ class MonitorScreen(RunActions, LogActions):
         left = self._left.model_copy(update=changes)
         if left != self._left:
             self._left = left
-            self.run_worker(asyncio.to_thread(remember, self.app.paths, left), group="remember", exit_on_error=False)
+            self.run_worker(
+                asyncio.to_thread(partial(remember_also, self.app.paths, **changes)),
+                group="remember",
+                exit_on_error=False,
+            )
 
     def _sort_by(self, column: str) -> None:
         """By this column; by the same one again: the other way round, then by urgency as before."""

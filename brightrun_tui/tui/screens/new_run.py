@@ -27,7 +27,9 @@ from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.remembered import recall, remember_also
 from brightrun_tui.tui.screens.renting import Renting
+from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -99,7 +101,10 @@ class NewRunScreen(Renting):
         except BrightrunError as error:
             self.app.show_error(error)
         else:
+            left = recall(self.app.paths)
             self._draft = Draft(
+                data=left.data,
+                columns=left.columns,
                 base=defaults.base,
                 template=defaults.template,
                 provider=defaults.provider,
@@ -218,6 +223,9 @@ class NewRunScreen(Renting):
         self._draft = self._draft.model_copy(update=changes)
         if self._draft.data:
             self._greet(False)
+        if "data" in changes and not self.app.read_only:
+            chosen = partial(remember_also, self.app.paths, data=self._draft.data, columns=dict(self._draft.columns))
+            self.run_worker(asyncio.to_thread(chosen), group="remember", exit_on_error=False)
         self._timer.stop()
         before, self._changed_at = self._changed_at, time.monotonic()
         if self._changed_at - before > PLAN_SECONDS:
@@ -228,9 +236,18 @@ class NewRunScreen(Renting):
     @work(exclusive=True, group="plan")
     async def _make_plan(self) -> None:
         draft, offer = self._draft, self._offer
-        plan = await asyncio.to_thread(
-            make_plan, draft, self.app.paths, offer=offer, account=self._account, refusal=self._refusal
-        )
+        try:
+            plan = await asyncio.to_thread(
+                make_plan,
+                draft,
+                self.app.paths,
+                offer=offer,
+                account=self._account,
+                refusal=self._refusal,
+                progress=overheard(self._say_read, partial(self._is_wanted, draft)),
+            )
+        except StoppedError:
+            return
         if draft is not self._draft or offer is not self._offer:
             return
         self._plan, self._remedies = plan, ()
@@ -248,6 +265,18 @@ class NewRunScreen(Renting):
         ):
             self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
             await self._prewarm()
+
+    def _is_wanted(self, draft: Draft) -> bool:
+        """Whether its dataset is still the one that is chosen, and there is somebody to see it."""
+        return self.is_mounted and (draft.data, draft.columns) == (self._draft.data, self._draft.columns)
+
+    def _say_read(self, what: str) -> None:
+        """How far the reading of a large dataset is."""
+        if self.is_mounted:
+            self._retitle_plan(Content.styled(f"◌ {what}", "$primary"))
+
+    def _retitle_plan(self, said: Content) -> None:
+        retitle(self.query_one("#plan"), "Estimate and checks", said.truncate(44, ellipsis=True))
 
     async def _prewarm(self) -> None:
         """A run on this machine is likely now: have a worker ready for it."""
@@ -274,11 +303,7 @@ class NewRunScreen(Renting):
         self.start_button.set_class(ready, "-ready")
         starting = "◌ starting …"
         self.start_button.label = Content(starting if self._starting else "Start  ▶" if ready else "Start")
-        retitle(
-            self.query_one("#plan"),
-            "Estimate and checks",
-            plan_text.start_words(plan, self._problem).truncate(44, ellipsis=True),
-        )
+        self._retitle_plan(plan_text.start_words(plan, self._problem))
         self.refresh_keys()
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from threading import Event
 from typing import TypeVar
 
@@ -17,6 +18,25 @@ SAY_EVERY_SECONDS = 0.2
 
 class StoppedError(Exception):
     """Nobody waits for this work any more."""
+
+
+def overheard(say: Callable[[str], None], wanted: Callable[[], bool]) -> Progress:
+    """Made in the loop: what work in a thread may tell how far it is, for ``say`` to hear here.
+
+    The work goes on whoever listens, until it is not ``wanted`` any more: then it ends with a `StoppedError`.
+    """
+    loop, said = asyncio.get_running_loop(), time.monotonic()
+
+    def tell(what: str, share: float) -> None:
+        nonlocal said
+        if not wanted():
+            raise StoppedError
+        if time.monotonic() - said > SAY_EVERY_SECONDS:
+            said = time.monotonic()
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(say, f"{what} ({share:.0%})")
+
+    return tell
 
 
 async def told(work: Callable[[Progress], T], say: Callable[[str], None]) -> T:

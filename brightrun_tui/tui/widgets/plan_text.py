@@ -202,9 +202,9 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
 
 
 def data_report(
-    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report"
+    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report", with_lengths: bool = True
 ) -> reflow.Lines:
-    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that."""
+    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does."""
     if report is None:
         return []
     good = report.usable == report.records
@@ -214,15 +214,17 @@ def data_report(
         Content.assemble((f"{glyph} ", f"bold {style}"), line) if not index else Content.assemble("  ", line)
         for index, line in enumerate(reflow.text(head, width - 2))
     ]
-    if width > 40 and len(set(report.characters.percentiles)) > 1:
+    if width > 40 and with_lengths and len(set(report.characters.percentiles)) > 1:
         lines += reflow.marked(reflow.text(lengths(report), width - 4), 4, "  ·", "$line")
+    if width > 40 and len(report.languages.shares) > 1:
+        lines += languages(report, width)
     for problem in report.problems[:problems]:
         where = f" (first: {problem.places[0]})" if problem.places else ""
         found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
         lines += reflow.marked(found, 4, "  ·", "$line")
         if problem.fix:
             lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
-    if len(report.problems) > problems:
+    if more and len(report.problems) > problems:
         lines.append(
             Content.styled(
                 f"    and {len(report.problems) - problems} more; {actions.key_of(more)} shows them", "$muted"
@@ -231,12 +233,20 @@ def data_report(
     return lines
 
 
+def languages(report: DatasetReport, width: int) -> reflow.Lines:
+    """What the records are in; nothing where that could not be told."""
+    said = report.languages.said(report.usable)
+    text = Content.assemble(("languages ", "$muted"), (said, "$muted"))
+    return reflow.marked(reflow.text(text, width - 4), 4, "  ·", "$line") if said else []
+
+
 def lengths(report: DatasetReport) -> Content:
     """How long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
     found = report.characters
     counts = [0] * LENGTH_BINS
+    shortest = found.percentiles[0]
     for value in found.percentiles:
-        counts[min(LENGTH_BINS - 1, value * LENGTH_BINS // max(1, found.longest))] += 1
+        counts[min(LENGTH_BINS - 1, (value - shortest) * LENGTH_BINS // max(1, found.longest - shortest))] += 1
     heights = "".join(BARS[-(-count * (len(BARS) - 1) // max(counts))] for count in counts)
     words = f"half below {found.p50:,}, 99% below {found.p99:,}, the longest {found.longest:,} characters"
     return Content.assemble(("lengths ", "$muted"), (heights, "$primary"), (f"  {words}", "$muted"))

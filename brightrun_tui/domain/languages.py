@@ -1,0 +1,41 @@
+"""Languages of a dataset: their names, and how they are said."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+NAMES: Mapping[str, str] = {
+    "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
+    "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek",
+    "en": "English", "eo": "Esperanto", "es": "Spanish", "et": "Estonian", "eu": "Basque", "fa": "Persian",
+    "fi": "Finnish", "fr": "French", "fy": "Frisian", "ga": "Irish", "gl": "Galician", "gu": "Gujarati",
+    "he": "Hebrew", "hi": "Hindi", "hr": "Croatian", "hu": "Hungarian", "hy": "Armenian", "id": "Indonesian",
+    "is": "Icelandic", "it": "Italian", "ja": "Japanese", "ka": "Georgian", "kk": "Kazakh", "ko": "Korean",
+    "la": "Latin", "lb": "Luxembourgish", "lt": "Lithuanian", "lv": "Latvian", "mk": "Macedonian", "ml": "Malayalam",
+    "mr": "Marathi", "ms": "Malay", "mt": "Maltese", "nl": "Dutch", "no": "Norwegian", "pa": "Punjabi", "pl": "Polish",
+    "pt": "Portuguese", "ro": "Romanian", "ru": "Russian", "sk": "Slovak", "sl": "Slovenian", "sq": "Albanian",
+    "sr": "Serbian", "sv": "Swedish", "sw": "Swahili", "ta": "Tamil", "te": "Telugu", "th": "Thai", "tl": "Tagalog",
+    "tr": "Turkish", "uk": "Ukrainian", "ur": "Urdu", "vi": "Vietnamese", "zh": "Chinese",
+}  # fmt: skip
+"""By ISO 639 code, the languages that texts are mostly in."""
+
+
+def language_name(code: str) -> str:
+    """In English; the code itself where it is not among `NAMES`."""
+    return NAMES.get(code, code)
+
+
+def shares_said(shares: Mapping[str, float], most: int = 4) -> str:
+    """“German 97%, English 3%”."""
+    said = [f"{language_name(code)} {percent(share)}" for code, share in list(shares.items())[:most]]
+    if len(shares) > most:
+        said.append(f"{len(shares) - most} more")
+    return ", ".join(said)
+
+
+def percent(share: float) -> str:
+    """A share (0–1) in whole per cent; what is there is never 0%, and what is not all is never 100%."""
+    said = f"{share:.0%}"
+    if said == "0%" and share > 0:
+        return "<1%"
+    return ">99%" if said == "100%" and share < 1 else said
