@@ -88,7 +88,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     if base.warnings:
         return warning("base model", " ".join(base.warnings), "another base model may suit better")
-    size = humanize.count(base.parameters)
+    size = humanize.parameters(base.parameters)
     if base.present:
         origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
         return ok("base model", f"{base.title}, {size} parameters{origin}, is here")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
+from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
 from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
+from brightrun_tui.planning.model_card import CARD, languages
 
-WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
+WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
 REMEMBER_SECONDS = 3600.0
@@ -163,7 +165,16 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         weight_bytes=sum(sizes.values()),
         gated=bool(about.gated),
         license=str(getattr(about.card_data, "license", "") or ""),
+        traits=_traits(about),
     )
+
+
+def _traits(about: Any) -> Traits:
+    """From the Hub's own copy of the tokenizer's settings, and the model's card."""
+    tokenizer = (about.config or {}).get("tokenizer_config")
+    template = (tokenizer.get("chat_template") if isinstance(tokenizer, dict) else None) or ""
+    text = template if isinstance(template, str) else json.dumps(template)
+    return Traits.of_template(text, languages(getattr(about.card_data, "language", None)))
 
 
 def _file_sizes(about: Any) -> dict[str, int]:

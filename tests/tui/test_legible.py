@@ -20,7 +20,7 @@ from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.tui.ascii_driver import like
-from brightrun_tui.tui.widgets import cells, choice_text, offer_text, reflow, run_text
+from brightrun_tui.tui.widgets import base_text, cells, offer_text, reflow, run_text
 from brightrun_tui.tui.widgets.chart import View, ticks_of
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
 from brightrun_tui.tui.widgets.compare_text import comparison, fit_ref
@@ -80,9 +80,9 @@ def test_a_machine_for_rent_has_its_price_at_every_width(width: int) -> None:
 @pytest.mark.parametrize("width", [48, 70, 71, 108, 109])
 def test_the_table_of_bases_fits_its_room(paths: Paths, width: int) -> None:
     """A base is one line, its columns below their names."""
-    head = choice_text.row(choice_text.HEAD, width)
+    head = base_text.head(width)
     for fit in base_fits(None, paths):
-        assert len(choice_text.base_row(fit, width)) <= width
+        assert len(base_text.base_row(base_text.Line(fit), width)) <= width
     assert len(head) <= width and "fits" in head
 
 

@@ -73,21 +73,10 @@ class DraftActions(ModeScreen):
             self._change(data=made.name, columns={})
 
     @work(group="pick")
-    async def action_base(self) -> None:
-        from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick_base import PickBase
-
-        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
-        chosen = await self.app.push_screen_wait(PickBase(fits, chosen=self._draft.base, width=self.app.size.width))
-        if chosen:
-            self._remember()
-            self._change(base=chosen)
-
-    @work(group="pick")
     async def action_template(self) -> None:
         from brightrun_tui.planning.templates import load_templates
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets.choice_text import template_detail
+        from brightrun_tui.tui.widgets.template_text import template_detail
 
         templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
         for problem in problems:

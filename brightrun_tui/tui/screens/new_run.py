@@ -27,7 +27,7 @@ from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.renting import Renting
+from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
@@ -49,7 +49,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(Renting):
+class NewRunScreen(ChoosingBase):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"

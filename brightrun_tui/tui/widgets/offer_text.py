@@ -49,6 +49,11 @@ def region(offer: Offer) -> str:
     return cells.one_line(offer.id if offer.provider == OWN else offer.region)
 
 
+def where(offer: Offer) -> str:
+    """Who has it: the service, or the name of one's own machine."""
+    return region(offer) if offer.provider == OWN else place(offer.provider)
+
+
 def hourly_price(offer: Offer) -> str:
     return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
