@@ -229,6 +229,8 @@ class Workspace(App[int]):
             await asyncio.to_thread(set_config, self.paths, ("app", "theme"), theme)
         except BrightrunError as error:
             self.toast(f"The choice could not be saved: {error.what}.", severity="warning")
+        else:
+            self.toast(f"{theme}, from the next start on, too.", title="Theme")
 
     async def start_again(self, run_id: str) -> None:
         """Go to New Run, filled in as it was for this run."""

@@ -1,4 +1,7 @@
-"""A person, or a cat, at the keyboard: random keys, mouse, pastes, torn bytes and sizes, in the real app in a real terminal."""
+"""A person, or a cat, at the keyboard: random keys, mouse, pastes, torn bytes and sizes, in the real app in a real terminal.
+
+The app must not end, hang or say what is not its own; and what it changes, or acts upon, must be seen (see `watched`).
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,8 @@ BURST = 20
 ANSWER_SECONDS = 60.0
 """A busy machine may draw a whole screen within seconds only; what is stuck never does."""
 HOSTILE = b"\x1b]0;PWNED"
+UNSEEN = "unseen.txt"
+"""Where the app's watcher writes what has changed, or would be acted upon, and is not seen."""
 
 
 class Terminal:
@@ -83,7 +88,7 @@ class Terminal:
                 BRIGHTRUN_VAST_URL="http://127.0.0.1:9",
                 PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
             )
-            os.execvp(sys.executable, [sys.executable, "-m", "brightrun_tui"])
+            os.execvp(sys.executable, [sys.executable, "-m", "tests.fuzz.watched", str(home / UNSEEN)])
         self.code: int | None = None
         self.hostile = False
         self.tail = b""
@@ -210,7 +215,7 @@ def _at_size(size: tuple[int, int], count: int, random: Random, home: Path) -> T
         while tally.inputs < count:
             keys = [press(random, home) for _ in range(BURST)]
             recent = [*recent, *keys][-60:]
-            known = _tracebacks(log)
+            known, told = _tracebacks(log), len(_lines(home / UNSEEN))
             began = time.monotonic()
             term.type(b"".join(keys))
             if random.random() < 0.2:
@@ -231,6 +236,9 @@ def _at_size(size: tuple[int, int], count: int, random: Random, home: Path) -> T
             elif not answers and term.alive:
                 tally.hangs += 1
                 tally.failures["no answer"] = f"after {b''.join(recent)[-300:]!r}"
+            for unseen in _lines(home / UNSEEN)[told:]:
+                tally.unseen += 1
+                tally.failures.setdefault(unseen, f"after {b''.join(recent)[-300:]!r}")
             if term.hostile:
                 tally.tracebacks += 1
                 tally.failures["a hostile sequence reached the terminal"] = f"after {b''.join(recent)[-300:]!r}"
@@ -250,6 +258,10 @@ def _last(log: Path) -> str:
     frames = [line.split('"') for line in lines if line.startswith('  File "')]
     places = [f"{Path(name).name}:{rest.split(',')[1].removeprefix(' line ')}" for _, name, rest in frames]
     return f"{lines[-1][:160]} at {' < '.join(reversed(places[-6:]))}"
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines() if file.exists() else []
 
 
 def _tracebacks(log: Path) -> int:

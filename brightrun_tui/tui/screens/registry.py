@@ -79,9 +79,9 @@ class RegistryScreen(MeasureActions, ShareActions):
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
-        kept = [model for model in snapshot.models if not model.archived]
+        kept = [model for model in snapshot.models if not model.archived or model.ref == self._chosen]
         shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
-        if snapshot.model(self._chosen) is None:
+        if self._chosen not in (model.ref for model in shown):  # what the keys act on is always in sight
             self._chosen = shown[0].ref if shown else ""
         with self.prevent(OptionList.OptionHighlighted):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
