@@ -51,7 +51,7 @@ HIGH_LEARNING_RATE = 1e-3
 HIGH_LEARNING_RATE_TINY = 2e-2
 TINY_PARAMETERS = 20_000_000
 RESERVE_BYTES = 500_000_000
-GPUS = "machine.gpus"
+GPUS, SHARED = "machine.gpus", "machine.shared_gpu"
 
 
 def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: RunSettings) -> Check:
@@ -193,7 +193,7 @@ def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
         what = f"there is no GPU {', '.join(gpu_request.cards)} that training could use"
         return failed("machine", UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
     if not seat.granted:
-        fix = "it begins by itself when there is room; to begin at once: --shared-gpu (machine.shared_gpu)"
+        fix = f"it begins by itself when there is room; to begin at once: {title_and_key(SHARED)}"
         return warning("machine", f"the run waits for {seat.waits_for}", fix)
     return None
 

@@ -16,6 +16,7 @@ from textual.worker import WorkerFailed
 from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import statement_of
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import Database, open_database
@@ -197,9 +198,11 @@ class Workspace(App[int]):
         self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 
     def show_error(self, error: BrightrunError) -> None:
-        place = f"{error.where}\n" if error.statement != error.what else ""
+        said = statement_of(error)
+        if said == error.statement != error.what:
+            said = f"{error.where}\n{error.what}"
         fix = f"\n{error.fix}" if error.fix else ""
-        self.toast(f"{place}{error.what}{fix}", title="That did not work", severity="error")
+        self.toast(f"{said}{fix}", title="That did not work", severity="error")
 
     @work(group="clipboard")
     async def copy_text(self, text: str, what: str) -> None:

@@ -11,6 +11,8 @@ What is seen to be wrong is written into FILE, a line each:
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,8 @@ from brightrun_tui.tui.widgets.form import SettingRow, show_value
 from brightrun_tui.tui.widgets.row_table import RowTable
 
 LOOK_SECONDS = 0.1
+SETTLED = 4
+"""Looks in a row at which the form must be wrong: between a key and what follows from it is a moment."""
 PATIENCE = 15
 """Looks after which a change must have been told."""
 SUBJECTS = {
@@ -57,6 +61,7 @@ class Watched(app.BrightRunApp):
         self._kept: tuple[object, ...] | None = None
         self._kept_since = 0
         self._meant: list[str] = []
+        self._wrong: dict[str, int] = {}
 
     async def on_mount(self) -> None:  # beside the app's own, which Textual calls as well
         self.set_interval(LOOK_SECONDS, self._look)
@@ -99,38 +104,46 @@ class Watched(app.BrightRunApp):
                 self._say(f"{action} acts on a model that is not in sight at {self.size.width}x{self.size.height}")
             endpoint = screen.endpoint.id if screen.endpoint else ""
             self._meant.append(f"{screen.model.ref} {screen.model.name} {endpoint} {screen.model.run_id}")
-        elif isinstance(screen, IntegrationsScreen) and screen.card is not None and not _in_sight(screen.card):
-            self._say(f"{action} acts on {screen.card.service.name}, whose card is not in sight")
+        elif isinstance(screen, IntegrationsScreen) and screen.card is not None:
+            self.set_timer(SETTLED * LOOK_SECONDS, partial(self._check_card, screen, screen.card, action))
+
+    def _check_card(self, screen: IntegrationsScreen, card: Widget, action: str) -> None:
+        """A moment after the action: where somebody has looked elsewhere since, nothing is to be said."""
+        if screen is self.screen and screen.card is card and not _in_sight(card) and not screen.has_class("-tiny"):
+            self._say(f"{action} acts on {card.id}, which is not in sight at {self.size.width}x{self.size.height}")
 
     def _look(self) -> None:
         self._looks += 1
         screen: Screen[Any] = self.screen
-        if isinstance(screen, NewRunScreen) and screen.is_mounted:
-            self._look_at_form(screen)
+        wrong = set(self._wrong_in_form(screen)) if isinstance(screen, NewRunScreen) and screen.is_mounted else set()
+        self._wrong = {what: self._wrong.get(what, 0) + 1 for what in wrong}
+        for what, looks in self._wrong.items():
+            if looks >= SETTLED:
+                self._say(what)
         self._look_at_files()
 
-    def _look_at_form(self, screen: NewRunScreen) -> None:
+    def _wrong_in_form(self, screen: NewRunScreen) -> Iterator[str]:
         plan, draft = screen.plan, screen.draft
         if plan is None or plan.draft is not draft:
             return
         rows = {row.setting.key: row for row in screen.form.query(SettingRow)}
         unsaid = {key for key, source in plan.sources.items() if source == PERSON} - draft.overrides.keys()
         if unsaid:
-            self._say(f"{sorted(unsaid)} are set, and the form does not know it")
+            yield f"{sorted(unsaid)} are set, and the form does not know it"
         hidden = 0
         for key in draft.overrides:
             row = rows.get(key)
             if row is None or not _displayed(row):
                 hidden += 1
             elif not row.has_class("-changed"):
-                self._say(f"{key} is changed, and its row has no mark")
+                yield f"{key} is changed, and its row has no mark"
         if hidden and not any(
             " changed" in _text(field) for field in screen.form.query("#advanced-toggle, #settings-title")
         ):
-            self._say(f"{hidden} changed settings are hidden, and nothing says so")
+            yield f"{hidden} changed settings are hidden, and nothing says so"
         intensity = screen.form.row("intensity")
         if draft.intensity != Intensity.BALANCED and not intensity.has_class("-changed"):
-            self._say("the intensity is changed, and its row has no mark")
+            yield "the intensity is changed, and its row has no mark"
         for key, row in rows.items():
             field = row.field
             value = show_value(getattr(getattr(plan.settings, row.setting.group), row.setting.name))
@@ -141,7 +154,7 @@ class Watched(app.BrightRunApp):
                 and shown not in (value, draft.overrides.get(key))
                 and isinstance(field, TextField | ChoiceField)
             ):
-                self._say(f"{key} shows {shown!r}, and {value!r} is planned with")
+                yield f"{key} shows {shown!r}, and {value!r} is planned with"
 
     def _look_at_files(self) -> None:
         """What is kept for the next start changes with a word about it."""

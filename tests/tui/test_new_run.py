@@ -438,6 +438,19 @@ async def test_a_base_that_does_not_fit_is_taken_with_what_lets_it_fit(
         assert driver.new_run.draft.overrides["quantisation.method"] == "none"
 
 
+async def test_what_is_changed_and_hidden_is_counted_and_a_wrong_value_is_called_by_its_title(
+    paths: Paths, opened: Opened
+) -> None:
+    """Behind “Advanced” as well as under a filter; no dotted key where there is a title."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.max_grad_norm": "0.5"}))
+        await driver.sees("Settings  ● 1 changed", "● 1 changed")
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.learning_rate": "7"}))
+        await driver.sees("✗ settings  “7” does not fit Learning rate")
+        assert "training.learning_rate" not in driver.text()
+
+
 async def test_a_second_press_starts_no_second_run(
     paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:

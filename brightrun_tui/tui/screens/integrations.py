@@ -167,7 +167,14 @@ class IntegrationsScreen(ModeScreen):
     async def _card_clicked(self) -> None:
         await self.app.run_action("configure", self)
 
+    def _show_card(self) -> ServiceCard | None:
+        """The card with the focus, brought into sight where it was scrolled away from under the keys."""
+        if self.card:
+            self.card.scroll_visible(animate=False)
+        return self.card
+
     def action_test(self) -> None:
+        self._show_card()
         if self.card and self.card.service.name == NEWS:
             self._try_channels(self.card.service)
         elif self.card:
@@ -220,7 +227,7 @@ class IntegrationsScreen(ModeScreen):
     async def action_configure(self) -> None:
         from brightrun_tui.tui.screens.connect import ConnectScreen
 
-        card = self.card
+        card = self._show_card()
         if card is None:
             return
         if card.service.name == OWN:
@@ -293,7 +300,7 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="configure")
     async def action_disconnect(self) -> None:
-        card = self.card
+        card = self._show_card()
         if card is None:
             return
         service = card.service
