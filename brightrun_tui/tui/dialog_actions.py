@@ -60,7 +60,7 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action(
         "bases.fitting",
         "f5 ctrl+s",
-        "Take it so that it fits",
+        "So that it fits",
         "The base together with the smallest change, or the machine, that makes it fit.",
         footer=1,
         palette=False,

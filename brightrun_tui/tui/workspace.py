@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
@@ -29,6 +30,7 @@ from brightrun_tui.tui.widgets import cells
 
 if TYPE_CHECKING:
     from brightrun_tui.domain.requests import Answer, Ask, Reply
+    from brightrun_tui.tui.service_desk import ServiceDesk
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -65,6 +67,13 @@ class Workspace(App[int]):
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.announcer = Announcer(self)
+
+    @cached_property
+    def desk(self) -> ServiceDesk:
+        """Who tests services, for all screens."""
+        from brightrun_tui.tui.service_desk import ServiceDesk
+
+        return ServiceDesk(self, self)
 
     @property
     def run_columns(self) -> tuple[str, ...]:

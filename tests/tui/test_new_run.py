@@ -429,7 +429,7 @@ async def test_a_base_that_does_not_fit_is_taken_with_what_lets_it_fit(
         await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.estimate)
         await driver.press("escape", "b")
         await driver.press(*"14b")
-        await driver.sees("✗ → NF4", "Fits with NF4", "f5 Take it so that it fits")
+        await driver.sees("✗ → NF4", "Fits with NF4", "f5 So that it fits")
         await driver.press("f5")
         await driver.until(lambda: driver.new_run.draft.base == "Qwen/Qwen2.5-14B-Instruct")
         await driver.until(lambda: driver.new_run.draft.overrides.get("quantisation.method") == "nf4")

@@ -100,7 +100,7 @@ async def test_a_base_that_nothing_lets_fit_here_names_a_machine_that_has_room_a
         await driver.app.show_draft(Draft(data=examples()[0].id))
         await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.estimate)
         await driver.press("escape", "b", *"qwen2.5 7b")
-        await driver.sees("✗ too much", "→ Needs", "GiB: ", "/h, this run about $", "f5 Take it")
+        await driver.sees("✗ too much", "→ Needs", "GiB: ", "/h, this run about $", "f5 So that")
         assert server.runpod.count("POST", "/v2/pods") == 0
         await driver.press("f5")
         await driver.until(lambda: driver.new_run.draft.base == REAL_BASE and driver.new_run.offer is not None)

@@ -311,6 +311,7 @@ class MonitorScreen(RunActions, LogActions):
 
     def action_runs(self) -> None:
         self.remove_class("-zoomed")
+        self._retitle()
         self.runs.focus()
 
     def step_back(self) -> None:
@@ -487,4 +488,8 @@ class MonitorScreen(RunActions, LogActions):
             )
             for name in PANES
         ]
-        retitle(self.query_one("#summary"), "Run", Content("  ").join(tabs))
+        one = self.run or self._damaged
+        title = (
+            one.name if one and self.has_class("-zoomed") else "Run"
+        )  # in full screen nothing else says of which run it is
+        retitle(self.query_one("#summary"), title, Content("  ").join(tabs))
