@@ -81,6 +81,7 @@ class Terminal:
                 BRIGHTRUN_HOME=str(home),
                 HF_HOME=str(home / "hf"),
                 TERM="xterm-256color",
+                PAGER="cat",  # one that holds the terminal would be told the keys, and answer to no other size
                 TEXTUAL_FPS="20",
                 HF_ENDPOINT="http://127.0.0.1:9",
                 BRIGHTRUN_ENGINE_SPARE_SECONDS="0",

@@ -14,7 +14,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes, delete_box
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
-from brightrun_tui.integrations.connection import ServiceStatus
+from brightrun_tui.integrations.connection import ServiceStatus, is_set_up
 from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import is_due
 from brightrun_tui.providers.box import SshBox
@@ -50,6 +50,7 @@ class IntegrationsScreen(ModeScreen):
         super().__init__()
         self._places: dict[str, str] = {}
         self._boxes = False
+        self._ready: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
         yield Flow(id="welcome")
@@ -83,7 +84,8 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             tested_at = self.app.snapshot.services.get(service.name, {}).get("checked_at", 0.0)
-            if not self._lacks_key(service) and now - tested_at > FRESH_SECONDS:
+            ready = not service.environment or service.name in self._ready
+            if ready and now - tested_at > FRESH_SECONDS:
                 self._test(service)
 
     async def _find_places(self) -> None:
@@ -96,6 +98,9 @@ class IntegrationsScreen(ModeScreen):
                 }
             )
             self._boxes = bool(await asyncio.to_thread(configured_boxes, self.app.paths))
+            self._ready = await asyncio.to_thread(
+                lambda: {service.name for service in services() if is_set_up(service, self.app.paths)}
+            )
         except BrightrunError as error:
             self.app.show_error(error)
             return
