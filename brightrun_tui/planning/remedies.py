@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -68,15 +69,19 @@ def find_remedies(
     return tuple(remedy for remedy in found if remedy is not None)
 
 
-def fit_with(plan: Plan, base: str, paths: Paths) -> Remedy | None:
+def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remedy | None:
     """The smallest single change with which the run of ``plan`` would fit on its machine with another base, where it does not,
     or is tight; the same as `find_remedies` would find for its memory, but never another base still.
 
     Blocking: plans some dozens of times. Asks no network for a base of `list_bases`.
+
+    Args:
+        rest: seconds between two plans, in which a thread that draws has the interpreter to itself.
     """
     offer = plan.offer
 
     def attempt(change: Change) -> Plan:
+        time.sleep(rest)
         return make_plan(
             changed(plan.draft, change.overrides, {"base": base, **change.fields}),
             paths,

@@ -26,6 +26,8 @@ LEAST_LETTERS = 2
 NOT_ESTIMATED = "Memory and time are estimated once a dataset is chosen."
 TABLE_WIDTH, TABLE_SHARE, BESIDE_TABLE = 160, 0.96, 6
 """Width of the dialogue as its style has it, and what border, padding and scrollbar take of it."""
+DRAWN_SECONDS, BREATH_SECONDS = 0.3, 0.015
+"""Changes are looked for once the dialogue is drawn, and with a breath between two plans: keys are answered meanwhile."""
 REST_SECONDS = 0.5
 """So long the cursor rests on a base before services are asked for a machine that has room for it."""
 
@@ -57,7 +59,7 @@ class PickBase(PickScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self._look_for_changes()
+        self.call_after_refresh(self._look_for_changes)
 
     def _choice(self, id_: str) -> Choice:
         line = self._lines[id_]
@@ -86,11 +88,12 @@ class PickBase(PickScreen):
         plan = self._plan
         if plan is None:
             return
+        await asyncio.sleep(DRAWN_SECONDS)
         waiting = [id_ for id_, line in self._lines.items() if line.fit.estimate and line.fit.estimate.fits != "safe"]
         while waiting:
             id_ = self._under_cursor if self._under_cursor in waiting else waiting[0]
             waiting.remove(id_)
-            remedy = await asyncio.to_thread(fit_with, plan, id_, self.app.paths)
+            remedy = await asyncio.to_thread(fit_with, plan, id_, self.app.paths, rest=BREATH_SECONDS)
             if remedy is None:
                 self._without_change.add(id_)
             self._lines[id_] = Line(self._lines[id_].fit, remedy)
