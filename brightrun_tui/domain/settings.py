@@ -357,7 +357,7 @@ def statement_of(error: BrightrunError) -> str:
     title = _titles().get(error.where)
     if title is None:
         return error.statement
-    return error.what if title.casefold() in error.what.casefold() else f"{title}: {error.what}"
+    return error.what if title.casefold() in error.what.casefold() else f"{title_and_key(error.where)}: {error.what}"
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
