@@ -10,7 +10,7 @@ import typer
 
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, put, say, talk
 from brightrun_tui.commands.shared.session import require_changes
-from brightrun_tui.domain.humanize import count
+from brightrun_tui.domain.humanize import parameters
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases
@@ -31,7 +31,7 @@ def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
         print_table(
             ("id", "parameters", "here", "weights from", "what it is"),
             [
-                (base.id, count(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
+                (base.id, parameters(base.parameters), "✓" if base.present else "", base.quantisation, base.description)
                 for base in found
             ],
         )

@@ -103,7 +103,7 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         )
     if weak_content and 0 < facts.base_parameters < SMALL_BASE:
         yield Advice(
-            why=f"the base model is small ({humanize.count(facts.base_parameters)} parameters) and holds few facts: "
+            why=f"the base model is small ({humanize.parameters(facts.base_parameters)} parameters) and holds few facts: "
             "start from a larger one (see: brightrun bases)",
             command=_train(report, {}, base=LARGER_BASE),
         )

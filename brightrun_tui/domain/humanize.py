@@ -90,6 +90,14 @@ def count(number: float | None) -> str:
     return f"{number:,.0f}"
 
 
+def parameters(number: float) -> str:
+    """Weights of a model, three digits whatever they are, so that one model has one size: ``135 M``, ``1.00 B``, ``7.62 B``."""
+    for limit, unit in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
+        if abs(number) >= 0.9995 * limit:
+            return f"{number / limit:#.3g}".removesuffix(".") + unit
+    return f"{number:,.0f}"
+
+
 def rate(per_second: float | None) -> str:
     """``85 /s``, ``8.3 /s``; a dash where it is unknown."""
     if per_second is None or not math.isfinite(per_second):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Limits
-from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.domain.settings import RunSettings, iter_settings, title_and_key
 
 CHANGEABLE = ("training.learning_rate", "training.epochs")
 """Settings that a worker takes over between two steps; every other one is built into what it has begun with."""
@@ -83,7 +83,7 @@ def checked_settings(settings: RunSettings, asked: dict[str, Any]) -> dict[str, 
     for key in asked:
         if key not in CHANGEABLE and any(setting.key == key for setting in iter_settings()):
             raise UsageError(
-                f"{key} cannot be changed while a run is under way",
+                f"{title_and_key(key)} cannot be changed while a run is under way",
                 where=f"--set {key}",
                 fix=f"what can be: {', '.join(CHANGEABLE)}; anything else is a new run: brightrun runs retry --set",
                 kind=ErrorKind.BAD_SETTING,

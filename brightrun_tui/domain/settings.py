@@ -16,7 +16,7 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.slots import GPUS_PATTERN, GpuRequest, chosen
 
@@ -350,6 +350,14 @@ def setting_title(key: str) -> str:
 def title_and_key(key: str) -> str:
     """``Epochs (training.epochs)``: for who looks for it in the form, and for who writes it."""
     return f"{setting_title(key)} ({key})"
+
+
+def statement_of(error: BrightrunError) -> str:
+    """`BrightrunError.statement`, but a setting that is its place is called what the form calls it."""
+    title = _titles().get(error.where)
+    if title is None:
+        return error.statement
+    return error.what if title.casefold() in error.what.casefold() else f"{title_and_key(error.where)}: {error.what}"
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:

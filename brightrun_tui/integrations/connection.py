@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
@@ -12,12 +13,12 @@ from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.integrations import credentials, hub
+from brightrun_tui.integrations import credentials, hub, rental
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.channels import open_channel, saved_channels
 from brightrun_tui.integrations.judge import Judge, judge_settings
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
-from brightrun_tui.integrations.rental import is_set_up, open_provider
+from brightrun_tui.integrations.rental import open_provider
 from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.providers.box import SshBox
@@ -49,8 +50,32 @@ class ServiceStatus(BaseModel):
 def is_connected(service: Service, paths: Paths) -> bool:
     """Whether there is what the service needs; says nothing about whether it works. Cheap."""
     if service.kind == "gpu":
-        return is_set_up(service.name, paths)
+        return rental.is_set_up(service.name, paths)
     return not service.environment or credentials.where(service.name, paths) != ""
+
+
+def is_set_up(service: Service, paths: Paths) -> bool:
+    """Whether a test can say something: there is what it needs, or it needs nothing. Blocking: may ask the keyring.
+
+    Raises:
+        BrightrunError: config.toml cannot be read.
+    """
+    match service.name:
+        case "ssh":
+            return bool(configured_boxes(paths))
+        case "news":
+            return bool(saved_channels(paths))
+        case "judge":
+            return _has_judge(paths)
+    return service.optional or is_connected(service, paths)
+
+
+def _has_judge(paths: Paths) -> bool:
+    try:
+        judge_settings(paths)
+    except UsageError as error:
+        return error.kind != ErrorKind.NO_JUDGE
+    return True
 
 
 async def test_service(name: str, paths: Paths, secret: SecretStr | None = None) -> ServiceStatus:
@@ -145,12 +170,44 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
         )
     about: dict[str, Any] = hub.whoami(token)
     role = ((about.get("auth") or {}).get("accessToken") or {}).get("role", "")
-    facts = {"address": hub.endpoint(), "account": str(about.get("name", "")), "token": _last_four(token)}
+    facts = {"account": str(about.get("name", "")), "may": token_may(about), "token": _last_four(token)}
+    facts["address"] = hub.endpoint()
     return ServiceStatus(
         state="ok",
         detail=f"signed in as {about.get('name', 'unknown')}" + (f" ({role} token)" if role else ""),
         facts=facts,
     )
+
+
+def token_may(about: Mapping[str, Any]) -> str:
+    """What a token of the Hub may do, by the Hub's own answer about it; empty where that does not say."""
+    token = _inside(_inside(about, "auth"), "accessToken")
+    match token.get("role"):
+        case "read":
+            return "read, gated models too once they are accepted"
+        case "write":
+            return "read and write"
+        case "fineGrained":
+            return _fine_grained(_inside(token, "fineGrained"))
+    return ""
+
+
+def _fine_grained(said: Mapping[str, Any]) -> str:
+    scopes = said.get("scoped")
+    listed = [scope for scope in scopes if isinstance(scope, dict)] if isinstance(scopes, list) else []
+    writes = [
+        str(_inside(scope, "entity").get("name", ""))
+        for scope in listed
+        if "repo.write" in (scope.get("permissions") or ())
+    ]
+    reads = "read gated models" if said.get("canReadGatedRepos") else "read public models, none that is gated"
+    named = ", ".join(name for name in writes if name)
+    return f"{reads}; {f'write to {named}' if named else 'write nothing'}"
+
+
+def _inside(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    found = document.get(key)
+    return found if isinstance(found, dict) else {}
 
 
 async def _test_judge(paths: Paths, secret: SecretStr | None) -> ServiceStatus:
@@ -188,6 +245,8 @@ async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> S
         facts["balance"] = humanize.money(account.balance_usd)
     if account.spend_per_hour_usd is not None:
         facts["spends now"] = f"{humanize.money(account.spend_per_hour_usd)} an hour"
+    if account.may:
+        facts["may"] = account.may
     if secret:
         facts["key"] = _last_four(secret)
     return ServiceStatus(state="ok", detail="; ".join([*words, *account.notes]), facts=facts)

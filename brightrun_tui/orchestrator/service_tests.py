@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations.connection import test_service
@@ -19,6 +21,13 @@ LOOK_SECONDS = 30.0
 def is_due(state: str, checked_at: float, now: float) -> bool:
     """Whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
     return state in ("ok", "failed") and now - checked_at >= (EVERY_SECONDS if state == "ok" else AFTER_FAILURE_SECONDS)
+
+
+def rests(known: Mapping[str, Any] | None, now: float) -> bool:
+    """Whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
+    if not known:
+        return False
+    return bool(now - known["checked_at"] < (EVERY_SECONDS if known["state"] == "ok" else AFTER_FAILURE_SECONDS))
 
 
 class ServiceTests:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from brightrun_tui.domain.chat_template import takes_tools, thinks
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
@@ -89,10 +90,43 @@ class Architecture(BaseModel):
         return (3 if self.gated_mlp else 2) * self.hidden * self.intermediate
 
 
+class Traits(BaseModel):
+    """What a model can do; None and empty where it is not known.
+
+    ``tools``: its chat template takes functions that may be called; ``thinks``: it has a place for thoughts before an answer.
+    ``languages`` as codes; ``language_count``: of how many its makers speak, where they do not name all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tools: bool | None = None
+    thinks: bool | None = None
+    languages: tuple[str, ...] = ()
+    language_count: int = 0
+
+    @classmethod
+    def of_template(cls, template: str, languages: tuple[str, ...] = ()) -> Traits:
+        """What a chat template says; an empty one says nothing."""
+        if not template:
+            return cls(languages=languages)
+        return cls(tools=takes_tools(template), thinks=thinks(template), languages=languages)
+
+    def or_else(self, other: Traits) -> Traits:
+        """With what is not known here as ``other`` has it."""
+        spoken = self if self.languages else other
+        return Traits(
+            tools=other.tools if self.tools is None else self.tools,
+            thinks=other.thinks if self.thinks is None else self.thinks,
+            languages=spoken.languages,
+            language_count=spoken.language_count,
+        )
+
+
 class BaseModelInfo(BaseModel):
     """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes.
 
-    ``preparing``: what this machine does before the model is here, in words; nothing where it is only downloaded.
+    ``preparing``: what this machine does before the model is here, in words; nothing where it is only downloaded. ``traits``:
+    what it can do, as far as that is known.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -108,6 +142,7 @@ class BaseModelInfo(BaseModel):
     license: str = ""
     gated: bool = False
     has_chat_template: bool | None = None
+    traits: Traits = Traits()
     recommended: dict[str, Any] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

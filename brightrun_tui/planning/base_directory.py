@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +19,8 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
-from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
+from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
+from brightrun_tui.planning.model_card import CARD, card_languages
 
 DESCRIBING_FILES = (
     "config.json",
@@ -36,6 +38,7 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
 INDEX = "model.safetensors.index.json"
 MAX_ENTRIES = 10_000
 EDGE = 64 * 1024
+MAX_TEMPLATE_BYTES = 4 << 20
 MAX_DESCRIBING_BYTES = 256 << 20
 """Tokenizers of large vocabularies have some 30 MB."""
 
@@ -130,7 +133,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
             fix="copy tokenizer.json and tokenizer_config.json from the original model",
             kind=ErrorKind.BASE_NO_TOKENIZER,
         )
-    template = _has_chat_template(directory, names)
+    template = _chat_template(directory, names)
     warnings = (
         [] if template else ["This model has no chat template of its own. Choose an “instruct” version for chats."]
     )
@@ -146,7 +149,8 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
         architecture=architecture,
         parameters=sum(tensor.elements for header in headers for tensor in header.values()),
         present=True,
-        has_chat_template=template,
+        has_chat_template=bool(template),
+        traits=Traits.of_template(template, card_languages(directory) if CARD in names else ()),
         weight_bytes=sum(shard.stat().st_size for shard in shards),
         warnings=tuple(warnings),
         ref=BaseModelRef(id="", path=str(directory), fingerprint=_fingerprint(directory, names, shards)),
@@ -208,12 +212,14 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
     )
 
 
-def _has_chat_template(directory: Path, names: set[str]) -> bool:
-    if names & {"chat_template.jinja", "chat_template.json"}:
-        return True
-    return "tokenizer_config.json" in names and bool(
-        read_json(directory / "tokenizer_config.json").get("chat_template")
-    )
+def _chat_template(directory: Path, names: set[str]) -> str:
+    """The text of it, or of all of them where there are several; empty where there is none."""
+    if "chat_template.jinja" in names:
+        return read_bytes(directory / "chat_template.jinja", MAX_TEMPLATE_BYTES).decode("utf-8", "replace")
+    for name in ("chat_template.json", "tokenizer_config.json"):
+        if name in names and (found := read_json(directory / name).get("chat_template")):
+            return found if isinstance(found, str) else json.dumps(found)
+    return ""
 
 
 def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:

@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning import hub_models
-from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
+from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.gguf_bases import describe_gguf, fetch_gguf, is_gguf, unpacked_files
 from brightrun_tui.planning.starter import STARTER, fetch_starter, starter_directory
@@ -39,6 +39,7 @@ class CatalogueBase(Architecture):
     description: str
     license: str = ""
     gated: bool = False
+    traits: Traits = Traits()
     recommended: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -76,6 +77,7 @@ class BaseChoice(BaseModel):
     gated: bool = False
     license: str = ""
     quantisation: str = ""
+    traits: Traits = Traits()
 
 
 @cache
@@ -100,6 +102,7 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
             description=base.description,
             gated=base.gated,
             license=base.license,
+            traits=base.traits,
             present=_is_present(base.id, paths),
             quantisation=_starter_quantisation(paths) if base.id == STARTER else "",
         )
@@ -114,6 +117,7 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
             license=info.license,
             present=True,
             quantisation=info.ref.quantisation,
+            traits=info.traits,
         )
         for file, info in unpacked_files(paths)
     ]
@@ -153,7 +157,7 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
                 title=known.title if known else model_id.split("/")[1],
                 revision=snapshot.name,
             )
-        return info.model_copy(update={"recommended": known.recommended, "license": known.license}) if known else info
+        return _as_known(info, known) if known else info
     if known:
         return _from_catalogue(known)
     return hub_models.describe_remote(model_id, paths, network=network)
@@ -199,7 +203,7 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
     if _is_present(STARTER, paths):
         with _mended_by("fetch it again: brightrun bases fetch starter"):
             here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
-        return here.model_copy(update={"recommended": known.recommended, "license": known.license})
+        return _as_known(here, known)
     return _from_catalogue(known).model_copy(
         update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "has_chat_template": True}
     )
@@ -250,6 +254,12 @@ def _starter_quantisation(paths: Paths) -> str:
     return origin.quantisation if origin else ""
 
 
+def _as_known(here: BaseModelInfo, known: CatalogueBase) -> BaseModelInfo:
+    """A model of the catalogue that lies here: with what only the catalogue says of it."""
+    said = {"recommended": known.recommended, "license": known.license, "traits": here.traits.or_else(known.traits)}
+    return here.model_copy(update=said)
+
+
 def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
     return BaseModelInfo(
         id=known.id,
@@ -260,6 +270,7 @@ def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
         weight_bytes=BYTES_PER_WEIGHT * known.parameters,
         license=known.license,
         gated=known.gated,
+        traits=known.traits,
         recommended=known.recommended,
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import statement_of
 
 
 class Check(BaseModel):
@@ -30,4 +31,4 @@ def warning(name: str, what: str, fix: str) -> Check:
 
 
 def failed(name: str, error: BrightrunError) -> Check:
-    return Check(name=name, state="failed", what=error.statement, fix=error.fix, error=error)
+    return Check(name=name, state="failed", what=statement_of(error), fix=error.fix, error=error)

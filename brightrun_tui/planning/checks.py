@@ -54,7 +54,7 @@ HIGH_LEARNING_RATE = 1e-3
 HIGH_LEARNING_RATE_TINY = 2e-2
 TINY_PARAMETERS = 20_000_000
 RESERVE_BYTES = 500_000_000
-GPUS = "machine.gpus"
+GPUS, SHARED = "machine.gpus", "machine.shared_gpu"
 
 
 def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: RunSettings) -> Check:
@@ -99,7 +99,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     if base.warnings:
         return warning("base model", " ".join(base.warnings), "another base model may suit better")
-    size = humanize.count(base.parameters)
+    size = humanize.parameters(base.parameters)
     if base.present:
         origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
         return ok("base model", f"{base.title}, {size} parameters{origin}, is here")
@@ -204,7 +204,7 @@ def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
         what = f"there is no GPU {', '.join(gpu_request.cards)} that training could use"
         return failed("machine", UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
     if not seat.granted:
-        fix = "it begins by itself when there is room; to begin at once: --shared-gpu (machine.shared_gpu)"
+        fix = f"it begins by itself when there is room; to begin at once: {title_and_key(SHARED)}"
         return warning("machine", f"the run waits for {seat.waits_for}", fix)
     return None
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Estimate, Hardware
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
@@ -114,7 +114,7 @@ def _has_room_for_16_bit(base: BaseModelInfo, settings: RunSettings, machine: Ha
     """Whether a run that is to be quantised would fit on this GPU without."""
     if not machine.gpu_count or settings.quantisation.method == "none":
         return False
-    unquantised = settings.with_overrides({"quantisation.method": "none"})
+    unquantised = settings.with_overrides({SETTING: "none"})
     need = memory_need(base.architecture, unquantised, machine, shape.longest, shape.supervised_share)
     return _fits(need.total, available(machine)) == "safe"
 
@@ -138,7 +138,7 @@ def _notes(
     if need.checkpointing and settings.training.gradient_checkpointing == "auto":
         notes.append("Memory is short: activations will be computed twice, which takes about a third more time.")
     if _has_room_for_16_bit(base, settings, machine, shape):
-        notes.append("16-bit LoRA fits on this machine too, and is faster: set quantisation.method to none.")
+        notes.append(f"16-bit LoRA fits on this machine too, and is faster: set {title_and_key(SETTING)} to none.")
     if tokens.longest > shape.longest:
         characters = (shape.longest - TURN_TOKENS * report.turns / max(1, report.usable)) * tokens.characters_per_token
         about = max(1, round(report.usable * report.characters.share_over(characters)))

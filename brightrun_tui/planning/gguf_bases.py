@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.gguf_header import GgufHeader, read_header
 from brightrun_tui.integrations.packages import install_command, missing_packages
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
+from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Origin, Progress, dequantise, make_directory, read_origin
 
@@ -143,7 +143,7 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
     quantisation = _quantisation(header)
     architecture = _architecture(file, header, name)
     weights = sum(tensor.elements for tensor in header.tensors)
-    template = bool(header.text("tokenizer.chat_template"))
+    template = header.text("tokenizer.chat_template")
     words = f", {quantisation} weights" if quantisation else ""
     return BaseModelInfo(
         id="",
@@ -152,9 +152,10 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
         parameters=weights,
         weight_bytes=BYTES_PER_WEIGHT * weights,
         license=header.text("general.license"),
-        has_chat_template=template,
+        has_chat_template=bool(template),
+        traits=Traits.of_template(template),
         preparing=f"will be unpacked on this machine{words}",
-        warnings=_warnings(header, template),
+        warnings=_warnings(header, bool(template)),
         ref=BaseModelRef(id="", fingerprint=_fingerprint(file, header), quantisation=quantisation),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -15,11 +16,12 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
+from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
 from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
+from brightrun_tui.planning.model_card import CARD, languages
 
-WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*")
+WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
 REMEMBER_SECONDS = 3600.0
@@ -143,6 +145,7 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         api = hub.api(token)
         about = _about(api, name, revision)
         sizes = _file_sizes(about)
+        traits = _traits(about)
         counted = int(about.safetensors.total) if about.safetensors else 0
         _refuse_untrainable(model_id, sizes)
         config = api.hf_hub_download(name, "config.json", revision=about.sha, cache_dir=hub.cache_directory(paths))
@@ -161,6 +164,7 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         weight_bytes=sum(sizes.values()),
         gated=bool(about.gated),
         license=str(getattr(about.card_data, "license", "") or ""),
+        traits=traits,
     )
 
 
@@ -168,6 +172,14 @@ def _about(api: Any, name: str, revision: str) -> Any:
     return hub.checked(
         api.model_info(name, revision=revision or None, files_metadata=True, timeout=hub.TIMEOUT_SECONDS)
     )
+
+
+def _traits(about: Any) -> Traits:
+    """From the Hub's own copy of the tokenizer's settings, and the model's card."""
+    tokenizer = (about.config or {}).get("tokenizer_config")
+    template = (tokenizer.get("chat_template") if isinstance(tokenizer, dict) else None) or ""
+    text = template if isinstance(template, str) else json.dumps(template)
+    return Traits.of_template(text, languages(getattr(about.card_data, "language", None)))
 
 
 def _file_sizes(about: Any) -> dict[str, int]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.model_card import languages
 
 MOST_FOUND = 30
 
@@ -23,6 +24,7 @@ class FoundModel(BaseModel):
     license: str = ""
     gated: bool = False
     downloads: int = 0
+    languages: tuple[str, ...] = ()
 
 
 def search_models(words: str, paths: Paths) -> list[FoundModel]:
@@ -40,7 +42,7 @@ def search_models(words: str, paths: Paths) -> list[FoundModel]:
             filter=["transformers", "safetensors"],
             sort="downloads",
             limit=MOST_FOUND,
-            expand=["safetensors", "gated", "downloads", "tags"],
+            expand=["safetensors", "gated", "downloads", "tags", "cardData"],
         )
         return [
             FoundModel(
@@ -49,6 +51,7 @@ def search_models(words: str, paths: Paths) -> list[FoundModel]:
                 license=next((tag[8:] for tag in model.tags or [] if tag.startswith("license:")), ""),
                 gated=bool(model.gated),
                 downloads=model.downloads or 0,
+                languages=languages(getattr(model.card_data, "language", None)),
             )
             for model in found
         ]

@@ -41,11 +41,13 @@ def _anything(_: Plan) -> bool:
 @dataclass(frozen=True)
 class Lever:
     """One thing to change. ``changes``: from the least to the most, of which the first that mends is taken; ``apart``: none of
-    them is more than another, so that all are tried. ``accepts``: what must be true of the mended plan besides.
+    them is more than another, so that all are tried. ``other_base``: it takes another model. ``accepts``: what must be true of
+    the mended plan besides.
     """
 
     changes: Callable[[Plan, Check, Paths], Sequence[Change]]
     apart: bool = False
+    other_base: bool = False
     accepts: Callable[[Plan], bool] = _anything
 
 
@@ -209,7 +211,7 @@ def _plain_name(plan: Plan, _: Check, __: Paths) -> list[Change]:
     return [Change(fields={"name": name_from(plan.draft.name)})]
 
 
-_LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, accepts=_in_limits))
+_LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, other_base=True, accepts=_in_limits))
 
 LEVERS: dict[str, tuple[Lever, ...]] = {
     "memory": (
@@ -220,13 +222,13 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever(_a_little_shorter, accepts=_fits),
         Lever(_smaller_rank, accepts=_fits),
         Lever(_any_gpu),
-        Lever(_smaller_base, apart=True, accepts=_fits),
+        Lever(_smaller_base, apart=True, other_base=True, accepts=_fits),
         Lever(_shorter, accepts=_fits),
     ),
     "budget": (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
     "month": _LESS,
     "account": _LESS,
-    "disk": (Lever(_fewer_kept), Lever(_smaller_base, apart=True)),
+    "disk": (Lever(_fewer_kept), Lever(_smaller_base, apart=True, other_base=True)),
     "dataset": (Lever(_whole_context), Lever(_split, apart=True)),
     "settings": (Lever(_value_that_fits, apart=True),),
     "machine": (Lever(_no_gpus_named), Lever(_any_gpu)),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +15,7 @@ from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.levers import LEVERS, Change, Lever
 from brightrun_tui.planning.plan import Plan, make_plan
-from brightrun_tui.planning.remedy_words import effect, option, words
+from brightrun_tui.planning.remedy_words import brief, effect, option, words
 from brightrun_tui.providers.base import Account
 
 _OPEN = (ErrorKind.NO_OFFER,)
@@ -25,8 +26,8 @@ class Remedy(BaseModel):
     """One change of a draft that makes the check ``check`` pass and breaks no other.
 
     ``overrides``: settings by dotted key, None takes back what the person set; ``fields``: of the draft itself. ``words``: the
-    change, as ``data.max_length 4,096 → 2,048``; ``effect``: what becomes of memory, time, cost and records; ``option``: the
-    same for the command line.
+    change, as ``Max length 4,096 → 2,048``; ``brief``: what it comes to, as ``max length 2,048``; ``effect``: what
+    becomes of memory, time, cost and records; ``option``: the same for the command line.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +36,7 @@ class Remedy(BaseModel):
     overrides: dict[str, Any] = {}
     fields: dict[str, Any] = {}
     words: str
+    brief: str
     effect: str
     option: str
 
@@ -63,8 +65,35 @@ def find_remedies(
         )
 
     red = [check for check in plan.checks if check.error is not None and check.error.kind not in _OPEN]
-    found = (_remedy(plan, check, attempt, paths) for check in red)
+    found = (_remedy(plan, check, LEVERS.get(check.name, ()), attempt, paths) for check in red)
     return tuple(remedy for remedy in found if remedy is not None)
+
+
+def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remedy | None:
+    """The smallest single change with which the run of ``plan`` would fit on its machine with another base, where it does not,
+    or is tight; the same as `find_remedies` would find for its memory, but never another base still.
+
+    Blocking: plans some dozens of times. Asks no network for a base of `list_bases`.
+
+    Args:
+        rest: seconds between two plans, in which a thread that draws has the interpreter to itself.
+    """
+    offer = plan.offer
+
+    def attempt(change: Change) -> Plan:
+        time.sleep(rest)
+        return make_plan(
+            changed(plan.draft, change.overrides, {"base": base, **change.fields}),
+            paths,
+            offer=None if "gpu" in change.fields else offer,
+        )
+
+    chosen = attempt(Change())
+    check = next((check for check in chosen.checks if check.name == "memory"), None)
+    if check is None or chosen.estimate is None or chosen.estimate.fits == "safe":
+        return None
+    levers = [lever for lever in LEVERS[check.name] if not lever.other_base]
+    return _remedy(chosen, check, levers, attempt, paths)
 
 
 def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> Draft:
@@ -74,8 +103,10 @@ def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> 
     return draft.model_copy(update={"overrides": kept, **fields})
 
 
-def _remedy(plan: Plan, check: Check, attempt: Callable[[Change], Plan], paths: Paths) -> Remedy | None:
-    for lever in LEVERS.get(check.name, ()):
+def _remedy(
+    plan: Plan, check: Check, levers: Sequence[Lever], attempt: Callable[[Change], Plan], paths: Paths
+) -> Remedy | None:
+    for lever in levers:
         best = _first_that_mends(plan, check, lever, attempt, paths)
         if best is None:
             continue
@@ -84,6 +115,7 @@ def _remedy(plan: Plan, check: Check, attempt: Callable[[Change], Plan], paths: 
             overrides=best.change.overrides,
             fields=best.change.fields,
             words=words(plan, best.plan, best.change),
+            brief=brief(best.change),
             effect=effect(plan, best.plan),
             option=option(best.change),
         )

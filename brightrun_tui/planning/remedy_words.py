@@ -23,6 +23,15 @@ FIELDS = {
 """Field of the draft → what people call it, and its option."""
 OPTIONS = {"machine.gpus": "--gpus"}
 """Settings that have an option of their own."""
+BRIEF = {
+    "training.gradient_checkpointing": "checkpointing",
+    "training.micro_batch_size": "micro-batch {}",
+    "training.optim": "8-bit optimiser",
+    "quantisation.method": "NF4",
+    "data.max_length": "max length {:,}",
+    "lora.r": "rank {}",
+}
+"""Settings that let a run fit, by what is set."""
 
 
 def words(before: Plan, after: Plan, change: Change) -> str:
@@ -45,6 +54,15 @@ def words(before: Plan, after: Plan, change: Change) -> str:
             was = getattr(before.draft, name)
             said.append(f"{title} {_amount(name, was)} → {_amount(name, value)}")
     return ", ".join(said)
+
+
+def brief(change: Change) -> str:
+    """``NF4``, ``max length 1,024``: what fits into a column."""
+    said = [
+        BRIEF[key].format(value) if key in BRIEF else setting_title(key).lower()
+        for key, value in change.overrides.items()
+    ]
+    return ", ".join([*said, *(f"another {FIELDS[name][0]}" for name in change.fields)])
 
 
 def effect(before: Plan, after: Plan) -> str:

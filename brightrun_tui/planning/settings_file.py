@@ -107,8 +107,10 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
         "best_for": below.best_for,
         "settings": {**below.overrides, **own},
     }
+    why = {key: said for key, said in below.why.items() if key not in own}
     path = paths.user_templates / f"{name}.toml"
-    _write(path, {**document, **({"by_records": rules} if rules else {})}, mode=0o600)
+    more = {"by_records": rules, "why": why}
+    _write(path, document | {title: said for title, said in more.items() if said}, mode=0o600)
     return path
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, setting_title
 from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
+
+Clause = Annotated[str, Field(min_length=1, max_length=120)]
 
 
 class RecordRule(BaseModel):
@@ -26,8 +29,21 @@ class RecordRule(BaseModel):
     overrides: dict[str, Any]
 
 
+class Measured(BaseModel):
+    """What a template has reached: on which base, with which data, when, in one line."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    base: Clause
+    data: Clause
+    date: datetime.date
+    result: Clause
+
+
 class Template(BaseModel):
-    """One file. ``by_records`` is in rising order; the first rule that fits the dataset's size joins ``overrides``."""
+    """One file. ``by_records`` is in rising order; the first rule that fits the dataset's size joins ``overrides``. ``why``: for
+    settings that it sets, a clause that says what for. ``measured``: the newest first.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -38,6 +54,8 @@ class Template(BaseModel):
     order: int = 100
     overrides: dict[str, Any] = Field(default_factory=dict, alias="settings")
     by_records: tuple[RecordRule, ...] = ()
+    why: dict[str, Clause] = Field(default_factory=dict)
+    measured: tuple[Measured, ...] = ()
     own: bool = False
     path: str = ""
 
@@ -106,6 +124,13 @@ def _load(path: Path, _modified: int, own: bool) -> Template:
     limits = [rule.up_to for rule in template.by_records]
     if limits != sorted(limits, key=lambda limit: limit or float("inf")):
         raise _unusable(path, "the rules of by_records must stand in rising order of up_to")
+    unset = (
+        template.why.keys()
+        - template.overrides.keys()
+        - {key for rule in template.by_records for key in rule.overrides}
+    )
+    if unset:
+        raise _unusable(path, f"it says why of {setting_title(min(unset))}, which it does not set")
     for overrides in (template.overrides, *(rule.overrides for rule in template.by_records)):
         try:
             RunSettings().with_overrides(overrides)

@@ -16,7 +16,7 @@ MachineStatus = Literal["starting", "running", "stopped", "gone", "unknown"]
 
 
 class Account(BaseModel):
-    """Who the credential belongs to, and what is left. US dollars."""
+    """Who the credential belongs to, and what is left. US dollars. ``may``: what it was seen to be allowed, in words."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -24,6 +24,7 @@ class Account(BaseModel):
     balance_usd: float | None = None
     spend_per_hour_usd: float | None = None
     notes: tuple[str, ...] = ()
+    may: str = ""
 
 
 class Machine(BaseModel):

@@ -38,6 +38,7 @@ DISK_PER_GB_HOUR = 0.10 / 730
 """Container disk in US dollars (RunPod's price list: $0.10 per GB and month)."""
 LEAST_DISK_GB = 20
 MOST_PAGES = 200
+MAY_RENT = "see, rent and return machines"
 NO_MACHINE = "bright-run-has-no-such-pod"
 """To ask whether a key may return machines, without returning any."""
 
@@ -142,7 +143,10 @@ class RunPod:
         await self._client.ask("GET", "account/ssh-keys", kind="read")
         await self._pods()
         await self._client.may_change("DELETE", f"pods/{NO_MACHINE}", kind="delete")
-        return await self._balance_or_note()
+        account = await self._balance_or_note()
+        return account.model_copy(
+            update={"may": MAY_RENT + (", see the balance" if account.balance_usd is not None else "")}
+        )
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)

@@ -41,6 +41,7 @@ CREATE_PENALTY_SECONDS = 12.0
 LEAST_DISK_GB = 20
 MOST_COMMAND = 4096
 MOST_PAGES = 200
+MAY_RENT = "see, rent and return machines, see the balance"
 NO_MACHINE = 0
 """To ask whether a key may stop machines, without stopping any."""
 PAGE = 25
@@ -93,7 +94,8 @@ class Vast:
             "PUT", f"api/v0/instances/{NO_MACHINE}/", kind="manage", body={"state": "stopped"}
         )
         money = user.get("credit") if user.get("credit") is not None else user.get("balance")
-        return Account(who=str(user.get("email") or user["id"]), balance_usd=balance(money), spend_per_hour_usd=rate)
+        who = str(user.get("email") or user["id"])
+        return Account(who=who, balance_usd=balance(money), spend_per_hour_usd=rate, may=MAY_RENT)
 
     async def offers(self, need: Need) -> list[Offer]:
         return await self._offers.get(need, self._search)

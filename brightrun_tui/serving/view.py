@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.chat_template import takes_tools
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS
@@ -99,7 +100,7 @@ def build_view(
         context_length=int(text.get("max_position_embeddings") or 0),
         vocabulary=int(text.get("vocab_size") or 0),
         greedy=greedy,
-        tools="tools" in _chat_template(tokenizer),
+        tools=takes_tools(_chat_template(tokenizer)),
     )
 
 

@@ -64,6 +64,8 @@ def _unsaid(word: str, title: str) -> str:
     return "" if word in title.casefold() else word
 
 
+TESTS_AFTER_SECONDS = 1.0
+"""So long after the first picture services are tested: what a person does first is not to wait for what that imports."""
 QUIT_SECONDS = 2.0
 """For how long leaving waits for what goes on being known."""
 DEEPEST = 5
@@ -144,6 +146,14 @@ class BrightRunApp(Workspace):
         if self._themes.problems:
             self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
         self._look_at_plugins()
+        self._test_services()
+
+    @work(group="services")
+    async def _test_services(self) -> None:
+        """Whether what is set up works; after the first picture, which waits for nobody."""
+        await self.pictured()
+        await asyncio.sleep(TESTS_AFTER_SECONDS)
+        await self.desk.test_what_is_due()
 
     @work(group="plugins")
     async def _look_at_plugins(self) -> None:
@@ -166,6 +176,8 @@ class BrightRunApp(Workspace):
         """As Textual's, but read-only mode refuses what changes something."""
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
+        if found and found.scope != "app" and self.screen.has_class("-tiny"):
+            return True  # nothing is to be seen of what it would act on
         if self.read_only and found and found.changes:
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
             return True

@@ -57,6 +57,14 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         footer=2,
         palette=False,
     ),
+    action(
+        "bases.fitting",
+        "f5 ctrl+s",
+        "So that it fits",
+        "The base together with the smallest change, or the machine, that makes it fit.",
+        footer=1,
+        palette=False,
+    ),
     action("columns.use", "f5 ctrl+s", "Use them", "Take the table with these columns.", footer=2, palette=False),
     action(
         "offers.interruptible",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from contextlib import ExitStack, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.text import Text
@@ -16,6 +17,7 @@ from textual.worker import WorkerFailed
 from brightrun_tui.config_file import set_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import statement_of
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import Database, open_database
@@ -28,6 +30,7 @@ from brightrun_tui.tui.widgets import cells
 
 if TYPE_CHECKING:
     from brightrun_tui.domain.requests import Answer, Ask, Reply
+    from brightrun_tui.tui.service_desk import ServiceDesk
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -64,6 +67,13 @@ class Workspace(App[int]):
         self._store_closed = asyncio.Event()
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         self.announcer = Announcer(self)
+
+    @cached_property
+    def desk(self) -> ServiceDesk:
+        """Who tests services, for all screens."""
+        from brightrun_tui.tui.service_desk import ServiceDesk
+
+        return ServiceDesk(self, self)
 
     @property
     def run_columns(self) -> tuple[str, ...]:
@@ -197,9 +207,11 @@ class Workspace(App[int]):
         self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 
     def show_error(self, error: BrightrunError) -> None:
-        place = f"{error.where}\n" if error.statement != error.what else ""
+        said = statement_of(error)
+        if said == error.statement != error.what:
+            said = f"{error.where}\n{error.what}"
         fix = f"\n{error.fix}" if error.fix else ""
-        self.toast(f"{place}{error.what}{fix}", title="That did not work", severity="error")
+        self.toast(f"{said}{fix}", title="That did not work", severity="error")
 
     @work(group="clipboard")
     async def copy_text(self, text: str, what: str) -> None:
@@ -229,6 +241,8 @@ class Workspace(App[int]):
             await asyncio.to_thread(set_config, self.paths, ("app", "theme"), theme)
         except BrightrunError as error:
             self.toast(f"The choice could not be saved: {error.what}.", severity="warning")
+        else:
+            self.toast(f"{theme}, from the next start on, too.", title="Theme")
 
     async def start_again(self, run_id: str) -> None:
         """Go to New Run, filled in as it was for this run."""

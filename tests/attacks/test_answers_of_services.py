@@ -181,6 +181,9 @@ ODD = {
     "a commit that climbs": SIBLINGS.join(('{"id": "acme/base", "sha": "../../../x", "siblings": ', "}")),
     "files that climb": '{"id": "acme/base", "sha": "aa", "siblings": [{"rfilename": "../../config.json"}]}',
     "no commit": SIBLINGS.join(('{"id": "acme/base", "siblings": ', "}")),
+    "settings of another form": SIBLINGS.join(
+        ('{"id": "acme/base", "sha": "aa", "config": [5], "cardData": {"language": {"a": [5]}}, "siblings": ', "}")
+    ),
     "weights counted oddly": SIBLINGS.join(
         ('{"id": "acme/base", "sha": "aa", "safetensors": {"parameters": 5, "total": "x"}, "siblings": ', "}")
     ),

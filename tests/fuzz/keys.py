@@ -1,4 +1,7 @@
-"""A person, or a cat, at the keyboard: random keys, mouse, pastes, torn bytes and sizes, in the real app in a real terminal."""
+"""A person, or a cat, at the keyboard: random keys, mouse, pastes, torn bytes and sizes, in the real app in a real terminal.
+
+The app must not end, hang or say what is not its own; and what it changes, or acts upon, must be seen (see `watched`).
+"""
 
 from __future__ import annotations
 
@@ -64,6 +67,8 @@ BURST = 20
 ANSWER_SECONDS = 60.0
 """A busy machine may draw a whole screen within seconds only; what is stuck never does."""
 HOSTILE = b"\x1b]0;PWNED"
+UNSEEN = "unseen.txt"
+"""Where the app's watcher writes what has changed, or would be acted upon, and is not seen."""
 
 
 class Terminal:
@@ -76,6 +81,7 @@ class Terminal:
                 BRIGHTRUN_HOME=str(home),
                 HF_HOME=str(home / "hf"),
                 TERM="xterm-256color",
+                PAGER="cat",  # one that holds the terminal would be told the keys, and answer to no other size
                 TEXTUAL_FPS="20",
                 HF_ENDPOINT="http://127.0.0.1:9",
                 BRIGHTRUN_ENGINE_SPARE_SECONDS="0",
@@ -83,7 +89,7 @@ class Terminal:
                 BRIGHTRUN_VAST_URL="http://127.0.0.1:9",
                 PYTHON_KEYRING_BACKEND="keyring.backends.fail.Keyring",
             )
-            os.execvp(sys.executable, [sys.executable, "-m", "brightrun_tui"])
+            os.execvp(sys.executable, [sys.executable, "-m", "tests.fuzz.watched", str(home / UNSEEN)])
         self.code: int | None = None
         self.hostile = False
         self.tail = b""
@@ -210,7 +216,7 @@ def _at_size(size: tuple[int, int], count: int, random: Random, home: Path) -> T
         while tally.inputs < count:
             keys = [press(random, home) for _ in range(BURST)]
             recent = [*recent, *keys][-60:]
-            known = _tracebacks(log)
+            known, told = _tracebacks(log), len(_lines(home / UNSEEN))
             began = time.monotonic()
             term.type(b"".join(keys))
             if random.random() < 0.2:
@@ -231,6 +237,9 @@ def _at_size(size: tuple[int, int], count: int, random: Random, home: Path) -> T
             elif not answers and term.alive:
                 tally.hangs += 1
                 tally.failures["no answer"] = f"after {b''.join(recent)[-300:]!r}"
+            for unseen in _lines(home / UNSEEN)[told:]:
+                tally.unseen += 1
+                tally.failures.setdefault(unseen, f"after {b''.join(recent)[-300:]!r}")
             if term.hostile:
                 tally.tracebacks += 1
                 tally.failures["a hostile sequence reached the terminal"] = f"after {b''.join(recent)[-300:]!r}"
@@ -250,6 +259,10 @@ def _last(log: Path) -> str:
     frames = [line.split('"') for line in lines if line.startswith('  File "')]
     places = [f"{Path(name).name}:{rest.split(',')[1].removeprefix(' line ')}" for _, name, rest in frames]
     return f"{lines[-1][:160]} at {' < '.join(reversed(places[-6:]))}"
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text("utf-8").splitlines() if file.exists() else []
 
 
 def _tracebacks(log: Path) -> int:

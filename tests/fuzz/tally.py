@@ -21,7 +21,10 @@ class Hang(BaseException):
 
 @dataclass
 class Tally:
-    """Of one kind of input: how many there were, and how they ended. ``failures`` has a line and a place for each that failed."""
+    """Of one kind of input: how many there were, and how they ended. ``failures`` has a line and a place for each that failed.
+
+    ``unseen``: changes that had no visible mark, and actions on what was not shown as chosen; of keys only.
+    """
 
     kind: str
     inputs: int = 0
@@ -29,12 +32,13 @@ class Tally:
     refused: int = 0
     hangs: int = 0
     tracebacks: int = 0
+    unseen: int = 0
     slowest: float = 0.0
     failures: dict[str, str] = field(default_factory=dict)
 
     @property
     def bad(self) -> int:
-        return self.hangs + self.tracebacks
+        return self.hangs + self.tracebacks + self.unseen
 
     def feed(self, label: str, work: Callable[[], object]) -> None:
         """Run ``work``: it may return, or refuse with a sentence of ours; all else is a failure."""
@@ -61,12 +65,13 @@ class Tally:
 
     @staticmethod
     def head() -> str:
-        return f"{'kind':<22}{'inputs':>8}{'accepted':>10}{'refused':>9}{'tracebacks':>12}{'hangs':>7}{'slowest':>10}"
+        counts = f"{'accepted':>10}{'refused':>9}{'tracebacks':>12}{'hangs':>7}{'unseen':>8}"
+        return f"{'kind':<22}{'inputs':>8}{counts}{'slowest':>10}"
 
     def row(self) -> str:
         return (
             f"{self.kind:<22}{self.inputs:>8}{self.accepted:>10}{self.refused:>9}{self.tracebacks:>12}{self.hangs:>7}"
-            f"{self.slowest:>8.2f} s"
+            f"{self.unseen:>8}{self.slowest:>8.2f} s"
         )
 
 

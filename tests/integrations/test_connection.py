@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.integrations import connection
 from brightrun_tui.integrations.connection import test_service as check_service
+from brightrun_tui.integrations.connection import token_may
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from tests.clouds import runpod, vast
@@ -17,6 +18,34 @@ from tests.clouds.server import CloudServer
 from tests.planning.hub_stand_in import StandIn
 
 TOKEN = "hf_abcdefghijklmnop"
+
+
+@pytest.mark.parametrize(
+    ("token", "may"),
+    [
+        ({"role": "write"}, "read and write"),
+        (
+            {
+                "role": "fineGrained",
+                "fineGrained": {
+                    "canReadGatedRepos": True,
+                    "scoped": [
+                        {"entity": {"type": "org", "name": "acme"}, "permissions": ["repo.content.read", "repo.write"]},
+                        {"entity": {"type": "user", "name": "ada"}, "permissions": ["repo.content.read"]},
+                    ],
+                },
+            },
+            "read gated models; write to acme",
+        ),
+        ({"role": "fineGrained", "fineGrained": None}, "read public models, none that is gated; write nothing"),
+        ({"role": "fineGrained", "fineGrained": {"scoped": [{"permissions": None}, "?"]}}, "write nothing"),
+        ({"role": 7}, ""),
+        ("?", ""),
+    ],
+)
+def test_what_a_token_may_do_is_said_by_the_hub(token: object, may: str) -> None:
+    """Whatever form the answer has; what it does not say is not made up."""
+    assert token_may({"auth": {"accessToken": token}}).endswith(may)
 
 
 async def test_this_machine_says_what_it_has(paths: Paths) -> None:
@@ -35,6 +64,7 @@ async def test_the_hub_without_a_token_is_grey_with_a_good_one_green_with_a_bad_
     monkeypatch.setenv("HF_TOKEN", "hf_wrongwrongwrong")
     wrong = await check_service("huggingface", paths)
     assert wrong.state == "failed" and "not valid" in wrong.detail and "settings/tokens" in wrong.fix
+    assert tried.facts["may"] == "read, gated models too once they are accepted"
     assert TOKEN not in repr(tried) and "hf_wrongwrongwrong" not in repr(wrong)
 
 

@@ -79,6 +79,32 @@ def test_a_model_without_chat_template_comes_with_a_warning(tmp_path: Path, path
     assert "chat template" in describe_base(str(model), paths).warnings[0]
 
 
+@pytest.mark.parametrize(
+    ("template", "card", "tools", "thinks", "languages"),
+    [
+        ("{% if tools %}{{ tools }}{% endif %}<think>", "---\nlanguage:\n- en\n- 7\n---\n", True, True, ("en",)),
+        ("{{ messages }}", "---\nlanguage: fr\n---\n", False, False, ("fr",)),
+        ("{{ messages }}", "---\nlanguage: [en\n: :\n---\n", False, False, ()),
+        ("", "no head", None, None, ()),
+    ],
+)
+def test_template_and_card_say_what_a_model_can(
+    tmp_path: Path,
+    paths: Paths,
+    template: str,
+    card: str,
+    tools: bool | None,
+    thinks: bool | None,
+    languages: tuple[str, ...],
+) -> None:
+    """Tools, thoughts, languages; what nobody says is not known, and a broken card is no reason to refuse a model."""
+    directory = write_model(tmp_path / "m")
+    (directory / "tokenizer_config.json").write_text(json.dumps({"chat_template": template}))
+    (directory / "README.md").write_text(card)
+    traits = describe_base(str(directory), paths).traits
+    assert (traits.tools, traits.thinks, traits.languages) == (tools, thinks, languages)
+
+
 def test_the_fingerprint_follows_content_and_nothing_else(tmp_path: Path, paths: Paths) -> None:
     def fingerprint(model: Path) -> str:
         return describe_base(str(model), paths).ref.fingerprint

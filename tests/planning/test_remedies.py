@@ -14,7 +14,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.levers import Change
 from brightrun_tui.planning.plan import Plan, make_plan
-from brightrun_tui.planning.remedies import Remedy, changed, find_remedies
+from brightrun_tui.planning.remedies import Remedy, changed, find_remedies, fit_with
 from brightrun_tui.planning.remedy_words import option
 from tests.planning.test_plan import GPU
 from tests.planning.tiny_model import write_model
@@ -48,6 +48,22 @@ def mixed(tmp_path: Path) -> Path:
     ]
     path.write_text("\n".join(lines))
     return path
+
+
+def test_another_base_fits_with_the_smallest_change_that_the_plan_itself_would_offer_for_it(
+    mixed: Path, paths: Paths
+) -> None:
+    """Planned with both it fits; what fits as it is needs nothing, and another base is no answer."""
+    on = offer(14)
+    plan = make_plan(Draft(data=str(mixed)), paths, offer=on)
+    _, same = planned(Draft(data=str(mixed), base=BASE), paths, on)
+    found = fit_with(plan, BASE, paths)
+    assert found and found.overrides == same.overrides and found.brief.startswith("max length ")
+    both = make_plan(changed(plan.draft, found.overrides, {"base": BASE, **found.fields}), paths, offer=on)
+    assert both.estimate and both.estimate.fits == "safe"
+    assert fit_with(plan, "starter", paths) is None
+    tiny = make_plan(Draft(data=str(mixed)), paths, offer=offer(2))
+    assert fit_with(tiny, BASE, paths) is None
 
 
 def test_one_long_record_is_left_out_before_anything_else_is_given_up(mixed: Path, paths: Paths) -> None:

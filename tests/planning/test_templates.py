@@ -109,6 +109,33 @@ def test_a_persons_own_template_joins_ours_and_a_broken_one_is_named_with_its_re
     assert get_template("mine", paths).overrides == {"lora.r": 48}
 
 
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ('[why]\n"lora.r" = "more room"\n', ""),
+        ('[why]\n"training.epochs" = "often"\n', "says why of Epochs, which it does not set"),
+        (f'[why]\n"lora.r" = "{"long " * 40}"\n', "why"),
+        ('[[measured]]\nbase = "A"\ndata = "B"\ndate = 2026-11-29\nresult = "good"\n', ""),
+        ('[[measured]]\nbase = "A"\nresult = "good"\n', "measured"),
+    ],
+)
+def test_a_template_may_say_why_and_what_it_has_reached(paths: Paths, more: str, reason: str) -> None:
+    """Of what it sets, in a clause; and a measurement says on which base, with which data and when."""
+    paths.user_templates.mkdir(parents=True)
+    (paths.user_templates / "mine.toml").write_text('title = "Mine"\n[settings]\n"lora.r" = 24\n' + more)
+    if not reason:
+        assert get_template("mine", paths).overrides == {"lora.r": 24}
+        return
+    with pytest.raises(UsageError, match=reason):
+        get_template("mine", paths)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_template_that_ships_says_why_of_all_it_sets(name: str, paths: Paths) -> None:
+    template = get_template(name, paths)
+    assert set(template.why) == {*template.overrides, *(key for rule in template.by_records for key in rule.overrides)}
+
+
 def test_intensity_moves_what_the_template_says_and_yields_to_the_person(paths: Paths) -> None:
     """Each says of every setting that it moved that it was it; balanced moves nothing."""
     template, base = get_template("default", paths), describe_base("Qwen/Qwen2.5-0.5B-Instruct", paths)

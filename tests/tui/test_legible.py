@@ -12,20 +12,24 @@ from textual.widgets import Input, OptionList
 import brightrun_tui
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import MEMORY, UTILISATION
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.offers import WeighedOffer
+from brightrun_tui.planning.templates import load_templates
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.tui.ascii_driver import like
-from brightrun_tui.tui.widgets import cells, choice_text, offer_text, reflow, run_text
+from brightrun_tui.tui.widgets import base_text, cells, offer_text, reflow, run_text
 from brightrun_tui.tui.widgets.chart import View, ticks_of
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
 from brightrun_tui.tui.widgets.compare_text import comparison, fit_ref
 from brightrun_tui.tui.widgets.form import FormRow
 from brightrun_tui.tui.widgets.service_card import CardState, card_lines
+from brightrun_tui.tui.widgets.template_text import best_with, template_card
+from tests.tui import seed
 from tests.tui.conftest import SIZES, Opened
 from tests.tui.test_new_run import choose_example, open_form
 from tests.tui.test_run_list import run
@@ -66,7 +70,7 @@ async def test_a_bar_to_type_in_moves_nothing_sideways(paths: Paths, opened: Ope
             await driver.press("escape")
 
 
-@pytest.mark.parametrize("width", [44, 60, 70, 74, 110, 114])
+@pytest.mark.parametrize("width", range(40, 116))
 def test_a_machine_for_rent_has_its_price_at_every_width(width: int) -> None:
     """What this run costs there is the last to go."""
     machine = Hardware(device="cuda", gpu="NVIDIA RTX 4090", gpu_count=1, gpu_memory=24 * GIB)
@@ -80,10 +84,40 @@ def test_a_machine_for_rent_has_its_price_at_every_width(width: int) -> None:
 @pytest.mark.parametrize("width", [48, 70, 71, 108, 109])
 def test_the_table_of_bases_fits_its_room(paths: Paths, width: int) -> None:
     """A base is one line, its columns below their names."""
-    head = choice_text.row(choice_text.HEAD, width)
+    head = base_text.head(width)
     for fit in base_fits(None, paths):
-        assert len(choice_text.base_row(fit, width)) <= width
+        assert len(base_text.base_row(base_text.Line(fit), width)) <= width
     assert len(head) <= width and "fits" in head
+
+
+def test_the_card_of_a_template_has_room_in_a_small_terminal(paths: Paths) -> None:
+    """On 80 × 24 eleven lines are left below the list; what was measured is told with its base, data and date."""
+    for template in load_templates(paths)[0]:
+        lines = [
+            line for part in template_card(template, None, brief=True).split("\n") for line in reflow.text(part, 74)
+        ]
+        assert len(lines) <= 11, (template.name, len(lines))
+        assert str(template.measured[0].date) in template_card(template, None, brief=True)
+        unmeasured = template.model_copy(update={"measured": ()})
+        assert "not measured yet" in template_card(unmeasured, None, brief=False)
+
+
+def test_the_best_model_of_a_template_stands_on_its_card(paths: Paths) -> None:
+    """The best verdict, and of several with it the one that gained most."""
+    template = load_templates(paths)[0][0]
+
+    def model(version: int, grade: str, tuned: float) -> ModelVersion:
+        report = seed.report("toy", "r", base=2.0, tuned=tuned, grade=grade)
+        lineage = report.lineage.model_copy(update={"template": template.name})
+        report = report.model_copy(update={"lineage": lineage})
+        return ModelVersion(
+            name="toy", version=version, run_id="r", directory="/d", base_id="a/b", report=report, created_at=1.0
+        )
+
+    models = [model(1, "mixed", 0.1), model(2, "good", 0.9), model(3, "good", 0.5)]
+    best = best_with(template.name, models)
+    assert best and best.version == 3 and best_with("other", models) is None
+    assert f"here: {best.ref}, good, held-out loss" in template_card(template, best, brief=True)
 
 
 def test_an_axis_says_what_its_numbers_are() -> None:

@@ -21,6 +21,7 @@ from brightrun_tui.domain.setting_help import TRADES
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
@@ -456,7 +457,13 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
     paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Size, licence and gate of what it has; what is typed leaves the machine only then."""
-    listed = {"id": "acme/lamp-7b", "gated": "auto", "downloads": 1200, "tags": ["license:apache-2.0"]}
+    listed = {
+        "id": "acme/lamp-7b",
+        "gated": "auto",
+        "downloads": 1200,
+        "tags": ["license:apache-2.0"],
+        "cardData": {"language": ["en", "de", 7]},
+    }
     hub = StandIn(
         {}, listed=[{**listed, "safetensors": {"parameters": {"BF16": 7_000_000_000}, "total": 7_000_000_000}}]
     )
@@ -470,11 +477,51 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
         try:
             monkeypatch.setenv("HF_ENDPOINT", hub.url)
             await driver.press("f3")
-            await driver.sees("lamp-7b", "7 B", "licence to accept · apache", "on the Hub")
+            await driver.sees(
+                "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "languages en de"
+            )
             await driver.press("enter")
             await driver.until(lambda: driver.new_run.draft.base == "acme/lamp-7b")
         finally:
             hub.stop()
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_a_base_that_does_not_fit_is_taken_with_what_lets_it_fit(
+    paths: Paths, opened: Opened, size: tuple[int, int]
+) -> None:
+    """The smallest change stands in its row before it is chosen; one key takes both, one takes both back."""
+    async with opened(paths, size) as driver:
+        await open_form(driver)
+        driver.new_run.fill(
+            Draft(
+                data=examples()[0].id,
+                overrides={"quantisation.method": "none", "training.gradient_checkpointing": "on"},
+            )
+        )
+        await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.estimate)
+        await driver.press("escape", "b")
+        await driver.press(*"14b")
+        await driver.sees("✗ → NF4", "Fits with NF4", "f5 So that it fits")
+        await driver.press("f5")
+        await driver.until(lambda: driver.new_run.draft.base == "Qwen/Qwen2.5-14B-Instruct")
+        await driver.until(lambda: driver.new_run.draft.overrides.get("quantisation.method") == "nf4")
+        await driver.press("u")
+        await driver.until(lambda: driver.new_run.draft.base == "starter")
+        assert driver.new_run.draft.overrides["quantisation.method"] == "none"
+
+
+async def test_what_is_changed_and_hidden_is_counted_and_a_wrong_value_is_called_by_its_title(
+    paths: Paths, opened: Opened
+) -> None:
+    """Behind “Advanced” as well as under a filter; no dotted key where there is a title."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.max_grad_norm": "0.5"}))
+        await driver.sees("Settings  ● 1 changed", "● 1 changed")
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.learning_rate": "7"}))
+        await driver.sees("✗ settings  “7” does not fit Learning rate")
+        assert "training.learning_rate" not in driver.text()
 
 
 async def test_a_second_press_starts_no_second_run(

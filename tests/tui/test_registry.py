@@ -20,6 +20,8 @@ from brightrun_tui.serving import keeps_answers
 from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.store import corrections, endpoints, models, open_database, requests
 from brightrun_tui.tui.screens.chat import ChatScreen
+from brightrun_tui.tui.screens.monitor import MonitorScreen
+from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.widgets.rows import RowList
 from tests.registry.hub_server import TOKEN, Repository, serving_hub
 from tests.registry.judge_server import KEY as JUDGE_KEY
@@ -311,3 +313,26 @@ async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Op
     async with opened(seeded, (120, 40)) as driver:
         await driver.app.show_draft(draft)
         await driver.sees("corrected-v2", "lamp-support")
+
+
+async def test_a_key_acts_on_the_row_that_is_highlighted_however_quickly_it_follows(
+    seeded: Paths, opened: Opened
+) -> None:
+    """Down and at once another key: the next row is meant before anything is drawn; a filter hides no choice."""
+    async with opened(seeded) as driver:
+        await driver.visit("registry")
+        registry = driver.screen(RegistryScreen)
+        registry.models.action_cursor_down()
+        assert registry.model is not None and registry.model.ref == registry.models.chosen
+        await driver.press("slash", *registry.app.snapshot.models[0].name, "enter")
+        assert registry.model is not None and registry.model.ref == registry.models.chosen
+        await driver.visit("monitor")
+        monitor = driver.screen(MonitorScreen)
+        await driver.until(lambda: monitor.runs.chosen)
+        for _ in range(2):
+            monitor.runs.action_cursor_down()
+            assert [run.id for run in monitor.targets()] == [monitor.runs.chosen]
+        meant = monitor.runs.chosen
+        monitor.redraw()
+        await driver.until(lambda: driver.app.watched_run == meant)
+        assert monitor.runs.chosen == meant, "a picture of the moment before does not take the cursor back"

@@ -11,10 +11,11 @@ import pytest
 from filelock import FileLock
 
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.money import GIB, Hardware, Lease
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning import plan
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.store import leases, open_database, requests, runs
 from brightrun_tui.tui.screens.data_choices import examples
@@ -85,6 +86,25 @@ def titles_stand_over_columns(text: str) -> bool:
     head = next(line for line in lines if "this run" in line)
     row = next(line for line in lines if "RTX 3060 " in line and line.count("$") == 2)
     return max(match.end() for match in re.finditer(r"\$[\d.]+", row)) == head.index("this run") + len("this run")
+
+
+async def test_a_base_that_nothing_lets_fit_here_names_a_machine_that_has_room_and_one_key_takes_both(
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine of 4 GiB: no settings help, so the cheapest machine for rent is named with its price."""
+    small = Hardware(device="cpu", memory=4 * GIB, cores=2, flops=1e11, disk_free=10**12)
+    monkeypatch.setattr(plan, "hardware", lambda *_: small)
+    async with opened(paths, (80, 24)) as driver:
+        await driver.press("2")
+        await driver.until(lambda: driver.app.current_mode == "new_run" and driver.app.screen.query("#checks"))
+        await driver.app.show_draft(Draft(data=examples()[0].id))
+        await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.estimate)
+        await driver.press("escape", "b", *"qwen2.5 7b")
+        await driver.sees("✗ too much", "→ Needs", "GiB: ", "/h, this run about $", "f5 So that")
+        assert server.runpod.count("POST", "/v2/pods") == 0
+        await driver.press("f5")
+        await driver.until(lambda: driver.new_run.draft.base == REAL_BASE and driver.new_run.offer is not None)
+        await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.ready, "it can start there")
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -13,7 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Failure, disk_full
 from brightrun_tui.domain.run_directory import LOG
-from brightrun_tui.domain.settings import title_and_key
+from brightrun_tui.domain.settings import statement_of, title_and_key
 
 
 class TrainingError(BrightrunError):
@@ -73,7 +73,7 @@ def explain(error: BaseException) -> Failure:
         return disk_full()
     if isinstance(error, BrightrunError):
         return Failure(
-            error=error.kind, cause=error.statement, fix=error.fix, suggestion=getattr(error, "suggestion", {})
+            error=error.kind, cause=statement_of(error), fix=error.fix, suggestion=getattr(error, "suggestion", {})
         )
     if is_out_of_memory(error):
         return Failure(

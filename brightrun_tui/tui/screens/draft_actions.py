@@ -73,35 +73,16 @@ class DraftActions(ModeScreen):
             self._change(data=made.name, columns={})
 
     @work(group="pick")
-    async def action_base(self) -> None:
-        from brightrun_tui.planning.base_fit import base_fits
-        from brightrun_tui.tui.screens.pick_base import PickBase
-
-        fits = await asyncio.to_thread(base_fits, self._plan, self.app.paths)
-        chosen = await self.app.push_screen_wait(PickBase(fits, chosen=self._draft.base, width=self.app.size.width))
-        if chosen:
-            self._remember()
-            self._change(base=chosen)
-
-    @work(group="pick")
     async def action_template(self) -> None:
         from brightrun_tui.planning.templates import load_templates
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-        from brightrun_tui.tui.widgets.choice_text import template_detail
+        from brightrun_tui.tui.screens.pick_template import PickTemplate
 
         templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
         for problem in problems:
             self.app.show_error(problem)
-        choices = [
-            Choice(
-                template.name,
-                template.title,
-                template.best_for + (" · yours" if template.own else ""),
-                template_detail(template),
-            )
-            for template in templates
-        ]
-        chosen = await self.app.push_screen_wait(PickScreen("Template", choices, chosen=self._draft.template))
+        models, height = self.app.snapshot.models, self.app.size.height
+        picker = PickTemplate(templates, models, chosen=self._draft.template, height=height)
+        chosen = await self.app.push_screen_wait(picker)
         if chosen:
             self._remember()
             self._change(template=chosen)

@@ -14,11 +14,10 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes, delete_box
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
-from brightrun_tui.integrations.connection import ServiceStatus, test_service
+from brightrun_tui.integrations.connection import ServiceStatus, is_set_up
 from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import is_due
 from brightrun_tui.providers.box import SshBox
-from brightrun_tui.store import engine
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
@@ -28,6 +27,8 @@ from brightrun_tui.tui.widgets.service_card import CardState, ServiceCard
 
 OWN, NEWS = "ssh", "news"
 AGE_SECONDS = 30.0
+FRESH_SECONDS = 60.0
+"""What was tested so lately counts as so when the screen opens."""
 ANOTHER = "…"
 """Stands for a box that is not known yet; no box can have this name."""
 
@@ -47,11 +48,9 @@ class IntegrationsScreen(ModeScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self._testing: set[str] = set()
-        self._statuses: dict[str, ServiceStatus] = {}
-        self._tested_at: dict[str, float] = {}
         self._places: dict[str, str] = {}
         self._boxes = False
+        self._ready: set[str] = set()
 
     def compose_body(self) -> ComposeResult:
         yield Flow(id="welcome")
@@ -61,6 +60,7 @@ class IntegrationsScreen(ModeScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
+        self.app.desk.changed.subscribe(self, lambda _: self.redraw())
         self._look_first()
         self.set_interval(AGE_SECONDS, self._look_again)
 
@@ -69,7 +69,7 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)
-            tested = max(known["checked_at"], self._tested_at.get(service.name, 0.0)) if known else now
+            tested = max(known["checked_at"], self.app.desk.tested_at.get(service.name, 0.0)) if known else now
             if known and is_due(known["state"], tested, now):
                 self._test(service)
         if self.app.current_mode == self.MODE:
@@ -77,10 +77,15 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="look")
     async def _look_first(self) -> None:
-        """Where credentials come from, then a test of everything that needs no further word from the person."""
+        """Where credentials come from, then a test of everything that needs no further word from the person, and was not tested
+        a moment ago.
+        """
         await self._find_places()
+        now = time.time()
         for service in services():
-            if not service.environment or self._places.get(service.name):
+            tested_at = self.app.snapshot.services.get(service.name, {}).get("checked_at", 0.0)
+            ready = not service.environment or service.name in self._ready
+            if ready and now - tested_at > FRESH_SECONDS:
                 self._test(service)
 
     async def _find_places(self) -> None:
@@ -93,6 +98,9 @@ class IntegrationsScreen(ModeScreen):
                 }
             )
             self._boxes = bool(await asyncio.to_thread(configured_boxes, self.app.paths))
+            self._ready = await asyncio.to_thread(
+                lambda: {service.name for service in services() if is_set_up(service, self.app.paths)}
+            )
         except BrightrunError as error:
             self.app.show_error(error)
             return
@@ -116,9 +124,7 @@ class IntegrationsScreen(ModeScreen):
 
     def _state_of(self, service: Service, snapshot: Snapshot) -> CardState:
         known = snapshot.services.get(service.name, {})
-        status = self._statuses.get(service.name)
-        if status is not None and known.get("checked_at", 0.0) > self._tested_at.get(service.name, 0.0):
-            status = None  # another process has tested it since
+        status = self.app.desk.status(service.name, known)
         place = self._places.get(service.name, "")
         words = credentials.PLACES[place]  # type: ignore[index]
         credential = f"{words} ({service.environment})" if place == "environment" else words
@@ -136,7 +142,7 @@ class IntegrationsScreen(ModeScreen):
         if service.name == OWN and state == "off":
             detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
-            state="testing" if service.name in self._testing else state,
+            state="testing" if service.name in self.app.desk.testing else state,
             detail=detail,
             fix=fix,
             credential=credential,
@@ -167,7 +173,14 @@ class IntegrationsScreen(ModeScreen):
     async def _card_clicked(self) -> None:
         await self.app.run_action("configure", self)
 
+    def _show_card(self) -> ServiceCard | None:
+        """The card with the focus, brought into sight where it was scrolled away from under the keys."""
+        if self.card:
+            self.card.scroll_visible(animate=False)
+        return self.card
+
     def action_test(self) -> None:
+        self._show_card()
         if self.card and self.card.service.name == NEWS:
             self._try_channels(self.card.service)
         elif self.card:
@@ -193,34 +206,13 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="test")
     async def _test(self, service: Service) -> None:
-        if service.name in self._testing:
-            return
-        self._testing.add(service.name)
-        self.redraw()
-        try:
-            status = await test_service(service.name, self.app.paths)
-        finally:
-            self._testing.discard(service.name)
-        await self._keep(service, status)
-
-    async def _keep(self, service: Service, status: ServiceStatus) -> None:
-        self._statuses[service.name], self._tested_at[service.name] = status, time.time()
-        if not self.app.read_only:
-            try:
-                db = await self.app.opened_store()
-                await engine.save_service(
-                    db, service.name, status.state, status.detail, facts=status.facts, fix=status.fix
-                )
-            except BrightrunError as error:
-                self.app.show_error(error)
-        self.app.look_now()
-        self.redraw()
+        await self.app.desk.test(service)
 
     @work(group="configure")
     async def action_configure(self) -> None:
         from brightrun_tui.tui.screens.connect import ConnectScreen
 
-        card = self.card
+        card = self._show_card()
         if card is None:
             return
         if card.service.name == OWN:
@@ -235,7 +227,7 @@ class IntegrationsScreen(ModeScreen):
         status = await self.app.push_screen_wait(ConnectScreen(card.service, self._places.get(card.service.name, "")))
         if status is not None:
             await self._find_places()
-            await self._keep(card.service, status)
+            await self.app.desk.keep(card.service, status)
 
     async def _configure_box(self, service: Service) -> None:
         """Add a machine of one's own, or change one."""
@@ -293,7 +285,7 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="configure")
     async def action_disconnect(self) -> None:
-        card = self.card
+        card = self._show_card()
         if card is None:
             return
         service = card.service
@@ -316,7 +308,7 @@ class IntegrationsScreen(ModeScreen):
         if self._places.get(service.name):
             self._test(service)
         else:
-            await self._keep(service, ServiceStatus(state="off", detail="not connected"))
+            await self.app.desk.keep(service, ServiceStatus(state="off", detail="not connected"))
 
     def action_left(self) -> None:
         self._move(-1)

@@ -43,17 +43,22 @@ class Mending(DraftActions):
         """Apply the first remedy; undo takes it back."""
         if not self._remedies:
             return
-        remedy, offer = self._remedies[0], self._offer
+        remedy = self._remedies[0]
         self._remember()
+        self._apply(remedy)
+        self.app.toast(f"{remedy.words}; u takes that back.", title="Changed")
+
+    def _apply(self, remedy: Remedy, **with_it: object) -> None:
+        """Put a remedy into the form, and other fields of the draft ``with_it``; the machine that is held stays so."""
+        offer = self._offer
         self._remedies = ()
         for key, value in remedy.overrides.items():
             self._typed.pop(key, None)
             if value is not None:
                 self._typed[key] = show_value(value)
-        self._change_all(overrides=dict(self._typed), **remedy.fields)
+        self._change_all(overrides=dict(self._typed), **with_it, **remedy.fields)
         if offer is not None and "gpu" not in remedy.fields:
             self._hold(offer)
-        self.app.toast(f"{remedy.words}; u takes that back.", title="Changed")
 
     def _change_all(self, **changes: object) -> None:
         """As `_change`, with the numbers that stand in fields shown, too."""

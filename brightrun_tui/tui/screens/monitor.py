@@ -103,17 +103,23 @@ class MonitorScreen(RunActions, LogActions):
         return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
 
     @property
+    def _chosen(self) -> str:
+        """The id of the chosen run: the one that is highlighted, however quickly one key follows another."""
+        return self.runs.chosen
+
+    @property
     def run(self) -> Run | None:
         """The chosen run."""
-        return self.app.snapshot.run(self.app.watched_run)
+        return self.app.snapshot.run(self._chosen)
 
     @property
     def _damaged(self) -> DamagedRun | None:
         """The chosen run, when its record is damaged."""
-        return self.app.snapshot.damaged_run(self.app.watched_run)
+        return self.app.snapshot.damaged_run(self._chosen)
 
     def show(self, snapshot: Snapshot) -> None:
-        run = self.run
+        self.app.watched_run = self.runs.moved or self.app.watched_run
+        run = snapshot.run(self.app.watched_run)
         if run is not None and run.active:
             self._stays = run.id
         elif self._stays != self.app.watched_run:
@@ -222,6 +228,9 @@ class MonitorScreen(RunActions, LogActions):
 
     @on(RowTable.Chosen, "#runs")
     def _run_chosen(self, event: RowTable.Chosen) -> None:
+        if event.id != self.runs.chosen:
+            return  # the cursor is elsewhere already
+        self.runs.choose(event.id)
         if event.id != self.app.watched_run:
             self.app.watched_run = event.id
             self._show_run()
@@ -269,7 +278,7 @@ class MonitorScreen(RunActions, LogActions):
             self._arrange(sort="", reverse=False)
 
     def on_screen_suspend(self) -> None:
-        self._keep(run=self.app.watched_run)
+        self._keep(run=self._chosen)
         self.chart.pause()
         self.log_view.pause()
 
@@ -279,7 +288,7 @@ class MonitorScreen(RunActions, LogActions):
         self.log_view.resume()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        of = (id(self.app.snapshot), self.app.watched_run, *sorted(self._marked), *self._alerts, self._left)
+        of = (id(self.app.snapshot), self._chosen, *sorted(self._marked), *self._alerts, self._left)
         if of != self._permitted[0]:
             self._permitted = (of, self.possible())
         return True if self._permitted[1].get(action, True) else None
@@ -301,11 +310,12 @@ class MonitorScreen(RunActions, LogActions):
     def targets(self) -> tuple[Run | DamagedRun, ...]:
         snapshot = self.app.snapshot
         marked = [id_ for id_ in self.runs.ids if id_ in self._marked] if self._marked else ()
-        found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self.app.watched_run])
+        found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self._chosen])
         return tuple(run for run in found if run is not None)
 
     def action_runs(self) -> None:
         self.remove_class("-zoomed")
+        self._retitle()
         self.runs.focus()
 
     def step_back(self) -> None:
@@ -320,7 +330,7 @@ class MonitorScreen(RunActions, LogActions):
             self.runs.focus()
 
     def action_mark(self) -> None:
-        self._marked ^= {self.app.watched_run}
+        self._marked ^= {self._chosen}
         self.redraw()
         if self.focused is self.runs:
             self.runs.action_cursor_down()
@@ -397,7 +407,7 @@ class MonitorScreen(RunActions, LogActions):
         """Of the chosen run, else of all runs: what is open counts as seen."""
         acknowledged = set(self._left.acknowledged)
         open_ = [alert for alert in self._alerts if alert.key not in acknowledged]
-        mine = [alert for alert in open_ if alert.run_id == self.app.watched_run] or open_
+        mine = [alert for alert in open_ if alert.run_id == self._chosen] or open_
         if mine:
             self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
             self.redraw()
@@ -482,4 +492,8 @@ class MonitorScreen(RunActions, LogActions):
             )
             for name in PANES
         ]
-        retitle(self.query_one("#summary"), "Run", Content("  ").join(tabs))
+        one = self.run or self._damaged
+        title = (
+            one.name if one and self.has_class("-zoomed") else "Run"
+        )  # in full screen nothing else says of which run it is
+        retitle(self.query_one("#summary"), title, Content("  ").join(tabs))

@@ -28,7 +28,7 @@ from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.remembered import recall, remember_also
-from brightrun_tui.tui.screens.renting import Renting
+from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
@@ -51,7 +51,7 @@ THOUSANDS = re.compile(r",\d{3}(\D|$)")
 """A comma that half of the world would read as a decimal point."""
 
 
-class NewRunScreen(Renting):
+class NewRunScreen(ChoosingBase):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"

@@ -71,9 +71,21 @@ class PickScreen(ListDialog[str]):
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         choice = next((choice for choice in self._choices if choice.id == event.option_id), None)
-        self.query_one("#detail", Static).update(Content(cells.plain(choice.detail) if choice else ""))
+        self._tell(choice)
         if self._preview and choice and self.is_active:
             self._preview(choice.id)
+
+    def _tell(self, choice: Choice | None) -> None:
+        self.query_one("#detail", Static).update(Content(cells.plain(choice.detail) if choice else ""))
+
+    def _renew(self, choice: Choice) -> None:
+        """More is known of a choice now: its line and its sentence say so, and the cursor stays."""
+        self._choices = [choice if one.id == choice.id else one for one in self._choices]
+        options = self.query_one(OptionList)
+        if any(option.id == choice.id for option in options.options):
+            options.replace_option_prompt(choice.id, prompt_of(choice))
+        if options.highlighted_option is not None and options.highlighted_option.id == choice.id:
+            self._tell(choice)
 
     def _fill(self, needle: str) -> None:
         options = self.query_one(OptionList)

@@ -49,7 +49,7 @@ class RegistryScreen(MeasureActions, ShareActions):
     def __init__(self) -> None:
         super().__init__()
         self._filter = ""
-        self._chosen = ""
+        self._wanted = self._shown = ""
         self._page = PAGES[0]
         self._judge: JudgeSettings | None = None
 
@@ -64,7 +64,7 @@ class RegistryScreen(MeasureActions, ShareActions):
     @property
     def model(self) -> ModelVersion | None:
         """The chosen version."""
-        return self.app.snapshot.model(self._chosen)
+        return self.app.snapshot.model(self._wanted or self.models.chosen)
 
     @property
     def endpoint(self) -> Endpoint | None:
@@ -75,17 +75,18 @@ class RegistryScreen(MeasureActions, ShareActions):
     def choose(self, ref: str) -> None:
         """Put the cursor on this version."""
         self._filter = ""
-        self._chosen = ref
+        self._wanted = ref
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
-        kept = [model for model in snapshot.models if not model.archived]
+        chosen, self._wanted = self._wanted or self.models.chosen, ""
+        kept = [model for model in snapshot.models if not model.archived or model.ref == chosen]
         shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
-        if snapshot.model(self._chosen) is None:
-            self._chosen = shown[0].ref if shown else ""
+        if chosen not in (model.ref for model in shown):  # what the keys act on is always in sight
+            chosen = shown[0].ref if shown else ""
         with self.prevent(OptionList.OptionHighlighted):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
-            self.models.choose(self._chosen)
+            self.models.choose(chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
         serving = sum(endpoint.state == "ready" and not endpoint.down for endpoint in snapshot.endpoints)
         retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
@@ -100,6 +101,7 @@ class RegistryScreen(MeasureActions, ShareActions):
 
     def _show_page(self) -> None:
         model = self.model
+        self._shown = model.ref if model else ""
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
@@ -111,8 +113,7 @@ class RegistryScreen(MeasureActions, ShareActions):
 
     @on(OptionList.OptionHighlighted, "#models")
     def _model_chosen(self, event: OptionList.OptionHighlighted) -> None:
-        if event.option_id and event.option_id != self._chosen:
-            self._chosen = event.option_id
+        if event.option_id and event.option_id != self._shown:
             self.query_one("#page").scroll_home(animate=False)
             self._show_page()
             self.refresh_keys()

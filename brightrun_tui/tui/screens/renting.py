@@ -10,7 +10,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.integrations.rental import account_of
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import best_offer
+from brightrun_tui.planning.offers import WeighedOffer, best_offer
 from brightrun_tui.providers.base import Account
 from brightrun_tui.tui.screens.mending import Mending
 
@@ -76,8 +76,11 @@ class Renting(Mending):
         from brightrun_tui.tui.screens.offers import OffersScreen
 
         one = await self.app.push_screen_wait(OffersScreen(self._draft, self._offer))
-        if one is None:
-            return
+        if one is not None:
+            self._take_machine(one)
+
+    def _take_machine(self, one: WeighedOffer) -> None:
+        """Plan with this machine, at its provider."""
         offer = one.offer
         welcome = self._draft.interruptible or offer.interruptible
         if offer.provider != self._draft.provider or welcome != self._draft.interruptible:

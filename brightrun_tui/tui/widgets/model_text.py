@@ -337,7 +337,7 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
         ("Peak memory", humanize.size(facts.peak_memory) if facts.peak_memory else humanize.NOTHING),
         (
             "Trained",
-            f"{humanize.count(facts.trainable_parameters)} of {humanize.count(facts.base_parameters)} parameters",
+            f"{humanize.parameters(facts.trainable_parameters)} of {humanize.parameters(facts.base_parameters)} parameters",
         ),
         ("Size", humanize.size(model.bytes)),
     ]

@@ -49,6 +49,11 @@ def region(offer: Offer) -> str:
     return cells.one_line(offer.id if offer.provider == OWN else offer.region)
 
 
+def where(offer: Offer) -> str:
+    """Who has it: the service, or the name of one's own machine."""
+    return region(offer) if offer.provider == OWN else place(offer.provider)
+
+
 def hourly_price(offer: Offer) -> str:
     return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
@@ -102,7 +107,8 @@ def columns_for(width: int) -> tuple[Column, ...]:
 
 def table_head(width: int) -> Content:
     """The titles over the columns; two cells are left for the mark."""
-    return Content.styled("  " + "".join(_cell(column.title, column) for column in columns_for(width)), "$muted")
+    titles = "".join(_cell(column.title, column) for column in columns_for(width))
+    return Content.styled(f"  {titles}".rstrip(), "$muted")
 
 
 def table_row(one: WeighedOffer, width: int) -> Content:
@@ -110,7 +116,7 @@ def table_row(one: WeighedOffer, width: int) -> Content:
     glyph, _word, style = FITS[one.fits]
     faint = "$faint" if one.fits == "no" else ""
     cells = [(_cell(column.show(one), column), faint or column.style) for column in columns_for(width)]
-    return Content.assemble((f"{glyph} ", f"bold {style}"), *cells)
+    return Content.assemble((f"{glyph} ", f"bold {style}"), *cells).rstrip()
 
 
 def _cell(text: str, column: Column) -> str:

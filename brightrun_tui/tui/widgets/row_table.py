@@ -78,6 +78,7 @@ class RowTable(ScrollView, can_focus=True):
         self._heading: Callable[[int], Content] | None = None
         self._row_height = 1
         self._cursor = ""
+        self._moved = ""
         self._touched_at = -math.inf
         self._built: dict[object, tuple[object, list[Strip]]] = {}
 
@@ -85,6 +86,13 @@ class RowTable(ScrollView, can_focus=True):
     def chosen(self) -> str:
         """The id under the cursor, or empty."""
         return self._cursor if self._cursor in self._places else ""
+
+    @property
+    def moved(self) -> str:
+        """Where a person has moved the cursor, as long as `Chosen` has not yet arrived; empty otherwise. What is typed next
+        is meant for that row.
+        """
+        return self.chosen if self._moved else ""
 
     @property
     def row_count(self) -> int:
@@ -133,6 +141,7 @@ class RowTable(ScrollView, can_focus=True):
         """Put the cursor on ``id_`` and into sight; False when there is no such row."""
         if id_ not in self._places:
             return False
+        self._moved = ""
         if id_ != self._cursor:
             self._paint(self._places[one] for one in (self._cursor, id_) if one in self._places)
             self._cursor = id_
@@ -220,6 +229,7 @@ class RowTable(ScrollView, can_focus=True):
         """Move the cursor to ``id_`` as a person does, and say so."""
         self._touched_at = time.monotonic()
         if id_ != self._cursor and self.choose(id_):
+            self._moved = id_
             self.post_message(self.Chosen(self, id_))
 
     def action_cursor_down(self) -> None:

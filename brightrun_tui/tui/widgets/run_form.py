@@ -34,12 +34,17 @@ GROUPS = {
     "evaluation": "Measuring",
 }
 """Groups of settings as people read them."""
+_SIMPLE = {setting.key: setting.simple for setting in iter_settings()}
 MAIN = {"lora.r": "rank", "training.epochs": "epochs", "training.learning_rate": "rate"}
 """What an intensity moves, in few words."""
 
 
 class RunForm(VerticalScroll, can_focus=False):
     """Posts `FieldChanged` and `PickField.Opened`; the keys are those of `Draft`, or a setting's."""
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._hidden = 0
 
     def compose(self) -> ComposeResult:
         places = [service for service in services() if service.kind in ("machine", "gpu")]
@@ -78,7 +83,7 @@ class RunForm(VerticalScroll, can_focus=False):
                       "The run is saved and ended after so many hours.")  # fmt: skip
         yield FormRow("Not before", WaitingField("not_before", placeholder="at once"),
                       "It waits in the queue until then: 22:00, or 2026-12-01 22:00. No app need be open.")  # fmt: skip
-        yield Static(Content.styled("Settings", "bold $primary"), classes="form-title")
+        yield Static(Content.styled("Settings", "bold $primary"), classes="form-title", id="settings-title")
         for setting in iter_settings():
             if setting.simple:
                 yield SettingRow(setting)
@@ -89,6 +94,12 @@ class RunForm(VerticalScroll, can_focus=False):
 
     def on_mount(self) -> None:
         self._show_toggle(False)
+
+    def _show_title(self, typed: Mapping[str, str]) -> None:
+        """Over the settings: how many of all are the person's own, shown or not."""
+        mark = f"  ● {len(typed)} changed" if typed else ""
+        text = Content.assemble(("Settings", "bold $primary"), (mark, "$accent"))
+        self.query_one("#settings-title", Static).update(text)
 
     def row(self, key: str) -> FormRow:
         """The row of a field."""
@@ -177,6 +188,9 @@ class RunForm(VerticalScroll, can_focus=False):
         interruptible.set_class(not can(draft.provider, Capability.INTERRUPTIBLE), "-off")
         if isinstance(interruptible.field, ChoiceField):
             interruptible.field.put("yes" if draft.interruptible else "no")
+        self._show_title(typed)
+        self._hidden = sum(not _SIMPLE.get(key, True) for key in typed)
+        self._show_toggle(self.query_one("#advanced").has_class("-open"))
         for row in self.query(SettingRow) if plan else ():
             setting = row.setting
             value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]
@@ -206,11 +220,16 @@ class RunForm(VerticalScroll, can_focus=False):
         )
 
     def _show_toggle(self, is_open: bool) -> None:
-        count = sum(not setting.simple for setting in iter_settings())
-        note = "" if is_open else f"  {count} more, all with good values"
+        count = sum(not simple for simple in _SIMPLE.values())
+        hidden = self._hidden
+        changed = f"  ● {hidden} changed" if hidden and not is_open else ""
+        note = "" if is_open else f"  {count} more" if hidden else f"  {count} more, all with good values"
         self.query_one("#advanced-toggle", PickField).show(
             Content.assemble(
-                ("▾ " if is_open else "▸ ", "bold $accent"), ("Advanced", "bold $primary"), (note, "$muted")
+                ("▾ " if is_open else "▸ ", "bold $accent"),
+                ("Advanced", "bold $primary"),
+                (note, "$muted"),
+                (changed, "$accent"),
             )
         )
 

@@ -1,0 +1,38 @@
+"""What the card of a model on the Hub says of it, in the head of its README.md or in the Hub's own answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+from pathlib import Path
+from typing import Any
+
+from brightrun_tui.foreign_files import ForeignFileError, read_bytes
+
+log = logging.getLogger(__name__)
+
+CARD = "README.md"
+MAX_CARD_BYTES = 1 << 20
+MOST_LANGUAGES = 200
+_CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z]{2,8})?")
+
+
+def card_languages(directory: Path) -> tuple[str, ...]:
+    """The languages that a model's card in ``directory`` names, as codes; empty where there is none, or it cannot be read."""
+    try:
+        text = read_bytes(directory / CARD, MAX_CARD_BYTES).decode("utf-8", "replace")
+    except ForeignFileError:
+        return ()
+    from huggingface_hub import ModelCard
+
+    try:
+        return languages(ModelCard(text, ignore_metadata_errors=True).data.get("language"))
+    except Exception as error:  # of whatever class: it is somebody's YAML, and nothing depends on it
+        log.debug("%s cannot be read: %s", directory / CARD, error)
+        return ()
+
+
+def languages(said: Any) -> tuple[str, ...]:
+    """Codes such as ``en`` from what a card says, which is one of them or a list; what is not a code is left out."""
+    listed = said if isinstance(said, list) else [said]
+    return tuple(one for one in listed if isinstance(one, str) and _CODE.fullmatch(one))[:MOST_LANGUAGES]
