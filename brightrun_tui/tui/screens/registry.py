@@ -64,7 +64,8 @@ class RegistryScreen(MeasureActions, ShareActions):
     @property
     def model(self) -> ModelVersion | None:
         """The chosen version."""
-        return self.app.snapshot.model(self._wanted or self.models.chosen)
+        listed = self.query("#models").results(RowList)  # none, where the screen could not be made
+        return self.app.snapshot.model(self._wanted or next((each.chosen for each in listed), ""))
 
     @property
     def endpoint(self) -> Endpoint | None:
