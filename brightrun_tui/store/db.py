@@ -77,8 +77,14 @@ class Database:
                 await self._connection.rollback()
                 raise
 
-    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> aiosqlite.Cursor:
-        return await self._patiently(lambda: self._connection.execute(sql, parameters))
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        """Do it to its end: a statement that is still under way somewhere keeps its transaction from being committed."""
+        await self._patiently(lambda: self._connection.execute_fetchall(sql, parameters))
+
+    async def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
+        """The id of the row that it puts in."""
+        row = await self._patiently(lambda: self._connection.execute_insert(sql, parameters))
+        return int(row[0]) if row else 0
 
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         many = list(rows)

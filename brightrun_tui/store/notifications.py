@@ -18,16 +18,13 @@ _LATEST = 200
 
 async def write(db: Database, news: Iterable[Notification]) -> None:
     """Put on record, inside a transaction of the caller; what is known by its key already is left out."""
-    last = 0
     for one in news:
-        cursor = await db.execute(
+        await db.execute(
             "INSERT OR IGNORE INTO notifications (key, time, kind, level, code, run_id, run_name, model, message) "
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (one.key, one.time, one.kind, one.level, one.code, one.run_id, one.run_name, one.model, one.message),
         )
-        last = cursor.lastrowid or last
-    if last:
-        await db.execute("DELETE FROM notifications WHERE id <= ?", (last - KEPT,))
+    await db.execute("DELETE FROM notifications WHERE id <= (SELECT max(id) FROM notifications) - ?", (KEPT,))
 
 
 async def add(db: Database, one: Notification) -> None:

@@ -16,12 +16,11 @@ from brightrun_tui.store.db import Database
 async def add(db: Database, ask: Ask[Answer]) -> Request:
     now = time.time()
     async with db.transaction():
-        cursor = await db.execute(
+        number = await db.insert(
             "INSERT INTO requests (kind, target, payload, created_at) VALUES (?, ?, ?, ?)",
             (ask.kind, ask.target, json.dumps(ask.payload()), now),
         )
-    assert cursor.lastrowid is not None
-    return Request.model_validate({"id": cursor.lastrowid, "ask": ask, "created_at": now})
+    return Request.model_validate({"id": number, "ask": ask, "created_at": now})
 
 
 async def pending(db: Database) -> list[Request]:

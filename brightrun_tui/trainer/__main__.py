@@ -124,7 +124,7 @@ def run(files: RunDirectory, log: EventLog) -> int:
         return 0
     except Exception as error:
         if isinstance(error, BrightrunError):
-            print(error, error.fix and f"({error.fix})", file=sys.stderr)
+            print(error, file=sys.stderr)
         else:
             traceback.print_exc()
         log.write(events.Failed(**explain(error).model_dump()))

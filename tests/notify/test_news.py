@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from brightrun_tui.notify.desktop import Escape, choose, sequence, through
 from brightrun_tui.notify.opening import open_channels, send
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
+from brightrun_tui.store import notifications, open_database
 from tests.plugins.conftest import site  # noqa: F401
 from tests.plugins.package import install
 from tests.store.test_ingest import spec
@@ -54,6 +56,17 @@ def test_notices_and_endings_are_news_once() -> None:
     assert (warning.kind, warning.level, warning.message) == ("budget", "warning", "80 % is spent [31m")
     (failure,) = news(WARNED, FAILED)
     assert (failure.code, failure.kind, failure.message) == ("run_failed", "failed", "the loss rose")
+
+
+async def test_what_is_found_out_twice_takes_nothing_of_the_history(tmp_path: Path) -> None:
+    """Rows of other tables have higher numbers, and were taken for the newest piece of news."""
+    async with open_database(tmp_path / "b.db") as db:
+        await notifications.add(db, replace(PIECE, key="k"))
+        await db.execute(
+            "INSERT INTO requests (id, kind, target, payload, created_at) VALUES (90000, 'x', '', '{}', 1)"
+        )
+        await notifications.add(db, replace(PIECE, key="k"))
+        assert [each.key for each in await notifications.latest(db)] == ["k"]
 
 
 def test_of_a_flood_of_bad_lines_the_first_is_news() -> None:

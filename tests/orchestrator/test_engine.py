@@ -29,7 +29,7 @@ from brightrun_tui.store import Database, endpoints, open_database, requests, ru
 from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Lying, Rented
-from tests.processes import end_all, of_home
+from tests.processes import end_all
 
 QUICK = EngineTimings(
     request_seconds=0.02,
@@ -315,12 +315,9 @@ async def test_where_the_engine_dies_before_it_answers_the_next_one_does(
     paths = get_paths()
     async with open_database(paths.database) as db:
         try:
-            await client.ensure_engine(paths)
-            (first,) = await until(lambda: of_home(tmp_path, "brightrun_tui.orchestrator"), "it is there")
-            first.suspend()
-            asked = asyncio.create_task(client.ask(db, paths, StandBy(), wait=60))
-            await until(lambda: requests.pending(db), "the request is made")
-            first.kill()
+            with FileLock(paths.engine_lock):  # as an engine that comes to nothing more
+                asked = asyncio.create_task(client.ask(db, paths, StandBy(), wait=60))
+                await until(lambda: requests.pending(db), "the request is made")
             assert (await asked).answer is not None
         finally:
             end_all(tmp_path)
