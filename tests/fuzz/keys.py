@@ -9,6 +9,7 @@ import asyncio
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -18,11 +19,13 @@ import time
 from pathlib import Path
 from random import Random
 
+import psutil
+
 from brightrun_tui.paths import get_paths
 from tests.fuzz.mutate import TEXTS
 from tests.fuzz.tally import Tally
 from tests.planning.test_damaged import damaged_starter
-from tests.processes import end_all
+from tests.processes import end_all, words_of
 from tests.tui import seed as seeding
 
 SIZES = ((80, 24), (120, 40), (200, 50), (60, 20), (20, 8))
@@ -83,6 +86,7 @@ class Terminal:
                 TERM="xterm-256color",
                 PAGER="cat",  # one that holds the terminal would be told the keys, and answer to no other size
                 TEXTUAL_FPS="20",
+                PYTHONFAULTHANDLER="1",  # see `at_what`
                 HF_ENDPOINT="http://127.0.0.1:9",
                 BRIGHTRUN_ENGINE_SPARE_SECONDS="0",
                 BRIGHTRUN_RUNPOD_URL="http://127.0.0.1:9",
@@ -144,6 +148,16 @@ class Terminal:
                 self.resize(size)
                 return True
         return False
+
+    def at_what(self) -> str:
+        """What it does while it does not answer: the programs that it waits for, and where its main thread is. It ends over it."""
+        children = [" ".join(words_of(child)) for child in psutil.Process(self.pid).children(recursive=True)]
+        os.kill(self.pid, signal.SIGABRT)
+        said = self.read(2.0).decode("utf-8", "replace")
+        frames = re.findall(
+            r'File "(?:[^"]*/)?([^"/]+)", line (\d+) in (\w+)', said.rpartition("most recent call first")[2]
+        )
+        return f"{children} at {' < '.join(f'{file}:{line} {name}' for file, line, name in frames[:8])}"
 
     def end(self) -> None:
         if self.alive:
@@ -236,7 +250,7 @@ def _at_size(size: tuple[int, int], count: int, random: Random, home: Path) -> T
                 tally.failures[f"exit code {term.code}: {term.tail[-300:]!r}"] = f"after {b''.join(recent)[-300:]!r}"
             elif not answers and term.alive:
                 tally.hangs += 1
-                tally.failures["no answer"] = f"after {b''.join(recent)[-300:]!r}"
+                tally.failures[f"no answer: {term.at_what()}"] = f"after {b''.join(recent)[-300:]!r}"
             for unseen in _lines(home / UNSEEN)[told:]:
                 tally.unseen += 1
                 tally.failures.setdefault(unseen, f"after {b''.join(recent)[-300:]!r}")
