@@ -150,7 +150,7 @@ class Terminal:
         return False
 
     def at_what(self) -> str:
-        """What it does while it does not answer: the programs that it waits for, and where its main thread is. It ends over it."""
+        """What it does instead of answering: the programs that it waits for, and where its main thread is. It ends over it."""
         children = [" ".join(words_of(child)) for child in psutil.Process(self.pid).children(recursive=True)]
         os.kill(self.pid, signal.SIGABRT)
         said = self.read(2.0).decode("utf-8", "replace")
