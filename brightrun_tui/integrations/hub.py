@@ -57,8 +57,8 @@ def whoami(token: SecretStr) -> dict[str, Any]:
     Raises:
         NotConnectedError: the token is refused, or the Hub cannot be reached.
     """
-    with plain_errors(""):
-        return api(token).whoami()
+    with plain_errors("", only_there=True):
+        return dict(api(token).whoami())
 
 
 def checked(about: Any) -> Any:
@@ -76,7 +76,7 @@ def checked(about: Any) -> Any:
 
 def reach() -> None:
     """Raises `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
-    with plain_errors(""):
+    with plain_errors("", only_there=True):
         answer = _library().get_session().get(f"{endpoint()}/api/models", params={"limit": 1}, timeout=TIMEOUT_SECONDS)
         _library().utils.hf_raise_for_status(answer)
 

@@ -117,7 +117,12 @@ class IntegrationsScreen(ModeScreen):
         return self.focused if isinstance(self.focused, ServiceCard) else None
 
     def show(self, snapshot: Snapshot) -> None:
-        keyless = {service.name for service in services() if self._lacks_key(service)}
+        keyless = {
+            service.name
+            for service in services()
+            if self._lacks_key(service)
+            or (service.kind == "models" and not self._places.get(service.name, "file"))  # nobody has asked for it
+        }
         self.query_one("#welcome", Flow).show(lambda width: possible_lines(snapshot, width, keyless))
         for card in self.query(ServiceCard):
             card.show_state(self._state_of(card.service, snapshot))
