@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from brightrun_tui.datasets.mark_words import Meaning, meaning_of
-from brightrun_tui.datasets.marks import is_cut, learnt
+from brightrun_tui.datasets.marks import is_cut, learnt, learnt_in_parts
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -269,7 +269,8 @@ def _read(turn: Any) -> Iterator[Turn]:
     yield Turn(
         role,
         content,
-        learnt(turn).train,
+        learnt(turn).train
+        and (not isinstance(content, list) or role_of(role) != "assistant" or learnt_in_parts(content)),
         thoughts,
         (*calls, *more),
         scalar(fields.get("name")),

@@ -33,7 +33,7 @@ def _set(words: str) -> frozenset[str]:
 
 
 _LEARN = _set(
-    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights"
+    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights include keep"
 )
 _SKIP = _set("masked skip skipped ignore ignored exclude excluded deleted discarded removed spam")
 _NOT = _set("no not dont without non")
@@ -104,7 +104,8 @@ _TRUE = frozenset(
 _FALSE = frozenset(
     (
         "false|f|no|n|off|bad|poor|terrible|down|thumbs down|thumb down|dislike|disliked|undesirable|rejected|reject|negative|"
-        "downvote|declined|discarded|disapproved|"
+        "downvote|declined|discarded|disapproved|outdated|obsolete|"
+        "deprecated|superseded|withdrawn|invalid|"
         "👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
         "schlecht|falsch|nicht hilfreich|daumen runter|✗|❌"
     ).split("|")

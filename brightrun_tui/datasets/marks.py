@@ -42,6 +42,8 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
                 weighted = weighted or said not in (0, 1)
         elif meaning is Meaning.REVIEWED:
             train = train and not rejects(value)
+            if isinstance(value, bool):
+                flags.append((name, value))
         elif meaning is not None:
             judged = _judged(value)
             if judged is None:
@@ -54,6 +56,28 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
         elif isinstance(value, bool):
             flags.append((name, value))
     return Learnt(train, weighted, tuple(flags))
+
+
+def learnt_in_parts(content: Any) -> bool:
+    """Whether an answer is to be learnt as far as the marks of its parts say.
+
+    Raises:
+        Unusable: some of its parts are and some are not, or a mark cannot be understood.
+    """
+    said: set[bool] = set()
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict):
+            meanings = ((name, value, meaning_of(str(name))) for name, value in part.items())
+            marks = [
+                (marked > 0) is (meaning is Meaning.LEARN)
+                for name, value, meaning in meanings
+                if meaning in (Meaning.LEARN, Meaning.SKIP)
+                and (marked := _marked(str(name), value, meaning)) is not None
+            ]
+            said.add(all(marks))
+    if len(said) > 1:
+        raise Unusable("unclear_mark", "of one part of an answer, and not of the others")
+    return said != {False}
 
 
 def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

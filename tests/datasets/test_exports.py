@@ -123,6 +123,52 @@ def test_calls_and_results_that_do_not_belong_together_are_left_out(
     assert report.usable == COUNT and kind in kinds(report)
 
 
+def test_tools_of_every_client_have_their_parameters_where_templates_look(write: Write) -> None:
+    rows = [
+        {**calls(i, result("first"), result("second"), {"role": "assistant", "content": f"Both in {i}."})}
+        for i in range(COUNT)
+    ]
+    for row in rows:
+        row["tools"] = [{"name": "stock", "input_schema": {"type": "object"}}]
+    tools = datasets.check(write("a.jsonl", lines(*rows))).preview[0].tools
+    assert tools == ({"type": "function", "function": {"name": "stock", "parameters": {"type": "object"}}},)
+
+
+def test_marks_of_parts_of_an_answer_are_not_overlooked(write: Write) -> None:
+    """An answer of which only a part is to be learnt is left out; one with all its parts marked is context."""
+
+    def answered(i: int, *marks: bool) -> dict[str, Any]:
+        parts = [{"type": "text", "text": f"Part {n} of {i}.", "train": mark} for n, mark in enumerate(marks)]
+        row = talk(i)
+        row["messages"][1]["content"] = parts
+        return row
+
+    rows = [
+        answered(0, True, False),
+        answered(1, False, False),
+        answered(2, True, True),
+        *(talk(i) for i in range(3, COUNT)),
+    ]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert report.usable == COUNT - 1 and "unclear_mark" in kinds(report)
+    assert [record.messages[1].train for record in report.preview[:2]] == [False, True]
+
+
+def test_corrected_conversations_are_offered_in_place_of_the_first_ones(write: Write) -> None:
+    rows = [{**talk(i), "corrected_messages": talk(i + 100)["messages"]} for i in range(COUNT)]
+    with pytest.raises(DatasetError) as refused:
+        datasets.check(write("a.jsonl", lines(*rows)))
+    assert "messages=corrected_messages" in refused.value.fix
+
+
+def test_a_mapped_table_hears_its_review_too(write: Write) -> None:
+    table = "Q,R,Status\n" + "".join(
+        f"Where is {i}?,It is in street {i}.,{('Approved', 'REJECTED')[i % 2]}\n" for i in range(COUNT)
+    )
+    report = datasets.check(write("a.csv", table), columns={"prompt": "Q", "completion": "R"})
+    assert report.usable == COUNT // 2
+
+
 def test_answers_that_a_limit_ended_are_named(write: Write) -> None:
     rows: list[dict[str, Any]] = [pair(i, finish_reason="length" if i == 3 else "stop") for i in range(COUNT)]
     rows[5] = talk(5)
