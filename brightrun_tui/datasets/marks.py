@@ -94,7 +94,7 @@ def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def _named(values: list[Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for one in values:
-        if isinstance(one, dict):
+        if isinstance(one, dict) and ("value" in one or "score" in one):
             name = next((one[key] for key in ("name", "key", "metric") if isinstance(one.get(key), str)), None)
             said = next((one[key] for key in ("value", "score") if one.get(key) is not None), None)
             if name is not None and said is not None:
@@ -124,8 +124,8 @@ def _judged(value: Any) -> float | None:
 def is_cut(fields: Mapping[str, Any]) -> bool:
     """Whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
     return any(
-        isinstance(value, str) and value.lower() in _CUT and name.rpartition(".")[2].lower() in _ENDINGS
-        for name, value in fields_of(fields)
+        is_cut(value) if isinstance(value, dict) else str(name).lower() in _ENDINGS and str(value).lower() in _CUT
+        for name, value in fields.items()
     )
 
 
