@@ -13,12 +13,14 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.languages import judge
+from brightrun_tui.datasets.mark_words import speaks_of_learning
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
+from brightrun_tui.datasets.spelling import error_in, is_quoted, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
@@ -54,6 +56,22 @@ _PLACEHOLDERS = frozenset(
         "fixme",
         "[object object]",
         "#name?",
+        "null",
+        "none",
+        "undefined",
+        "nil",
+        "\\n",
+        "(null)",
+        "(none)",
+        "(empty)",
+        "empty",
+        "[deleted]",
+        "[removed]",
+        "no answer",
+        "no response",
+        "keine antwort",
+        "sin respuesta",
+        "sans réponse",
     }
 )
 _ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
@@ -63,6 +81,7 @@ _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
 _SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
 _LEAST_ECHO = 12
+_HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
@@ -209,12 +228,20 @@ class _Survey:
     def _look_at_answers(self, record: Record, answers: Sequence[str], place: str) -> None:
         """Remark on answers that are none, or hold more or less than one."""
         asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
-        if len(asked) >= _LEAST_ECHO and answers[-1].lstrip().startswith(asked):
+        if len(asked) >= _LEAST_ECHO and _HEAD.sub("", answers[-1]).startswith(asked):
             self.note("echo", place)
+        if error := next(filter(None, map(error_in, answers)), ""):
+            self.note("error_answer", place, detail=error)
+        if all(map(is_quoted, answers)):
+            self.note("quoted", place)
         if any(_ROUNDED.fullmatch(answer.strip()) for answer in answers):
             self.note("rounded", place)
         if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
             self.note("placeholder", place)
+        if any(
+            message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages
+        ):
+            self.note("placeholder_question", place)
         for answer in answers:
             if len(answer) > self._longest:
                 self._longest, self._of_longest = len(answer), {}
@@ -228,6 +255,8 @@ class _Survey:
             self.note("garbled", place)
         if mark := marks_in(texts):
             self.note("marks", place, detail=mark)
+        if spelling := next(filter(None, map(spelling_in, texts)), ""):
+            self.note("spelling", place, detail=spelling)
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.note("markup", place, detail=markup)
         self._count_personal(personal_data(texts), place)
@@ -267,6 +296,10 @@ class _Survey:
         """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
+        if self.log.count("error_answer") * 2 > self.usable:
+            self.log.drop("error_answer")
+        if self.log.count("quoted") * 2 <= self.usable:
+            self.log.drop("quoted")
         if self.log.count("placeholder") * 2 > self.usable:
             self.log.drop("placeholder")
         cut = len(self._of_longest)
@@ -288,10 +321,14 @@ class _Survey:
             concerned = sorted({entry for found in unused.values() for entry in found})
             most = max(map(len, unused.values()))
             self.log.add("unused_fields", count=most, detail=_named(unused), entries=concerned)
-        telling = {name: found for name, found in self._flags.items() if len(self._flagged[name]) > 1}
-        if telling:
-            concerned = sorted({entry for found in telling.values() for entry in found})
-            self.log.add("flags", count=len(concerned), detail=_named(telling), entries=concerned)
+        learning = {name: found for name, found in self._flags.items() if speaks_of_learning(name)}
+        telling = {
+            name: found for name, found in self._flags.items() if len(self._flagged[name]) > 1 and name not in learning
+        }
+        for kind, marks in (("unread_marks", learning), ("flags", telling)):
+            if marks:
+                concerned = sorted({entry for found in marks.values() for entry in found})
+                self.log.add(kind, count=len(concerned), detail=_named(marks), entries=concerned)
         self._conclude_on_content(go_on)
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
@@ -299,7 +336,8 @@ class _Survey:
             form, shown = next(iter(dataset.sheet.dates.items()))
             detail = f"{printable(form)}: {printable(shown)}"
             self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
-        for kind, count in (("filled", dataset.sheet.filled), ("hidden_rows", dataset.sheet.hidden)):
+        sheet = dataset.sheet
+        for kind, count in (("filled", sheet.filled), ("hidden_rows", sheet.hidden), ("struck_through", sheet.struck)):
             if count:
                 self.log.add(kind, count=count)
         if dataset.encodings:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from brightrun_tui.datasets.mark_words import Meaning, meaning_of
-from brightrun_tui.datasets.marks import learnt
+from brightrun_tui.datasets.marks import is_cut, learnt, learnt_in_parts
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -39,6 +42,12 @@ from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, role_of, text_of
 
 SPEAKERS = ("role", "from", "speaker", "sender", "author")
 _TEXTS = ("content", "value", "text", "message", "utterance", "parts")
+_ORDERS = frozenset(
+    "timestamp created_at createdAt create_time created time ts date datetime sent_at index turn turn_id turn_index position "
+    "sequence seq order number message_index".split()
+)
+_SORTABLE = re.compile(r"\d{4}-\d\d-\d\d")
+"""Dates whose order is that of their letters."""
 _TURN_FIELDS = frozenset(
     (
         *SPEAKERS,
@@ -160,15 +169,31 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
     """What is to be said of the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
+    if _are_unsorted(turns):
+        draft.remarks.append("unsorted")
     for turn in turns:
         if not isinstance(turn, dict) or len(turn) <= 2:
             continue
         marks = learnt(turn)
         if marks.weighted and "weight" not in draft.remarks:
             draft.remarks.append("weight")
+        if "cut_by_limit" not in draft.remarks and is_cut(turn):
+            draft.remarks.append("cut_by_limit")
         if role_of(_speaker(turn)) == "assistant":
             draft.flags += [(f"{name}.{field}", value) for field, value in marks.flags]
         draft.unused += [f"{name}.{field}" for field, value in turn.items() if _is_unread(field, value)]
+
+
+def _are_unsorted(turns: Sequence[Any]) -> bool:
+    """Whether a time or a number in every turn says that they belong into another order."""
+    first = turns[0] if turns else None
+    for name in _ORDERS & first.keys() if isinstance(first, dict) else ():
+        orders: list[Any] = [turn.get(name) for turn in turns if isinstance(turn, dict)]
+        numbers = all(isinstance(order, int | float | Decimal) for order in orders)
+        if numbers or all(isinstance(order, str) and _SORTABLE.match(order) for order in orders):
+            if any(after < before for before, after in pairwise(orders)):
+                return True
+    return False
 
 
 def _is_unread(field: str, value: Any) -> bool:
@@ -244,7 +269,8 @@ def _read(turn: Any) -> Iterator[Turn]:
     yield Turn(
         role,
         content,
-        learnt(turn).train,
+        learnt(turn).train
+        and (not isinstance(content, list) or role_of(role) != "assistant" or learnt_in_parts(content)),
         thoughts,
         (*calls, *more),
         scalar(fields.get("name")),

@@ -13,6 +13,7 @@ from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
+_BYTE_ORDER_MARK = "\ufeff"
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
 
 
@@ -24,7 +25,7 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
     """
     decoder = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=Literal, object_pairs_hook=_object)
     for number, line in numbered_lines(file):
-        text = line.strip()
+        text = line.strip().removeprefix(_BYTE_ORDER_MARK).strip()  # of a file that was put behind another one
         if not text:
             continue
         try:

@@ -24,6 +24,8 @@ class Meaning(Enum):
     """The same the other way round."""
     RATED = auto()
     """A label, vote or score, which may say so or something else."""
+    REVIEWED = auto()
+    """What became of a record in a review, or of something else: only words that reject tell."""
 
 
 def _set(words: str) -> frozenset[str]:
@@ -31,14 +33,15 @@ def _set(words: str) -> frozenset[str]:
 
 
 _LEARN = _set(
-    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights"
+    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights include keep"
 )
-_SKIP = _set("masked skip skipped ignore ignored exclude excluded")
+_SKIP = _set("masked skip skipped ignore ignored exclude excluded deleted discarded removed spam")
 _NOT = _set("no not dont without non")
 _ABOUT_LEARNING = _set(
     "on turn is do to be should with compute calculate calc mask scale message answer token tokens detail details for "
     "in from the this has use apply metadata"
 )
+_SETTINGS = _set("train learn supervise supervised loss mask masked")
 _LIKED = _set(
     "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved correct helpful useful "
     "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto correcta útil"
@@ -48,8 +51,9 @@ _DISLIKED = _set(
     "unacceptable falsch schlecht"
 )
 _RATED = _set(
-    "kto tag label feedback vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung"
+    "kto tag label feedback feedbacks vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung"
 )
+_REVIEWED = _set("status state verdict decision review judgement judgment approval assessment qa")
 _ABOUT_ANSWERS = _set(
     "is was user human answer response completion output reply the by as binary final annotator annotation rater reviewer "
     "message marked metadata"
@@ -80,8 +84,10 @@ def meaning_of(name: str) -> Meaning | None:
         if known & (_LEARN | _SKIP) and words[0] != "mask":
             return Meaning.SKIP if len(known & (_NOT | _SKIP)) % 2 else Meaning.LEARN
         return Meaning.UNCLEAR if "mask" in known else None
-    if not known <= _LIKED | _DISLIKED | _RATED | _NOT | _ABOUT_ANSWERS:
+    if not known <= _LIKED | _DISLIKED | _RATED | _REVIEWED | _NOT | _ABOUT_ANSWERS:
         return None
+    if known & _REVIEWED:
+        return Meaning.REVIEWED
     if known & (_LIKED | _DISLIKED):
         if words[-1] in _NOUNS and words[0] not in ("is", "was"):
             return None  # the correct answer, not whether it is correct
@@ -98,10 +104,14 @@ _TRUE = frozenset(
 _FALSE = frozenset(
     (
         "false|f|no|n|off|bad|poor|terrible|down|thumbs down|thumb down|dislike|disliked|undesirable|rejected|reject|negative|"
-        "downvote|👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
+        "downvote|declined|discarded|disapproved|outdated|obsolete|"
+        "deprecated|superseded|withdrawn|invalid|"
+        "👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
         "schlecht|falsch|nicht hilfreich|daumen runter|✗|❌"
     ).split("|")
 )
+_REJECTING = _FALSE - frozenset("false|f|no|n|off|down|lose|negative|nein|non|não".split("|"))
+"""Words that say of anything but an answer nothing that would be taken for this by mistake."""
 _NEITHER = frozenset(
     "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")
 )
@@ -138,6 +148,16 @@ def says_so(value: Any) -> bool | None:
         word = folded(value)
         return word in _TRUE if word in _TRUE or word in _FALSE else None
     return value if isinstance(value, bool) else None
+
+
+def rejects(value: Any) -> bool:
+    """Whether a value says in a word that something was found wanting, whatever the field is called."""
+    return isinstance(value, str) and folded(value) in _REJECTING
+
+
+def speaks_of_learning(name: str) -> bool:
+    """Whether a field's name has a word of those that say what is learnt, though it is not known which answers it means."""
+    return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
 
 
 def folded(word: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, truth
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, truth
 from brightrun_tui.datasets.turns import Unusable, printable
 
 _PARTS = frozenset({"split", "partition"})
+_ENDINGS = frozenset("finishreason finish_reason stopreason stop_reason".split())
+_CUT = frozenset("length max_tokens max_output_tokens max_length content_filter safety".split())
 _TESTING = frozenset({"test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"})
 
 Flag = tuple[str, bool | float]
@@ -38,6 +40,10 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
             if said is not None:
                 train = train and (said > 0) is (meaning is Meaning.LEARN)
                 weighted = weighted or said not in (0, 1)
+        elif meaning is Meaning.REVIEWED:
+            train = train and not rejects(value)
+            if isinstance(value, bool):
+                flags.append((name, value))
         elif meaning is not None:
             judged = _judged(value)
             if judged is None:
@@ -52,10 +58,32 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
     return Learnt(train, weighted, tuple(flags))
 
 
+def learnt_in_parts(content: Any) -> bool:
+    """Whether an answer is to be learnt as far as the marks of its parts say.
+
+    Raises:
+        Unusable: some of its parts are and some are not, or a mark cannot be understood.
+    """
+    said: set[bool] = set()
+    for part in content if isinstance(content, list) else ():
+        if isinstance(part, dict):
+            meanings = ((name, value, meaning_of(str(name))) for name, value in part.items())
+            marks = [
+                (marked > 0) is (meaning is Meaning.LEARN)
+                for name, value, meaning in meanings
+                if meaning in (Meaning.LEARN, Meaning.SKIP)
+                and (marked := _marked(str(name), value, meaning)) is not None
+            ]
+            said.add(all(marks))
+    if len(said) > 1:
+        raise Unusable("unclear_mark", "of one part of an answer, and not of the others")
+    return said != {False}
+
+
 def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
 
-    A list of objects with name and value is such an object, too.
+    A list of objects with name and value, or key and score, is such an object, too.
     """
     for name, value in record.items():
         inner = value if isinstance(value, dict) else _named(value) if isinstance(value, list) else {}
@@ -64,9 +92,14 @@ def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _named(values: list[Any]) -> dict[str, Any]:
-    return {
-        str(one["name"]): one["value"] for one in values if isinstance(one, dict) and {"name", "value"} <= one.keys()
-    }
+    found: dict[str, Any] = {}
+    for one in values:
+        if isinstance(one, dict) and ("value" in one or "score" in one):
+            name = next((one[key] for key in ("name", "key", "metric") if isinstance(one.get(key), str)), None)
+            said = next((one[key] for key in ("value", "score") if one.get(key) is not None), None)
+            if name is not None and said is not None:
+                found[name] = said
+    return found
 
 
 def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
@@ -88,6 +121,14 @@ def _judged(value: Any) -> float | None:
         return None
 
 
+def is_cut(fields: Mapping[str, Any]) -> bool:
+    """Whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
+    return any(
+        is_cut(value) if isinstance(value, dict) else str(name).lower() in _ENDINGS and str(value).lower() in _CUT
+        for name, value in fields.items()
+    )
+
+
 def refuse_marked(record: Mapping[str, Any]) -> list[str]:
     """Remarks on the marks of a whole record.
 
@@ -98,6 +139,8 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
     for name, value in record.items():
         if name_words(name) & _PARTS and isinstance(value, str) and value.strip().lower() in _TESTING:
             raise Unusable("kept_for_testing", f"{name}: {printable(value)}")
+        if isinstance(value, list) and _parts_turns(name, value):
+            raise Unusable("unclear_mark", f"{name}: a list beside the turns")
         if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or "loss" in name_words(name):
             continue
         said = _judged(value)
@@ -105,7 +148,17 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
             raise Unusable("nothing_to_train")
         if said not in (None, 0, 1):
             remarks.append("weight")
+    if is_cut(record):
+        remarks.append("cut_by_limit")
     return remarks
+
+
+def _parts_turns(name: str, values: list[Any]) -> bool:
+    """Whether this is a list that marks some turns, or tokens, as learnt and others as not."""
+    if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP, Meaning.UNCLEAR):
+        return False
+    said = {_judged(value) for value in values if not isinstance(value, list | dict)}
+    return len(said) > 1 and said <= {None, 0.0, 1.0}
 
 
 def is_mark(name: str, value: Any) -> bool:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from brightrun_tui.datasets.conversations import is_turn, read_turns, remark_on
+from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -26,11 +27,16 @@ from brightrun_tui.datasets.parsed import (
     with_system,
 )
 from brightrun_tui.datasets.tool_calls import tools_of
-from brightrun_tui.datasets.turns import Turn, Unusable, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, text_of
 
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
 _LONG_TEXT = 30
+_ABOUT_ANSWERS = frozenset(
+    "model usage tokens token_count prompt_tokens completion_tokens total_tokens finish_reason stop_reason id created created_at "
+    "logprobs latency provider refusal annotations".split()
+)
+"""What clients write beside the text of an answer, and that is none of it."""
 _CHOICE_JOINT = re.compile(r"[ _-]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BEFORE = re.compile(r"(?:[^\S\n]*\n)+| (?! )")
@@ -43,6 +49,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     asked, answered = first_of(fields, ("instruction", *PROMPTS)), first_of(fields, COMPLETIONS)
     used = {asked, answered, first_of(fields, SYSTEMS)}
     prompt, completion, system = fields.get(asked), fields.get(answered), value_of(fields, SYSTEMS)
+    prompt, completion = _turns_spelt(prompt), _turns_spelt(completion)
     if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
         before: list[Any] = (
             prompt if isinstance(prompt, list) and _are_turns(prompt) else [{"role": "user", "content": prompt}]
@@ -54,10 +61,13 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         draft.tools = tools_of(fields)
         return draft
     history = fields.get("history") or []
-    if not isinstance(history, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in history):
+    spoken = _are_turns(history)
+    if not isinstance(history, list) or not (
+        spoken or all(isinstance(pair, list) and len(pair) == 2 for pair in history)
+    ):
         raise Unusable("other_shape")
-    turns = with_system(system, [])
-    for pair in history:
+    turns = with_system(system, read_turns(history) if spoken else [])
+    for pair in () if spoken else history:
         turns += [Turn("user", pair[0]), Turn("assistant", pair[1])]
     question, more = _question(fields, asked)
     choices = _choices(fields)
@@ -70,6 +80,21 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     draft = draft_of(row, turns, used | more | {"history", thoughts})
     draft.remarks += remarks
     return draft
+
+
+def _turns_spelt(value: Any) -> Any:
+    """The turns that a text holds as JSON, as tables keep them; anything else as it is."""
+    if not isinstance(value, str) or not value.lstrip().startswith(("[{", "{")) or '"role"' not in value:
+        return value
+    try:
+        found = json_of(value)
+    except ValueError:
+        return value
+    turns = found if isinstance(found, list) else [found]
+    known = all(
+        isinstance(turn, dict) and {"role", "content"} <= turn.keys() and turn["role"] in ROLES for turn in turns
+    )
+    return found if turns and known else value
 
 
 def _are_turns(value: Any) -> bool:
@@ -113,6 +138,8 @@ def _trimmed(text: str) -> str:
 def _choices(fields: Mapping[str, Any]) -> list[str]:
     """The texts of a multiple-choice question; empty where it is none."""
     given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(tuple(fields))]
+    if isinstance(given, dict):
+        given = _lettered_choices(given)
     if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
         return []
     return (
@@ -120,6 +147,14 @@ def _choices(fields: Mapping[str, Any]) -> list[str]:
         if all(isinstance(text, str) and text.strip() for text in given)
         else []
     )
+
+
+def _lettered_choices(given: Mapping[str, Any]) -> Any:
+    """The choices in an object by letter, or in its list ``text`` beside one of letters; None for anything else."""
+    letters, texts = list(given), list(given.values())
+    if isinstance(given.get("text"), list) and isinstance(given.get("label", given.get("labels")), list):
+        letters, texts = given.get("label", given.get("labels")), given["text"]
+    return texts if [str(letter).upper() for letter in letters] == list(_LETTERS[: len(texts)]) else None
 
 
 @lru_cache(maxsize=256)
@@ -142,6 +177,11 @@ def _listed(choices: Sequence[str]) -> str:
 def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
+    if isinstance(completion, dict) and (
+        said := next((name for name in ("content", "text") if name in completion), "")
+    ):
+        if isinstance(completion[said], str) and {str(name).lower() for name in completion} - {said} <= _ABOUT_ANSWERS:
+            completion = completion[said]  # as a client returned it
     if isinstance(completion, dict) and isinstance(completion.get("text"), list):  # SQuAD's form
         completion = (
             completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
@@ -161,6 +201,7 @@ def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
     if choices and answer not in choices and number.lstrip("-").isdecimal():
         if not isinstance(completion, str) and 0 <= int(number) < len(choices):
             answer = choices[int(number)]
+            remarks.append("counted_choice")
         else:
             remarks.append("no_such_choice")
     return answer, remarks

@@ -8,7 +8,7 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from brightrun_tui.datasets.mark_words import meaning_of, says_so
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of, says_so
 from brightrun_tui.datasets.marks import Flag, fields_of
 from brightrun_tui.datasets.tool_calls import TOOLS
 from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, text_of
@@ -124,7 +124,9 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
     flags: list[Flag] = [
         (name, said)
         for name, value in fields_of(row)
-        if (said := says_so(value)) is not None and name.strip().lower() not in used and meaning_of(name) is None
+        if (said := says_so(value)) is not None
+        and name.strip().lower() not in used
+        and meaning_of(name) in (None, Meaning.REVIEWED)
     ]
     draft = ParsedRecord(turns, _named(fields, IDS), _named(fields, GROUPS), categories, unused=rest, flags=flags)
     if any(name in MEDIA and not is_blank(value) for name, value in fields.items()):

@@ -18,8 +18,8 @@ EMAIL, IBAN, CARD, IDENTITY, TELEPHONE = (
     "identity or tax numbers",
     "telephone numbers",
 )
-_EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{2,63})+")
-_EXAMPLES = re.compile(r"@(?:[\w-]+\.)*example\.(?:com|org|net)|\.(?:example|test|invalid)$", re.IGNORECASE)
+_EMAIL = re.compile(r"(?<![\w.+/@-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}(?:[^\W\d_]{2,63}|xn--[\w-]{2,59})(?![\w+-])")
+_EXAMPLES = re.compile(r"@(?:[\w-]+\.)*example\.(?:com|org|net)|\.(?:example|test|invalid)$|^git@", re.IGNORECASE)
 _MANY_DIGITS = re.compile(r"\d(?:[^\n\d]{0,3}\d){6}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")

@@ -8,7 +8,7 @@ from typing import Any
 
 from brightrun_tui.datasets.conversations import is_turn
 from brightrun_tui.datasets.mark_words import name_words
-from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SYSTEMS
+from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SURE_CONVERSATIONS, SYSTEMS
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -22,8 +22,8 @@ _CORRECTED = frozenset(
     "corrected correction edited revised rewritten improved fixed gold golden expected ideal korrigiert verbessert".split()
 )
 _ANSWERS = frozenset(
-    "answer answers response responses reply output outputs completion completions text example messages antwort respuesta "
-    "réponse".split()
+    "answer answers response responses reply output outputs completion completions text example messages "
+    "conversation antwort respuesta réponse".split()
 )
 _RANKS = frozenset("rank ranks ranking score scores rating ratings reward rewards".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
@@ -125,6 +125,7 @@ def _answers(row: Mapping[str, Any]) -> tuple[str, str] | None:
 def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
     """The field with a better answer and the one with the usual name, where both are filled and differ."""
     usual = [name for name in row if str(name).strip().lower() in COMPLETIONS and _holds_answer(row[name])]
+    talks = [name for name in row if str(name).strip().lower() in SURE_CONVERSATIONS and _is_conversation(row[name])]
     better = [
         name
         for name in row
@@ -133,6 +134,8 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
         and words <= _CORRECTED | _ANSWERS
         and _holds_answer(row[name])
     ]
+    if talks:
+        usual, better = talks, [name for name in better if _is_conversation(row[name])]
     if not usual or not better or row[usual[0]] == row[better[0]]:
         return None
     return str(better[0]), str(usual[0])

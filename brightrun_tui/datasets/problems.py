@@ -56,6 +56,14 @@ LEFT_OUT: dict[str, Reason] = {
         "with a call of a tool that has no name, or whose arguments are not an object",
         'write it as {"name": …, "arguments": {…}}',
     ),
+    "call_without_result": Reason(
+        "with a call of a tool ({detail}) that is answered before its result",
+        "put the result between the call and the answer, as a turn of the tool",
+    ),
+    "result_without_call": Reason(
+        "with a result of a tool for a call that is not before it ({detail})",
+        "give the result the id of its call (tool_call_id)",
+    ),
     "broken_tools": Reason(
         "whose list of tools cannot be read",
         'write each as {"type": "function", "function": {"name": …, "parameters": …}}',
@@ -73,6 +81,10 @@ LEFT_OUT: dict[str, Reason] = {
         "usually nothing to do: they are not learnt; to learn them, remove the field",
     ),
     "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
+    "header_again": Reason(
+        "that [repeat|repeats] the names of the columns",
+        "usually nothing to do: two tables were put together, and their heads are not learnt",
+    ),
     "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
     "broken_characters": Reason("with broken characters (half of a Unicode pair)", "export the text again as UTF-8"),
 }
@@ -110,6 +122,10 @@ REMARKS: dict[str, Reason] = {
     "flags": Reason(
         "with marks that are not looked at ({detail})",
         "usually nothing to do; where one says that an answer is not to be learnt, call it train, with true or false",
+    ),
+    "unread_marks": Reason(
+        "with a setting of what is to be learnt that is not known ({detail}): it is not looked at",
+        "mark each answer that is context only with train: false",
     ),
     "markup": Reason(
         "with HTML in their texts, such as {detail}",
@@ -170,18 +186,49 @@ REMARKS: dict[str, Reason] = {
     "joined_turns": Reason(
         "where one speaker has two turns in a row; they were joined", "check that no turn is missing"
     ),
+    "unsorted": Reason(
+        "whose turns are not in the order that their times or numbers say; they are learnt as they stand",
+        "sort the turns of each conversation by their time or number",
+    ),
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
     "short_answer": Reason("with an answer of one or two characters", "check that the answers are complete"),
     "cut_short": Reason(
         "with answers of exactly {detail} characters, and none is longer: they look cut off",
         "export them again without a limit of length; the model would learn to stop in the middle",
     ),
+    "cut_by_limit": Reason(
+        "whose answer ended at a limit of length or at a filter, as the record says itself (finish_reason)",
+        "leave them out, or export them again without a limit; the model would learn to stop in the middle",
+    ),
+    "struck_through": Reason(
+        "[rows|row] of a sheet with text that is struck through there, and read like any other",
+        "delete what is not to be learnt",
+    ),
+    "spelling": Reason(
+        "with a text as a program spells it, such as {detail}",
+        "it would be learnt like that: export the texts themselves, without quotes, brackets and backslashes around them",
+    ),
+    "error_answer": Reason(
+        "whose answer is an error of a program ({detail})",
+        "leave these records out, or get their answers again, unless the model is to say so",
+    ),
+    "quoted": Reason(
+        "whose answer stands in quotation marks as a whole",
+        "the model would learn to put its answers into quotation marks: take them off, unless that is meant",
+    ),
+    "counted_choice": Reason(
+        "whose answer is the position of a choice, counted from 0; the choice is learnt",
+        "look at one in the preview: if yours are counted from 1, write the text of the right choice as the answer",
+    ),
+    "placeholder_question": Reason(
+        "with a placeholder such as null or N/A for a question", "fill in the questions, or leave these records out"
+    ),
     "echo": Reason(
         "whose answer begins with its own question",
         "take the questions off the answers; the model would learn to repeat what it is asked",
     ),
     "placeholder": Reason(
-        "with a placeholder such as TODO or N/A for an answer", "fill in the answers, or leave these records out"
+        "with a placeholder such as TODO, N/A or null for an answer", "fill in the answers, or leave these records out"
     ),
     "rounded": Reason(
         "whose answer is a number that a spreadsheet has rounded, such as 1.23457E+11",
@@ -212,7 +259,8 @@ REMARKS: dict[str, Reason] = {
     ),
     "no_such_choice": Reason(
         "whose answer is a number, but not the position of one of the choices (counted from 0)",
-        "write the text of the right choice as the answer",
+        "write the text of the right choice as the answer, in all records: where positions are counted from 1, the others are "
+        "learnt wrongly",
     ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",

@@ -92,7 +92,8 @@ class Source:
                 remarks.append("duplicate_id")
             ids.add(key)
             unused = [name for name in draft.unused if name != self.thumbs.field]
-            yield Outcome(place, record, remarks=remarks, unused=unused, flags=draft.flags)
+            flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
+            yield Outcome(place, record, remarks=remarks, unused=unused, flags=flags)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(
@@ -105,6 +106,8 @@ class Source:
     def _record(self, row: Row, part: str) -> tuple[Record, list[str], ParsedRecord]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
+        if _is_header(row.value):
+            raise Unusable("header_again")
         self.thumbs.refuse_disliked(row.value)
         marked = refuse_marked(row.value)
         chosen = self.format
@@ -290,11 +293,18 @@ def _is_meta(value: Any) -> bool:
     return isinstance(value, dict) and value.keys() == {"_meta"}
 
 
+def _is_header(value: Mapping[str, Any]) -> bool:
+    """Whether this is a line with the names of a table's columns, of a file that was put behind another one."""
+    return len(value) > 1 and all(
+        isinstance(part, str) and part.strip("\ufeff ") == str(name).strip() for name, part in value.items()
+    )
+
+
 def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
     """Rows that hold only the mapped fields, under the names of their roles, and those that say what is not to be learnt."""
     mapped = set(columns.values())
     for row in rows:
-        if isinstance(row.value, dict):
+        if isinstance(row.value, dict) and not _is_header(row.value):
             kept = {name: value for name, value in row.value.items() if name not in mapped and is_mark(name, value)}
             row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row

@@ -9,12 +9,14 @@ from typing import Any
 from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
 from brightrun_tui.datasets.formats import formats, is_record
 from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.mark_words import name_words
 from brightrun_tui.datasets.source import Row, SourceFile
 from brightrun_tui.datasets.turns import ROLES, printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
+_SPEAKING = frozenset("author sender speaker role from user who participant sprecher absender".split())
 _SHOWN_FIELDS = 12
 _LONG_NAME = 40
 
@@ -121,9 +123,12 @@ def _nested_conversation(value: Any) -> str:
 def _column_of_speakers(rows: Sequence[Row]) -> str:
     """The field that says who speaks, where every entry is a turn of its own; else empty."""
     names = _field_names(rows)
+    guessed = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)]) if len(names) > 1 else None
     for name in names if len(names) > 1 else ():
         said = {str(row.value.get(name)).strip().lower() for row in rows if isinstance(row.value, dict)}
         if name.strip().lower() in SPEAKERS[:3] or (len(said) > 1 and said <= ROLES.keys()):
+            return name
+        if guessed and name in guessed and name_words(name) & _SPEAKING and 1 < len(said) <= len(rows) // 2:
             return name
     return ""
 

@@ -79,17 +79,20 @@ class Sheet:
         dates: forms of dates that are not followed, each with a date as it is read.
         filled: rows that take a value from a cell that is merged over several rows.
         hidden: rows with values that are not shown, by a filter or by hand.
+        struck: rows with a cell whose text is struck through.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
     filled: int = 0
     hidden: int = 0
+    struck: int = 0
 
     def add(self, other: Sheet) -> None:
         """Count another file's sheet in."""
         self.dates.update(other.dates)
         self.filled += other.filled
         self.hidden += other.hidden
+        self.struck += other.struck
 
 
 @dataclass(frozen=True)

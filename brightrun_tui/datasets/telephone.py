@@ -27,6 +27,13 @@ _WORD = re.compile(
     r"|[☎📞📱]\W{0,3}$",
     re.IGNORECASE,
 )
+_REFERENCE = re.compile(
+    r"(?:\b(?:order|invoice|ticket|case|part|article|item|serial|tracking|lot|sku|ean|isbn|imei|iban|account|ref)"
+    r"|customer (?:no|number)|bestell|auftrag|rechnung|artikel|serien|sendung|vorgang|kundennummer|aktenzeichen"
+    r"|\bpedido|\bfactura|\bcommande|\bfacture"
+    r"|\bordine|\bfattura)\w*[\s:#-]*(?:(?:no|nr|num|number|nummer|n°|id|code)\b\.?[\s:#-]*)?$",
+    re.IGNORECASE,
+)
 _BEFORE = 32
 _DATE = re.compile(r"\d{1,4}([./-])\d{1,2}\1\d{2,4}(?:[ –-].*)?")
 _THOUSANDS = re.compile(r"\d{1,3}(?:([ .\u00a0])\d{3})(?:\1\d{3})*")
@@ -37,14 +44,16 @@ _USUAL_DIGITS = 9
 def holds_telephone_number(text: str, context: str = "") -> bool:
     """International ones anywhere; national ones of the countries where the language of ``context``, or the text, is spoken.
 
-    A number that could as well be an amount, a date or a reference counts only behind a word for a telephone.
+    A number that could as well be an amount, a date or a reference, or is called one, counts only behind a word for a telephone.
     """
     regions: tuple[str, ...] | None = None
     for match in _CANDIDATE.finditer(text):
         number = match[0]
         abroad = number.startswith(("+", "00"))
         named = bool(_WORD.search(text, max(0, match.start() - _BEFORE), match.start()))
-        if not (abroad or named) and _is_something_else(number):
+        if not (abroad or named) and (
+            _is_something_else(number) or _REFERENCE.search(text, max(0, match.start() - _BEFORE), match.start())
+        ):
             continue
         if regions is None and not abroad:
             regions = REGIONS.get(language_of(context or text), ())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from html.entities import html5
 from typing import Any
 
-from brightrun_tui.datasets.turns import Turn, Unusable
+from brightrun_tui.datasets.turns import Turn, Unusable, role_of
 
 END_MARKS = (
     "</s>",
@@ -40,6 +40,11 @@ _HEAD = re.compile(
 """What a prompt looks like that was put into a form with heads, which a chat template would do once more."""
 _SEPARATOR = re.compile(r"\s*(?:###|->|=>)\s*\Z")
 _THOUGHT_MARKS = (("<|begin_of_thought|>", "<think>"), ("<|end_of_thought|>", "</think>"))
+_THOUGHT_TAG = re.compile(
+    r"\A\s*<(?P<tag>thinking|thought|thoughts|reasoning|reflection|scratchpad)>(?P<thoughts>.*?)</(?P=tag)>",
+    re.S | re.I,
+)
+"""Thoughts before an answer in the notation of prompts, which no chat template takes for such."""
 _HEADED_BY = ("##", "Human:", "USER:", "User:")
 _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
@@ -131,6 +136,8 @@ def marks_in(texts: Iterable[str]) -> str:
         found = _MARK.search(text) if "<" in text or "[" in text else None
         if found is None and (any(head in text for head in _HEADED_BY) or text.rstrip().endswith(("->", "=>"))):
             found = _HEAD.search(text)
+        if found is None and "</" in text and (tagged := _THOUGHT_TAG.match(text)):
+            return f"<{tagged['tag']}>"
         if found:
             return found[0].strip().split("\n")[0][:_LONGEST_SHOWN]
     return ""
@@ -163,6 +170,8 @@ def cleaned(turns: Iterable[Turn]) -> list[Turn]:
             continue
         for mark, plain in _THOUGHT_MARKS:
             text = text.replace(mark, plain)
+        if role_of(turn.role) == "assistant":
+            text = _THOUGHT_TAG.sub(lambda found: f"<think>{found['thoughts']}</think>", text)
         if turn.role == "user":
             text = _SEPARATOR.sub("", text)
         inner = turns_in_text(text) if marks_in([text]) else []

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, truth
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, truth
 from brightrun_tui.datasets.marks import fields_of
 from brightrun_tui.datasets.turns import Unusable
 
-_JUDGED = (Meaning.LIKED, Meaning.DISLIKED, Meaning.RATED)
+_JUDGED = (Meaning.LIKED, Meaning.DISLIKED, Meaning.RATED, Meaning.REVIEWED)
 _COUNTS = frozenset({"votes", "upvote", "upvotes", "stars"})
 _NAMES = frozenset({"label", "tag"})
 _MOST_VALUES = 8
@@ -40,7 +40,7 @@ class Thumbs:
             if name in self.others or not (name == self.field or isinstance(value, bool)):
                 continue
             said, meaning = _said(value), meaning_of(name)
-            if said is None or meaning not in _JUDGED:
+            if said is None or meaning not in _JUDGED or (meaning is Meaning.REVIEWED and not rejects(value)):
                 continue
             if (said <= 0) is not (meaning is Meaning.DISLIKED):
                 raise Unusable("thumbs_down", name)
@@ -55,7 +55,7 @@ def candidates(rows: Sequence[Any]) -> list[str]:
         for name, value in fields_of(row)
         if meaning_of(name) in _JUDGED and not isinstance(value, dict | list)
     )
-    return sorted(names, key=lambda name: meaning_of(name) is Meaning.RATED)
+    return sorted(names, key=lambda name: (meaning_of(name) is Meaning.RATED, meaning_of(name) is Meaning.REVIEWED))
 
 
 def find_thumbs(names: Sequence[str], rows: Iterable[Any], answer_of: Callable[[Mapping[str, Any]], str]) -> Thumbs:
@@ -91,9 +91,14 @@ class _Field:
     plain: bool = True
     by_answer: dict[str, float] | None = field(default_factory=dict)
     follows: bool = True
+    rejected: int = 0
+    told: int = 0
 
     def see(self, value: Any, answer: str) -> None:
         self.count += 1
+        if rejects(value):
+            self.rejected += 1
+            self.told += str(value).strip().casefold() in answer.casefold()
         try:
             said = truth(value)
         except ValueError:
@@ -123,7 +128,10 @@ class _Field:
         return few and self.follows and (not self.plain or max(map(len, self.by_answer or ())) <= _LONGEST_CLASS)
 
     def is_thumb(self, name: str, records: int) -> bool:
-        """Whether it says of most records by yes or no whether their answer was liked."""
+        """Whether it says of most records by yes or no whether their answer was liked; a review's may say so of some only."""
+        if meaning_of(name) is Meaning.REVIEWED:
+            about_the_case = self.told * 2 > self.rejected  # the answer tells what was decided
+            return 0 < self.rejected < self.count and not about_the_case and not self.is_class
         if self.is_odd or not self.values or self.is_class or (self.count * 2 <= records and not self.plain):
             return False
         words = name_words(name)
@@ -136,6 +144,8 @@ class _Field:
 
     def is_rating(self, name: str, records: int) -> bool:
         """Whether it says of most records by a number how good their answer is."""
+        if meaning_of(name) is Meaning.REVIEWED:
+            return False
         varied = len(self.values) > 1 and not self.is_odd and self.count * 2 > records
         return varied and not self.is_class and not name_words(name) <= _NAMES
 

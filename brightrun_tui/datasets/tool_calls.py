@@ -13,6 +13,8 @@ CALL_ROLES = frozenset({"function_call", "tool_call"})
 """Speakers whose whole text is a call, in ShareGPT's form."""
 TOOLS = ("tools", "functions")
 _ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
+_SCHEMAS = ("input_schema", "inputSchema")
+"""What Anthropic's clients and MCP call a tool's parameters."""
 _ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id"})
 
 
@@ -88,6 +90,9 @@ def _tool(given: Any) -> dict[str, Any]:
     function = given.get("function", given) if isinstance(given, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise Unusable("broken_tools")
+    schema = next((name for name in _SCHEMAS if name in function), "")
+    if schema and "parameters" not in function:
+        function = {"parameters" if name == schema else name: value for name, value in function.items()}
     return {"type": "function", "function": function}
 
 

@@ -42,6 +42,21 @@ ROLES: dict[str, Role] = {
     "kundin": "user",
     "cliente": "user",
     "usuario": "user",
+    "usuário": "user",
+    "utilisateur": "user",
+    "utilisatrice": "user",
+    "utente": "user",
+    "gebruiker": "user",
+    "benutzer": "user",
+    "nutzer": "user",
+    "用户": "user",
+    "пользователь": "user",
+    "visitor": "user",
+    "assistente": "assistant",
+    "助手": "assistant",
+    "ассистент": "assistant",
+    "support_agent": "assistant",
+    "ai_assistant": "assistant",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
@@ -90,7 +105,7 @@ def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list
         remarks.append("empty_turn")
     system, talk = _split_system(kept)
     talk = _trimmed(talk, remarks)
-    talk = _joined(talk, remarks)
+    talk = _in_order_of_calls(_joined(talk, remarks))
     if not any(message.train and message.role == "assistant" for message in talk):
         raise Unusable("nothing_to_train")
     learnt = [message for message in talk if message.role == "assistant" and message.train]
@@ -118,7 +133,7 @@ def _message(turn: Turn) -> Message:
         text, reasoning = _thoughts_once(text, reasoning)
     return Message(
         role=role,
-        content="" if answers and text.strip() in _EMPTY_CELLS else text,
+        content="" if role in ("user", "assistant") and text.strip() in _EMPTY_CELLS else text,
         train=turn.train or not answers,
         reasoning=reasoning,
         tool_calls=turn.tool_calls if answers else (),
@@ -190,10 +205,10 @@ def printable(text: str, longest: int = 40) -> str:
 
 
 def thoughts_of(content: Any) -> str:
-    """The texts of thinking parts in a list of parts, as Anthropic's clients write them; else empty."""
+    """The texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
     if not isinstance(content, list):
         return ""
-    texts = [part.get(str(part["type"]), part.get("text")) for part in content if _is_thought(part)]
+    texts = [part.get(str(part.get("type")), part.get("text")) for part in content if _is_thought(part)]
     return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
 
 
@@ -202,7 +217,7 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") in _THOUGHT_PARTS
+    return isinstance(part, dict) and (part.get("type") in _THOUGHT_PARTS or part.get("thought") is True)
 
 
 def _part(part: Any) -> str:
@@ -237,12 +252,39 @@ def _trimmed(talk: list[Message], remarks: list[str]) -> list[Message]:
     return talk[first : last + 1]
 
 
+def _in_order_of_calls(talk: list[Message]) -> list[Message]:
+    """The results behind an answer in the order of its calls, as most templates tell them apart by nothing else.
+
+    Raises:
+        Unusable: a result names a call that is not there.
+    """
+    ordered: list[Message] = []
+    results: list[Message] = []
+    calls: dict[str, int] = {}
+    for turn in (*talk, None):
+        if turn is not None and turn.role == "tool":
+            if calls and turn.tool_call_id and turn.tool_call_id not in calls:
+                raise Unusable("result_without_call", printable(turn.tool_call_id))
+            results.append(turn)
+            continue
+        if all(result.tool_call_id in calls for result in results):
+            results.sort(key=lambda result: calls[result.tool_call_id])
+        ordered += results
+        results = []
+        if turn is not None:
+            ordered.append(turn)
+            calls = {call.id: number for number, call in enumerate(turn.tool_calls) if call.id}
+    return ordered
+
+
 def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
     """Neighbouring user turns, and neighbouring assistant turns, made one."""
     joined: list[Message] = []
     for turn in talk:
         before = joined[-1] if joined else None
         if before is not None and turn.role in ("user", "assistant") and before.role == turn.role:
+            if before.tool_calls and turn.content.strip():
+                raise Unusable("call_without_result", before.tool_calls[0].name)
             joined[-1] = before.model_copy(
                 update={
                     "content": "\n\n".join(text for text in (before.content, turn.content) if text.strip()),

@@ -145,7 +145,8 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
     title: list[str] = []
     file.sheet.dates.clear()
-    file.sheet.filled = file.sheet.hidden = 0
+    file.sheet.filled = file.sheet.hidden = file.sheet.struck = 0
+    struck = _struck_styles(sheet.parent)
     over: dict[int, tuple[int, str]] = {}
     for number, row in enumerate(sheet.iter_rows(), start=1):
         file.position.done = number
@@ -176,7 +177,14 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
                 (column, (last, cells[column])) for column, last in scan.merged.get(number, ()) if column < len(header)
             )
             file.sheet.hidden += number in scan.hidden
+            if struck:
+                file.sheet.struck += any(cell.value is not None and cell._style_id in struck for cell in row)
             yield Row(number, as_dict(file, number, header, cells), f"row {number}")
+
+
+def _struck_styles(book: Any) -> set[int]:
+    """The numbers of the styles of cells whose text is struck through."""
+    return {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
 
 
 def _fill(cells: list[str], number: int, over: dict[int, tuple[int, str]]) -> int:

@@ -420,7 +420,7 @@ def test_everything_asked_is_in_the_question(write: Write, row: dict[str, Any], 
     """Fields that belong together are put together, once; the position of a choice becomes its text."""
     report = datasets.check(write("a.jsonl", lines(row, chat("Another?", "Another one."))))
     assert said(list(report.preview))[0] == [("user", question), ("assistant", answer)]
-    assert {p.kind for p in report.problems} <= {"few_records", "short_answer"}
+    assert {p.kind for p in report.problems} <= {"few_records", "short_answer", "counted_choice"}
 
 
 @pytest.mark.parametrize(

@@ -266,7 +266,7 @@ def test_arguments_of_a_call_are_found_or_the_record_is_left_out(write: Write) -
 def test_words_that_reject_an_answer_are_named(write: Write) -> None:
     """Under a name that may mean anything; so are entities, and numbers that a spreadsheet rounded."""
     rows = [
-        {"prompt": f"{ASKED} {i}", "completion": f"{i} o'clock", "status": ("approved", "rejected", "draft")[i % 3]}
+        {"prompt": f"{ASKED} {i}", "completion": f"{i} o'clock", "phase": ("approved", "rejected", "draft")[i % 3]}
         for i in range(COUNT)
     ]
     rows[0]["completion"], rows[1]["completion"] = "1,23457E+11", "Caf&eacute;"

@@ -1,0 +1,67 @@
+"""Texts of programs where people's are meant: bytes and lists as they are spelt, escaped line breaks, a turn as JSON, errors."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from brightrun_tui.datasets.turns import printable
+
+_BYTES = re.compile(r"b(?P<quote>['\"]).*(?P=quote)", re.S)
+_ONE_IN_A_LIST = re.compile(r"\[(?P<quote>['\"]).*(?P=quote)\]", re.S)
+_BREAK = re.compile(r"\\r\\n|\\n\\n|(?<!\\)[.!?:;,]\\n(?=[A-Z0-9*#-])")
+_LETTER = re.compile(r"(?<!\\)\\u00[a-f0-9][a-f0-9]|\\u20(?:1[0-9]|2[0-6]|ac)")
+_QUOTED = re.compile(r"""=?"(?:[^"\\]|\\.|"")+"|'(?:[^']|(?<=\w)'(?=\w))+'""", re.S)
+_ERROR = re.compile(
+    r"""\W*(?:"?error"?: ?[{"]|(?:(?:api|openai|http|server|request) )?error(?: code)?: |http(?:/\d\.\d)? ?[45]\d\d\b"""
+    r"|[45]\d\d (?:too many|internal server|bad gateway|service unavailable|gateway time)|traceback \(most"
+    r"|(?:\w+\.)*[a-z]+(?:error|exception): |rate limit|request timed out|internal server error)",
+    re.IGNORECASE,
+)
+_LONGEST_ERROR = 400
+_SHOWN = 40
+_CODE = "```"
+
+
+def spelling_in(text: str) -> str:
+    """An example of how a program spelt the text, in a few characters; empty where it is plain.
+
+    Code and real JSON data are no such thing, nor is a text with line breaks of its own.
+    """
+    plain = text.strip()
+    if plain[:2] in ("b'", 'b"') and _BYTES.fullmatch(plain):
+        return f"b{plain[1]}…{plain[1]}"
+    if plain[:2] in ("['", '["') and _ONE_IN_A_LIST.fullmatch(plain) and " " in plain:
+        inner = plain[2:-2]
+        if (plain[1] == "'" or "'" in inner) and not re.search(r"(?<!\\)['\"]\s*,\s*['\"]", inner):
+            return f"[{plain[1]}…{plain[1]}]"
+    if plain.startswith(('{"', '[{"')) and '"role"' in plain and _is_turn(plain):
+        return '{"role": …, "content": …}'
+    if "\\" not in plain or _CODE in plain:
+        return ""
+    if "\n" not in plain and (found := _BREAK.search(plain)):
+        return found[0].lstrip(".!?:;,")
+    if found := _LETTER.search(plain):
+        return found[0]
+    return ""
+
+
+def is_quoted(text: str) -> bool:
+    """Whether the whole text is one string of JSON or of a spreadsheet's formula, in quotation marks."""
+    return bool(_QUOTED.fullmatch(text.strip()))
+
+
+def error_in(text: str) -> str:
+    """The beginning of a short text that is an error of a program or a service rather than an answer; else empty."""
+    if len(text) > _LONGEST_ERROR or not _ERROR.match(text):
+        return ""
+    return printable(text.strip(), _SHOWN)
+
+
+def _is_turn(text: str) -> bool:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    value = value[0] if isinstance(value, list) and value else value
+    return isinstance(value, dict) and {"role", "content"} <= value.keys()
