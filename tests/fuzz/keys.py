@@ -16,6 +16,8 @@ import struct
 import sys
 import termios
 import time
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
@@ -142,12 +144,19 @@ class Terminal:
         """Whether it draws itself anew for another size; it ends with ``size``."""
         end = time.monotonic() + ANSWER_SECONDS
         self.read(0.05)
+        self.bring_back()
         self.resize((size[0] + 1, size[1]))
         while self.alive and time.monotonic() < end:
             if len(self.read(0.1)) > 50:
                 self.resize(size)
                 return True
         return False
+
+    def bring_back(self) -> None:
+        """As ``fg`` does with an app that was suspended by its palette."""
+        with suppress(psutil.NoSuchProcess):
+            if psutil.Process(self.pid).status() == psutil.STATUS_STOPPED:
+                os.kill(self.pid, signal.SIGCONT)
 
     def at_what(self) -> str:
         """What it does instead of answering: the programs that it waits for, and where its main thread is. It ends over it."""
@@ -272,7 +281,9 @@ def _last(log: Path) -> str:
     lines = log.read_text("utf-8").rpartition("Traceback")[2].strip().splitlines()
     frames = [line.split('"') for line in lines if line.startswith('  File "')]
     places = [f"{Path(name).name}:{rest.split(',')[1].removeprefix(' line ')}" for _, name, rest in frames]
-    return f"{lines[-1][:160]} at {' < '.join(reversed(places[-6:]))}"
+    if "RecursionError" in lines[-1]:  # what comes again and again says more than where it ended
+        places = [f"{place} x{times}" for place, times in Counter(places).most_common(12)][::-1]
+    return f"{lines[-1][:160]} at {' < '.join(reversed(places[-12:]))}"
 
 
 def _lines(file: Path) -> list[str]:
