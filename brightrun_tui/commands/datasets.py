@@ -40,6 +40,9 @@ FileArgument = Annotated[
         help=f"JSONL, JSON, CSV, TSV, Excel or Parquet, also packed; a folder with files of one kind; or {SYNTAX}.",
     ),
 ]
+MaxLengthOption = Annotated[
+    int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
+]
 
 app = typer.Typer(help="Check a dataset file; keep datasets by name.", add_completion=False)
 
@@ -64,9 +67,7 @@ def check(
     base: Annotated[
         str, typer.Option("--base", metavar="MODEL", help="Lengths in this model's tokens, against its context.")
     ] = "",
-    max_length: Annotated[
-        int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
-    ] = 0,
+    max_length: MaxLengthOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Whether a file can be trained on: how many records are usable, and why the rest are not."""
@@ -247,9 +248,7 @@ def show(
     base: Annotated[
         str, typer.Option("--base", metavar="MODEL", help="With --record: as this model's tokens, learnt ones marked.")
     ] = "",
-    max_length: Annotated[
-        int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
-    ] = 0,
+    max_length: MaxLengthOption = 0,
     columns: ColumnOption = None,
     encoding: EncodingOption = "",
     sheet: SheetOption = "",
