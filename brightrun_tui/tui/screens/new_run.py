@@ -294,7 +294,8 @@ class NewRunScreen(ChoosingBase):
         waiting = "◌ asking for machines and prices …" if self._asking else ""
         refused = f"✗ {self._refusal.what}" if self._refusal else ""
         self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
-        self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
+        low = self.has_class("-slim") and self.app.size.height < TALL
+        self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan, low))
         self.query_one("#checks", Flow).show(
             partial(plan_text.checks, plan, self._remedies, self.app.size.height < TALL)
         )

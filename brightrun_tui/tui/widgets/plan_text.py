@@ -31,8 +31,8 @@ LENGTH_BINS = 16
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
 
-def estimate(plan: Plan | None, width: int) -> reflow.Lines:
-    """Memory as a bar, time as a band, cost, steps."""
+def estimate(plan: Plan | None, brief: bool, width: int) -> reflow.Lines:
+    """Memory as a bar, time as a band, cost, steps; ``brief``: not what memory and time consist of, which would hide the cost."""
     if plan is None:
         return [Content.styled("estimating …", "$muted")]
     found = plan.estimate
@@ -42,7 +42,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
             if width > 60
             else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
         )
-    lines = _memory(found, width) + _memory_parts(found, width)
+    lines = _memory(found, width) + ([] if brief else _memory_parts(found, width))
     time = (
         humanize.band(found.seconds_low, found.seconds_high)
         if found.seconds_high > found.seconds_low
@@ -50,7 +50,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
     )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
-    lines += _parts(found, width)
+    lines += [] if brief else _parts(found, width)
     lines += reflow.pair("Cost", _cost(plan, found), width, 8)
     lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
     lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
