@@ -96,10 +96,15 @@ def test_the_table_of_bases_fits_its_room(paths: Paths, width: int) -> None:
 def test_what_a_run_costs_stands_in_the_first_lines_of_a_low_plan(tmp_path: Path, paths: Paths) -> None:
     """On 60 × 30 the plan has eight lines: memory, time and cost are among them, before what they consist of."""
     data = tmp_path / "data.jsonl"
-    data.write_text("".join(f'{{"prompt": "Question {n}?", "completion": "Answer {n}."}}\n' for n in range(60)))
+    data.write_text("".join(f'{{"prompt": "Question {n}?", "completion": "Answer {n}."}}\n' for n in range(30)))
     plan = make_plan(Draft(data=str(data), base=str(write_model(tmp_path / "base"))), paths)
     lines = [line.plain for line in plan_text.estimate(plan, True, 56)]
     assert any("free" in line for line in lines[:4]), lines
+    few = [check for check in plan.checks if check.state == "warning"]
+    assert few and all(check.what in plan_text.last_look(plan).plain for check in few), (
+        "the last question repeats warnings"
+    )
+    assert plan_text.start_words(plan, None).plain == f"✓ ready · {len(few)} warning{'s' * (len(few) > 1)}"
     whole = [line.plain for line in plan_text.estimate(plan, False, 56)]
     assert set(lines) < set(whole)
 
