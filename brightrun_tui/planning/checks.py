@@ -86,7 +86,8 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             "token): it has hardly ever seen their script.",
             "choose a base model that knows the language",
         )
-    if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE:
+    named = base and check_language(report, base)
+    if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE and not named:
         return warning(
             "dataset",
             f"{report.statement} The base model cuts these texts into small pieces ({tokens.characters_per_token:.1f} characters "

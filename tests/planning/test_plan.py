@@ -181,6 +181,7 @@ def test_a_base_that_does_not_speak_the_language_of_the_records_is_warned_of(
     plan = make_plan(Draft(data=str(data), base=base), paths)
     found = [check for check in plan.checks if check.name == "language"]
     assert bool(found) is bool(said) and plan.ready, found
+    assert states(plan)["dataset"] == "ok", "one warning says it"
     for check in found:
         assert said in check.what and "speaks English" in check.what and "Qwen/Qwen2.5-0.5B-Instruct" in check.fix
 
