@@ -11,14 +11,13 @@ from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.sampling import Sampled
 from brightrun_tui.domain.dataset import LanguageShares, Record
+from brightrun_tui.domain.languages import plain_code
 
 LEAST_LETTERS = 24
 """A shorter text is not judged."""
 _LOOKED_AT = 400
 _SURE = 0.75
 _CODE = re.compile(r"```.*?(?:```|\Z)|https?://\S+", re.DOTALL)
-_ALIKE = {"nb": "no", "nn": "no", "ary": "ar", "arz": "ar", "wuu": "zh", "yue": "zh", "hbo": "he", "uzs": "uz"}
-"""Kinds of a language that its speakers do not tell apart by name."""
 _NOT_ONE = "zxx"
 _MAIN = 0.8
 _FEW = 0.1
@@ -39,7 +38,7 @@ def language_of(text: str) -> str:
     if sum(map(str.isalpha, text)) < LEAST_LETTERS:
         return ""
     code, sureness = _identifier().classify(text)
-    return "" if code == _NOT_ONE or sureness < _SURE else _ALIKE.get(code, code)
+    return "" if code == _NOT_ONE or sureness < _SURE else plain_code(code)
 
 
 def judge(sample: Sequence[Sampled]) -> Judged:

@@ -59,7 +59,10 @@ REASONING = (
     "cot",
 )
 SYSTEMS = ("system", "system_prompt", "systeminstruction", "system_instruction")
-CATEGORIES = ("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc")
+CATEGORIES = (
+    *("category", "topic", "persona", "task", "intent", "difficulty", "language", "emotional_arc"),
+    *("kategorie", "thema", "rubrik", "anliegen", "catégorie", "thème", "categoría", "categoria", "tema", "categorie"),
+)
 GROUPS = ("group", "conversation_id", "thread_id", "session_id")
 IDS = ("id", "uuid", "_id")
 MEDIA = frozenset("image images video videos audio audios picture pictures photo".split())

@@ -18,7 +18,7 @@ from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_record, recognise, unwrapped
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
-from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
+from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
@@ -301,11 +301,16 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 
 
 def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
-    """Rows that hold only the mapped fields, under the names of their roles, and those that say what is not to be learnt."""
+    """Rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what says that
+    something is not to be learnt.
+    """
     mapped = set(columns.values())
+    categories = () if "category" in columns else CATEGORIES
     for row in rows:
         if isinstance(row.value, dict) and not _is_header(row.value):
-            kept = {name: value for name, value in row.value.items() if name not in mapped and is_mark(name, value)}
+            others = {name: value for name, value in row.value.items() if name not in mapped}
+            kept = {name: value for name, value in others.items() if is_mark(name, value)}
+            kept |= {name: value for name, value in lowered(others).items() if name in categories}
             row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row
 

@@ -149,7 +149,8 @@ def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
     if guess is None:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
     prompt, completion = guess
-    return f"rename the columns, or map them: prompt={printable(prompt)}, completion={printable(completion)}"
+    pairs = f"prompt={printable(prompt)}, completion={printable(completion)}"
+    return f"rename the columns, or map them (--column for each, in the app F4): {pairs}"
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 NAMES: Mapping[str, str] = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
@@ -19,10 +19,25 @@ NAMES: Mapping[str, str] = {
 }  # fmt: skip
 """By ISO 639 code, the languages that texts are mostly in."""
 
+_ALIKE = {"nb": "no", "nn": "no", "ary": "ar", "arz": "ar", "wuu": "zh", "yue": "zh", "hbo": "he", "uzs": "uz"}
+"""Kinds of a language that its speakers do not tell apart by name."""
+
+
+def plain_code(code: str) -> str:
+    """``pt`` for ``pt-BR``, ``no`` for ``nb``."""
+    main = code.split("-")[0]
+    return _ALIKE.get(main, main)
+
 
 def language_name(code: str) -> str:
     """In English; the code itself where it is not among `NAMES`."""
     return NAMES.get(code, code)
+
+
+def languages_said(codes: Sequence[str], most: int = 4) -> str:
+    """“English”, “Chinese, English, French, Spanish and 8 more”."""
+    names = ", ".join(language_name(plain_code(code)) for code in codes[:most])
+    return f"{names} and {len(codes) - most} more" if len(codes) > most else names
 
 
 def shares_said(shares: Mapping[str, float], most: int = 4) -> str:

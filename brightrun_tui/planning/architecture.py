@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from brightrun_tui.domain.chat_template import takes_tools, thinks
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.languages import plain_code
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.foreign_files import first_problem
 
@@ -110,6 +111,15 @@ class Traits(BaseModel):
         if not template:
             return cls(languages=languages)
         return cls(tools=takes_tools(template), thinks=thinks(template), languages=languages)
+
+    def speaks(self, language: str) -> bool | None:
+        """Whether its makers name that language (a code of two letters); None where they name none, or not all."""
+        if any(plain_code(code) == language for code in self.languages):
+            return True
+        whole = (
+            self.languages and not self.language_count and all(len(plain_code(code)) == 2 for code in self.languages)
+        )
+        return False if whole else None
 
     def or_else(self, other: Traits) -> Traits:
         """With what is not known here as ``other`` has it."""

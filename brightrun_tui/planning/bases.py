@@ -92,6 +92,12 @@ def size_rule(parameters: int) -> SizeRule:
     return next((rule for rule in rules if parameters <= rule.up_to_parameters), rules[-1])
 
 
+def smallest_that_speaks(language: str) -> CatalogueBase | None:
+    """The smallest of the catalogue whose makers name that language (two letters); a gated one only where there is no other."""
+    speaking = [base for base in catalogue().base if base.traits.speaks(language)]
+    return min(speaking, key=lambda base: (base.gated, base.parameters), default=None)
+
+
 def list_bases(paths: Paths) -> list[BaseChoice]:
     """The catalogue, starter first, then GGUF files that were unpacked here; ``present`` without asking the network."""
     shipped = [

@@ -18,6 +18,7 @@ from brightrun_tui.domain.errors import (
     NotConnectedError,
     UsageError,
 )
+from brightrun_tui.domain.languages import language_name, languages_said
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import RunSettings, title_and_key
@@ -28,6 +29,7 @@ from brightrun_tui.integrations.packages import install_command, missing_package
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
+from brightrun_tui.planning.bases import smallest_that_speaks
 from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
@@ -42,6 +44,8 @@ from brightrun_tui.providers.spec import provider_spec
 from brightrun_tui.store.leases import month_spending_of
 
 FEW_RECORDS = 50
+MOSTLY = 0.5
+"""The share of the records, of those long enough to tell, that a language is in when the base should speak it."""
 MANY_COPIES = 0.25
 """The share of exact copies from which on they are what a run is about."""
 FEW_STEPS = 10
@@ -82,7 +86,8 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             "token): it has hardly ever seen their script.",
             "choose a base model that knows the language",
         )
-    if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE:
+    named = base and check_language(report, base)
+    if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE and not named:
         return warning(
             "dataset",
             f"{report.statement} The base model cuts these texts into small pieces ({tokens.characters_per_token:.1f} characters "
@@ -94,6 +99,23 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             "dataset", f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"
         )
     return ok("dataset", report.statement)
+
+
+def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
+    """Where the records are mostly in a language that the base does not speak; None otherwise, or where that is not known."""
+    found = report.languages
+    language = next(iter(found.shares), "")
+    told = 2 * found.judged >= found.of and found.shares.get(language, 0) >= MOSTLY
+    if not told or base.traits.speaks(language) is not False:
+        return None
+    name = language_name(language)
+    other = smallest_that_speaks(language)
+    return warning(
+        "language",
+        f"the records are in {name}, of which {base.title} knows little: it speaks {languages_said(base.traits.languages)}",
+        f"choose a base that speaks {name}{f', such as {other.title} ({other.id})' if other else ''}, or look at its answers "
+        "before you use them",
+    )
 
 
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:

@@ -44,6 +44,7 @@ NOMINAL_GPU = "A100"
 ORDER = (
     "dataset",
     "base model",
+    "language",
     "template",
     "settings",
     "machine",
@@ -138,6 +139,8 @@ def make_plan(
         work.append(("dataset", lambda: checks.check_records(report, base, resolved.settings)))
     if base:
         work.append(("base model", lambda: checks.check_base(base, paths)))
+    if report and base:
+        work.append(("language", lambda: checks.check_language(report, base)))
     if estimated:
         work += [
             ("memory", lambda: checks.check_memory(estimated, machine)),

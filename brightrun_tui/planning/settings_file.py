@@ -59,7 +59,7 @@ def read_settings(path: Path) -> SettingsFile:
     try:
         RunSettings().with_overrides(found.settings)
     except UsageError as error:
-        raise _unusable(path, str(error)) from None
+        raise _unusable(path, str(error).removeprefix("--set ")) from None
     return found
 
 

@@ -143,6 +143,7 @@ class BrightRunApp(Workspace):
             leave_on_signals(self.leave)
             self.run_worker(watch_terminal(self.leave), group="terminal", exit_on_error=False)
         self._follow_store()
+        self.app_resume_signal.subscribe(self, lambda _: self.refresh(layout=True))  # `fg` finds an empty terminal
         if self._themes.problems:
             self.toast("\n".join(self._themes.problems), title="Theme files that cannot be used", severity="warning")
         self._look_at_plugins()

@@ -224,6 +224,14 @@ def test_known_formats_cover_what_check_can_report() -> None:
     assert all(one.title and one.looks for one in formats().values())
 
 
+@pytest.mark.parametrize("heading", ["Category", "Thema", "Kategorie", "Catégorie", "Tema"])
+def test_a_column_of_categories_is_kept_in_the_language_of_the_table(write: Write, heading: str) -> None:
+    """Whoever writes questions and answers in German has a “Thema”: it is measured by, and can be relabelled, as a topic can."""
+    path = write("faq.csv", f"Frage;Antwort;{heading}\nWas?;Das.;Preis\nWer?;Die.;Lager\n")
+    report = datasets.check(path, columns={"prompt": "Frage", "completion": "Antwort"})
+    assert report.categories == {heading.lower(): {"Preis": 1, "Lager": 1}}
+
+
 def test_columns_can_be_mapped_by_name(write: Write) -> None:
     """A table whose columns have other names is read through a mapping; unmapped columns do not matter."""
     path = write("faq.csv", "Frage;Antwort;Ton;Thema;output\nWas?;Das.;Sei nett;x;-\nWer?;Die.;Sei nett;y;-\n")

@@ -340,7 +340,7 @@ def test_a_guess_passes_over_keys_and_keeps_languages_together(
 ) -> None:
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("a.csv", f"{header}\n" + "".join(row.format(i=i) + "\n" for i in range(9))))
-    found = refused.value.fix.split("map them: ")[1]
+    found = refused.value.fix.split("in the app F4): ")[1]
     assert mapping in found and (mapping != "_en" or found.count("_en") == 2 or found.count("_de") == 2)
 
 

@@ -159,6 +159,33 @@ def test_a_language_that_the_base_model_does_not_know_is_noticed(tmp_path: Path,
         assert (check.state, expected in check.what) == ("warning" if expected else "ok", True), check
 
 
+@pytest.mark.parametrize(
+    ("base", "answer", "said"),
+    [
+        ("starter", "Die Lieferung dauert üblicherweise drei bis sechs Werktage, wir melden uns vorher.", "German"),
+        ("starter", "Delivery usually takes three to six working days, and we will call you before.", ""),
+        ("Qwen/Qwen2.5-0.5B-Instruct", "Die Lieferung dauert üblicherweise drei bis sechs Werktage im Land.", ""),
+        ("Qwen/Qwen3-0.6B", "Die Lieferung dauert üblicherweise drei bis sechs Werktage im ganzen Land.", ""),
+    ],
+)
+def test_a_base_that_does_not_speak_the_language_of_the_records_is_warned_of(
+    base: str, answer: str, said: str, tmp_path: Path, paths: Paths
+) -> None:
+    """Before anything is fetched; the warning names the smallest base that speaks it. Where it is not known, nothing is said."""
+    data = tmp_path / "data.jsonl"
+    data.write_text(
+        "".join(
+            json.dumps({"prompt": f"{i}?", "completion": f"{answer} {i}"}, ensure_ascii=False) + "\n" for i in range(60)
+        )
+    )
+    plan = make_plan(Draft(data=str(data), base=base), paths)
+    found = [check for check in plan.checks if check.name == "language"]
+    assert bool(found) is bool(said) and plan.ready, found
+    assert states(plan)["dataset"] == "ok", "one warning says it"
+    for check in found:
+        assert said in check.what and "speaks English" in check.what and "Qwen/Qwen2.5-0.5B-Instruct" in check.fix
+
+
 def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_path: Path, paths: Paths) -> None:
     long = tmp_path / "long.jsonl"
     words = "every word is a token here " * 200

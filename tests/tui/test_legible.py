@@ -18,17 +18,20 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
+from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import WeighedOffer
+from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.templates import load_templates
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.tui.ascii_driver import like
-from brightrun_tui.tui.widgets import base_text, cells, offer_text, reflow, run_text
+from brightrun_tui.tui.widgets import base_text, cells, offer_text, plan_text, reflow, run_text
 from brightrun_tui.tui.widgets.chart import View, ticks_of
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
 from brightrun_tui.tui.widgets.compare_text import comparison, fit_ref
 from brightrun_tui.tui.widgets.form import FormRow
 from brightrun_tui.tui.widgets.service_card import CardState, card_lines
 from brightrun_tui.tui.widgets.template_text import best_with, template_card
+from tests.planning.tiny_model import write_model
 from tests.tui import seed
 from tests.tui.conftest import SIZES, Opened
 from tests.tui.test_new_run import choose_example, open_form
@@ -88,6 +91,22 @@ def test_the_table_of_bases_fits_its_room(paths: Paths, width: int) -> None:
     for fit in base_fits(None, paths):
         assert len(base_text.base_row(base_text.Line(fit), width)) <= width
     assert len(head) <= width and "fits" in head
+
+
+def test_what_a_run_costs_stands_in_the_first_lines_of_a_low_plan(tmp_path: Path, paths: Paths) -> None:
+    """On 60 × 30 the plan has eight lines: memory, time and cost are among them, before what they consist of."""
+    data = tmp_path / "data.jsonl"
+    data.write_text("".join(f'{{"prompt": "Question {n}?", "completion": "Answer {n}."}}\n' for n in range(30)))
+    plan = make_plan(Draft(data=str(data), base=str(write_model(tmp_path / "base"))), paths)
+    lines = [line.plain for line in plan_text.estimate(plan, True, 56)]
+    assert any("free" in line for line in lines[:4]), lines
+    few = [check for check in plan.checks if check.state == "warning"]
+    assert few and all(check.what in plan_text.last_look(plan).plain for check in few), (
+        "the last question repeats warnings"
+    )
+    assert plan_text.start_words(plan, None).plain == f"✓ ready · {len(few)} warning{'s' * (len(few) > 1)}"
+    whole = [line.plain for line in plan_text.estimate(plan, False, 56)]
+    assert set(lines) < set(whole)
 
 
 def test_the_card_of_a_template_has_room_in_a_small_terminal(paths: Paths) -> None:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from textual._compositor import Compositor
 from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.setting_help import TRADES
@@ -480,6 +480,14 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
             await driver.sees(
                 "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "languages en de"
             )
+            bases = driver.app.screen.query_one(OptionList)
+
+            def longest() -> int:
+                return max(len(str(one.prompt)) for one in bases.options)
+
+            for width in (160, 60):
+                await driver.pilot.resize_terminal(width, 24)
+                await driver.until(lambda: bases.size.width / 2 < longest() <= bases.size.width, "lines for this width")
             await driver.press("enter")
             await driver.until(lambda: driver.new_run.draft.base == "acme/lamp-7b")
         finally:

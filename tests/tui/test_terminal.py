@@ -102,11 +102,18 @@ def terminal(argv: list[str], paths: Paths, **environment: str) -> Iterator[Term
             pass
 
 
-def test_q_leaves_the_terminal_as_it_was_and_says_what_goes_on(seeded: Paths) -> None:
-    """Quitting ends with code 0, restores the screen, and says that runs continue."""
+def test_it_comes_back_whole_from_ctrl_z_and_q_says_what_goes_on(seeded: Paths) -> None:
+    """`fg` paints all of it anew. Quitting ends with code 0, restores the screen, and says that runs continue."""
     with terminal(APP, seeded) as term:
         term.until(b"Monitor")
         term.until(b"shop-faq")
+        term.type("\x1a")
+        while not os.waitpid(term.pid, os.WNOHANG | os.WUNTRACED)[0]:
+            assert term.read()
+        assert LEAVE_FULL_SCREEN in term.seen
+        term.seen = b""
+        os.kill(term.pid, signal.SIGCONT)
+        term.until(b"Quit")
         term.type("q")
         assert term.wait() == 0
         assert LEAVE_FULL_SCREEN in term.seen and MOUSE_OFF in term.seen

@@ -294,7 +294,7 @@ class NewRunScreen(ChoosingBase):
         waiting = "◌ asking for machines and prices …" if self._asking else ""
         refused = f"✗ {self._refusal.what}" if self._refusal else ""
         self.form.show(self._draft, plan, self._typed, self._offer, waiting or refused)
-        self.query_one("#estimate", Flow).show(partial(plan_text.estimate, plan))
+        self.query_one("#estimate", Flow).show(lambda width: plan_text.estimate(plan, self._is_low, width))
         self.query_one("#checks", Flow).show(
             partial(plan_text.checks, plan, self._remedies, self.app.size.height < TALL)
         )
@@ -305,6 +305,11 @@ class NewRunScreen(ChoosingBase):
         self.start_button.label = Content(starting if self._starting else "Start  ▶" if ready else "Start")
         self._retitle_plan(plan_text.start_words(plan, self._problem))
         self.refresh_keys()
+
+    @property
+    def _is_low(self) -> bool:
+        """Whether the plan lies below the form and has a few lines only."""
+        return self.has_class("-slim") and self.app.size.height < TALL
 
     @property
     def _problem(self) -> BrightrunError | None:

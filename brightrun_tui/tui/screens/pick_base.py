@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from textual import work
+from textual import events, work
 from textual.content import Content
 from textual.widgets import Input, OptionList, Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.base_fit import BaseFit
-from brightrun_tui.planning.hub_search import search_models
+from brightrun_tui.planning.hub_search import FoundModel, search_models
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy, fit_with
@@ -43,9 +43,10 @@ class PickBase(PickScreen):
 
     def __init__(self, fits: Sequence[BaseFit], plan: Plan | None, *, chosen: str, width: int) -> None:
         """``width``: columns of the terminal."""
-        self._room = min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
+        self._room = _room(width)
         self._plan = plan
         self._lines = {fit.base.id: Line(fit) for fit in fits}
+        self._found: dict[str, FoundModel] = {}
         self._without_change: set[str] = set()
         self._markets: dict[str, Market] = {}
         self.taken_with: Remedy | WeighedOffer | None = None
@@ -61,7 +62,18 @@ class PickBase(PickScreen):
         super().on_mount()
         self.call_after_refresh(self._look_for_changes)
 
+    def on_resize(self, event: events.Resize) -> None:
+        """Lines and their head are drawn for the room there is now; the cursor stays."""
+        if (room := _room(event.size.width)) != self._room:
+            self._room = room
+            self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room), "$muted"))
+            for choice in self._choices:
+                self._renew(self._choice(choice.id))
+
     def _choice(self, id_: str) -> Choice:
+        if id_ in self._found:
+            model = self._found[id_]
+            return Choice(id_, base_text.found_row(model, self._room), "", base_text.found_detail(model))
         line = self._lines[id_]
         told = [self._what_lets_it_fit(id_), base_text.base_detail(line)]
         told += [] if line.fit.estimate else [NOT_ESTIMATED]
@@ -157,12 +169,9 @@ class PickBase(PickScreen):
             self._say(f"✗ {error.what}\n→ {error.fix}", "$error")
             return
         known = {choice.id for choice in self._choices}
-        new = [
-            Choice(model.id, base_text.found_row(model, self._room), "", base_text.found_detail(model))
-            for model in found
-            if model.id not in known
-        ]
-        self._choices += new
+        new = {model.id: model for model in found if model.id not in known}
+        self._found |= new
+        self._choices += [self._choice(id_) for id_ in new]
         self._fill(self.query_one("#narrow", Input).value)
         self.query_one(OptionList).focus()
         if not new:
@@ -170,6 +179,11 @@ class PickBase(PickScreen):
 
     def _say(self, words: str, style: str = "$muted") -> None:
         self.query_one("#detail", Static).update(Content.styled(words, style))
+
+
+def _room(width: int) -> int:
+    """Columns for a line of the table, of so many of the terminal."""
+    return min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
 
 
 def _first_that_fits(market: Market) -> WeighedOffer | None:

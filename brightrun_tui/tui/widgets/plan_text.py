@@ -12,6 +12,7 @@ from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.domain.schedule import moment_words
+from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui import actions
@@ -31,8 +32,8 @@ LENGTH_BINS = 16
 ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "tool": "$secondary"}
 
 
-def estimate(plan: Plan | None, width: int) -> reflow.Lines:
-    """Memory as a bar, time as a band, cost, steps."""
+def estimate(plan: Plan | None, brief: bool, width: int) -> reflow.Lines:
+    """Memory as a bar, time as a band, cost, steps; ``brief``: not what memory and time consist of, which would hide the cost."""
     if plan is None:
         return [Content.styled("estimating …", "$muted")]
     found = plan.estimate
@@ -42,7 +43,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
             if width > 60
             else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
         )
-    lines = _memory(found, width) + _memory_parts(found, width)
+    lines = _memory(found, width) + ([] if brief else _memory_parts(found, width))
     time = (
         humanize.band(found.seconds_low, found.seconds_high)
         if found.seconds_high > found.seconds_low
@@ -50,7 +51,7 @@ def estimate(plan: Plan | None, width: int) -> reflow.Lines:
     )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
     lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
-    lines += _parts(found, width)
+    lines += [] if brief else _parts(found, width)
     lines += reflow.pair("Cost", _cost(plan, found), width, 8)
     lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
     lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
@@ -131,18 +132,27 @@ def cost_sentence(plan: Plan) -> str:
 
 
 def last_look(plan: Plan) -> Content:
-    """Everything that matters before money is spent."""
+    """Everything that matters before money is spent, what the plan warns of included."""
     found = plan.estimate
     rows = [
         ("Model", plan.name),
-        ("Data", plan.report.statement if plan.report else ""),
+        ("Data", next((check.what for check in plan.checks if check.name == "dataset"), "")),
         ("Base", plan.base.title if plan.base else ""),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
         ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]
+    lines += [
+        Content.assemble((f"! {check.name}  ", "$warning"), cells.one_line(check.what))
+        for check in _warnings(plan)
+        if check.name != "dataset"
+    ]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
+
+
+def _warnings(plan: Plan) -> list[Check]:
+    return [check for check in plan.checks if check.state == "warning"]
 
 
 def sweep_words(plans: list[Plan], rule: str) -> Content:
@@ -193,11 +203,13 @@ def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
 
 
 def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
-    """Under the pre-flight list: ready, or what stands in the way."""
+    """Under the pre-flight list: ready, and with how many warnings, or what stands in the way."""
     if plan is None:
         return Content.styled("estimating …", "$muted")
     if problem is None:
-        return Content.styled("✓ ready", "bold $success")
+        warned = len(_warnings(plan))
+        note = f" · {warned} warning{'s' * (warned > 1)}" if warned else ""
+        return Content.assemble(("✓ ready", "bold $success"), (note, "bold $warning"))
     return Content.styled(f"✗ not yet: {cells.one_line(problem.what)}", "$error")
 
 
