@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.ask import Ask, Dialect
-
-NONSENSE = (ValueError, TypeError, KeyError, AttributeError, IndexError, OverflowError, RecursionError)
-"""What comes of reading an engine's answer that is none: it may be on a machine of somebody else."""
 
 
 @dataclass(frozen=True)

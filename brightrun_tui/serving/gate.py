@@ -23,8 +23,9 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from brightrun_tui.domain.serverless import ADAPTER
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.access import BearerKey
-from brightrun_tui.serving.answers import NONSENSE, AnswerStream, Tokens, event, failure, whole_answer
+from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.engines import VLLM

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from brightrun_tui.serving.answers import NONSENSE
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.ask import RequestRefused
 
 

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
-from brightrun_tui.serving.answers import NONSENSE
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.forms import Growing
 from brightrun_tui.serving.segments import Part, Segments, read_call

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from brightrun_tui.serving.answers import NONSENSE, AnswerStream, whole_answer
+from brightrun_tui.foreign_answers import NONSENSE
+from brightrun_tui.serving.answers import AnswerStream, whole_answer
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.forms import Growing
 from brightrun_tui.serving.llama_dialect import translated
