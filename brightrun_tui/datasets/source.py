@@ -274,7 +274,7 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
             except UnicodeDecodeError as error:
                 if error.reason == "unexpected end of data" and error.end == len(line):
                     raise CUT_OFF.at(file.at(number)) from None
-                raise NOT_UTF8.at(file.at(number), f"{error.object[error.start]:02x}") from None
+                raise _not_utf8(file.at(number), error) from None
 
 
 class GuardedReader:
@@ -317,7 +317,7 @@ class GuardedReader:
             self._decoder.decode(data)
         except UnicodeDecodeError as error:
             line = self._line + data[: error.start].count(b"\n")
-            raise NOT_UTF8.at(self._file.at(line), f"{error.object[error.start]:02x}") from None
+            raise _not_utf8(self._file.at(line), error) from None
         self._line += data.count(b"\n")
         self._since_mark += len(data)
         if self._since_mark > MAX_RECORD_BYTES:
@@ -335,6 +335,10 @@ def too_long(where: str, unit: str) -> DatasetError:
     return DatasetError(
         f"one {unit} is longer than {limit}", where=where, fix=fix, kind=ErrorKind.DATASET_RECORD_TOO_LONG
     )
+
+
+def _not_utf8(where: str, error: UnicodeDecodeError) -> DatasetError:
+    return NOT_UTF8.at(where, f"{error.object[error.start]:02x}")
 
 
 def no_records(file: SourceFile, what: str = "the file holds no records") -> DatasetError:

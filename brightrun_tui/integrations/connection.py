@@ -169,7 +169,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
             fix="for gated and private models, add a token from https://huggingface.co/settings/tokens",
         )
     about: dict[str, Any] = hub.whoami(token)
-    role = ((about.get("auth") or {}).get("accessToken") or {}).get("role", "")
+    role = _token_of(about).get("role", "")
     facts = {"account": str(about.get("name", "")), "may": token_may(about), "token": _last_four(token)}
     facts["address"] = hub.endpoint()
     return ServiceStatus(
@@ -181,7 +181,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
 
 def token_may(about: Mapping[str, Any]) -> str:
     """What a token of the Hub may do, by the Hub's own answer about it; empty where that does not say."""
-    token = _inside(_inside(about, "auth"), "accessToken")
+    token = _token_of(about)
     match token.get("role"):
         case "read":
             return "read, gated models too once they are accepted"
@@ -203,6 +203,10 @@ def _fine_grained(said: Mapping[str, Any]) -> str:
     reads = "read gated models" if said.get("canReadGatedRepos") else "read public models, none that is gated"
     named = ", ".join(name for name in writes if name)
     return f"{reads}; {f'write to {named}' if named else 'write nothing'}"
+
+
+def _token_of(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _inside(_inside(about, "auth"), "accessToken")
 
 
 def _inside(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -20,14 +20,18 @@ LOOK_SECONDS = 30.0
 
 def is_due(state: str, checked_at: float, now: float) -> bool:
     """Whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
-    return state in ("ok", "failed") and now - checked_at >= (EVERY_SECONDS if state == "ok" else AFTER_FAILURE_SECONDS)
+    return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
 
 def rests(known: Mapping[str, Any] | None, now: float) -> bool:
     """Whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
     if not known:
         return False
-    return bool(now - known["checked_at"] < (EVERY_SECONDS if known["state"] == "ok" else AFTER_FAILURE_SECONDS))
+    return bool(now - known["checked_at"] < _rest_seconds(known["state"]))
+
+
+def _rest_seconds(state: str) -> float:
+    return EVERY_SECONDS if state == "ok" else AFTER_FAILURE_SECONDS
 
 
 class ServiceTests:
