@@ -17,7 +17,8 @@ def see_to_home(*, read_only: bool) -> None:
     """It is for its user alone, and files that earlier versions wrote are taken over. Raises `UsageError`."""
     close_home(get_paths())
     if not read_only:
-        from brightrun_tui.config_file import adopt_former_files
+        with without_garbage_collection():
+            from brightrun_tui.config_file import adopt_former_files
 
         adopt_former_files(get_paths())
 

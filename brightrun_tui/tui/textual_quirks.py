@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from textual import events, messages
-from textual._context import active_message_pump
+from textual._context import NoActiveAppError, active_message_pump
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.content import Content
@@ -96,6 +96,8 @@ def apply() -> None:
     _style_what_the_focus_changed()
     _paint_what_the_focus_changed()
     _reverse_parts_without_colours()
+    _draw_what_will_be_shown()
+    _style_for_the_size_at_once()
 
 
 def _go_on_after_a_fault() -> None:
@@ -287,3 +289,38 @@ def _reverse_parts_without_colours() -> None:
         return style
 
     Widget.get_visual_style = get_visual_style  # type: ignore[method-assign]
+
+
+def _draw_what_will_be_shown() -> None:
+    """While updates are held back, a screen is drawn after each layout all the same, thrown away, and counts as shown."""
+    draw, end_batch = Screen._compositor_refresh, App._end_batch
+
+    def _compositor_refresh(self: Screen[Any]) -> None:
+        if self.app._batch_count:
+            self._repaint_required = True
+        else:
+            draw(self)
+
+    def _end_batch(self: App[Any]) -> None:
+        end_batch(self)
+        if not self._batch_count and self._screen_stack:
+            self.screen.check_idle()
+
+    Screen._compositor_refresh = _compositor_refresh  # type: ignore[method-assign]
+    App._end_batch = _end_batch  # type: ignore[method-assign]
+
+
+def _style_for_the_size_at_once() -> None:
+    """The classes of a screen's size come with its first layout: all of it is styled, laid out, and then once more."""
+    original = Screen.__init__
+
+    def __init__(self: Screen[Any], *arguments: Any, **options: Any) -> None:
+        original(self, *arguments, **options)
+        with suppress(NoActiveAppError):
+            app = self.app
+            across = app.HORIZONTAL_BREAKPOINTS if self.HORIZONTAL_BREAKPOINTS is None else self.HORIZONTAL_BREAKPOINTS
+            down = app.VERTICAL_BREAKPOINTS if self.VERTICAL_BREAKPOINTS is None else self.VERTICAL_BREAKPOINTS
+            names = self._get_breakpoint_classes(app.size.width, across or [])
+            self.add_class(*names, *self._get_breakpoint_classes(app.size.height, down or []), update=False)
+
+    Screen.__init__ = __init__  # type: ignore[method-assign]

@@ -45,22 +45,18 @@ def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
     found: list[Live] = []
     taken: set[str] = set()
     for node in (focused or screen).ancestors_with_self:
+        here: set[str] = set()
         for action in [action for scope in scopes_of(node) for action in of_scope(scope)]:
+            state = node.check_action(action.name, ())
+            if state is False:
+                continue
+            here.update(action.keys)
             if screen.is_modal and action.scope == "app" and action.name not in IN_DIALOGUES:
                 continue
             free = [key for key in action.keys if key not in taken and not _typed_into(focused, key)]
-            if not free and taken.intersection(action.keys):
-                continue
-            state = node.check_action(action.name, ())
-            if state is not False:
+            if free or not taken.intersection(action.keys):
                 found.append(Live(action, node, tuple(map(spell, free)), bool(state)))
-        taken.update(
-            key
-            for scope in scopes_of(node)
-            for action in of_scope(scope)
-            if node.check_action(action.name, ()) is not False
-            for key in action.keys
-        )
+        taken |= here
     return found
 
 
