@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,16 +10,17 @@ from os import PathLike
 from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.alike import same
+from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.languages import judge
-from brightrun_tui.datasets.mark_words import speaks_of_learning
+from brightrun_tui.datasets.mark_words import is_note, speaks_of_learning
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
-from brightrun_tui.datasets.spelling import error_in, is_quoted, spelling_in
+from brightrun_tui.datasets.spelling import spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
 from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
@@ -39,49 +39,10 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
-_PLACEHOLDERS = frozenset(
-    {
-        "todo",
-        "tbd",
-        "tba",
-        "n/a",
-        "n.a.",
-        "...",
-        "…",
-        "---",
-        "???",
-        "xxx",
-        "lorem ipsum",
-        "placeholder",
-        "fixme",
-        "[object object]",
-        "#name?",
-        "null",
-        "none",
-        "undefined",
-        "nil",
-        "\\n",
-        "(null)",
-        "(none)",
-        "(empty)",
-        "empty",
-        "[deleted]",
-        "[removed]",
-        "no answer",
-        "no response",
-        "keine antwort",
-        "sin respuesta",
-        "sans réponse",
-    }
-)
-_ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
-"""What a spreadsheet makes of a long number that it does not take for text."""
 _LEAST_CUT = 100
 _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
 _SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
-_LEAST_ECHO = 12
-_HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
@@ -227,21 +188,8 @@ class _Survey:
 
     def _look_at_answers(self, record: Record, answers: Sequence[str], place: str) -> None:
         """Remark on answers that are none, or hold more or less than one."""
-        asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
-        if len(asked) >= _LEAST_ECHO and _HEAD.sub("", answers[-1]).startswith(asked):
-            self.note("echo", place)
-        if error := next(filter(None, map(error_in, answers)), ""):
-            self.note("error_answer", place, detail=error)
-        if all(map(is_quoted, answers)):
-            self.note("quoted", place)
-        if any(_ROUNDED.fullmatch(answer.strip()) for answer in answers):
-            self.note("rounded", place)
-        if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
-            self.note("placeholder", place)
-        if any(
-            message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages
-        ):
-            self.note("placeholder_question", place)
+        for kind, detail in remarks_on(record, answers):
+            self.note(kind, place, detail)
         for answer in answers:
             if len(answer) > self._longest:
                 self._longest, self._of_longest = len(answer), {}
@@ -296,12 +244,9 @@ class _Survey:
         """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
-        if self.log.count("error_answer") * 2 > self.usable:
-            self.log.drop("error_answer")
-        if self.log.count("quoted") * 2 <= self.usable:
-            self.log.drop("quoted")
-        if self.log.count("placeholder") * 2 > self.usable:
-            self.log.drop("placeholder")
+        for kind in (*MANY, *FEW):
+            if (self.log.count(kind) * 2 > self.usable) is (kind in FEW):
+                self.log.drop(kind)
         cut = len(self._of_longest)
         if self._longest >= _LEAST_CUT and cut >= max(3, self.usable // 200):
             self.log.add("cut_short", count=cut, detail=f"{self._longest:,}", entries=self._of_longest.values())
@@ -316,11 +261,16 @@ class _Survey:
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
         most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
-        unused = {name: found for name, found in most_first if len(found) * 2 > self.usable or "." in name}
-        if unused:
-            concerned = sorted({entry for found in unused.values() for entry in found})
-            most = max(map(len, unused.values()))
-            self.log.add("unused_fields", count=most, detail=_named(unused), entries=concerned)
+        noted = {name: found for name, found in most_first if is_note(name)}
+        unused = {
+            name: found
+            for name, found in most_first
+            if (len(found) * 2 > self.usable or "." in name) and name not in noted
+        }
+        for kind, fields in (("noted", noted), ("unused_fields", unused)):
+            if fields:
+                concerned = sorted({entry for found in fields.values() for entry in found})
+                self.log.add(kind, count=max(map(len, fields.values())), detail=_named(fields), entries=concerned)
         learning = {name: found for name, found in self._flags.items() if speaks_of_learning(name)}
         telling = {
             name: found for name, found in self._flags.items() if len(self._flagged[name]) > 1 and name not in learning

@@ -9,8 +9,9 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any
 
+from brightrun_tui.datasets.client_turns import as_turn, from_items
 from brightrun_tui.datasets.mark_words import Meaning, meaning_of
-from brightrun_tui.datasets.marks import is_cut, learnt, learnt_in_parts
+from brightrun_tui.datasets.marks import is_cut, is_internal_note, learnt, learnt_in_parts
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -41,7 +42,7 @@ from brightrun_tui.datasets.tool_calls import (
 from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, role_of, text_of
 
 SPEAKERS = ("role", "from", "speaker", "sender", "author")
-_TEXTS = ("content", "value", "text", "message", "utterance", "parts")
+TEXTS = ("content", "value", "text", "message", "utterance", "parts")
 _ORDERS = frozenset(
     "timestamp created_at createdAt create_time created time ts date datetime sent_at index turn turn_id turn_index position "
     "sequence seq order number message_index".split()
@@ -51,7 +52,7 @@ _SORTABLE = re.compile(r"\d{4}-\d\d-\d\d")
 _TURN_FIELDS = frozenset(
     (
         *SPEAKERS,
-        *_TEXTS,
+        *TEXTS,
         "name",
         "id",
         "timestamp",
@@ -128,16 +129,20 @@ def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _speaks(turn: Mapping[str, Any]) -> bool:
-    fields = lowered(turn)
-    try:
-        return bool(role_of(value_of(fields, SPEAKERS))) and any(name in fields for name in _TEXTS)
-    except Unusable:
-        return False
+    return bool(role_of_turn(turn)) and any(name in lowered(as_turn(turn)) for name in TEXTS)
 
 
 def is_turn(value: Any) -> bool:
     """Whether this is one turn of a conversation: it names who speaks."""
     return bool(_speaker_key(value))
+
+
+def role_of_turn(turn: Mapping[str, Any]) -> str:
+    """Who speaks in a turn; empty where that is not known."""
+    try:
+        return role_of(_speaker(as_turn(turn)))
+    except Unusable:
+        return ""
 
 
 def turns_in(value: Any) -> Any:
@@ -155,7 +160,7 @@ def turns_in(value: Any) -> Any:
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
     if isinstance(value, list) and value and all(map(_is_exchange, value)):
         return [turn for exchange in value for turn in _parted(exchange)]
-    return value
+    return [as_turn(turn) for turn in from_items(value)] if isinstance(value, list) else value
 
 
 def read_turns(turns: Sequence[Any]) -> list[Turn]:
@@ -164,7 +169,7 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
     Raises:
         Unusable: one of them is no turn, or has a mark or a call that cannot be understood.
     """
-    return [one for turn in turns for one in _read(turn)]
+    return [one for turn in turns if not is_internal_note(turn) for one in _read(turn)]
 
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
@@ -173,6 +178,10 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
         draft.remarks.append("unsorted")
     for turn in turns:
         if not isinstance(turn, dict) or len(turn) <= 2:
+            continue
+        if is_internal_note(turn):
+            if "internal_notes" not in draft.remarks:
+                draft.remarks.append("internal_notes")
             continue
         marks = learnt(turn)
         if marks.weighted and "weight" not in draft.remarks:
@@ -218,7 +227,7 @@ def _speaker_key(turn: Any) -> str:
     if "role" in turn:
         return "role"
     names = lowered(turn)
-    return next((key for key in SPEAKERS if key in names), "")
+    return next((key for key in SPEAKERS if key in names), "role" if as_turn(turn) is not turn else "")
 
 
 def _speaker(turn: Mapping[str, Any]) -> Any:
@@ -249,7 +258,7 @@ def _read(turn: Any) -> Iterator[Turn]:
         yield Turn(turn["role"], turn["content"])
         return
     fields = turn if "role" in turn and "content" in turn else lowered(turn)
-    role, content = _speaker(fields), fields.get(next((name for name in _TEXTS if name in fields), ""))
+    role, content = _speaker(fields), fields.get(next((name for name in TEXTS if name in fields), ""))
     spoken = role.strip().lower().replace("-", "_") if isinstance(role, str) else ""
     if len(turn) == 2 and content is not None and not isinstance(content, list):
         if spoken in CALL_ROLES:

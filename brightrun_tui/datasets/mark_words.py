@@ -58,6 +58,14 @@ _ABOUT_ANSWERS = _set(
     "is was user human answer response completion output reply the by as binary final annotator annotation rater reviewer "
     "message marked metadata"
 )
+_NOTES = _set(
+    "comment comments note notes remark remarks correction corrections annotation annotations todo kommentar kommentare "
+    "anmerkung anmerkungen bemerkung bemerkungen notiz notizen korrektur comentario comentarios nota commentaire remarque"
+)
+_CHOSEN = _set(
+    "use used usable select selected take export final ok done checked relevant include keep verwenden nutzen benutzen behalten "
+    "übernehmen geprüft erledigt usar utiliser"
+)
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
 
@@ -158,6 +166,13 @@ def rejects(value: Any) -> bool:
 def speaks_of_learning(name: str) -> bool:
     """Whether a field's name has a word of those that say what is learnt, though it is not known which answers it means."""
     return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
+
+
+def is_note(name: str) -> bool:
+    """Whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
+    words = name_words(name)
+    chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
+    return "." not in name and bool(words & _NOTES or chosen)
 
 
 def folded(word: str) -> str:

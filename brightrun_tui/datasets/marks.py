@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, truth
+from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, says_so, truth
 from brightrun_tui.datasets.turns import Unusable, printable
 
 _PARTS = frozenset({"split", "partition"})
@@ -159,6 +159,36 @@ def _parts_turns(name: str, values: list[Any]) -> bool:
         return False
     said = {_judged(value) for value in values if not isinstance(value, list | dict)}
     return len(said) > 1 and said <= {None, 0.0, 1.0}
+
+
+def says_what_to_learn(name: str, value: Any) -> bool:
+    """Whether a field of a record is a mark that `refuse_marked` understands."""
+    return meaning_of(name) in (Meaning.LEARN, Meaning.SKIP) and _judged(value) is not None
+
+
+_NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())
+_NOTE_FIELDS = ("type", "part_type", "message_type", "kind", "visibility", "channel_type")
+_NOTE_FLAGS = {
+    "internal": True,
+    "is_internal": True,
+    "private": True,
+    "is_private": True,
+    "is_note": True,
+    "public": False,
+}
+
+
+def is_internal_note(turn: Any) -> bool:
+    """Whether a turn says that only colleagues saw it, as the tools of a help desk mark it."""
+    if not isinstance(turn, dict) or len(turn) <= 2:
+        return False
+    for given, value in turn.items():
+        name = str(given).strip().lower().replace(" ", "_")
+        if name in _NOTE_FLAGS and says_so(value) is _NOTE_FLAGS[name]:
+            return True
+        if name in _NOTE_FIELDS and isinstance(value, str) and value.strip().lower().replace(" ", "_") in _NOTE_KINDS:
+            return True
+    return False
 
 
 def is_mark(name: str, value: Any) -> bool:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from brightrun_tui.datasets.client_turns import from_items, instructions_of
 from brightrun_tui.datasets.conversations import is_turn, read_turns, remark_on
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
@@ -49,7 +50,8 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     asked, answered = first_of(fields, ("instruction", *PROMPTS)), first_of(fields, COMPLETIONS)
     used = {asked, answered, first_of(fields, SYSTEMS)}
     prompt, completion, system = fields.get(asked), fields.get(answered), value_of(fields, SYSTEMS)
-    prompt, completion = _turns_spelt(prompt), _turns_spelt(completion)
+    system = system or instructions_of(fields, completion)
+    prompt, completion = from_items(_turns_spelt(prompt)), from_items(_turns_spelt(completion))
     if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
         before: list[Any] = (
             prompt if isinstance(prompt, list) and _are_turns(prompt) else [{"role": "user", "content": prompt}]

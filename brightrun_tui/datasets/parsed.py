@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from brightrun_tui.datasets.mark_words import Meaning, meaning_of, says_so
-from brightrun_tui.datasets.marks import Flag, fields_of
+from brightrun_tui.datasets.marks import Flag, fields_of, says_what_to_learn
 from brightrun_tui.datasets.tool_calls import TOOLS
 from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, text_of
 
@@ -119,6 +119,7 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
         and not name.endswith("_id")
         and not name.startswith("unnamed:")
         and holds_text(fields[name])
+        and not says_what_to_learn(name, fields[name])
     ]
     if rest:
         texts = {turn.content.strip() for turn in turns if isinstance(turn.content, str)}

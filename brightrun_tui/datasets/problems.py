@@ -234,6 +234,26 @@ REMARKS: dict[str, Reason] = {
         "whose answer is a number that a spreadsheet has rounded, such as 1.23457E+11",
         "format the column as text, and export it again",
     ),
+    "rounded_within": Reason(
+        "whose answer holds a number that a spreadsheet has rounded, such as 4.71E+12",
+        "format the column that the number comes from as text, and export it again",
+    ),
+    "gaps": Reason(
+        "whose answer has a gap left to fill in, such as {detail}",
+        "the model would say it as it stands: fill the gaps in, unless its answers are to be templates",
+    ),
+    "assistant_talk": Reason(
+        "whose answer speaks or refuses as some other assistant ({detail})",
+        "leave these records out, or answer them, unless the model is to talk like that",
+    ),
+    "labelled": Reason(
+        "whose answer begins with a label, such as {detail}",
+        "take the labels off: the model would learn to say them before its answers",
+    ),
+    "turned_round": Reason(
+        "whose answer asks while the question does not: they may be the wrong way round",
+        "look at the first record below: where it is, map the columns (--column for each, in the app F4): prompt=…, completion=…",
+    ),
     "very_long": Reason(
         "longer than 32,000 characters",
         f"shorten them, or see {title_and_key('data.max_length')} and {title_and_key('data.over_length')}",
@@ -261,6 +281,15 @@ REMARKS: dict[str, Reason] = {
         "whose answer is a number, but not the position of one of the choices (counted from 0)",
         "write the text of the right choice as the answer, in all records: where positions are counted from 1, the others are "
         "learnt wrongly",
+    ),
+    "noted": Reason(
+        "with remarks or ticks of people beside them ({detail}), which are not looked at",
+        "read them: leave out or correct the records that they complain of; which records are to be learnt belongs into a column "
+        "“train”, with true or false in every row",
+    ),
+    "internal_notes": Reason(
+        "with internal notes among their turns, which were left out",
+        "usually nothing to do: the client never saw them; to learn them, remove what marks them as notes",
     ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",

@@ -18,6 +18,7 @@ from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_record, recognise, unwrapped
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
+from brightrun_tui.datasets.message_rows import join_messages
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
@@ -160,10 +161,14 @@ def open_source(
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
     thumbs = Thumbs()
+    if not columns:
+        first, rows = join_messages(file, first, rows)
     if judging := candidates([unwrapped(row.value) for row in first]):
         values = (unwrapped(row.value) for row in chain(first, rows))
         thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
         first, rows, document = _beginning(file, columns, sheet)
+        if not columns:
+            first, rows = join_messages(file, first, rows)
     if columns:
         check_columns(file, first, columns)
         first = list(_renamed(first, columns))

@@ -48,7 +48,8 @@ def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
             f"each entry is one turn of a conversation (it has a “{printable(turn)}”), not a whole conversation",
             where=str(file.path),
             kind=ErrorKind.DATASET_TURNS,
-            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}',
+            fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}; or name the '
+            "conversation in every row (conversation_id), and sort by it",
         )
     if not found:
         return DatasetError(

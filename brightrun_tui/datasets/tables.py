@@ -73,7 +73,10 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
         ahead = ahead[head + 1 :]
     delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, [line for _, line in ahead])
     lines = chain(ahead, lines)
-    reader = csv.reader(chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True)
+    spaced = _quotes_after_spaces([first, *(line for _, line in ahead)], delimiter)
+    reader = csv.reader(
+        chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True, skipinitialspace=spaced
+    )
     header: list[str] = []
     start = first_number
     try:
@@ -85,6 +88,16 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
             start = first_number + reader.line_num
     except csv.Error as error:
         raise _broken_csv(file, start, error) from None
+
+
+def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
+    """Whether quotes stand behind a space (``"a", "b"``), which belongs to no value then."""
+    if delimiter.isspace():
+        return False
+    try:
+        return any(cell.startswith(' "') for cells in csv.reader(lines, delimiter=delimiter) for cell in cells[1:])
+    except csv.Error:
+        return False
 
 
 def read_parquet(file: SourceFile) -> Iterator[Row]:

@@ -1,4 +1,4 @@
-"""Calls of tools as files hold them, and the tools that may be called: OpenAI's and ShareGPT's forms."""
+"""Calls of tools as files hold them, and the tools that may be called: OpenAI's, Anthropic's, Gemini's and ShareGPT's forms."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ TOOLS = ("tools", "functions")
 _ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
 _SCHEMAS = ("input_schema", "inputSchema")
 """What Anthropic's clients and MCP call a tool's parameters."""
+_CALL_PARTS = ("functionCall", "function_call")
+_RESULT_PARTS = ("functionResponse", "function_response")
+_DECLARATIONS = ("functionDeclarations", "function_declarations")
+"""How Gemini's clients name calls, results and tools."""
 _ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id"})
 
 
@@ -41,17 +45,35 @@ def calls_in_parts(content: Any) -> tuple[Any, tuple[ToolCall, ...]]:
     """The content without the calls among its parts, as Anthropic's clients write them, and these. Raises as `calls_of`."""
     if not isinstance(content, list):
         return content, ()
-    calls = [part for part in content if isinstance(part, dict) and part.get("type") == "tool_use"]
-    return [part for part in content if part not in calls], tuple(map(_call, calls))
+    calls = [part for part in content if isinstance(part, dict) and (part.get("type") == "tool_use" or _called(part))]
+    rest = [part for part in content if part not in calls]
+    return rest, tuple(_call(_called(part) or part) for part in calls)
 
 
 def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
     """The content without the results of tools among its parts, and these with the calls they answer."""
     if not isinstance(content, list):
         return content, []
-    results = [part for part in content if isinstance(part, dict) and part.get("type") == "tool_result"]
-    said = [(str(part.get("tool_use_id") or ""), part.get("content")) for part in results]
-    return [part for part in content if part not in results], said
+    said: list[tuple[str, Any]] = []
+    rest = []
+    for part in content:
+        returned = _first(part, _RESULT_PARTS)
+        if isinstance(part, dict) and part.get("type") == "tool_result":
+            said.append((str(part.get("tool_use_id") or ""), part.get("content")))
+        elif isinstance(returned, dict):
+            said.append((str(returned.get("id") or ""), returned.get("response")))
+        else:
+            rest.append(part)
+    return rest, said
+
+
+def _called(part: Any) -> Any:
+    """The call in a part as Gemini's clients write it; None in any other."""
+    return _first(part, _CALL_PARTS)
+
+
+def _first(part: Any, names: tuple[str, ...]) -> Any:
+    return next((part[name] for name in names if part.get(name)), None) if isinstance(part, dict) else None
 
 
 def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
@@ -64,9 +86,12 @@ def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     given = _from_text(given)
     if not given:
         return ()
+    if isinstance(given, dict) and _first(given, _DECLARATIONS):
+        given = [given]
     if not isinstance(given, list):
         raise Unusable("broken_tools")
-    return tuple(_tool(one) for one in given)
+    listed = ((_first(one, _DECLARATIONS) or one) for one in given)
+    return tuple(_tool(tool) for one in listed for tool in (one if isinstance(one, list) else [one]))
 
 
 def _call(given: Any) -> ToolCall:

@@ -210,15 +210,6 @@ def test_no_fix_leads_to_the_worse_of_two_answers(write: Write, row: dict[str, A
     assert refused.value.kind == "dataset_preferences" and "=" not in refused.value.fix
 
 
-def test_turns_that_are_rows_of_their_own_are_told(write: Write) -> None:
-    """A table with a speaker in each row gets neither a wrong mapping nor is it learnt turn by turn."""
-    table = "conversation_id,role,content\n" + "".join(
-        f"{i},user,Text {i}\n{i},assistant,Text {i}\n" for i in range(COUNT)
-    )
-    with pytest.raises(DatasetError, match="one turn of a conversation"):
-        datasets.check(write("a.csv", table))
-
-
 @pytest.mark.parametrize("nothing", ["nan", "None", "<noinput>", "N/A"])
 def test_words_for_nothing_are_not_part_of_the_question(write: Write, nothing: str) -> None:
     """What pandas and Alpaca put where there is no input."""

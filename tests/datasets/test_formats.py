@@ -459,7 +459,7 @@ def test_fields_that_most_records_fill_and_nobody_reads_are_named_once(write: Wr
             "url": f"https://x.test/{i}",
             "score": 0.5,
             "prompt_id": f"p{i}",
-            "note": "seldom" * (i % 3 == 0),
+            "origin": "seldom" * (i % 3 == 0),
         }
         for i, row in enumerate(pairs(30))
     ]

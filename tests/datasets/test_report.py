@@ -247,11 +247,14 @@ def test_the_company_sample_gives_the_same_44_records_in_both_shapes() -> None:
     """The real files: 44 of 89 usable in the JSON, 44 of 44 in the JSONL whose header announces 89; equal records."""
     document = datasets.check(SAMPLE / "EQ-12-conversations-demo.json", preview=100)
     assert (document.format, document.records, document.usable, document.duplicates) == ("brightrun-lora-v4", 89, 44, 0)
-    assert kinds(document) == {"no_target": 45}
-    assert document.statement == "44 of 89 records usable; left out: 45 without an answer."
+    assert kinds(document) == {"no_target": 45, "gaps": 2}
+    assert document.statement == (
+        "44 of 89 records usable; left out: 45 without an answer. Also noticed: 2 whose answer has a gap left to fill in, "
+        "such as [Company]."
+    )
     by_line = datasets.check(SAMPLE / "EQ-12-conversations-demo.jsonl", preview=100)
     assert (by_line.format, by_line.records, by_line.usable) == ("brightrun-lora-v4", 44, 44)
-    assert kinds(by_line) == {"announced": 89}
+    assert kinds(by_line) == {"announced": 89, "gaps": 2}
     assert (
         by_line.categories
         == document.categories

@@ -1,0 +1,121 @@
+"""What is wrong with single answers: they are none, hold more or less than one, or what few people want a model to say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from brightrun_tui.datasets.spelling import error_in, is_quoted
+from brightrun_tui.datasets.turns import printable
+from brightrun_tui.domain.dataset import Record
+
+_PLACEHOLDERS = frozenset(
+    {
+        "todo",
+        "tbd",
+        "tba",
+        "n/a",
+        "n.a.",
+        "...",
+        "…",
+        "---",
+        "???",
+        "xxx",
+        "lorem ipsum",
+        "placeholder",
+        "fixme",
+        "[object object]",
+        "#name?",
+        "null",
+        "none",
+        "undefined",
+        "nil",
+        "\\n",
+        "(null)",
+        "(none)",
+        "(empty)",
+        "empty",
+        "[deleted]",
+        "[removed]",
+        "no answer",
+        "no response",
+        "keine antwort",
+        "sin respuesta",
+        "sans réponse",
+    }
+)
+_ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
+"""What a spreadsheet makes of a long number that it does not take for text."""
+_ROUNDED_WITHIN = re.compile(r"(?<![\w.,])\d[.,]\d{1,6}E\+\d{2}\b")
+"""The same in a sentence, where a table was filled in by a formula; scientists write 10 or e."""
+_LEAST_ECHO = 12
+_HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
+_LABEL = re.compile(
+    r"\s*[*_#]{0,3}((?:AI[ _-]?)?(?:assistant|answer|response|reply|bot|chatbot|chatgpt|antwort|respuesta|resposta|risposta"
+    r"|réponse|assistent|asistente))\s?:[*_]{0,2}\s",
+    re.IGNORECASE,
+)
+_GAP = re.compile(
+    r"\{\{[^\S\n]*[A-Za-z_][\w .-]{2,40}[^\S\n]*\}\}|%[A-Z][A-Z_]{2,30}%"
+    r"|\[(?i:your|customer|client|insert|enter|add|company|first|last|full|user|agent|order|product|phone|e-?mail|kunden?|ihr|vorname"
+    r"|nachname|firma|datum|nombre|empresa|nom|name|date|link|url)\b[^\]\n]{0,40}\](?![(:\[])"
+    r"|<(?:[A-Z]{2,20}[_ ])?(?:NAME|DATE|LINK|EMAIL|PHONE|URL|COMPANY|ADDRESS|NUMBER|AMOUNT|PRODUCT|ORDER|FIRMA"
+    r"|DATUM)(?:[_ ][A-Z]+)?>"
+)
+_CODE = "```"
+_REFUSAL = re.compile(
+    r"\bas an? (?:ai|artificial intelligence|large language model|language model)\b"
+    r"|\bi(?:['’]m| am) (?:just |only )?an? (?:ai|language model|large language model)\b"
+    r"|\bi(?:['’]m| am) sorry, but i (?:can(?:no|['’])t|am unable to) (?:assist|help|fulfil|comply|provide)"
+    r"|\bi can(?:no|['’])t (?:assist|help) with (?:that|this)\b"
+    r"|\bmy (?:knowledge cut-?off|training data)\b"
+    r"|\bals (?:ki|künstliche intelligenz|sprachmodell)\b|\bals ein (?:ki|sprachmodell)|\bals großes sprachmodell"
+    r"|\bcomo (?:una? )?(?:ia|inteligencia artificial|modelo de lenguaje|modelo de linguagem)\b"
+    r"|\ben tant qu(?:e |['’])(?:ia|intelligence artificielle|modèle de langage)\b",
+    re.IGNORECASE,
+)
+_SHOWN = 30
+
+
+def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Keys of `problems.REMARKS`, each with its detail, for the answers of a record that are learnt.
+
+    Some are kept only where they concern many records (`MANY`) or few of them (`FEW`).
+    """
+    asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
+    if len(asked) >= _LEAST_ECHO and _HEAD.sub("", answers[-1]).startswith(asked):
+        yield "echo", ""
+    if error := next(filter(None, map(error_in, answers)), ""):
+        yield "error_answer", error
+    if all(map(is_quoted, answers)):
+        yield "quoted", ""
+    if any(_ROUNDED.fullmatch(answer.strip()) for answer in answers):
+        yield "rounded", ""
+    elif any("E+" in answer and _ROUNDED_WITHIN.search(answer) for answer in answers):
+        yield "rounded_within", ""
+    if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
+        yield "placeholder", ""
+    if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
+        yield "placeholder_question", ""
+    if gap := next(filter(None, map(_gap_in, answers)), ""):
+        yield "gaps", gap
+    if refusal := next(filter(None, map(_REFUSAL.search, answers)), None):
+        yield "assistant_talk", printable(refusal[0], _SHOWN)
+    if label := next(filter(None, map(_LABEL.match, answers)), None):
+        yield "labelled", f"{label[1]}:"
+    if answers[-1].rstrip().endswith(("?", "？")) and "?" not in asked and "？" not in asked:
+        yield "turned_round", ""
+
+
+MANY = ("quoted", "turned_round")
+"""Kinds that say something only where they are found in more than half of the records."""
+FEW = ("error_answer", "placeholder")
+"""Kinds that are meant where they are found in more than half of the records."""
+
+
+def _gap_in(answer: str) -> str:
+    """What stands in an answer for what was to be filled in; empty where there is none, or it is code."""
+    if not any(mark in answer for mark in "{[<%") or _CODE in answer:
+        return ""
+    found = _GAP.search(answer)
+    return printable(found[0], _SHOWN) if found else ""

@@ -1,0 +1,80 @@
+"""Turns in the forms that clients' libraries give their objects when they write them out: LangChain, OpenAI Responses.
+
+They become turns with ``role`` and ``content``, which is what all other readers know; anything else stays as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_LANGCHAIN = {
+    "human": "user",
+    "humanmessage": "user",
+    "humanmessagechunk": "user",
+    "ai": "assistant",
+    "aimessage": "assistant",
+    "aimessagechunk": "assistant",
+    "system": "system",
+    "systemmessage": "system",
+    "tool": "tool",
+    "toolmessage": "tool",
+    "function": "tool",
+    "functionmessage": "tool",
+}
+_ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_output"})
+"""What a response of OpenAI's consists of, and what is given to the next one."""
+
+
+def as_turn(value: Any) -> Any:
+    """LangChain's message as a turn: ``{"type": "human", "content": …}``, with its fields below ``data``, or as a constructor."""
+    if not isinstance(value, dict) or "role" in value or not isinstance(value.get("type"), str):
+        return value
+    kind, fields = value["type"], value
+    if kind == "constructor" and isinstance(value.get("id"), list) and isinstance(value.get("kwargs"), dict):
+        kind, fields = str(value["id"][-1:] and value["id"][-1]), value["kwargs"]
+    elif isinstance(value.get("data"), dict) and "content" in value["data"]:
+        fields = value["data"]
+    role = _LANGCHAIN.get(kind.lower())
+    if role is None or "content" not in fields:
+        return value
+    more = fields.get("additional_kwargs")
+    calls = fields.get("tool_calls") or (more.get("tool_calls") if isinstance(more, dict) else None)
+    kept = {name: fields[name] for name in ("tool_call_id", "name") if fields.get(name)}
+    return {"role": role, "content": fields["content"], **({"tool_calls": calls} if calls else {}), **kept}
+
+
+def from_items(value: Any) -> Any:
+    """The turns of OpenAI's Responses: messages, calls with their outputs, and thoughts, which belong to what follows."""
+    if not isinstance(value, list) or not any(_is_item(item) for item in value):
+        return value
+    turns: list[Any] = []
+    thoughts: list[str] = []
+    for item in value:
+        kind = item.get("type") if isinstance(item, dict) else None
+        if kind == "reasoning":
+            thoughts += [part["text"] for part in _parts(item) if isinstance(part, dict) and part.get("text")]
+        elif kind == "function_call":
+            call = {"name": item.get("name"), "arguments": item.get("arguments"), "id": item.get("call_id")}
+            turns.append({"role": "assistant", "content": "", "tool_calls": [call]})
+        elif kind == "function_call_output":
+            turns.append({"role": "tool", "content": item.get("output"), "tool_call_id": item.get("call_id")})
+        else:
+            turns.append({name: part for name, part in item.items() if name != "type"} if kind == "message" else item)
+        if thoughts and isinstance(turns[-1] if turns else None, dict) and turns[-1].get("role") == "assistant":
+            turns[-1] = {**turns[-1], "reasoning_content": "\n".join(thoughts)}
+            thoughts = []
+    return turns
+
+
+def instructions_of(fields: Mapping[str, Any], answer: Any) -> Any:
+    """The system text that stands beside a response of OpenAI's; None beside anything else."""
+    return fields.get("instructions") if isinstance(answer, list) and any(map(_is_item, answer)) else None
+
+
+def _is_item(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") in _ITEMS and ("role" in value or value["type"] != "message")
+
+
+def _parts(item: Mapping[str, Any]) -> Sequence[Any]:
+    return [part for name in ("summary", "content") if isinstance(item.get(name), list) for part in item[name]]

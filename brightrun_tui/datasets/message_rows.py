@@ -1,0 +1,78 @@
+"""Tables with one message a row, as help desks and chat logs export them: the rows of a conversation become one record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, groupby, islice
+from typing import Any
+
+from brightrun_tui.datasets.conversations import TEXTS, is_turn, role_of_turn
+from brightrun_tui.datasets.parsed import lowered, scalar
+from brightrun_tui.datasets.source import Row, SourceFile
+from brightrun_tui.datasets.turns import printable
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import DatasetError
+
+_OF_CONVERSATIONS = frozenset(
+    "group conversation thread session conv chat dialog dialogue ticket case conversationid threadid sessionid convid chatid "
+    "dialogid dialogueid ticketid caseid conversationuuid".split()
+)
+"""Names of the field that says to which conversation a message belongs, without spaces and dashes."""
+_JOINTS = re.compile(r"[ _.-]")
+_PEEK = 20
+
+
+def join_messages(file: SourceFile, first: Sequence[Row], rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
+    """The first rows and those behind them; where each is one message that names its conversation, joined.
+
+    Raises (while the rows are read):
+        DatasetError: the rows of a conversation do not stand together.
+    """
+    name = _field_of_conversations([row.value for row in first])
+    if not name:
+        return list(first), rows
+    joined = _joined(file, chain(first, rows), name)
+    return list(islice(joined, _PEEK)), joined
+
+
+def _field_of_conversations(values: Sequence[Any]) -> str:
+    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are no messages."""
+    if not values or not all(isinstance(value, Mapping) and is_turn(value) for value in values):
+        return ""
+    rows = [lowered(value) for value in values]
+    if not all(any(name in row for name in TEXTS) and role_of_turn(row) for row in rows):
+        return ""
+    for name in rows[0]:
+        if _JOINTS.sub("", name) not in _OF_CONVERSATIONS:
+            continue
+        named = [scalar(row.get(name)) for row in rows]
+        if all(named) and len(set(named)) < len(named):
+            return name
+    return ""
+
+
+def _joined(file: SourceFile, rows: Iterable[Row], name: str) -> Iterator[Row]:
+    seen: set[int] = set()
+    for conversation, found in groupby(rows, lambda row: _conversation(row.value, name)):
+        messages = list(found)
+        key = hash(conversation)
+        if conversation and key in seen:
+            raise DatasetError(
+                f"the messages of the conversation “{printable(conversation)}” do not stand together",
+                where=f"{file.path}, {messages[0].place}",
+                fix=f"sort the table by “{name}”, and within each conversation by time",
+                kind=ErrorKind.DATASET_TURNS,
+            )
+        seen.add(key)
+        turns = [
+            {field: value for field, value in row.value.items() if str(field).strip().lower() != name}
+            if isinstance(row.value, Mapping)
+            else row.value
+            for row in messages
+        ]
+        yield Row(messages[0].number, {"messages": turns, "conversation_id": conversation}, messages[0].place)
+
+
+def _conversation(value: Any, name: str) -> str:
+    return scalar(lowered(value).get(name)) if isinstance(value, Mapping) else ""
