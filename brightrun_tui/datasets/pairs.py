@@ -11,7 +11,6 @@ from typing import Any
 
 from brightrun_tui.datasets.client_turns import from_items, instructions_of
 from brightrun_tui.datasets.conversations import is_turn, read_turns, remark_on
-from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -28,7 +27,7 @@ from brightrun_tui.datasets.parsed import (
     with_system,
 )
 from brightrun_tui.datasets.tool_calls import tools_of
-from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, text_of
 
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
@@ -51,7 +50,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     used = {asked, answered, first_of(fields, SYSTEMS)}
     prompt, completion, system = fields.get(asked), fields.get(answered), value_of(fields, SYSTEMS)
     system = system or instructions_of(fields, completion)
-    prompt, completion = from_items(_turns_spelt(prompt)), from_items(_turns_spelt(completion))
+    prompt, completion = _taken_apart(prompt), _taken_apart(completion)
     if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
         before: list[Any] = (
             prompt if isinstance(prompt, list) and _are_turns(prompt) else [{"role": "user", "content": prompt}]
@@ -84,19 +83,10 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     return draft
 
 
-def _turns_spelt(value: Any) -> Any:
-    """The turns that a text holds as JSON, as tables keep them; anything else as it is."""
-    if not isinstance(value, str) or not value.lstrip().startswith(("[{", "{")) or '"role"' not in value:
-        return value
-    try:
-        found = json_of(value)
-    except ValueError:
-        return value
-    turns = found if isinstance(found, list) else [found]
-    known = all(
-        isinstance(turn, dict) and {"role", "content"} <= turn.keys() and turn["role"] in ROLES for turn in turns
-    )
-    return found if turns and known else value
+def _taken_apart(value: Any) -> Any:
+    """The turns of known speakers that a text holds as JSON, or that a response consists of; anything else as it is."""
+    turns = spelt_turns(value) if isinstance(value, str) else []
+    return turns if turns and all(str(turn["role"]) in ROLES for turn in turns) else from_items(value)
 
 
 def _are_turns(value: Any) -> bool:

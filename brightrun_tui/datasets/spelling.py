@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 
-from brightrun_tui.datasets.turns import printable
+from brightrun_tui.datasets.turns import printable, spelt_turns
 
 _BYTES = re.compile(r"b(?P<quote>['\"]).*(?P=quote)", re.S)
 _ONE_IN_A_LIST = re.compile(r"\[(?P<quote>['\"]).*(?P=quote)\]", re.S)
@@ -35,7 +34,7 @@ def spelling_in(text: str) -> str:
         inner = plain[2:-2]
         if (plain[1] == "'" or "'" in inner) and not re.search(r"(?<!\\)['\"]\s*,\s*['\"]", inner):
             return f"[{plain[1]}…{plain[1]}]"
-    if plain.startswith(('{"', '[{"')) and '"role"' in plain and _is_turn(plain):
+    if spelt_turns(plain):
         return '{"role": …, "content": …}'
     if "\\" not in plain or _CODE in plain:
         return ""
@@ -56,12 +55,3 @@ def error_in(text: str) -> str:
     if len(text) > _LONGEST_ERROR or not _ERROR.match(text):
         return ""
     return printable(text.strip(), _SHOWN)
-
-
-def _is_turn(text: str) -> bool:
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    value = value[0] if isinstance(value, list) and value else value
-    return isinstance(value, dict) and {"role", "content"} <= value.keys()

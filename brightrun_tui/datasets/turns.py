@@ -9,6 +9,7 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.domain.dataset import Message, Role, ToolCall
 
 ROLES: dict[str, Role] = {
@@ -197,6 +198,18 @@ def text_of(content: Any) -> str:
         except UnicodeEncodeError:
             raise Unusable("broken_characters") from None
     return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def spelt_turns(text: str) -> list[Any]:
+    """The turns with role and content that a text holds as JSON, a list of them or one, as tables keep them; else none."""
+    if '"role"' not in text or not text.lstrip().startswith(("[{", "{")):
+        return []
+    try:
+        found = json_of(text)
+    except ValueError:
+        return []
+    turns = found if isinstance(found, list) else [found]
+    return turns if all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns) else []
 
 
 def printable(text: str, longest: int = 40) -> str:
