@@ -75,29 +75,11 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _SIGNS = (
-    *(
-        "an ai",
-        "an artificial",
-        "language model",
-        "training data",
-        "knowledge cut",
-        "assist with",
-        "help with th",
-        "i'm sorry, but i",
-    ),
-    *(
-        "i’m sorry, but i",
-        "i am sorry, but i",
-        "als ki",
-        "als künst",
-        "sprachmodell",
-        "ein ki",
-        " ia",
-        "inteligencia artificial",
-    ),
-    *("modelo de l", "intelligence artificielle", "modèle de langage"),
+    *("an ai", "an artificial", "language model", "training data", "knowledge cut", "assist with", "help with th"),
+    *("i'm sorry, but i", "i’m sorry, but i", "i am sorry, but i", "als ki", "als künst", "sprachmodell", "ein ki"),
+    *(" ia", "inteligencia artificial", "modelo de l", "intelligence artificielle", "modèle de langage"),
 )
-"""In lower case, what every such text holds: looking for these is thirty times as fast."""
+"""In lower case, what every such text holds: looking for these takes a seventh of the time."""
 _SHOWN = 30
 
 
