@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.serve import deploy_and_wait
+from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store

@@ -52,6 +52,7 @@ from brightrun_tui.registry.leaderboard import (
     share_right,
     shared_boards,
 )
+from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.safety import model_name
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -150,6 +151,7 @@ __all__ = [
     "register",
     "report_html",
     "report_markdown",
+    "review_lines",
     "rollback",
     "ruling_words",
     "score_lines",

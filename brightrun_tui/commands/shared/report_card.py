@@ -27,6 +27,7 @@ from brightrun_tui.registry import (
     judgement_sentence,
     left_out,
     mark_words,
+    review_lines,
     ruling_words,
     splits_words,
     times,
@@ -315,7 +316,8 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
             + (f" with {packages}" if packages else ""),
         ),
         ("files", f"{model.directory}  {size(model.bytes)}"),
-        *([("note", model.note)] if model.note else []),
+        *([("about", model.description)] if model.description else []),
+        *[(("said" if place == 0 else ""), f"{who}  {what}") for place, (who, what) in enumerate(review_lines(model))],
     ]
 
 
