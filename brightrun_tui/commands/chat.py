@@ -82,8 +82,13 @@ def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[
             except BrightrunError as error:
                 say_problem(error)
             continue
-        messages.append({"role": "user", "content": question})
-        messages.append({"role": "assistant", "content": asyncio.run(_answer(endpoint, messages, options, show=True))})
+        asked = [*messages, {"role": "user", "content": question}]
+        try:
+            answer = asyncio.run(_answer(endpoint, asked, options, show=True))
+        except BrightrunError as error:  # the talk so far is not lost with it
+            say_problem(error)
+            continue
+        messages[:] = [*asked, {"role": "assistant", "content": answer}]
 
 
 def _correct(endpoint: Endpoint, messages: list[dict[str, str]]) -> None:
