@@ -7,6 +7,7 @@ A version is a directory ``models/<name>/<number>/`` with the adapter, its token
 from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict_words import judgement_sentence
 from brightrun_tui.registry.answer_evaluating import evaluate_at_endpoint
+from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
@@ -138,6 +139,7 @@ __all__ = [
     "make_dataset",
     "mark_words",
     "model_name",
+    "needs_attention",
     "origin_of",
     "origins_of",
     "outcomes_of",
