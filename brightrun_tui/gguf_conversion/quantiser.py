@@ -12,8 +12,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
@@ -30,6 +28,7 @@ def quantise(source: Path, target: Path) -> None:
         BrightrunError: llama.cpp's library is not here, or has no such function.
     """
     import gguf
+    import numpy as np
 
     blocks = _block_maker()
     reader = gguf.GGUFReader(source)
@@ -89,6 +88,7 @@ def _layer(name: str) -> int:
 def _block_maker() -> Any:
     """``(rows, type) → bytes``: rows of numbers as blocks of a type of ggml, by llama.cpp."""
     import gguf
+    import numpy as np
 
     spec = importlib.util.find_spec("xllamacpp")
     place = Path(spec.origin).parent if spec and spec.origin else None
@@ -105,7 +105,7 @@ def _block_maker() -> Any:
     make.restype = ctypes.c_size_t
     make.argtypes = [ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 3, ctypes.c_void_p]
 
-    def blocks(rows: np.ndarray, kind: int) -> np.ndarray:
+    def blocks(rows: Any, kind: int) -> Any:
         values = np.ascontiguousarray(rows, dtype=np.float32)
         of, size = gguf.GGML_QUANT_SIZES[gguf.GGMLQuantizationType(kind)]
         made = np.empty((len(values), values.shape[1] // of * size), dtype=np.uint8)
