@@ -9,7 +9,12 @@ SHOWN = 5
 
 
 def review_lines(version: ModelVersion, most: int = SHOWN) -> list[tuple[str, str]]:
-    """When and by whom, and what: the newest first. Where there are more than ``most``, the last line counts the others."""
+    """When and by whom, and what: the newest first. Where there are more than ``most``, the last line counts the others.
+
+    Of a note that was made before reviews were kept, nobody knows when and by whom.
+    """
+    if not version.reviews:
+        return [("", version.note)] if version.note else []
     lines = []
     for said in list(reversed(version.reviews))[:most]:
         words = [*(["★" * said.rating] if said.rating else []), *([said.note] if said.note else [])]

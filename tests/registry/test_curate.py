@@ -141,6 +141,8 @@ async def test_everything_that_was_said_of_a_version_can_be_read_again(db: Datab
     shown = review_lines(said, 3)
     assert [what for _, what in shown[:3]] == ["★★  note 6", "★  note 5", "★★★★★  note 4"]
     assert all(who.endswith("Ida") for who, _ in shown[:3]) and shown[3][1].startswith("4 earlier")
+    old = said.model_copy(update={"reviews": (), "note": "of an older version"})
+    assert review_lines(old) == [("", "of an older version")]
     bare = await rate(db, "harbour:2", None, author="Ida")
     assert [what for _, what in review_lines(bare)] == ["took the stars away"]
 

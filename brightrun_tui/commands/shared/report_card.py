@@ -324,7 +324,10 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
         ),
         ("files", f"{model.directory}  {size(model.bytes)}"),
         *([("about", model.description)] if model.description else []),
-        *[(("said" if place == 0 else ""), f"{who}  {what}") for place, (who, what) in enumerate(review_lines(model))],
+        *[
+            (("said" if place == 0 else ""), f"{who}  {what}".strip())
+            for place, (who, what) in enumerate(review_lines(model))
+        ],
     ]
 
 

@@ -135,7 +135,7 @@ def report_card(
     if model.description:
         facts.append(("About", cells.plain(model.description)))
     for place, (who, what) in enumerate(review_lines(model)):
-        facts.append(("Said" if place == 0 else "", cells.plain(f"{who}  {what}")))
+        facts.append(("Said" if place == 0 else "", cells.plain(f"{who}  {what}".strip())))
     if model.tags:
         facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
     if model.aliases:
