@@ -95,7 +95,7 @@ class Message(Strict):
     def _says_something_of_its_own(self) -> Message:
         """OpenAI's rules for who says what: a turn without any text, or with what only another role has, is a mistake."""
         for field, role in (("tool_calls", "assistant"), ("reasoning_content", "assistant"), ("tool_call_id", "tool")):
-            if getattr(self, field) is not None and self.role != role:
+            if getattr(self, field) and self.role != role:
                 raise PydanticCustomError("misplaced", f"only a turn of the role “{role}” has “{field}”")
         if self.content is None and not self.tool_calls:
             raise PydanticCustomError("nothing_said", "“content” is missing")

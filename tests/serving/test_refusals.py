@@ -120,6 +120,13 @@ def test_a_field_that_is_null_asks_for_nothing(field: str) -> None:
     assert refused("/v1/responses", input="hi", **{field: {"effort": "low"}})[1] == field
 
 
+def test_a_turn_with_empty_fields_of_other_roles_is_taken() -> None:
+    turn = {"role": "user", "content": "hi", "tool_calls": [], "tool_call_id": "", "reasoning_content": None}
+    assert parse(
+        "/v1/chat/completions", json.dumps({"model": "harbour", "messages": [turn]}).encode(), PLAN
+    ).messages == [{"role": "user", "content": "hi"}]
+
+
 def test_a_conversation_with_tools_is_told_to_the_model_as_training_told_it(tmp_path: Path) -> None:
     turns = [
         {"role": "user", "content": "When is the tide?"},
