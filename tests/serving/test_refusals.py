@@ -121,7 +121,13 @@ def test_a_field_that_is_null_asks_for_nothing(field: str) -> None:
 
 
 def test_a_turn_with_empty_fields_of_other_roles_is_taken() -> None:
-    turn = {"role": "user", "content": "hi", "tool_calls": [], "tool_call_id": "", "reasoning_content": None}
+    turn: dict[str, Any] = {
+        "role": "user",
+        "content": "hi",
+        "tool_calls": [],
+        "tool_call_id": "",
+        "reasoning_content": None,
+    }
     assert parse(
         "/v1/chat/completions", json.dumps({"model": "harbour", "messages": [turn]}).encode(), PLAN
     ).messages == [{"role": "user", "content": "hi"}]
