@@ -26,7 +26,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
         "Models: list, report cards, compare, evaluate, leaderboards, judge, rate, export, import, push, pull.",
     ),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
-    "deploy": ("serve:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
+    "deploy": ("deploy:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
     "endpoints": ("serve:app", KEEP, "Endpoints that serve, and where; their keys."),
     "undeploy": ("serve:undeploy", KEEP, "Stop serving."),
     "integrations": ("integrations:integrations", CONNECT, "Services, and whether they work right now."),

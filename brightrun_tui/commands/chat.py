@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.serve import deploy_and_wait
+from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
@@ -82,8 +82,13 @@ def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[
             except BrightrunError as error:
                 say_problem(error)
             continue
-        messages.append({"role": "user", "content": question})
-        messages.append({"role": "assistant", "content": asyncio.run(_answer(endpoint, messages, options, show=True))})
+        asked = [*messages, {"role": "user", "content": question}]
+        try:
+            answer = asyncio.run(_answer(endpoint, asked, options, show=True))
+        except BrightrunError as error:  # the talk so far is not lost with it
+            say_problem(error)
+            continue
+        messages[:] = [*asked, {"role": "assistant", "content": answer}]
 
 
 def _correct(endpoint: Endpoint, messages: list[dict[str, str]]) -> None:

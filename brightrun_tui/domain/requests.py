@@ -171,6 +171,18 @@ class Deploy(Ask[DeployAnswer]):
     rental: EndpointRental | None = None
 
 
+def followed_alias(ref: str) -> str:
+    """The alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
+    word = ref.partition(":")[2]
+    return "" if word.isdigit() else word or "champion"
+
+
+def lasting_name(ref: str) -> str:
+    """The name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty where it is pinned."""
+    name, alias = ref.partition(":")[0], followed_alias(ref)
+    return name if alias == "champion" else f"{name}-{alias}" if alias else ""
+
+
 class Undeploy(Ask[UndeployAnswer]):
     kind: Literal["undeploy"] = "undeploy"
 

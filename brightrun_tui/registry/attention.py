@@ -9,9 +9,12 @@ from pathlib import Path
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.serving import last_used
 
 IMPORTED = "imported"
 FEWEST_RATINGS = 2
+IDLE_SECONDS = 3600.0
+"""Without a request, from which on a rented machine is said to be paid for nothing."""
 _NUMBERED = re.compile(r"(.+?)-v(\d+)")
 
 
@@ -61,9 +64,21 @@ def _endpoint(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) 
         ),
         None,
     )
-    if own is None or own.state != "failed":
+    if own is None:
         return ""
-    return f"its endpoint failed {humanize.ago(own.updated_at, now)}: {own.error or 'see its log'}"
+    if own.state == "failed":
+        return f"its endpoint failed {humanize.ago(own.updated_at, now)}: {own.error or 'see its log'}"
+    if own.down:
+        return f"its endpoint has been down since {humanize.clock(own.down_since)}: brightrun engine start"
+    if own.rental is None or own.rental.serverless is not None or own.state != "ready":
+        return ""
+    idle = now - max(own.ready_at, last_used(Path(own.directory)))
+    if idle < IDLE_SECONDS:
+        return ""
+    return (
+        f"nobody has asked its endpoint for {humanize.span(idle)}, and the machine costs money "
+        f"({humanize.money_counted(own.cost_usd)} so far): brightrun undeploy {own.id}"
+    )
 
 
 def _ratings(version: ModelVersion) -> str:

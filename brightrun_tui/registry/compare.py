@@ -6,9 +6,11 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.humanize import duration, size
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.settings import flatten
 from brightrun_tui.domain.tally import ENOUGH_TICKS
+from brightrun_tui.registry.leaderboard import bounds_words, loss_of, share_right
 from brightrun_tui.registry.scores import score_lines
 
 Better = Literal["a", "b", ""]
@@ -16,6 +18,8 @@ Better = Literal["a", "b", ""]
 _WHAT_IS_HELD_OUT = ("data.eval_fraction", "data.split_seed", "data.eval_max_records")
 _WHAT_IS_CUT = ("data.max_length", "data.over_length")
 _PROMPTS = "evaluation.sample_prompts"
+SURE, SURE_OF_ANSWERS = "… with 95% confidence", "answers right, 95%"
+"""Between which values it lies: versions whose intervals overlap may be equally good."""
 
 
 class Row(BaseModel):
@@ -53,6 +57,7 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
     caution = unlike or _unlike_answers(left, right)
     facts = [
         _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if unlike else "low"),
+        Row(what=SURE, a=_sure(left), b=_sure(right)),
         _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if unlike else "low"),
         _numbers(
             "loss below base",
@@ -62,6 +67,7 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
             "" if unlike else "high",
         ),
         *_measures(left, right, comparable=not caution),
+        Row(what=SURE_OF_ANSWERS, a=_sure_of_answers(left), b=_sure_of_answers(right)),
         *(
             [Row(what="judge: beats the base", a=_judged(left), b=_judged(right))]
             if left.judgement or right.judgement
@@ -78,9 +84,9 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
         _numbers("training records", left.training.train_records, right.training.train_records, ",d"),
         _numbers("steps", left.training.steps, right.training.steps, ",d"),
-        _numbers("time (s)", left.training.seconds, right.training.seconds, ",.0f"),
+        Row(what="time", a=duration(left.training.seconds), b=duration(right.training.seconds)),
         _numbers("cost ($)", left.cost_usd, right.cost_usd, ".2f", "low"),
-        _numbers("size (bytes)", a.bytes, b.bytes, ",d"),
+        Row(what="size", a=size(a.bytes), b=size(b.bytes)),
         Row(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
         Row(what="base model", a=a.base_id, b=b.base_id),
     ]
@@ -106,6 +112,14 @@ def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
             better = _better(line.value, other.value, line.good) if comparable and line.tuned != other.tuned else ""
             rows.append(Row(what=line.what, a=line.tuned, b=other.tuned, better=better))
     return rows
+
+
+def _sure(report: Report) -> str:
+    return bounds_words(loss_of(report.tuned, report.scores), ".4f")
+
+
+def _sure_of_answers(report: Report) -> str:
+    return bounds_words(share_right(report.samples), ".0%")
 
 
 def _grades(a: Report, b: Report) -> list[Row]:

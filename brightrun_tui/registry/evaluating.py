@@ -91,24 +91,19 @@ async def plan_evaluations(
             kind=ErrorKind.BAD_OPTION,
             where="models evaluate",
         )
-    if not report.ok:
-        raise DatasetError(
-            f"nothing in it can be measured on: {report.statement}",
-            where=report.path,
-            fix=f"see: brightrun datasets check {report.path}",
-            kind=ErrorKind.DATASET_EMPTY,
-        )
+    require_usable(report)
     for version in versions:
         if not has_base(version):
             raise BaseModelError(
                 f"the base model of {version.ref}, “{version.base_id}”, is not on this machine",
                 where=version.ref,
-                fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
+                fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY; or measure what it answers where it is "
+                f"served: brightrun models evaluate {version.ref} --data FILE --endpoint NAME",
                 kind=ErrorKind.BASE_MISSING,
             )
-    seen = {version.ref: await _learnt_from(db, version) for version in versions}
+    seen = {version.ref: await learnt_from(db, version) for version in versions}
     dataset = DatasetRef(
-        path=report.path,
+        path=str(Path(report.path).absolute()),  # the engine reads it, wherever that was started
         name=report.name,
         format=report.format,
         fingerprint=report.fingerprint,
@@ -150,7 +145,18 @@ async def plan_evaluations(
     return specs
 
 
-async def _learnt_from(db: Database, version: ModelVersion) -> LearntFrom:
+def require_usable(report: DatasetReport) -> None:
+    """Raises ``DatasetError`` where nothing of the data can be used."""
+    if not report.ok:
+        raise DatasetError(
+            f"nothing in it can be measured on: {report.statement}",
+            where=report.path,
+            fix=f"see: brightrun datasets check {report.path}",
+            kind=ErrorKind.DATASET_EMPTY,
+        )
+
+
+async def learnt_from(db: Database, version: ModelVersion) -> LearntFrom:
     """What is known here of the records that a version has seen."""
     lineage, found = version.report.lineage, version.report.findings
     known = LearntFrom(

@@ -33,7 +33,7 @@ class Ask:
     model reads. ``stops`` are the strings at which the answer ends. ``new_tokens`` is the longest answer wanted, None when the
     caller did not say. ``usage``: token counts at a stream's end. ``n``: how many answers. ``logprobs``: with how many of the
     likeliest tokens, None for none. ``schema``: of the JSON that the answer must be; ``call_schema``: of the call of a tool.
-    ``needs``: fields that not every engine can honour.
+    ``one_call``: no more than one tool may be called. ``needs``: fields that not every engine can honour.
     """
 
     dialect: Dialect
@@ -50,6 +50,7 @@ class Ask:
     logprobs: int | None = None
     schema: dict[str, Any] | None = None
     call_schema: dict[str, Any] | None = None
+    one_call: bool = False
     needs: tuple[str, ...] = ()
 
     @property

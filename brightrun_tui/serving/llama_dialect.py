@@ -127,6 +127,7 @@ class _Answer:
         self._begun = reasoning_begun
         self._tokens = {"prompt_tokens": 0, "completion_tokens": 0}
         self._responses = _Responses(created)
+        self._offsets = defaultdict[int, int](int)
 
     def read(self, document: dict[str, Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
@@ -138,8 +139,7 @@ class _Answer:
             if not 0 <= index < self._ask.n or not isinstance(given.get("text") or "", str):
                 raise ValueError("this is no answer that was asked for")
             if self._ask.dialect == "completions":
-                logprobs = _completion_logprobs(given.get("logprobs"))
-                found.append(self._head | {"choices": [given | {"logprobs": logprobs if self._ask.logprobs else None}]})
+                found.append(self._head | {"choices": [given | {"logprobs": self._older_logprobs(index, given)}]})
                 continue
             choice = self._choices.setdefault(index, _Choice(self._ask, self._begun))
             if self._ask.dialect == "responses":
@@ -147,6 +147,24 @@ class _Answer:
             else:
                 found += [self._head | {"choices": [{"index": index, **each}]} for each in choice.read(given)]
         return found
+
+    def _older_logprobs(self, index: int, given: dict[str, Any]) -> dict[str, Any] | None:
+        """As the older dialect has them; the engine gives one of the likeliest at least."""
+        content = (given.get("logprobs") or {}).get("content") or []
+        if self._ask.logprobs is None or not content:
+            return None
+        offsets = []
+        for each in content:
+            offsets.append(self._offsets[index])
+            self._offsets[index] += len(each["token"])
+        return {
+            "tokens": [each["token"] for each in content],
+            "token_logprobs": [each["logprob"] for each in content],
+            "top_logprobs": [
+                {top["token"]: top["logprob"] for top in each["top_logprobs"][: self._ask.logprobs]} for each in content
+            ],
+            "text_offset": offsets,
+        }
 
     def end(self) -> list[dict[str, Any]]:
         usage = self._tokens | {"total_tokens": sum(self._tokens.values())}
@@ -165,6 +183,7 @@ class _Choice:
         self._ask = ask
         self._call = ""
         self._calls = 0
+        self._blank = ""
         self._spoke = False
 
     def read(self, given: dict[str, Any]) -> list[dict[str, Any]]:
@@ -176,14 +195,17 @@ class _Choice:
         if reason:
             parts += self._segments.rest()
         for part, text in parts:
-            if part == "call" or self._ask.call_schema:
+            if part == "closed":
+                deltas += self._finished_call()
+            elif part == "call" or self._ask.call_schema:
                 self._call += text
-                continue
-            deltas += self._finished_call()
-            kind = "content" if part == "content" else "reasoning_content"
-            deltas.append({kind: text})
+            elif part == "reasoning":
+                deltas.append({"reasoning_content": text})
+            else:
+                deltas += self._content(text)
         if reason:
             deltas += self._finished_call()
+            deltas += [{"content": self._blank}] if self._blank and not self._calls else []
             reason = "tool_calls" if self._calls and reason == "stop" else reason
         logprobs = _chat_logprobs(given.get("logprobs"), self._ask.logprobs)
         if not deltas and (logprobs or reason):
@@ -193,10 +215,18 @@ class _Choice:
             made[-1] |= {"finish_reason": reason, "logprobs": logprobs}
         return made
 
+    def _content(self, text: str) -> list[dict[str, Any]]:
+        """Text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
+        text, self._blank = self._blank + text, ""
+        if self._ask.tools and not text.strip():
+            self._blank = text
+            return []
+        return [{"content": text}]
+
     def _finished_call(self) -> list[dict[str, Any]]:
         """The call that was collected; as content where it is none."""
         text, self._call = self._call, ""
-        if not text.strip():
+        if not text.strip() or (self._calls and self._ask.one_call):
             return []
         call = read_call(text, self._calls)
         if call is None:
@@ -298,17 +328,4 @@ def _chat_logprobs(given: dict[str, Any] | None, wanted: int | None) -> dict[str
             for each in content
         ],
         "refusal": None,
-    }
-
-
-def _completion_logprobs(given: dict[str, Any] | None) -> dict[str, Any] | None:
-    """As the older dialect has them."""
-    content = (given or {}).get("content") or []
-    if not content:
-        return None
-    return {
-        "tokens": [each["token"] for each in content],
-        "token_logprobs": [each["logprob"] for each in content],
-        "top_logprobs": [{top["token"]: top["logprob"] for top in each["top_logprobs"]} for each in content],
-        "text_offset": [],
     }

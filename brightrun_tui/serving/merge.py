@@ -2,8 +2,9 @@
 
 A process of its own, because only here torch is imported. The adapter is merged into what it was trained on: where the base was
 held in 4 bits (HELD is ``nf4`` or ``nf4-double``), into the dequantised numbers, unless the original base measures clearly better
-with it. FORM is ``merged``, a directory for transformers, or ``f16`` or ``q8_0``, a GGUF file with what Ollama needs. What was
-written is read again and measured beside the graded model; the card says the numbers, and an export that lost much is refused.
+with it. FORM is ``merged``, a directory for transformers, or ``f16``, ``q8_0`` or ``q4_k_m``, a GGUF file with what Ollama needs.
+What was written is read again and measured beside the graded model; the card says the numbers, and an export that lost much is
+refused.
 On failure stdout holds one JSON object.
 """
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError, from_json
+
+from brightrun_tui.domain import dataset
 
 Name = Annotated[str, Field(max_length=512)]
 
 
 class Strict(BaseModel):
-    """A field that is not declared is refused."""
+    """A field that is not declared is refused, and so is a value of another type: a ``true`` is no number."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class TextPart(Strict):
@@ -45,19 +47,38 @@ class ToolCall(Strict):
     function: Function
     index: int | None = None
 
-    def plain(self) -> dict[str, Any]:
-        return self.model_dump(include={"id", "type", "function"})
+
+class Declaration(BaseModel):
+    """A function that may be called. What else stands in it is between the caller and the chat template."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    name: Annotated[str, Field(min_length=1, max_length=512)]
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    @field_validator("parameters")
+    @classmethod
+    def _of_an_object(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        if (given or {}).get("type", "object") != "object":
+            raise ValueError("the parameters of a function are a schema of type “object”")
+        return given
 
 
 class Tool(Strict):
-    """What stands in ``function`` is between the caller and the chat template."""
+    """One of the tools that may be called."""
 
     type: Literal["function"]
-    function: dict[str, Any]
+    function: Declaration
+
+    def plain(self) -> dict[str, Any]:
+        """As the caller wrote it."""
+        return self.model_dump(exclude_unset=True)
 
 
 class Message(Strict):
-    """One turn. Earlier answers come back as OpenAI's client dumps them; what a model thought is not told to it again."""
+    """One turn. Earlier answers come back as OpenAI's client dumps them."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | Annotated[list[TextPart], Field(max_length=4096)] | None = None
@@ -70,17 +91,31 @@ class Message(Strict):
     tool_calls: Annotated[list[ToolCall], Field(max_length=128)] | None = None
     tool_call_id: Name | None = None
 
-    def plain(self) -> dict[str, Any]:
-        """As a chat template takes it: text in one string, and ``developer`` under its older name.
+    @model_validator(mode="after")
+    def _says_something_of_its_own(self) -> Message:
+        """OpenAI's rules for who says what: a turn without any text, or with what only another role has, is a mistake."""
+        for field, role in (("tool_calls", "assistant"), ("reasoning_content", "assistant"), ("tool_call_id", "tool")):
+            if getattr(self, field) and self.role != role:
+                raise PydanticCustomError("misplaced", f"only a turn of the role “{role}” has “{field}”")
+        if self.content is None and not self.tool_calls:
+            raise PydanticCustomError("nothing_said", "“content” is missing")
+        return self
 
-        Parts become lines, as in training, and as vLLM does. Beside calls of tools no text is told.
-        """
+    def plain(self) -> dict[str, Any]:
+        """As a chat template takes it, and as training told it: ``developer`` under its older name, parts as lines."""
         parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content or ()]
-        content = "" if self.tool_calls else "\n".join(parts)
-        document: dict[str, Any] = {"role": "system" if self.role == "developer" else self.role, "content": content}
-        if self.tool_calls:
-            document["tool_calls"] = [call.plain() for call in self.tool_calls]
-        return document | ({"tool_call_id": self.tool_call_id} if self.tool_call_id is not None else {})
+        turn = dataset.Message(
+            role="system" if self.role == "developer" else self.role,
+            content="\n".join(parts),
+            reasoning=self.reasoning_content or "",
+            tool_calls=tuple(
+                dataset.ToolCall(name=call.function.name, arguments=call.function.arguments, id=call.id or "")
+                for call in self.tool_calls or ()
+            ),
+            name=self.name or "",
+            tool_call_id=self.tool_call_id or "",
+        )
+        return turn.for_template()
 
 
 class ResponseMessage(Message):

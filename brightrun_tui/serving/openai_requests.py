@@ -6,10 +6,10 @@ had not been asked. Here every field is declared; one that would change the answ
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_core import ErrorDetails, from_json
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.forms import Unfollowed
@@ -35,6 +35,8 @@ Stop = Annotated[str, Field(max_length=64)]
 _NEEDED = ("top_k", "min_p", "repetition_penalty")
 _SAMPLES = {"top_p", "top_k", "min_p"}
 """Who sets one of these wants answers to be drawn."""
+_FIELD = "field:"
+"""Before the field in the kind of a fault that shows only beside other fields."""
 MAX_ANSWERS = 8
 MAX_LOGPROBS = 20
 
@@ -53,7 +55,7 @@ class _Common(Strict):
     top_p: Annotated[float, Field(gt=0, le=1)] | None = None
     top_k: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     min_p: Annotated[float, Field(ge=0, le=1)] | None = None
-    repetition_penalty: Annotated[float, Field(gt=0, le=2)] | None = None
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     user: Name | None = None
     metadata: Annotated[dict[Name, Name], Field(max_length=16)] | None = None
@@ -84,6 +86,12 @@ class _Generation(_Common):
     presence_penalty: Penalty | None = None
     stream_options: dict[Literal["include_usage", "include_obfuscation"], bool] | None = None
 
+    @model_validator(mode="after")
+    def _streams_what_has_options(self) -> Self:
+        if self.stream_options is not None and not self.stream:
+            raise _fault("stream_options", "is for streams: say “stream”: true, too")
+        return self
+
     def usage(self) -> bool:
         return bool((self.stream_options or {}).get("include_usage"))
 
@@ -107,7 +115,7 @@ class ChatRequest(_Generation):
     max_completion_tokens: Tokens | None = None
     logit_bias: (
         Annotated[
-            dict[Annotated[str, Field(pattern=r"^[0-9]{1,9}$")], Annotated[float, Field(ge=-100, le=100)]],
+            dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")], Annotated[float, Field(ge=-100, le=100)]],
             Field(max_length=1024),
         ]
         | None
@@ -120,6 +128,22 @@ class ChatRequest(_Generation):
     response_format: TextFormat | JsonObject | JsonSchema | None = Field(None, discriminator="type")
     modalities: Annotated[list[Literal["text"]], Field(max_length=1)] | None = None
 
+    @model_validator(mode="after")
+    def _asks_for_one_thing(self) -> Self:
+        """Of two fields that contradict each other none is ignored."""
+        if self.top_logprobs and not self.logprobs:
+            raise _fault("top_logprobs", "needs “logprobs”: true")
+        lengths = {self.max_tokens, self.max_completion_tokens} - {None}
+        if len(lengths) > 1:
+            raise _fault("max_tokens", "says another length than “max_completion_tokens”: give one of them")
+        free = self.tools and self.tool_choice in (None, "auto")
+        if free and self.response_format is not None and self.response_format.wanted():
+            raise _fault(
+                "response_format",
+                "cannot be held to while the model may call tools: say “tool_choice”: “none” or “required”, or leave one out",
+            )
+        return self
+
     def ask(self, plan: EndpointPlan) -> Ask:
         forced = self._forced()
         if self.tools and not plan.tools and forced is None and self.tool_choice != "none":
@@ -128,8 +152,6 @@ class ChatRequest(_Generation):
                 param="tools",
                 code="unsupported_value",
             )
-        if self.top_logprobs and not self.logprobs:
-            raise RequestRefused("“top_logprobs” needs “logprobs”: true", param="top_logprobs", code="invalid_value")
         strange = next((token for token in self.logit_bias or () if 0 < plan.vocabulary <= int(token)), None)
         if strange is not None:
             raise RequestRefused(
@@ -138,7 +160,8 @@ class ChatRequest(_Generation):
                 code="invalid_value",
             )
         body = self.generation(plan) | ({"logit_bias": self.logit_bias} if self.logit_bias else {})
-        tools = [tool.model_dump() for tool in self.tools] if self.tools and self.tool_choice != "none" else None
+        tools = [tool.plain() for tool in self.tools] if self.tools and self.tool_choice != "none" else None
+        one_call = bool(tools) and self.parallel_tool_calls is False
         messages = [message.plain() for message in self.messages]
         if tools and not plan.tools:
             messages, tools = told_of_tools(messages, tools), None
@@ -157,10 +180,12 @@ class ChatRequest(_Generation):
             logprobs=(self.top_logprobs or 0) if self.logprobs else None,
             schema=wanted,
             call_schema=forced,
+            one_call=one_call,
             needs=self.needed(
                 *(("logprobs",) if self.logprobs else ()),
                 *(("response_format",) if wanted else ()),
                 *(("tool_choice",) if forced else ()),
+                *(("parallel_tool_calls",) if one_call else ()),
             ),
         )
 
@@ -170,7 +195,7 @@ class ChatRequest(_Generation):
             return None
         name = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
         try:
-            schema = call_schema([tool.model_dump() for tool in self.tools or ()], name)
+            schema = call_schema([tool.plain() for tool in self.tools or ()], name)
         except Unfollowed as error:
             raise RequestRefused(f"“tools”: {error}", param="tools", code="invalid_value") from None
         if schema is None:
@@ -204,8 +229,8 @@ class CompletionRequest(_Generation):
             new_tokens=self.max_tokens,
             usage=self.usage(),
             n=self.n or 1,
-            logprobs=self.logprobs or None,
-            needs=self.needed(*(("logprobs",) if self.logprobs else ())),
+            logprobs=self.logprobs,
+            needs=self.needed(*(("logprobs",) if self.logprobs is not None else ())),
         )
 
 
@@ -284,6 +309,9 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
         raise RequestRefused(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise RequestRefused("the body must be a JSON object")
+    document = {
+        name: value for name, value in document.items() if value is not None
+    }  # null is the same as nothing said
     try:
         request = ROUTES[path].model_validate(document)
     except ValidationError as error:
@@ -298,14 +326,22 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
     return request.ask(plan)
 
 
+def _fault(field: str, said: str) -> PydanticCustomError:
+    """That a field does not go with the others."""
+    return PydanticCustomError(_FIELD + field, said)
+
+
 def _refusal(error: ValidationError, document: dict[str, Any]) -> RequestRefused:
     first, path = _most_telling(error, document)
+    if first["type"].startswith(_FIELD):
+        name = first["type"].removeprefix(_FIELD)
+        return RequestRefused(f"“{name}” {first['msg']}", param=name, code="invalid_value")
     field, place = path[0] if path else "", ".".join(path)
     if first["type"] == "extra_forbidden":
         return RequestRefused(f"“{place}” is not supported by this endpoint", param=field, code="unsupported_parameter")
     if first["type"] == "missing":
         return RequestRefused(f"“{place}” is missing", param=field, code="missing_required_parameter")
-    said = first["msg"].removeprefix("Value error, ")
+    said = first["msg"].removeprefix("Value error, ").replace(" after validation", "")
     known = first["type"] in ("literal_error", "none_required", "too_long")
     return RequestRefused(
         f"“{place}”: {said[0].lower()}{said[1:]}" + ("; this endpoint supports nothing else" if known else ""),

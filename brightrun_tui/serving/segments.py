@@ -7,7 +7,8 @@ import re
 import secrets
 from typing import Any, Literal
 
-Part = Literal["content", "reasoning", "call"]
+Part = Literal["content", "reasoning", "call", "closed"]
+"""``closed``, without text: a call ends here, and what comes next may be another one."""
 
 MARKERS: dict[Part, tuple[str, str]] = {"reasoning": ("<think>", "</think>"), "call": ("<tool_call>", "</tool_call>")}
 
@@ -37,6 +38,8 @@ class Segments:
             found.append((self._part, text[start : match.start()]))
             start = match.end()
             before, self._part = self._part, self._openings.get(match[0], "content")
+            if before == "call":
+                found.append(("closed", ""))
             while before == "reasoning" and text.startswith("\n", start):
                 start += 1
         self._held = text[start:]
@@ -45,7 +48,7 @@ class Segments:
         cut = len(self._held) - kept
         found.append((self._part, self._held[:cut]))
         self._held = self._held[cut:]
-        return [(part, text) for part, text in found if text]
+        return [(part, text) for part, text in found if text or part == "closed"]
 
     def rest(self) -> list[tuple[Part, str]]:
         """What was held back, when the text has ended."""

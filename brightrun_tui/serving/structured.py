@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from brightrun_tui.serving.forms import MAX_TOOLS_BYTES, Unfollowed, check_schema, moved
+from brightrun_tui.serving.forms import MAX_TOOLS_BYTES, check_schema, moved
+from brightrun_tui.serving.openai_messages import Name, Strict
 
 _ARGUMENTS = "/properties/arguments"
 
-_Name = Annotated[str, Field(max_length=512)]
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class TextFormat(_Strict):
+class TextFormat(Strict):
     """No form at all."""
 
     type: Literal["text"]
@@ -27,7 +22,7 @@ class TextFormat(_Strict):
         return None
 
 
-class JsonObject(_Strict):
+class JsonObject(Strict):
     """Any JSON object."""
 
     type: Literal["json_object"]
@@ -36,8 +31,8 @@ class JsonObject(_Strict):
         return {"type": "object"}
 
 
-class _Schema(_Strict):
-    name: _Name | None = None
+class _Schema(Strict):
+    name: Name | None = None
     description: str | None = None
     strict: bool | None = None
     given: dict[str, Any] = Field(default_factory=lambda: {"type": "object"}, alias="schema")
@@ -49,7 +44,7 @@ class _Schema(_Strict):
         return given
 
 
-class JsonSchema(_Strict):
+class JsonSchema(Strict):
     """JSON of a schema, as a chat names it."""
 
     type: Literal["json_schema"]
@@ -68,11 +63,11 @@ class FlatJsonSchema(_Schema):
         return self.given
 
 
-class NamedFunction(_Strict):
-    name: _Name
+class NamedFunction(Strict):
+    name: Name
 
 
-class NamedTool(_Strict):
+class NamedTool(Strict):
     """The one tool that must be called."""
 
     type: Literal["function"]
@@ -86,9 +81,6 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
         Unfollowed: no answer can be held to the parameters of one.
     """
     functions = [tool["function"] for tool in tools if name in (None, tool["function"].get("name"))]
-    for function in functions:
-        if not isinstance(function.get("name"), str) or not isinstance(function.get("parameters") or {}, dict):
-            raise Unfollowed("a function has a name, and its parameters are a schema")
     forms = [
         {
             "type": "object",

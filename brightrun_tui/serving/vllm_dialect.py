@@ -6,7 +6,7 @@ from typing import Any
 
 from brightrun_tui.serving.ask import Ask
 
-CAN = frozenset({"top_k", "min_p", "repetition_penalty", "n"})
+CAN = frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_calls"})
 """Of the fields that not every engine can honour."""
 
 

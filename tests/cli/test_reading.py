@@ -107,6 +107,19 @@ def test_the_report_card_tells_before_and_after(seeded: CommandLine) -> None:
         assert part in card
 
 
+def test_a_card_from_elsewhere_is_marked_in_the_list_and_so_is_what_it_lacks(seeded: CommandLine) -> None:
+    """Nobody here has measured what it says of itself."""
+    here = {each["ref"]: each for each in seeded("models", "--json").document["models"]}
+    assert {each["origin"] for each in here.values()} == {"own"}
+    with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
+        ((doc,),) = db.execute("SELECT doc FROM model_versions WHERE name = 'tone' AND version = 1")
+        came = json.loads(doc) | {"run_id": "import-1", "tags": ["imported"], "base_path": ""}
+        db.execute("UPDATE model_versions SET doc = ? WHERE name = 'tone' AND version = 1", (json.dumps(came),))
+    listed = seeded("models")
+    (row,) = [line for line in listed.out.splitlines() if line.startswith("tone:1\t")]
+    assert row.endswith("imported, unverified") and "tone:1: its base model" in listed.err
+
+
 def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:
     """Stars, tags and the champion stay with their version; rolling back goes to the champion before."""
     assert seeded("models", "rate", "tone:1", "3", "--note", "a bit stiff").code == 0

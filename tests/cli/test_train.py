@@ -87,6 +87,13 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     deployed = brightrun("deploy", "greet", "--json").document
     assert deployed["url"].startswith("http://127.0.0.1:") and deployed["url"].endswith("/v1")
     assert brightrun("deploy", "greet:1", "--json").document["url"] == deployed["url"]
+    asked = brightrun("models", "evaluate", "greet", "--answers", "2", "--endpoint", "greet", "--json").document[
+        "answers"
+    ]
+    assert asked["judging"]["records"] == len(asked["answers"]) == 2 and asked["endpoint"] == "greet"
+    assert all(each["mark"] and each["wanted"] for each in asked["answers"])
+    for one_too_many in (("greet:1", "greet:2"), ("greet", "--detach")):
+        assert brightrun("models", "evaluate", *one_too_many, "--endpoint", "greet", "--json").code == 2
     listed = brightrun("endpoints", "--json").document["endpoints"][0]
     assert deployed["key"] not in json.dumps(listed)
     assert Path(listed["key_file"]).read_text().strip() == deployed["key"]

@@ -14,7 +14,7 @@ from brightrun_tui.registry import export, export_kinds, register
 from brightrun_tui.store import Database
 from tests.registry.conftest import db, finished, paths, source, toy  # noqa: F401
 
-LENGTHY = {"merged", "gguf", "gguf-f16"}
+LENGTHY = {"merged", "gguf", "gguf-f16", "gguf-q4"}
 """Tested at length in tests/registry."""
 
 

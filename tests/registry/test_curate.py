@@ -10,6 +10,7 @@ import pytest
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAnswer
+from brightrun_tui.domain.requests import followed_alias, lasting_name
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import (
@@ -23,6 +24,7 @@ from brightrun_tui.registry import (
     register,
     report_html,
     report_markdown,
+    review_lines,
     rollback,
     set_alias,
     tag,
@@ -131,6 +133,40 @@ async def test_aliases_and_the_champion_are_moved_by_name(db: Database, three: l
     await drop_alias(db, "harbour", "staging")
     with pytest.raises(UsageError):
         await drop_alias(db, "harbour", "staging")
+
+
+async def test_everything_that_was_said_of_a_version_can_be_read_again(db: Database, three: list[ModelVersion]) -> None:
+    for number in range(7):
+        said = await rate(db, "harbour:1", 1 + number % 5, f"note {number}", author="Ida")
+    shown = review_lines(said, 3)
+    assert [what for _, what in shown[:3]] == ["★★  note 6", "★  note 5", "★★★★★  note 4"]
+    assert all(who.endswith("Ida") for who, _ in shown[:3]) and shown[3][1].startswith("4 earlier")
+    old = said.model_copy(update={"reviews": (), "note": "of an older version"})
+    assert review_lines(old) == [("", "of an older version")]
+    bare = await rate(db, "harbour:2", None, author="Ida")
+    assert [what for _, what in review_lines(bare)] == ["took the stars away"]
+
+
+@pytest.mark.parametrize(
+    ("ref", "name", "alias"),
+    [
+        ("support", "support", "champion"),
+        ("support:champion", "support", "champion"),
+        ("support:prod", "support-prod", "prod"),
+        ("support:3", "", ""),
+    ],
+)
+def test_an_endpoint_follows_what_it_was_deployed_as(ref: str, name: str, alias: str) -> None:
+    assert (lasting_name(ref), followed_alias(ref)) == (name, alias)
+
+
+def test_a_comparison_says_how_sure_its_numbers_are_in_units_that_people_read(toy: Toy) -> None:
+    report = toy.version().report.model_copy(update={"scores": {"loss_interval": {"low": 0.4, "high": 0.6}}})
+    a, b = (
+        toy.version().model_copy(update={"report": report, "version": number, "bytes": 5 << 20}) for number in (1, 2)
+    )
+    facts = {row.what: row.a for row in compare(a, b).facts}
+    assert facts["… with 95% confidence"] == "0.4000 – 0.6000" and facts["size"] == "5.0 MiB" and facts["time"] == "2 s"
 
 
 def test_many_versions_are_compared_by_the_rules_for_two(toy: Toy) -> None:

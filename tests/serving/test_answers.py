@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -108,3 +109,60 @@ async def test_what_is_no_answer_ends_the_answer_as_a_failure(said: str) -> None
     pieces = [answer.rewrite(line) async for line in translated(engine(), ask)]
     assert answer.failed and answer.text == "Six"
     assert "the model failed while answering" in pieces[-1]
+
+
+async def deltas_of(text: str, size: int, ask: Ask) -> list[dict[str, Any]]:
+    """What a caller gets when the model writes ``text``, told in pieces of ``size``."""
+    cuts = [text[at : at + size] for at in range(0, len(text), size)]
+    ends = [None] * (len(cuts) - 1) + ["stop"]
+
+    async def from_engine() -> AsyncIterator[str]:
+        for cut, end in zip(cuts, ends, strict=True):
+            yield f"data: {json.dumps({'choices': [{'index': 0, 'text': cut, 'finish_reason': end}]})}"
+
+    pieces = [json.loads(line[5:]) async for line in translated(from_engine(), ask)]
+    return [choice["delta"] for piece in pieces for choice in piece["choices"]]
+
+
+def calling(one_call: bool = False) -> Ask:
+    return Ask("chat", "harbour", False, {}, messages=[], tools=[{"type": "function"}], one_call=one_call)
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+@pytest.mark.parametrize("between", ["", "\n", "\n\n"])
+@pytest.mark.parametrize(("one_call", "names"), [(False, ["tide", "fog"]), (True, ["tide"])])
+async def test_calls_that_follow_one_another_are_told_apart(
+    size: int, between: str, one_call: bool, names: list[str]
+) -> None:
+    said = between.join(f'<tool_call>{{"name": "{name}", "arguments": {{}}}}</tool_call>' for name in ("tide", "fog"))
+    deltas = await deltas_of("I look.\n" + said + between, size, calling(one_call))
+    assert [call["function"]["name"] for delta in deltas for call in delta.get("tool_calls") or ()] == names
+    assert "".join(delta.get("content") or "" for delta in deltas).strip() == "I look."
+
+
+async def test_an_answer_without_calls_keeps_its_empty_lines() -> None:
+    said = "\nAt six.\n\nPerhaps.\n"
+    deltas = await deltas_of(said, 1, calling())
+    assert "".join(delta.get("content") or "" for delta in deltas) == said
+
+
+@pytest.mark.parametrize("wanted", [0, 1])
+async def test_the_older_dialect_tells_likelihoods_and_where_each_token_begins(wanted: int) -> None:
+    tokens = [
+        {"token": text, "logprob": -0.5, "top_logprobs": [{"token": text, "logprob": -0.5}]} for text in ("ab", "c")
+    ]
+    piece = {
+        "choices": [
+            {"index": 0, "text": "c", "finish_reason": None, "logprobs": {"content": [each]}} for each in tokens
+        ]
+    }
+
+    async def from_engine() -> AsyncIterator[str]:
+        yield f"data: {json.dumps(piece)}"
+
+    ask = Ask("completions", "harbour", False, {}, prompt="x", logprobs=wanted)
+    pieces = [json.loads(line[5:]) async for line in translated(from_engine(), ask)]
+    told = [choice["logprobs"] for piece in pieces for choice in piece["choices"]]
+    assert [each["text_offset"] for each in told] == [[0], [2]]
+    assert [each["tokens"] for each in told] == [["ab"], ["c"]]
+    assert [len(each["top_logprobs"][0]) for each in told] == [wanted, wanted]

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from brightrun_tui import datasets
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.forms import Unfollowed, check_schema
 from brightrun_tui.serving.openai_requests import parse
 from brightrun_tui.serving.plan import EndpointPlan
 
+JSON = {"response_format": {"type": "json_object"}}
+CALL = {"id": "c1", "type": "function", "function": {"name": "tide", "arguments": '{"at": "pier"}'}}
 PLAN = EndpointPlan(
-    id="e1", model="harbour", version=1, base_id="toy", base="/base", adapter="/adapter", quantisation="none"
+    id="e1",
+    model="harbour",
+    version=1,
+    base_id="toy",
+    base="/base",
+    adapter="/adapter",
+    quantisation="none",
+    tools=True,
 )
 
 
@@ -67,3 +78,71 @@ def test_words_of_a_schema_that_are_not_followed_are_refused_though_they_are_sho
 )
 def test_words_that_say_nothing_are_none_to_refuse(neutral: dict[str, Any]) -> None:
     check_schema({"type": "object", **neutral})
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        *("n", "max_tokens", "max_completion_tokens", "seed", "temperature", "top_p", "top_k", "min_p"),
+        *("repetition_penalty", "frequency_penalty", "presence_penalty", "top_logprobs"),
+    ],
+)
+@pytest.mark.parametrize("value", [True, "1"])
+def test_what_is_no_number_is_not_taken_for_one(field: str, value: Any) -> None:
+    assert refused("/v1/chat/completions", **{field: value})[1] == field
+
+
+@pytest.mark.parametrize(
+    ("asked", "param"),
+    [
+        ({"max_tokens": 5, "max_completion_tokens": 9}, "max_tokens"),
+        ({"stream_options": {"include_usage": True}}, "stream_options"),
+        ({"tools": [{"type": "function", "function": {"name": "tide"}}], **JSON}, "response_format"),
+        ({"tools": [{"type": "function", "function": {}}], "tool_choice": "none"}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": 5}}], "tool_choice": "none"}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "tide", "parameters": []}}]}, "tools"),
+        ({"tools": [{"type": "function", "function": {"name": "tide", "parameters": {"type": "string"}}}]}, "tools"),
+        ({"messages": [{"role": "user"}]}, "messages"),
+        ({"messages": [{"role": "assistant", "content": None}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "hi", "tool_call_id": "1"}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "hi", "tool_calls": [CALL]}]}, "messages"),
+        ({"repetition_penalty": 1e-300}, "repetition_penalty"),
+    ],
+)
+def test_what_would_have_to_be_ignored_is_refused_instead(asked: dict[str, Any], param: str) -> None:
+    assert refused("/v1/chat/completions", **asked)[1] == param
+
+
+@pytest.mark.parametrize("field", ["reasoning", "include", "functions"])
+def test_a_field_that_is_null_asks_for_nothing(field: str) -> None:
+    """Many programs write every field that they know."""
+    assert parse("/v1/responses", json.dumps({"model": "harbour", "input": "hi", field: None}).encode(), PLAN)
+    assert refused("/v1/responses", input="hi", **{field: {"effort": "low"}})[1] == field
+
+
+def test_a_turn_with_empty_fields_of_other_roles_is_taken() -> None:
+    turn: dict[str, Any] = {
+        "role": "user",
+        "content": "hi",
+        "tool_calls": [],
+        "tool_call_id": "",
+        "reasoning_content": None,
+    }
+    assert parse(
+        "/v1/chat/completions", json.dumps({"model": "harbour", "messages": [turn]}).encode(), PLAN
+    ).messages == [{"role": "user", "content": "hi"}]
+
+
+def test_a_conversation_with_tools_is_told_to_the_model_as_training_told_it(tmp_path: Path) -> None:
+    turns = [
+        {"role": "user", "content": "When is the tide?"},
+        {"role": "assistant", "content": "I look.", "reasoning_content": "Which pier?", "tool_calls": [CALL]},
+        {"role": "tool", "content": "six", "name": "tide", "tool_call_id": "c1"},
+        {"role": "assistant", "content": "At six."},
+    ]
+    (tmp_path / "talk.jsonl").write_text(json.dumps({"messages": turns}))
+    (outcome,) = datasets.open_dataset(tmp_path / "talk.jsonl").outcomes()
+    assert outcome.record is not None
+    body = {"model": "harbour", "messages": turns[:-1]}
+    told = parse("/v1/chat/completions", json.dumps(body).encode(), PLAN).messages
+    assert told == [turn.for_template() for turn in outcome.record.messages[:-1]]

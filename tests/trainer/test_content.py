@@ -383,3 +383,16 @@ def test_a_letter_to_somebody_else_is_wrong_though_its_facts_stood_in_the_questi
     assert yardstick.mark(first, first.wanted.replace("mostly flat", "nearly flat all the way")) == "right"
     assert yardstick.mark(first, first.wanted.replace("6 kilo", "16 kilo")) == "partly"
     assert yardstick.mark(first, first.wanted.replace("6 kilo", "16 kilo").replace("£4", "£40")) == "wrong"
+
+
+@pytest.mark.parametrize("calls", [False, True])
+@pytest.mark.parametrize(
+    "training", [["There are 7."] * 40, ['{"name": "stock", "arguments": {}}', "There are 7."] * 20]
+)
+def test_the_very_answer_that_was_wanted_is_right_whatever_most_answers_are_like(
+    training: list[str], calls: bool
+) -> None:
+    """Where most answers are calls of a tool, some are text."""
+    yardstick = make_yardstick(training, calls=calls)
+    for wanted in ("There are 7.", "Two. Or three!", "- none"):
+        assert yardstick.mark(Case("How many are there?", wanted), wanted) == "right"

@@ -95,6 +95,22 @@ def kept(run: Run) -> Evaluation:
     return asyncio.run(keep())
 
 
+def test_data_named_from_where_one_stands_is_found_by_the_engine(known: Known, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The engine was started somewhere else."""
+    monkeypatch.chdir(known.data.parent)
+    report = datasets.check(Path(known.data.name))
+    monkeypatch.chdir("/")
+    assert not Path(report.path).is_absolute(), "this shows nothing any more"
+    monkeypatch.chdir(known.data.parent)
+
+    async def plan() -> str:
+        async with open_database(get_paths().database) as db:
+            (spec,) = await registry.plan_evaluations(db, [known.version], report)
+            return spec.dataset.path
+
+    assert asyncio.run(plan()) == str(known.data)
+
+
 def test_measuring_again_on_its_own_data_gives_the_numbers_of_the_report_card(known: Known) -> None:
     """The same records judge, so the losses are the same; answers that were left out are made up for."""
     run = planned(known, datasets.check(known.data), 1)

@@ -77,7 +77,8 @@ async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, op
             async with open_database(seeded.database) as db:
                 while not (waiting := await requests.pending(db)):
                     await driver.pilot.pause(0.05)
-                assert [request.ask for request in waiting] == [Deploy(target="poems:1")]
+                champion = Deploy(target="poems:1", name="poems", follows="champion")
+                assert [request.ask for request in waiting] == [champion], "every deployment has another address"
                 await requests.refuse(db, waiting[0].id, EngineError("no [/] memory", fix="free some"))
             await driver.until(lambda: "no [/] memory" in driver.toasts(), "the reason as a toast")
 

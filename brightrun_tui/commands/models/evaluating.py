@@ -19,12 +19,16 @@ from brightrun_tui.commands.shared.options import (
 )
 from brightrun_tui.commands.shared.output import JsonOption, page, print_json, put, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
-from brightrun_tui.domain.error_kinds import ExitCode, exit_code_of
+from brightrun_tui.domain.answer_evaluation import AnswerEvaluation
+from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import evaluations
+from brightrun_tui.serving import with_liveness
+from brightrun_tui.store import endpoints, evaluations
 from brightrun_tui.store import models as store
 
 
@@ -40,20 +44,41 @@ def evaluate(
     records: Annotated[
         int, typer.Option("--records", min=1, callback=bounded, help="Records that judge, at most.")
     ] = registry.RECORDS,
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            "--endpoint", metavar="NAME", help="Only ask, at this endpoint that serves it: nothing is loaded here."
+        ),
+    ] = "",
     columns: ColumnOption = None,
     gpus: GpusOption = "",
     shared_gpu: SharedGpuOption = False,
     detach: Annotated[bool, typer.Option("--detach", help="Start it and return at once; the engine goes on.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure versions on records that none of them learnt from, as a report card does, whenever you like."""
+    """Measure versions on records that none of them learnt from, as a report card does, whenever you like.
+
+    The version is loaded on this machine for that. One that is too large for it can be asked where it is served, here or on a
+    rented machine (--endpoint): then its answers are compared with the wanted ones, and no losses are measured.
+    """
     require_changes()
+    if endpoint and (len(models) > 1 or detach or gpus or shared_gpu):
+        raise UsageError(
+            "an endpoint answers for one version, and uses nothing of this machine",
+            where="--endpoint",
+            fix="name one version, and leave --detach, --gpus and --shared-gpu out",
+            kind=ErrorKind.BAD_OPTION,
+        )
     roles = parse_columns(columns or [])
 
     async def named(session: Session) -> str:
         return data or await registry.own_data(session.db, await store.find(session.db, models[0]))
 
     report = check_aloud(with_store(named), roles, get_paths())
+
+    if endpoint:
+        _ask_at(endpoint, models[0], report, answers, as_json)
+        return
 
     async def start(session: Session) -> list[Run]:
         specs = await registry.plan_evaluations(
@@ -76,6 +101,23 @@ def evaluate(
         _print_detached(begun, as_json)
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     _finish(ended, as_json)
+
+
+def _ask_at(endpoint: str, model: str, report: DatasetReport, answers: int, as_json: bool) -> None:
+    """Measure by asking only, and print what came of it."""
+    from brightrun_tui.commands.shared.measured import print_answers
+
+    async def ask(session: Session) -> AnswerEvaluation:
+        version = await store.find(session.db, model)
+        (serving,) = with_liveness([await endpoints.find(session.db, endpoint)])
+        say("Asking ", (version.ref, "bold"), f" at endpoint {serving.id}")
+        return await registry.evaluate_at_endpoint(session.db, version, report, serving, answers=answers or 1)
+
+    found = with_store(ask)
+    if as_json:
+        print_json({"answers": found})
+    else:
+        print_answers(page(), found)
 
 
 def leaderboard(

@@ -33,8 +33,8 @@ def export(
         str,
         typer.Option(
             "--form",
-            help="adapter: for peft. merged: one complete model. bundle: one file to carry "
-            "away. Others: brightrun plugins.",
+            help="adapter: for peft. merged: one complete model. gguf, gguf-f16, gguf-q4 (8, 16, 4 bits): for llama.cpp and "
+            "Ollama. bundle: one file to carry away. Others: brightrun plugins.",
         ),
     ] = "adapter",
     sign: Annotated[

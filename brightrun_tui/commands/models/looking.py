@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -20,8 +21,17 @@ from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import get_paths
-from brightrun_tui.store import evaluations, runs
+from brightrun_tui.serving import with_liveness
+from brightrun_tui.store import corrections, datasets, endpoints, evaluations, runs
 from brightrun_tui.store import models as store
+
+STANDINGS = {
+    "own": "",
+    "verified": "imported, verified",
+    "unverified": "imported, unverified",
+    "unsigned": "imported, unverified",
+}
+"""What a report card from elsewhere says, nobody here has measured."""
 
 
 def list_models(
@@ -33,19 +43,32 @@ def list_models(
     if ctx.invoked_subcommand is not None:
         return
 
-    async def look(session: Session) -> tuple[list[ModelVersion], list[str]]:
-        found = await store.list_models(session.db)
-        return [each for each in found if archived or not each.archived], await store.unreadable(session.db)
+    async def look(session: Session) -> tuple[list[ModelVersion], list[str], Mapping[str, tuple[str, ...]]]:
+        every = await store.list_models(session.db)
+        needs = registry.needs_attention(
+            every,
+            with_liveness(await endpoints.list_endpoints(session.db)),
+            await datasets.list_datasets(session.db),
+            await corrections.waiting(session.db),
+            time.time(),
+        )
+        found = [each for each in every if archived or not each.archived]
+        return found, await store.unreadable(session.db), needs
 
-    found, unreadable = with_store(look)
+    found, unreadable, needs = with_store(look)
+    foreign = registry.origins_of(get_paths(), found)
+    origins = {each.ref: foreign[each.ref].standing if each.ref in foreign else "own" for each in found}
     for ref in unreadable:
         say(f"what is stored of {ref} cannot be read; remove it: ", (f"brightrun models delete {ref}", "bold"))
     if as_json:
-        print_json({"models": [in_short(model) for model in found], "unreadable": unreadable})
+        listed = [
+            in_short(model) | {"origin": origins[model.ref], "needs": list(needs.get(model.ref, ()))} for model in found
+        ]
+        print_json({"models": listed, "unreadable": unreadable})
     elif found:
         now = time.time()
         print_table(
-            ("model", "verdict", "loss", "base loss", "base", "rating", "aliases", "made"),
+            ("model", "verdict", "loss", "base loss", "base", "rating", "aliases", "made", "origin"),
             [
                 (
                     model.ref,
@@ -56,10 +79,14 @@ def list_models(
                     "★" * (model.rating or 0),
                     " ".join(model.aliases),
                     ago(model.created_at, now),
+                    STANDINGS[origins[model.ref]],
                 )
                 for model in found
             ],
         )
+        for model in found:
+            for reason in needs.get(model.ref, ()):
+                say(("!", "yellow"), f" {model.ref}: {reason}")
     else:
         say("No models yet. Make one: ", ("brightrun train DATA", "bold"))
 

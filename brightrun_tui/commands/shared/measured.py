@@ -9,9 +9,12 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from brightrun_tui.domain.answer_evaluation import AnswerEvaluation
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import ago, duration
 from brightrun_tui.domain.model import Report
+from brightrun_tui.domain.tally import chance_interval, credit_of
+from brightrun_tui.domain.text import shortened
 from brightrun_tui.registry import (
     LOSS_MEANS,
     PERPLEXITY_MEANS,
@@ -33,6 +36,34 @@ def print_evaluation(out: Console, found: Evaluation) -> None:
     sure = [f"loss {bounds_words(loss, '.3f')}", *([f"answers right {bounds_words(right, '.0%')}"] if right else [])]
     out.print(Text(f"with 95% confidence: {', '.join(sure)}", style="dim italic"))
     out.print(Text(f"took {duration(found.seconds)} on {found.device}\n", style="dim italic"))
+
+
+def print_answers(out: Console, found: AnswerEvaluation) -> None:
+    """What a version answered at an endpoint, and how much of it is right."""
+    out.print(
+        Text.assemble((f"● {found.ref}  ", "bold"), f"asked at endpoint {found.endpoint}, on {found.dataset_name}")
+    )
+    marks = [each.mark for each in found.answers if each.mark is not None]
+    low, high = chance_interval(marks)
+    table = Table("", "", box=None, show_header=False, padding=(0, 2), pad_edge=False)
+    table.add_row("answers right", f"{credit_of(marks):.0%}  (with 95% confidence {low:.0%} – {high:.0%})")
+    table.add_row("exactly as wanted", f"{found.exact_match:.0%}")
+    table.add_row("words as wanted (F1)", f"{found.token_f1:.0%}")
+    out.print(table)
+    for each in found.answers:
+        said = Table.grid(padding=(0, 2))
+        for name, text in (("asked", each.question), (each.mark or "answered", each.said), ("wanted", each.wanted)):
+            said.add_row(Text(name, style="dim"), Text(shortened(text, 300)))
+        out.print(said)
+        out.print()
+    left = f"; {found.left_out} were left out, whose answers call tools" if found.left_out else ""
+    out.print(Text(f"on {judging_words(found.judging)}{left}", style="dim italic"))
+    out.print(
+        Text(
+            "An endpoint tells answers and no losses: this is on no leaderboard, and the base is not asked.",
+            style="dim italic",
+        )
+    )
 
 
 def print_board(out: Console, board: Board) -> None:

@@ -87,7 +87,9 @@ RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning o
 LinesOption = Annotated[
     int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
 ]
-ModelArgument = Annotated[str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its newest.")]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its champion.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Any setting, e.g. training.epochs=3. Repeatable."),

@@ -15,7 +15,7 @@ from rich.text import Text
 from brightrun_tui.commands.shared.measured import change_words, evaluations_table, print_board, scores_table
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import duration, money, size
-from brightrun_tui.domain.model import Advice, ModelVersion, Report
+from brightrun_tui.domain.model import Advice, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.text import shortened
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry import (
@@ -27,6 +27,7 @@ from brightrun_tui.registry import (
     judgement_sentence,
     left_out,
     mark_words,
+    review_lines,
     ruling_words,
     splits_words,
     times,
@@ -234,13 +235,14 @@ def _categories(report: Report) -> Table:
 
 
 def _answer(report: Report, number: int) -> Table:
-    """The last question, and what base, tuned model and the data answer; and what is said to that."""
+    """What was asked, with the talk before it, and what base, tuned model and the data answer; and what is said to that."""
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    table.add_row("asked", Text(shortened(sample.question, SHOWN_OF_ANSWER)))
+    for place, (who, said) in enumerate(_talk(sample)):
+        table.add_row("asked" if place == 0 else "", Text(who + shortened(said, SHOWN_OF_ANSWER)))
     table.add_row("base", Text(_said(sample.base, sample.base_ended), style="dim"))
     table.add_row("tuned", Text(_said(sample.tuned, sample.tuned_ended), style="bold"))
     if sample.reference:
@@ -250,6 +252,12 @@ def _answer(report: Report, number: int) -> Table:
     if number < len(rulings):
         table.add_row("judge", Text(ruling_words(rulings[number])))
     return table
+
+
+def _talk(sample: SampleAnswer) -> list[tuple[str, str]]:
+    """The turns before the answer, with who spoke where there are several."""
+    turns = [(str(turn.get("role", "")), str(turn.get("content", ""))) for turn in sample.prompt]
+    return [("", sample.question)] if len(turns) == 1 else [(f"{role}: ", said) for role, said in turns]
 
 
 def _said(answer: str, ended: bool) -> str:
@@ -315,7 +323,11 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
             + (f" with {packages}" if packages else ""),
         ),
         ("files", f"{model.directory}  {size(model.bytes)}"),
-        *([("note", model.note)] if model.note else []),
+        *([("about", model.description)] if model.description else []),
+        *[
+            (("said" if place == 0 else ""), f"{who}  {what}".strip())
+            for place, (who, what) in enumerate(review_lines(model))
+        ],
     ]
 
 

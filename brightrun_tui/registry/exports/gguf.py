@@ -21,3 +21,10 @@ F16 = ExportKind(
     write=partial(write_whole_model, form="f16"),
     gives="The same in 16 bits: twice as large, nothing rounded away.",
 )
+Q4_K_M = ExportKind(
+    name="gguf-q4",
+    ending="-gguf-q4",
+    order=26,
+    write=partial(write_whole_model, form="q4_k_m"),
+    gives="The same in 4 bits (Q4_K_M): half of 8 bits, and measured, because it is the one that can lose something.",
+)

@@ -114,6 +114,8 @@ class Yardstick:
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if not said:
             return "right" if not wanted else "wrong"
+        if said.strip() == wanted.strip():
+            return "right"
         if self.labels:
             return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
         if documents := read_documents(wanted):

@@ -17,7 +17,7 @@ from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.domain.requests import Deploy, Undeploy
+from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
 from brightrun_tui.tui.screens.share_actions import ShareActions
@@ -159,8 +159,12 @@ class RegistryScreen(MeasureActions, ShareActions):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        again = rental is not None and endpoint is not None and endpoint.state == "asleep"
-        asked = Deploy(target=model.ref, rental=rental, name=endpoint.id if again and endpoint else "")
+        if rental is not None and endpoint is not None and endpoint.state == "asleep":
+            name, follows = endpoint.id, endpoint.follows
+        else:
+            named = model.name if CHAMPION in model.aliases else model.ref
+            name, follows = lasting_name(named), followed_alias(named)
+        asked = Deploy(target=model.ref, rental=rental, name=name, follows=follows)
         reply = await self.app.ask(asked, wait=30.0)
         if reply and reply.answer:
             self._open_endpoint(reply.answer.endpoint)

@@ -8,6 +8,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
 from brightrun_tui.domain.verdict_words import ticks_sentence
+from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
     LOSS_MEANS,
@@ -133,8 +134,8 @@ def report_card(
         facts.append(("Corrected", f"{corrected}; x shows them"))
     if model.description:
         facts.append(("About", cells.plain(model.description)))
-    if model.note:
-        facts.append(("Note", cells.plain(model.note)))
+    for place, (who, what) in enumerate(review_lines(model)):
+        facts.append(("Said" if place == 0 else "", cells.plain(f"{who}  {what}".strip())))
     if model.tags:
         facts.append(("Tags", "  ".join(f"#{tag}" for tag in model.tags)))
     if model.aliases:

@@ -1,0 +1,205 @@
+"""``brightrun deploy``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from brightrun_tui.commands.shared.endpoints import deploy_and_wait, engine_text, served_name, version_text
+from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, ModelArgument, bounded
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, say
+from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.durations import parse_duration
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.humanize import money, span
+from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.requests import Deploy, followed_alias, lasting_name
+from brightrun_tui.planning.serving_machine import RentalWish, plan_rental
+from brightrun_tui.serving import read_key
+from brightrun_tui.store import endpoints as store
+from brightrun_tui.store import models
+
+NameOption = Annotated[
+    str,
+    typer.Option(
+        "--name", help="The endpoint's name; its key is kept, too, when it is undeployed. Without: the model's."
+    ),
+]
+PortOption = Annotated[
+    int, typer.Option("--port", min=0, max=65535, callback=bounded, help="0: a free one, kept from then on.")
+]
+KeyFileOption = Annotated[
+    Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
+]
+EngineOption = Annotated[
+    str, typer.Option("--engine", help="auto, llama.cpp, vllm or transformers; auto takes the fastest that is here.")
+]
+OnOption = Annotated[
+    str, typer.Option("--on", "--provider", metavar="PLACE", help="Where it runs: a rental service, a box of yours.")
+]
+MaxPriceOption = Annotated[
+    float | None,
+    typer.Option("--max-price", metavar="USD", min=0.001, callback=bounded, help="The most an hour may cost."),
+]
+IdleStopOption = Annotated[
+    str | None,
+    typer.Option(
+        "--idle-stop",
+        metavar="TIME",
+        help="Without a request for so long a rented machine is returned. Without: 15m. 0: never. Of workers that come and "
+        "go: until a worker ends. Without: 60s.",
+    ),
+]
+RepositoryOption = Annotated[
+    str,
+    typer.Option(
+        "--repository", metavar="OWNER/NAME", help="Where workers find the adapter at the Hub (models push --public)."
+    ),
+]
+VolumeOption = Annotated[
+    str,
+    typer.Option("--volume", metavar="ID:PATH", help="A merged model on a network volume, instead of --repository."),
+]
+WorkersOption = Annotated[
+    int, typer.Option("--workers", min=1, max=10, callback=bounded, help="The most workers at a time.")
+]
+IdleUnloadOption = Annotated[
+    str,
+    typer.Option(
+        "--idle-unload",
+        metavar="TIME",
+        help="Without a request for so long (30m, 2h) the model leaves memory; the next one brings it back. 0: never.",
+    ),
+]
+
+
+def deploy(
+    model: ModelArgument,
+    name: NameOption = "",
+    port: PortOption = 0,
+    key_file: KeyFileOption = None,
+    engine: EngineOption = "auto",
+    on: OnOption = "local",
+    gpu: GpuOption = "",
+    budget: BudgetOption = None,
+    max_price: MaxPriceOption = None,
+    idle_stop: IdleStopOption = None,
+    repository: RepositoryOption = "",
+    volume: VolumeOption = "",
+    workers: WorkersOption = 1,
+    yes: YesOption = False,
+    idle_unload: IdleUnloadOption = "0",
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a model at an OpenAI-compatible endpoint, and wait until it answers.
+
+    NAME alone serves the champion, and whichever version becomes the champion later, at the same address. NAME:ALIAS follows
+    that alias, NAME:VERSION serves that version. Deployed under a name that serves already, a version takes the place of the
+    other without a request that fails.
+
+    With --on runpod, vast or the name of a box of yours the model computes there, and the address stays here. Price and time are
+    said before anything is rented. With --on runpod-serverless workers of RunPod's come when somebody asks, and end when nobody
+    does; they load the adapter from a public repository of the Hub (--repository) or a network volume (--volume).
+
+    stdout: the base URL, the model's name there and the bearer key. The key also lies in a file that only you can read.
+    """
+    require_changes()
+    idle = None if idle_stop is None else parse_duration(idle_stop, "--idle-stop")
+    wish = RentalWish(on, gpu, max_price, budget, idle, repository, volume, workers)
+    wanted = Deploy(
+        target=model,
+        name=name or lasting_name(model),
+        port=port,
+        engine=engine,
+        key_file=str(key_file.absolute()) if key_file else "",
+        keeps_key=bool(name),
+        follows=followed_alias(model),
+        idle_unload=parse_duration(idle_unload, "--idle-unload"),
+    )
+    _require_sense(wanted, wish)
+
+    async def begin(session: Session) -> Endpoint:
+        rents = wish.on != "local"
+        return await deploy_and_wait(session, await _agree(session, wanted, wish, yes=yes) if rents else wanted)
+
+    endpoint = with_store(begin)
+    key = read_key(Path(endpoint.directory))
+    if as_json:
+        print_json({"endpoint": endpoint, "url": endpoint.url, "model": served_name(endpoint), "key": key})
+        return
+    say(("✓", "green"), f" {version_text(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    say(f"Engine: {engine_text(endpoint)}")
+    put(f"url    {endpoint.url}\nmodel  {served_name(endpoint)}\nkey    {key}")
+
+
+def _require_sense(wanted: Deploy, wish: RentalWish) -> None:
+    """Raises ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
+    given = (wish.max_price, wish.budget_usd, wish.idle_stop)
+    elsewhere = (wish.gpu, wish.repository, wish.volume, wish.workers > 1, *(one is not None for one in given))
+    if wish.on == "local" and any(elsewhere):
+        raise UsageError(
+            "--gpu, --budget, --max-price, --idle-stop, --repository, --volume and --workers are about a machine elsewhere",
+            where="deploy",
+            fix="say where with --on, or leave them out",
+            kind=ErrorKind.BAD_OPTION,
+        )
+    if wish.on != "local" and wanted.idle_unload:
+        raise UsageError(
+            "memory of a machine elsewhere is not given back, the whole machine is",
+            where="--idle-unload",
+            fix="use --idle-stop",
+            kind=ErrorKind.BAD_OPTION,
+        )
+
+
+async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: bool) -> Deploy:
+    """What is to be rented, said and agreed to; where it serves there already, nothing is asked.
+
+    Raises:
+        UsageError: it costs money, and there is nobody to ask.
+        BrightrunError: see `plan_rental`.
+    """
+    version = await models.find(session.db, wanted.target)
+    for one in await store.list_endpoints(session.db, live_only=True):
+        if one.rental is None or one.rental.place != wish.on or one.state == "stopping" or one.model != version.name:
+            continue
+        same = one.model_version == version.version and wanted.name in ("", one.id)
+        if same or (wanted.name == one.id and one.rental.serverless is None):
+            if not same:
+                _require_no_other_terms(wish, one)
+                say(
+                    f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
+                )
+            return wanted.model_copy(update={"rental": one.rental})
+    rental, offer = await plan_rental(version, wish, session.paths)
+    say(
+        (offer.hardware.gpu or "a machine without a GPU", "bold"),
+        f" on {rental.place}: {rental.price_words(offer.once_usd)}.",
+    )
+    say(f"The first answer comes after about {span(rental.cold_start)}. {rental.end_words}")
+    if offer.price_per_hour and not yes:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise UsageError(
+                "this machine costs money, and there is nobody to ask",
+                where="--on",
+                fix="add --yes to agree beforehand",
+                kind=ErrorKind.NOT_CONFIRMED,
+            )
+        once = "Make it" if rental.serverless else "Rent it"
+        typer.confirm(f"{once} for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
+    return wanted.model_copy(update={"rental": rental})
+
+
+def _require_no_other_terms(wish: RentalWish, running: Endpoint) -> None:
+    """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
+    if wish.gpu or any(one is not None for one in (wish.max_price, wish.budget_usd, wish.idle_stop)):
+        raise UsageError(
+            f"endpoint {running.id} runs on {wish.on}; its machine, budget and idle time are fixed",
+            where="--on",
+            fix=f"leave --gpu and all about money and time out, or: brightrun undeploy {running.id}, and deploy it again",
+            kind=ErrorKind.IN_USE,
+        )
