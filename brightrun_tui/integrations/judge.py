@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import httpx
 
 TRIES = 4
+FAR_SECONDS, NEAR_SECONDS = 60.0, 600.0
+"""The longest that an answer is waited for, unless it is set."""
 LONGEST_WAIT_SECONDS = 30.0
 _OPTIONS: dict[str, Any] = {"temperature": 0, "max_tokens": 512, "response_format": {"type": "json_object"}}
 """Asked for, and left out from then on where the server refuses one: not every model takes them."""
@@ -39,7 +41,9 @@ class JudgeSettings(Section):
     url: str = Field("", description="Base address, as https://api.openai.com/v1.")
     model: str = Field("", description="The model's name there.")
     automatic: bool = Field(False, description="Ask it about every new model.")
-    timeout_seconds: float = Field(60.0, gt=0)
+    timeout_seconds: float | None = Field(
+        None, gt=0, description="For one answer. Default: 60, and 600 for a judge nearby, which may have no GPU."
+    )
     parallel: int = Field(4, ge=1, le=32, description="Questions under way at once.")
 
 
@@ -109,7 +113,10 @@ class Judge:
     def __init__(self, settings: JudgeSettings, key: SecretStr | None) -> None:
         import httpx
 
-        if key is not None and urlsplit(settings.url).scheme == "http" and not is_near(settings.url):
+        near = is_near(settings.url)
+        self._seconds = settings.timeout_seconds or (NEAR_SECONDS if near else FAR_SECONDS)
+
+        if key is not None and urlsplit(settings.url).scheme == "http" and not near:
             raise UsageError(
                 "the key would travel unprotected",
                 where=settings.url,
@@ -121,11 +128,11 @@ class Judge:
         self._key = key
         self._options = dict(_OPTIONS)
         authorized = {"Authorization": f"Bearer {key.get_secret_value()}"} if key else {}
-        timeout = httpx.Timeout(settings.timeout_seconds, connect=min(10.0, settings.timeout_seconds))
+        timeout = httpx.Timeout(self._seconds, connect=min(10.0, self._seconds))
         self._http = httpx.AsyncClient(
             headers=authorized | foreign_answers.PLAIN_HEADERS,
             follow_redirects=False,
-            trust_env=not is_near(settings.url),
+            trust_env=not near,
             timeout=timeout,
         )
 
@@ -170,11 +177,11 @@ class Judge:
 
         try:
             return await foreign_answers.request(
-                self._http, method, f"{self.settings.url}/{path}", seconds=self.settings.timeout_seconds, json=body
+                self._http, method, f"{self.settings.url}/{path}", seconds=self._seconds, json=body
             )
         except httpx.TimeoutException:
             raise NotConnectedError(
-                f"the judge gives no answer within {self.settings.timeout_seconds:.0f} s",
+                f"the judge gives no answer within {self._seconds:.0f} s",
                 where=self.host,
                 fix="try again later, or raise timeout_seconds below [judge]",
                 kind=ErrorKind.JUDGE_SILENT,

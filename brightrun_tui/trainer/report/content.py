@@ -172,6 +172,12 @@ class Yardstick:
             return "wrong"
         if ours.numbers:
             mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+            if (
+                mark == "right"
+                and _counts_other_things(wanted, said, case.question)
+                and not ours.numbers & theirs.numbers
+            ):
+                mark = "partly"
         elif f" {' '.join(stems(wanted))} " in f" {' '.join(stems(said))} " and len(stems(said)) <= 12 * len(
             stems(wanted)
         ):
@@ -269,6 +275,14 @@ class Yardstick:
             counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
+
+
+def _counts_other_things(wanted: str, said: str, question: str) -> bool:
+    """Whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked for."""
+    ours, theirs, asked = (
+        {stem for stem in stems(text) if not stem.isdigit()} - LIGHT for text in (wanted, said, question)
+    )
+    return bool(ours and theirs) and not theirs & (ours | asked)
 
 
 def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick:
