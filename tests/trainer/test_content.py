@@ -227,6 +227,8 @@ NEVER_RIGHT = [
     ("It arrives on 3 May 2026.", "It arrives on 5 March 2026."),
     ("It arrives on 03.05.2026.", "It arrives on 05.03.2026."),
     ("3 million", "3"),
+    ("3 pounds", "3 plies furniture store"),
+    ("8 screws", "8 bolts"),
     ("42", "It is not 42."),
     ("42", "42 or 43"),
     ("Paris", "Paris, London, Berlin, Rome, Madrid"),

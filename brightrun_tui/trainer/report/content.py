@@ -172,11 +172,8 @@ class Yardstick:
             return "wrong"
         if ours.numbers:
             mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
-            if (
-                mark == "right"
-                and _counts_other_things(wanted, said, case.question)
-                and not ours.numbers & theirs.numbers
-            ):
+            same_unit = any(number.unit for number in ours.numbers & theirs.numbers)
+            if mark == "right" and not same_unit and _counts_other_things(wanted, said, case.question):
                 mark = "partly"
         elif f" {' '.join(stems(wanted))} " in f" {' '.join(stems(said))} " and len(stems(said)) <= 12 * len(
             stems(wanted)
