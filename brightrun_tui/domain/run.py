@@ -301,6 +301,12 @@ class Run(BaseModel):
         """Progress from 0 to 1."""
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
+    def cost_at_end(self, per_hour: float) -> float | None:
+        """US dollars it will have cost if its machines cost that much for the time that is left; None where neither is known."""
+        if not per_hour or not self.active or self.eta_seconds is None:
+            return None
+        return self.cost_usd + per_hour * self.eta_seconds / 3600
+
     def permits(self, action: RunAction) -> bool:
         """Whether this may be asked of the run as it is now."""
         return self.state in PERMITTED[action]

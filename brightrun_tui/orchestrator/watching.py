@@ -11,7 +11,7 @@ from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.notices import with_notice, without_notice
-from brightrun_tui.store import Database, metrics, notifications, runs
+from brightrun_tui.store import Database, leases, metrics, notifications, runs
 
 NOTE_SECONDS = 5.0
 """Between two notes of how long a run has been at work."""
@@ -72,6 +72,7 @@ async def _numbers(db: Database, run: Run, now: float) -> Numbers:
         held_out=_points(held_out),
         gradient=_points(gradient),
         load=[value for _, value in _points(load)],
+        leases=await leases.list_leases(db, run_id=run.id, open_only=True),
     )
 
 

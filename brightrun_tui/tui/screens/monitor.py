@@ -222,7 +222,8 @@ class MonitorScreen(RunActions, LogActions):
             for known in self.app.snapshot.runs
             if known.id in self._marked and known.id != self.app.watched_run and known.id in self.app.snapshot.others
         )
-        self.chart.show(detail, name=run.name if run else "", others=others, waiting=waiting)
+        troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
+        self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
         self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))

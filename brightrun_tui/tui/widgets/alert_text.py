@@ -17,7 +17,12 @@ from brightrun_tui.tui.widgets import cells, reflow
 JUDGED = 120
 """Newest entries of a curve that are looked at."""
 MARKS = {"error": ("✗", "bold $error"), "warning": ("!", "bold $warning")}
-KEYS = {RunAction.STOP: "monitor.stop", RunAction.PAUSE: "monitor.pause", RunAction.RETRY: "monitor.retry"}
+KEYS = {
+    RunAction.STOP: "monitor.stop",
+    RunAction.PAUSE: "monitor.pause",
+    RunAction.RETRY: "monitor.retry",
+    RunAction.CHANGE: "monitor.change",
+}
 
 
 def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:

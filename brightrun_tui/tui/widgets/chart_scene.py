@@ -18,7 +18,8 @@ from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
 
 TILE_WIDTH, TILE_HEIGHT = 46, 9
 """Cells that a chart of a grid has at least."""
-CHECKPOINT, ALERT, RESTART = "◆", "!", "↻"
+EVALUATION, CHECKPOINT, ALERT, RESTART = "○", "◆", "!", "↻"
+"""On the axis; where several meet, the last of these is seen."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +96,12 @@ def value_now(strand: Strand, view: View) -> float:
     return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
 
 
-def marks_of(detail: RunDetail, view: View, begin: float) -> dict[str, list[float]]:
-    """Where checkpoints were saved, alerts came, and a worker began anew."""
+def marks_of(detail: RunDetail, view: View, begin: float, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
+    """Where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which on its
+    numbers show that something is wrong.
+    """
     steps = detail.curves.get("train_loss")
+    measured = detail.curves.get("eval_loss")
 
     def at(time: float) -> float:
         if view.by_time:
@@ -106,11 +110,17 @@ def marks_of(detail: RunDetail, view: View, begin: float) -> dict[str, list[floa
             return -math.inf
         return float(steps.steps[min(len(steps.steps) - 1, bisect_left(steps.times, time))])
 
+    def when(step: int) -> float:
+        if not view.by_time or steps is None or not steps.steps:
+            return float(step)
+        return steps.times[min(len(steps.steps) - 1, bisect_left(steps.steps, step))] - begin
+
     began = [event.time for event in detail.phases if event.body.phase == "loading"]
     return {
+        EVALUATION: [] if measured is None or measured.coarse else freeze(measured, view, begin).places,
         CHECKPOINT: [event.time - begin if view.by_time else float(event.body.step) for event in detail.checkpoints],
         RESTART: [at(time) for time in began[1:]],
-        ALERT: [at(event.time) for event in detail.alerts if event.body.level != "info"],
+        ALERT: [*(at(event.time) for event in detail.alerts if event.body.level != "info"), *map(when, troubles)],
     }
 
 

@@ -67,6 +67,7 @@ class LossChart(Widget, can_focus=True):
         self._grid = True
         self._name = ""
         self._others: Sequence[tuple[str, RunDetail]] = ()
+        self._troubles: tuple[int, ...] = ()
         self._waiting = ""
         self._detail: RunDetail | None = None
         self._seen: tuple[object, ...] = ()
@@ -85,11 +86,12 @@ class LossChart(Widget, can_focus=True):
         *,
         name: str = "",
         others: Sequence[tuple[str, RunDetail]] = (),
+        troubles: Sequence[int] = (),
         waiting: str = "No run is chosen.",
     ) -> None:
         """Show this run's curves, over those of ``others``; another run starts with the whole of it.
 
-        ``waiting``: said where there is nothing to draw yet.
+        ``troubles``: steps that get the mark of an alert. ``waiting``: said where there is nothing to draw yet.
         """
         if (detail.run_id if detail else "") != (self._detail.run_id if self._detail else ""):
             self.view = replace(self.view, window=None, cursor=None)
@@ -100,6 +102,7 @@ class LossChart(Widget, can_focus=True):
         if waiting != self._waiting and not self._drawing.rows:
             self.refresh()
         self._detail, self._name, self._others, self._waiting = detail, name, others, waiting
+        self._troubles = tuple(troubles)
         self._retitle()
 
     def pause(self) -> None:
@@ -268,6 +271,7 @@ class LossChart(Widget, can_focus=True):
             self.content_size,
             self.view,
             others,
+            self._troubles,
             tuple((name, curve.version) for name, curve in self.drawn.items()),
         )
         if (seen == self._seen and not self._stale) or self._drawing_now:
@@ -288,7 +292,7 @@ class LossChart(Widget, can_focus=True):
                 (name, {metric: freeze(curve, view, origin(one)) for metric, curve in one.curves.items()})
                 for name, one in self._others
             ]
-            marks = marks_of(detail, view, begin)
+            marks = marks_of(detail, view, begin, self._troubles)
             width, height = self.content_size
 
             def drawing() -> Drawing:

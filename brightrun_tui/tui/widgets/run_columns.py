@@ -139,6 +139,7 @@ GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
     "state": ("State", lambda run: run.state),
     "data": ("Dataset", lambda run: run.spec.dataset.name),
     "base": ("Base model", lambda run: run.spec.base.id),
+    "sweep": ("Sweep", lambda run: f"sweep {run.spec.group}" if run.spec.group else "no sweep"),
     "project": ("Project", lambda run: run.spec.project or "no project"),
 }
 
@@ -209,7 +210,7 @@ def table_row(
 
 
 def _left(run: Run) -> str:
-    return humanize.duration(run.eta_seconds) if run.active and run.eta_seconds is not None else ""
+    return humanize.roughly(run.eta_seconds) if run.active and run.eta_seconds is not None else ""
 
 
 def _epochs(run: Run) -> str:
@@ -222,7 +223,7 @@ def _cost(run: Run) -> str:
 
 def _age(run: Run) -> str:
     return (
-        humanize.duration(time.time() - run.created_at)
+        humanize.roughly(time.time() - run.created_at)
         if run.active
         else humanize.day(run.finished_at or run.created_at)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import BY_ID
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
+from brightrun_tui.tui.widgets.phase_text import phase_list, phase_strip
 from brightrun_tui.tui.widgets.places import place
 
 STATE_STYLE = {
@@ -339,9 +339,9 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
         lines += [Content(""), *reflow.heading("Checkpoints", width)]
         best = next((event for event in reversed(detail.checkpoints) if event.body.best), None)
         lines += [_checkpoint(event, best=event is best) for event in reversed(detail.checkpoints)]
-    if detail.phases:
+    if detail.phases or detail.leases:
         lines += [Content(""), *reflow.heading("Phases", width)]
-        lines += [_phase(name, seconds, run.cost_usd * share) for name, seconds, share in phase_times(run, detail)]
+        lines += phase_list(run, detail)
     return lines
 
 
@@ -351,42 +351,6 @@ def _changes(run: Run, width: int) -> reflow.Lines:
         since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
         lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
     return lines
-
-
-def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[tuple[str, float, float]]:
-    """Each phase in the order in which it came first: its name, seconds in all, and its part of the whole time."""
-    end = run.finished_at or (time.time() if now is None else now)
-    if not run.active and run.finished_at is None and detail.phases:
-        end = max(detail.phases[-1].time, run.updated_at)
-    begins = [event.time for event in detail.phases]
-    spent: dict[str, float] = {}
-    for event, until in zip(detail.phases, [*begins[1:], end], strict=True):
-        spent[event.body.phase] = spent.get(event.body.phase, 0.0) + max(0.0, until - event.time)
-    whole = sum(spent.values()) or 1.0
-    return [(name, seconds, seconds / whole) for name, seconds in spent.items()]
-
-
-def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:
-    """``loading 12 s ▸ training 3 min 05 s``: where the time went; None where nothing is known yet."""
-    if detail is None or not detail.phases:
-        return None
-    now = run.phase if run.active else ""
-    parts = [
-        Content.assemble(
-            (cells.one_line(name), "bold $primary" if name == now else "$muted"),
-            (f" {humanize.duration(seconds)}", "$muted"),
-        )
-        for name, seconds, _ in phase_times(run, detail)
-    ]
-    return Content.styled(" ▸ ", "$line").join(parts).truncate(width, ellipsis=True)
-
-
-def _phase(name: str, seconds: float, money: float) -> Content:
-    return Content.assemble(
-        cells.fit(name, 14),
-        (humanize.duration(seconds).rjust(12), "$muted"),
-        (f"   about {humanize.money(money)}" if money else "", "$muted"),
-    )
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
