@@ -223,7 +223,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     ),
     action("chart.grid", "w", "Grid", "As many curves as fit, or the chosen one alone.", footer=3),
     action("chart.crosshair", "x", "Crosshair", "The values at one step, in all curves; ← → move it.", footer=4),
-    action("chart.by_time", "t", "By time", "Steps or time from left to right."),
+    action("chart.by_time", "t", "By time", "Steps, time or tokens learnt from, from left to right."),
     action("chart.log_x", "X", "Log steps", "Logarithmic or linear axis of steps."),
     action(
         "chart.fit",

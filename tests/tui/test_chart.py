@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -10,7 +11,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
+from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets.chart import Line, View, draw
+from brightrun_tui.tui.widgets.chart_across import Across
+from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, marks_of
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -112,3 +116,44 @@ def test_gap_words_say_where() -> None:
     assert gap_words([]) == ""
     assert gap_words([12]) == "loss is NaN at step 12"
     assert gap_words([11, 12, 14]) == "loss is NaN at steps 11–14 (3 points)"
+
+
+def told(*said: tuple[float, dict[str, object]]) -> RunDetail:
+    """What Monitor knows of a run with a loss every second, and these counts of tokens by step."""
+    loss, tokens = Curve(), Curve()
+    for step in range(1, 101):
+        loss.add(step, 1.0, 1000.0 + step)
+    for step, count in said:
+        tokens.add(int(step), float(count["tokens"]), 1000.0 + step)  # type: ignore[arg-type]
+    return RunDetail("r-1", {"train_loss": loss, **({"supervised_tokens": tokens} if said else {})})
+
+
+def test_points_marks_and_moments_are_at_one_place_of_each_axis() -> None:
+    """By step, time and tokens; between two counts of the tokens by the steps, before the first from nothing on."""
+    detail = told((10, {"tokens": 1000}), (50, {"tokens": 9000}))
+    loss = detail.curves["train_loss"]
+    for axis, fifth, thirtieth in (("step", 5, 30), ("time", 4, 29), ("tokens", 500, 5000)):
+        across = Across(detail, axis)  # type: ignore[arg-type]
+        assert across.known and (across.places(loss)[4], across.places(loss)[29]) == (fifth, thirtieth)
+        assert across.of_step(30) == across.of_moment(1030.0) == thirtieth
+        assert across.places(loss) == sorted(across.places(loss))
+
+
+def test_a_run_without_counts_of_its_tokens_is_not_drawn_as_if_it_had_them() -> None:
+    """Over the tokens of another run its steps would be a lie."""
+    detail = told()
+    across = Across(detail, "tokens")
+    assert not across.known and across.places(detail.curves["train_loss"]) == []
+    assert marks_of(detail, across, [10]) == {}
+
+
+def test_evaluations_and_troubles_have_marks_on_the_axis() -> None:
+    """Whoever looks at the curve sees where it was measured, and from where on something is wrong."""
+    detail = told()
+    measured = Curve()
+    measured.add(20, 1.1, 1020.0)
+    detail = replace(detail, curves={**detail.curves, "eval_loss": measured})
+    marks = marks_of(detail, Across(detail, "step"), [60])
+    assert marks[EVALUATION] == [20.0] and marks[ALERT] == [60.0]
+    axis = draw([Line("train", [1, 100], [1.0, 2.0])], 60, 10, View(), marks).rows[-2]
+    assert [text for role, text in axis if role == "mark"] == [EVALUATION, ALERT]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brightrun_tui.tui.widgets.braille import Canvas, Pen
+from brightrun_tui.tui.widgets.chart_across import Axis
 from brightrun_tui.tui.widgets.reduce import Segment, reduce, ticks
 
 Row = list[tuple[str, str]]
@@ -30,7 +31,7 @@ class View:
     log: bool = False
     smooth: bool = True
     fit: bool = True
-    by_time: bool = False
+    axis: Axis = "step"
     log_x: bool = False
     cursor: float | None = None
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import CurveSpec, Ink
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, Row, View, draw, value_at
+from brightrun_tui.tui.widgets.chart_across import WORDS, Across
 from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
 
@@ -50,14 +48,9 @@ class Scene:
     marks: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-def origin(detail: RunDetail) -> float:
-    """The moment of the first point; the axis of time begins there."""
-    return min((curve.times[0] for curve in detail.curves.values() if curve.times), default=0.0)
-
-
-def freeze(curve: Curve, view: View, begin: float) -> Strand:
-    places = [time - begin for time in curve.times] if view.by_time else [float(step) for step in curve.steps]
-    return Strand(places, list(curve.lows), list(curve.highs), list(curve.values))
+def freeze(curve: Curve, across: Across) -> Strand:
+    places = across.places(curve)
+    return Strand(places, *(list(values) if places else [] for values in (curve.lows, curve.highs, curve.values)))
 
 
 def chart_of(
@@ -96,31 +89,20 @@ def value_now(strand: Strand, view: View) -> float:
     return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
 
 
-def marks_of(detail: RunDetail, view: View, begin: float, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
+def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
     """Where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which on its
     numbers show that something is wrong.
     """
-    steps = detail.curves.get("train_loss")
+    if not across.known:
+        return {}
     measured = detail.curves.get("eval_loss")
-
-    def at(time: float) -> float:
-        if view.by_time:
-            return time - begin
-        if steps is None or not steps.steps:
-            return -math.inf
-        return float(steps.steps[min(len(steps.steps) - 1, bisect_left(steps.times, time))])
-
-    def when(step: int) -> float:
-        if not view.by_time or steps is None or not steps.steps:
-            return float(step)
-        return steps.times[min(len(steps.steps) - 1, bisect_left(steps.steps, step))] - begin
-
     began = [event.time for event in detail.phases if event.body.phase == "loading"]
+    warned = [event.time for event in detail.alerts if event.body.level != "info"]
     return {
-        EVALUATION: [] if measured is None or measured.coarse else freeze(measured, view, begin).places,
-        CHECKPOINT: [event.time - begin if view.by_time else float(event.body.step) for event in detail.checkpoints],
-        RESTART: [at(time) for time in began[1:]],
-        ALERT: [*(at(event.time) for event in detail.alerts if event.body.level != "info"), *map(when, troubles)],
+        EVALUATION: [] if measured is None or measured.coarse else across.places(measured),
+        CHECKPOINT: [across.of_step(event.body.step) for event in detail.checkpoints],
+        RESTART: [across.of_moment(time) for time in began[1:]],
+        ALERT: [*map(across.of_moment, warned), *map(across.of_step, troubles)],
     }
 
 
@@ -133,7 +115,7 @@ def grid_of(width: int, height: int, charts: int) -> tuple[int, int]:
 
 def picture(scene: Scene, width: int, height: int) -> Drawing:
     """Draw the scene: one chart in all the room, or several as a grid, each below its title. Any thread."""
-    words = humanize.duration if scene.view.by_time else None
+    words = None if scene.view.axis == "step" else WORDS[scene.view.axis]
     if len(scene.charts) == 1:
         return _drawn(scene.charts[0], width, height, scene, words)
     across, down = grid_of(width, height, len(scene.charts))
