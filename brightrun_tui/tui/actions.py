@@ -24,6 +24,7 @@ SCOPES = {
     "list": "Lists",
     "chart": "Curves",
     "log": "Log",
+    "alerts": "Alerts",
     "welcome": "Welcome",
     "field": "Fields",
     "filter": "Lines to filter and to find with",

@@ -118,19 +118,19 @@ def test_gap_words_say_where() -> None:
     assert gap_words([11, 12, 14]) == "loss is NaN at steps 11–14 (3 points)"
 
 
-def told(*said: tuple[float, dict[str, object]]) -> RunDetail:
-    """What Monitor knows of a run with a loss every second, and these counts of tokens by step."""
+def told(**said: int) -> RunDetail:
+    """What Monitor knows of a run with a loss every second, and these counts of tokens: ``at_10=500`` is one at step 10."""
     loss, tokens = Curve(), Curve()
     for step in range(1, 101):
         loss.add(step, 1.0, 1000.0 + step)
-    for step, count in said:
-        tokens.add(int(step), float(count["tokens"]), 1000.0 + step)  # type: ignore[arg-type]
+    for place, count in said.items():
+        tokens.add(int(place.removeprefix("at_")), float(count), 1001.0)
     return RunDetail("r-1", {"train_loss": loss, **({"supervised_tokens": tokens} if said else {})})
 
 
 def test_points_marks_and_moments_are_at_one_place_of_each_axis() -> None:
     """By step, time and tokens; between two counts of the tokens by the steps, before the first from nothing on."""
-    detail = told((10, {"tokens": 1000}), (50, {"tokens": 9000}))
+    detail = told(at_10=1000, at_50=9000)
     loss = detail.curves["train_loss"]
     for axis, fifth, thirtieth in (("step", 5, 30), ("time", 4, 29), ("tokens", 500, 5000)):
         across = Across(detail, axis)  # type: ignore[arg-type]

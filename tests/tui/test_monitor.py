@@ -281,10 +281,32 @@ async def test_what_is_wrong_with_a_run_is_seen_in_its_row(seeded: Paths, opened
         await choose(driver, "r-0004")
         await driver.sees("▶ running !")
         await driver.press("A")
-        await driver.sees("shop-faq  the training loss grows", "choose the run")
+        await driver.sees("shop-faq  the training loss grows", "choose it (j)")
         await driver.press("K")
         await driver.sees_no("▶ running !")
         await driver.sees("Acknowledged")
+
+
+async def test_an_alert_is_chosen_and_its_run_with_it(seeded: Paths, opened: Opened) -> None:
+    """In the list of alerts the keys act on the run of the chosen one, enter shows its curve, and one is acknowledged alone."""
+    async with open_database(seeded.database) as db:
+        await seed.add_run(db, seeded, "second", "r-0008", "running", steps=98)
+        for run_id in ("r-0006", "r-0008"):
+            await runs.update(db, run_id, cost_usd=4.9)
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0004")
+        await driver.press("A")
+        await driver.sees("shop-faq  98% of its budget is spent", "second  98% of its budget is spent")
+        await driver.press("G")
+        last = driver.app.watched_run
+        await driver.press("g")
+        await driver.until(lambda: {last, driver.app.watched_run} == {"r-0006", "r-0008"}, "its run is chosen")
+        await driver.press("slash", *"state:failed", "enter", "A", "j")
+        await driver.until(lambda: driver.app.watched_run in ("r-0006", "r-0008"), "the filter is dropped for it")
+        await driver.press("enter")
+        await driver.until(
+            lambda: driver.one("#curves", LossChart).has_focus and not driver.one("#curves", LossChart).in_grid
+        )
 
 
 async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:

@@ -19,7 +19,7 @@ from textual.widget import Widget
 from brightrun_tui.domain.curve import LOSS, CurveSpec
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.store import metrics
-from brightrun_tui.tui.actions import BY_ID, bindings
+from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
@@ -104,6 +104,15 @@ class LossChart(Widget, can_focus=True):
         self._detail, self._name, self._others, self._waiting = detail, name, others, waiting
         self._troubles = tuple(troubles)
         self._retitle()
+
+    def look_at(self, curve: str, steps: tuple[int, int] | None) -> None:
+        """Show this curve alone, around a stretch of steps where one is meant; a run that has none shows its first one."""
+        self._chosen, self._grid = curve, False
+        window = None
+        if steps is not None:
+            aside = max(2, steps[1] - steps[0])
+            window = float(max(0, steps[0] - aside)), float(steps[1] + aside)
+        self._look(replace(self.view, axis="step", window=window, cursor=None))
 
     def pause(self) -> None:
         self._timer.pause()
@@ -376,7 +385,7 @@ class LossChart(Widget, can_focus=True):
         notes += [Content(word) for word, on in said_words if on]
         count = len(curves_of(self._detail.curves)) if self._detail is not None else 0
         if self.in_grid and len(self._specs()) < count:
-            next_, before = BY_ID["chart.next_curve"].key, BY_ID["chart.previous_curve"].key
+            next_, before = key_of("chart.next_curve"), key_of("chart.previous_curve")
             notes.append(Content(f"{len(self._specs())} of {count} curves ({next_} {before} show each)"))
         if self._drawing.left_out is not None:
             notes.append(Content(f"early peak {shown(spec, self._drawing.left_out)} left out"))

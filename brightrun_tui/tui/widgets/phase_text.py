@@ -35,6 +35,8 @@ def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[S
     rented = min((lease.created_at for lease in detail.leases if lease.costs and lease.provider_id), default=None)
     if rented is not None and (not begins or rented < begins[0][0]):
         begins.insert(0, (rented, RENTING))
+    if not begins:
+        return []
     spent: dict[str, Spent] = {}
     for (begin, name), until in zip(begins, [*(begin for begin, _ in begins[1:]), end], strict=True):
         before = spent.get(name, Spent(name, 0.0, 0.0))

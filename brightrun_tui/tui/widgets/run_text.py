@@ -14,7 +14,7 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.store.runs import DamagedRun
-from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
 from brightrun_tui.tui.widgets.phase_text import phase_list, phase_strip
@@ -97,7 +97,7 @@ def caption(name: str, count: int, width: int) -> Content:
 
 def folded(count: int, width: int) -> Content:
     """The line in place of the runs that are folded away."""
-    key = BY_ID["monitor.fold"].key
+    key = key_of("monitor.fold")
     return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(
         width, ellipsis=True
     )
@@ -115,7 +115,7 @@ def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
     return [
         Content.assemble(("✗ damaged", "bold $error"), "  ", (cells.one_line(run.name), "bold")),
         *reflow.text(said, width),
-        Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted"),
+        Content.styled(f"It can be deleted ({key_of('monitor.delete')}).", "$muted"),
     ]
 
 
@@ -172,7 +172,7 @@ def summary(
             lines.append(strip)
     if alerts:
         more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-        words = f"{alerts[0].what}{more} ({BY_ID['monitor.alerts'].key} says more)"
+        words = f"{alerts[0].what}{more} ({key_of('monitor.alerts')} says more)"
         lines.append(
             Content.assemble(("! ", "bold $warning"), (cells.one_line(words), "$warning")).truncate(
                 width, ellipsis=True
@@ -205,7 +205,7 @@ def _fix_words(run: Run) -> str:
     assert run.failure is not None
     titles = {setting.key: setting.title for setting in iter_settings()}
     change = ", ".join(f"{titles.get(key, key)} {value}" for key, value in run.failure.suggestion.items())
-    return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
+    return f"{run.failure.fix} ({key_of('monitor.retry')} retries{f' with {change}' if change else ''})"
 
 
 def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool) -> Content:
