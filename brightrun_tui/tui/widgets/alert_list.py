@@ -75,6 +75,9 @@ class AlertList(VerticalScroll, can_focus=True):
         self.post_message(self.Chosen(alert))
         self.call_after_refresh(self._into_sight)
 
+    def on_focus(self) -> None:
+        self.call_after_refresh(self._into_sight)
+
     def _into_sight(self) -> None:
         if place := self._places.get(self._cursor):
             self.scroll_to_region(Region(0, place[0], 1, place[1] - place[0]), animate=False)
