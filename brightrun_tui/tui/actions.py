@@ -32,6 +32,7 @@ SCOPES = {
     "choice": "Choices",
     "slider": "Sliders",
     "endpoint": "Endpoint",
+    "compare_runs": "Runs side by side",
     "answers": "Is it right?",
     "chat": "Chat",
     "correct": "Writing",

@@ -16,6 +16,7 @@ from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.screens.chat_settings import ChatSettingsScreen
 from brightrun_tui.tui.screens.columns import ColumnsScreen
+from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
 from brightrun_tui.tui.screens.correct import CorrectScreen
 from brightrun_tui.tui.screens.corrections import CorrectionsScreen
 from brightrun_tui.tui.screens.data import DataScreen
@@ -45,9 +46,9 @@ from tests.tui.conftest import SCREENS, SIZES, Opened
 
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
-    AlertList, TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
+    TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
-    RecordsScreen, RepairScreen, SliderField, PickBase, Confirm, FilterBar,
+    AlertList, CompareRunsScreen, RecordsScreen, RepairScreen, SliderField, PickBase, Confirm, FilterBar,
 )  # fmt: skip
 
 

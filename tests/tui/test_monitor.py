@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from filelock import FileLock
 from textual.widgets import Button
@@ -10,6 +13,8 @@ from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
+from brightrun_tui.tui.screens.save_file import SaveFileScreen
+from brightrun_tui.tui.widgets.fields import TextField
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
 from tests.tui import seed
@@ -342,3 +347,29 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
         ("stop_run", {"after": "evaluation"}),
     ]
+
+
+async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, opened: Opened, tmp_path: Path) -> None:
+    """Side by side: what came of them, the losses over one another, the answers; and all of it as page, table and document."""
+    async with opened(seeded, (120, 60)) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        await choose(driver, "r-0001")
+        await driver.press("space", "m")
+        await driver.sees(
+            "Runs side by side", "Held-out loss", "Training loss", "Answers", "How do I return a lamp", "wanted"
+        )
+        for ending in ("html", "csv", "json"):
+            target = tmp_path / f"both.{ending}"
+            await driver.press("w")
+            await driver.until(lambda: isinstance(driver.app.screen, SaveFileScreen))
+            driver.one(".field", TextField).value = str(target)
+            await driver.press("enter")
+            await driver.until(target.exists)
+        assert "poems" in (tmp_path / "both.csv").read_text().splitlines()[0]
+        document = json.loads((tmp_path / "both.json").read_text())
+        assert len(document["curves"]) == 2 and document["curves"][0]["train_loss"][0][0] == 1
+        page = (tmp_path / "both.html").read_text()
+        assert (
+            page.count("<svg") == 2 and "How do I return a lamp that arrived broken?" in page and "<script" not in page
+        )
