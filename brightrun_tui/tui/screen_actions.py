@@ -180,6 +180,13 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action("monitor.export", "E", "Export curves", "Write the curves of the run as CSV and SVG."),
     action("monitor.note", "N", "Note", "Write down what you want to remember of the run.", changes=True),
     action(
+        "monitor.shell",
+        "dollar_sign",
+        "Shell",
+        "A shell in the directory of the run, on the machine where it is; exit comes back.",
+        changes=True,
+    ),
+    action(
         "monitor.next_pane",
         "right_square_bracket",
         "Next pane",

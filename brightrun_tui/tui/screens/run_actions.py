@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.content import Content
 
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
@@ -49,6 +50,7 @@ class RunActions(ModeScreen):
             "sooner": one and bool(self.runs_that_permit(RunAction.MOVE)),
             "later": one and bool(self.runs_that_permit(RunAction.MOVE)),
             "delete": bool(self._deletable()),
+            "shell": one and isinstance(self.targets()[0], Run),
         }
 
     def _deletable(self) -> tuple[Run | DamagedRun, ...]:
@@ -188,6 +190,27 @@ class RunActions(ModeScreen):
             yes="Delete it" if one else "Delete them",
         ):
             await self._ask_all(DeleteRun(target=run.id) for run in runs)
+
+    @work(group="shell")
+    async def action_shell(self) -> None:
+        from brightrun_tui.tui.pager import give_way
+        from brightrun_tui.tui.shell import door_of, shell_here, shell_there
+
+        run = next((target for target in self.targets() if isinstance(target, Run)), None)
+        if run is None:
+            return
+        if run.spec.provider == "local":
+            opened = shell_here(run)
+        else:
+            try:
+                opened = shell_there(await door_of(run, self.app.snapshot.leases_of(run.id), self.app.paths))
+            except BrightrunError as error:
+                self.app.show_error(error)
+                return
+        with opened as command:
+            why = give_way(self.app, command.words, "SHELL", where=command.where)
+        if why:
+            self.app.toast(why, severity="warning")
 
 
 def _stop_words(runs: Sequence[Run]) -> str:
