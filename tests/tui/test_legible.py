@@ -149,6 +149,17 @@ def test_an_axis_says_what_its_numbers_are() -> None:
     assert any("32.0 GiB" in text for row in picture(Scene((memory,), View()), 60, 12).rows for _, text in row)
 
 
+def test_what_hardly_moves_is_not_drawn_as_if_it_did() -> None:
+    """A load between 99.9 and 100 per cent is a flat line at the top, on an axis from nothing to all of it."""
+    values = [1.0 - 0.001 * (step % 2) for step in range(50)]
+    strand = Strand([float(step) for step in range(50)], values, values, values)
+    rows = picture(Scene((chart_of(UTILISATION, {"utilisation": strand}, View()),), View()), 60, 14).rows
+    text = ["".join(part for _, part in row) for row in rows]
+    assert any("0%┤" in line for line in text) and any("100%┤" in line or "100.0%┤" in line for line in text)
+    drawn = [number for number, line in enumerate(text[:-2]) if any("⠀" < letter <= "⣿" for letter in line)]
+    assert drawn and max(drawn) <= 1
+
+
 def test_how_far_a_run_is_is_seen_in_ascii() -> None:
     """What is done of a bar does not look like what is left, on a terminal without other letters."""
     filled, empty = cells.bar(0.5, 10)

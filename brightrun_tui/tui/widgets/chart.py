@@ -64,9 +64,10 @@ def draw(
     marks: Mapping[str, Sequence[float]] | None = None,
     place_words: Callable[[float], str] | None = None,
     unit: tuple[float, str] = (1.0, ""),
+    least: tuple[float, float] | None = None,
 ) -> Drawing:
     """Draw in ``width`` × ``height`` cells. ``marks``: a glyph, and the places of the x axis where it stands. ``unit``: what one
-    on the y axis is, and its name. Any thread.
+    on the y axis is, and its name. ``least``: what the axis has in any case. Any thread.
     """
     known = [line for line in lines if len(line.steps)]
     if not known or width < 16 or height < 4:
@@ -87,6 +88,8 @@ def draw(
     low, high = min(values), max(values)
     cap = _interesting(parts, left, right) if view.fit and not view.log else None
     top = cap if cap is not None else high
+    if least is not None and not view.log:
+        low, top = min(low, least[0]), max(top, least[1])
     rows = _plot(
         parts, (left, right), (low, top), width, height, view, log_x, marks or {}, place_words or _step_words, unit
     )

@@ -139,7 +139,7 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
 
 def _drawn(chart: Chart, width: int, height: int, scene: Scene, words: Callable[[float], str] | None) -> Drawing:
     unit = (chart.spec.unit, chart.spec.unit_word)
-    return draw(chart.lines, width, height, scene.view, scene.marks, words, unit)
+    return draw(chart.lines, width, height, scene.view, scene.marks, words, unit, chart.spec.least)
 
 
 def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
