@@ -177,7 +177,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "Acknowledge",
         "The alerts of the chosen run count as seen, in the list of alerts only the chosen one; without any, those of all runs.",
     ),
-    action("monitor.export", "E", "Export curves", "Write the curves of the run as CSV and SVG."),
+    action("monitor.export", "E", "Export curves", "Write the curves of the run as CSV, SVG and PNG."),
     action("monitor.note", "N", "Note", "Write down what you want to remember of the run.", changes=True),
     action(
         "monitor.shell",
@@ -220,7 +220,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action("monitor.group", "b", "Group", "Group the runs by name, state, dataset, base, sweep or project."),
     action("monitor.fold", "F", "Fold the past", "Hide all but the newest runs that have ended, or show them again."),
     action("monitor.pin", "P", "Pin", "Keep the run at the top of the list, or let it go again."),
-    action("monitor.copy", "Y", "Copy", "Copy the id, the directory or the error of the run."),
+    action("monitor.copy", "Y", "Copy", "Copy the id, the directory, the error or the curves of the run."),
     action(
         "chart.smooth",
         "e",

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import math
 from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.cells import cell_len
 
+from brightrun_tui.domain.curve import LOSS
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets.chart import Line, View, draw
 from brightrun_tui.tui.widgets.chart_across import Across
+from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
 from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, marks_of
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
@@ -157,3 +161,19 @@ def test_evaluations_and_troubles_have_marks_on_the_axis() -> None:
     assert marks[EVALUATION] == [20.0] and marks[ALERT] == [60.0]
     axis = draw([Line("train", [1, 100], [1.0, 2.0])], 60, 10, View(), marks).rows[-2]
     assert [text for role, text in axis if role == "mark"] == [EVALUATION, ALERT]
+
+
+def test_a_chart_as_a_file_names_its_lines_in_words_and_pixels() -> None:
+    """The same picture as SVG and PNG: the second line is dashed, a gap is a gap, markup in a name is text."""
+    curves = {"train_loss": Curve(), "eval_loss": Curve()}
+    for step in range(1, 61):
+        curves["train_loss"].add(step, None if step == 30 else 2 / step)
+        curves["eval_loss"].add(step, 3 / step)
+    svg = as_svg(LOSS, curves, "a <b> run")
+    lines = [part for part in svg.split("<polyline")[1:] if "#ddd" not in part]
+    assert len(lines) == 3 and "stroke-dasharray" in lines[2] and ">train<" in svg and "a &lt;b&gt; run" in svg
+    image = Image.open(io.BytesIO(as_png(LOSS, curves, "a <b> run"))).convert("RGB")
+    assert image.size == (1800, 840)
+    drawn = {colour for _, colour in image.getcolors(1 << 20) or ()}
+    assert {(0x2F, 0x6F, 0xBF), (0xC2, 0x66, 0x0C)} <= drawn
+    assert as_svg(LOSS, {}, "x") == "" and as_png(LOSS, {}, "x") == b""
