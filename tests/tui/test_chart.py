@@ -18,7 +18,7 @@ from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets.chart import Line, View, draw
 from brightrun_tui.tui.widgets.chart_across import Across
 from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
-from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, marks_of
+from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, Strand, chart_of, marks_of
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -177,3 +177,13 @@ def test_a_chart_as_a_file_names_its_lines_in_words_and_pixels() -> None:
     drawn = {colour for _, colour in image.getcolors(1 << 20) or ()}
     assert {(0x2F, 0x6F, 0xBF), (0xC2, 0x66, 0x0C)} <= drawn
     assert as_svg(LOSS, {}, "x") == "" and as_png(LOSS, {}, "x") == b""
+
+
+def test_the_crosshair_says_nothing_of_a_run_that_had_ended_there() -> None:
+    """Behind its last step another run has no value; between its points it has that of the point before."""
+    strand = Strand([10.0, 20.0, 44.0], [3.0, 2.0, 1.4], [3.0, 2.0, 1.4], [3.0, 2.0, 1.4])
+    said = [
+        chart_of(LOSS, {}, View(cursor=place), [("other", {"train_loss": strand})]).said[0][1]
+        for place in (25.0, 406.0)
+    ]
+    assert said == ["other 2.000", "other –"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -66,7 +67,7 @@ def chart_of(
             lines.append(Line(role, strand.places, values, label=cells.fit(name, min(14, len(name)))))
             if strand.places:
                 said_of_others.append(
-                    (role, f"{cells.fit(name, min(20, len(name)))} {shown(spec, value_now(strand, view))}")
+                    (role, f"{cells.fit(name, min(20, len(name)))} {shown(spec, value_now(strand, view, ends=True))}")
                 )
     for line in spec.lines:
         strand = strands.get(line.metric)
@@ -84,8 +85,10 @@ def chart_of(
     return Chart(spec, tuple(lines), (*said, *said_of_others))
 
 
-def value_now(strand: Strand, view: View) -> float:
-    """The value at the crosshair, else the newest one."""
+def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
+    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none."""
+    if ends and view.cursor is not None and strand.places and view.cursor > strand.places[-1]:
+        return math.nan
     return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
 
 

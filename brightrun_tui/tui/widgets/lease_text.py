@@ -86,3 +86,16 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
         + (f" at {humanize.money(rate)}/h" if rate and run.active else "")
         + (f", about {humanize.money(end)} at the end" if end is not None else "")
     )
+
+
+def cost_brief(run: Run, leases: Sequence[Lease] = ()) -> str:
+    """``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
+    end = run.cost_at_end(sum(hourly(lease) for lease in leases))
+    if not run.cost_usd and end is None:
+        return cost_words(run, leases)
+    budget = run.limits.budget_usd
+    return (
+        humanize.money_counted(run.cost_usd)
+        + (f" → {humanize.money(end)}" if end is not None else "")
+        + (f" of {humanize.money(budget)}" if budget else "")
+    )

@@ -368,7 +368,7 @@ class LossChart(Widget, can_focus=True):
             curve = one.curves.get(spec.lines[0].metric)
             strand = freeze(curve, Across(one, view.axis)) if curve is not None else None
             if not self.in_grid and strand is not None and strand.places:
-                sign += Content(f" {shown(spec, value_now(strand, view))}")
+                sign += Content(f" {shown(spec, value_now(strand, view, ends=True))}")
             legend.append(sign)
         bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []

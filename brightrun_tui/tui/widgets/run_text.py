@@ -17,6 +17,7 @@ from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
+from brightrun_tui.tui.widgets.hardware_text import hardware_words
 from brightrun_tui.tui.widgets.phase_text import phase_list, phase_strip
 from brightrun_tui.tui.widgets.places import place
 
@@ -185,7 +186,7 @@ def summary(
     ]
     if run.stop_after and run.active:
         lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width, most=1)
-    if (notice := _told(run)) is not None:
+    if (notice := _told(run, alerts)) is not None:
         lines += reflow.marked(reflow.text(notice.message, width - 2, most=2), 2, "!", "bold $warning")
     if run.failure is not None and run.state == "failed":
         cause = reflow.text(run.failure.cause, width - 2, "$error", most=3)
@@ -195,9 +196,12 @@ def summary(
     return lines
 
 
-def _told(run: Run) -> Notice | None:
-    """The newest warning of the engine about a run at work; what the numbers say is judged anew."""
-    told = [one for one in run.notices if one.code not in ALERT_CODES]
+def _told(run: Run, alerts: Sequence[RunAlert]) -> Notice | None:
+    """The newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
+    spent = any(alert.code == "budget" for alert in alerts)
+    told = [
+        one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code.startswith("budget_warn"))
+    ]
     return told[-1] if told and told[-1].level != "info" and run.active else None
 
 
@@ -212,7 +216,7 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     phase = run.phase if run.active and run.phase != run.state else ""
     told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
     detail = run.phase_detail if run.active and told and run.total_steps else ""
-    cost = lease_text.cost_words(run, leases) if with_cost and run.spec.provider != "local" else ""
+    cost = lease_text.cost_brief(run, leases) if with_cost and run.spec.provider != "local" else ""
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
@@ -267,7 +271,8 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
         items.append(item("train", humanize.loss(run.train_loss), "bold $curve-train"))
     if run.eval_loss is not None:
         items.append(item("eval", humanize.loss(run.eval_loss), "bold $curve-eval"))
-        items.append(item("best", humanize.loss(run.best_eval_loss)))
+        if run.best_eval_loss is not None:
+            items.append(item("best", humanize.loss(run.best_eval_loss)))
     items.append(item("cost", lease_text.cost_words(run, leases)))
     if run.tokens_per_second:
         items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
@@ -278,32 +283,6 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
     if line.cell_length + 3 + machine.cell_length <= width:
         return [Content.assemble(line, "   ", machine)]
     return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
-
-
-def hardware_words(run: Run, *, whole: bool = False) -> str:
-    """``whole``: with the limits, and the machine around the GPU."""
-    facts = run.hardware
-    used, total = facts.memory_used, facts.memory_total
-    memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
-    load = facts.utilisation
-    heat = f"{facts.temperature:.0f} °C" if facts.temperature is not None else ""
-    power = f"{facts.power:.0f} W" if facts.power is not None else ""
-    share = humanize.percent(load) if load is not None else ""
-    around: list[str] = []
-    if whole:
-        heat += f" (slows down at {facts.temperature_limit:.0f} °C)" if heat and facts.temperature_limit else ""
-        power += f" of {facts.power_limit:.0f} W" if power and facts.power_limit else ""
-        highest = f" of {facts.clock_limit:,.0f}" if facts.clock_limit else ""
-        around += [f"{facts.clock:,.0f}{highest} MHz"] if facts.clock is not None else []
-        around += ["throttling"] if facts.throttled else []
-        around += [f"CPU {humanize.percent(facts.cpu_load)}"] if facts.cpu_load is not None else []
-        if facts.ram_used is not None:
-            around.append(f"main memory {humanize.size(facts.ram_used)} of {humanize.size(facts.ram_total)}")
-        if facts.disk_free is not None:
-            around.append(f"disk {humanize.size(facts.disk_free)} free of {humanize.size(facts.disk_total)}")
-        if facts.received_rate is not None:
-            around.append(f"network {humanize.size(facts.received_rate)}/s in, {humanize.size(facts.sent_rate)}/s out")
-    return " · ".join(part for part in (facts.device, share, memory, heat, power, *around) if part)
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
