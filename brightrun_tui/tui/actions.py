@@ -33,6 +33,7 @@ SCOPES = {
     "slider": "Sliders",
     "endpoint": "Endpoint",
     "compare_runs": "Runs side by side",
+    "run_columns": "Columns of the runs table",
     "answers": "Is it right?",
     "chat": "Chat",
     "correct": "Writing",

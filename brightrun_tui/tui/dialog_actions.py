@@ -87,6 +87,13 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         footer=6,
         palette=False,
     ),
+    action("run_columns.keep", "enter", "Keep", "Show these columns, from now on.", footer=2, palette=False),
+    action("run_columns.show", "space", "Show or not", "Show the column, or do not.", footer=3, palette=False),
+    action("run_columns.sooner", "less_than_sign", "Sooner", "Further left.", footer=4, palette=False),
+    action("run_columns.later", "greater_than_sign", "Later", "Further right.", footer=5, palette=False),
+    action(
+        "run_columns.none", "x", "As many as fit", "Choose none: as many as fit are shown.", footer=6, palette=False
+    ),
     action(
         "compare_runs.save",
         "w",

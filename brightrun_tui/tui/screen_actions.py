@@ -218,6 +218,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     ),
     action("monitor.sort", "S", "Sort", "Order the runs by a column; the same one again turns it round."),
     action("monitor.group", "b", "Group", "Group the runs by name, state, dataset, base, sweep or project."),
+    action("monitor.columns", "O", "Columns", "Which columns the table has, and in what order."),
     action("monitor.fold", "F", "Fold the past", "Hide all but the newest runs that have ended, or show them again."),
     action("monitor.pin", "P", "Pin", "Keep the run at the top of the list, or let it go again."),
     action("monitor.copy", "Y", "Copy", "Copy the id, the directory, the error or the curves of the run."),

@@ -33,6 +33,7 @@ from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
+from brightrun_tui.tui.screens.run_columns import RunColumnsScreen
 from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
@@ -48,7 +49,7 @@ CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
-    AlertList, CompareRunsScreen, RecordsScreen, RepairScreen, SliderField, PickBase, Confirm, FilterBar,
+    AlertList, CompareRunsScreen, RecordsScreen, RepairScreen, SliderField, PickBase, RunColumnsScreen, Confirm, FilterBar,
 )  # fmt: skip
 
 

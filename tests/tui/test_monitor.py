@@ -349,6 +349,37 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
     ]
 
 
+async def test_the_columns_of_the_table_are_chosen_and_ordered(seeded: Paths, opened: Opened) -> None:
+    """Two of them, the second first; the choice is there after the next start."""
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("Progress", "Train")
+        await driver.press("O", "space", "j", "space", "less_than_sign", "enter")
+        await driver.until(lambda: "Train" not in driver.text().split("─ Run ─")[0], "the table has other columns")
+        assert driver.text().index("Progress") < driver.text().index("State")
+        await driver.until(lambda: "run_columns" in seeded.config_file.read_text(), "it is written down")
+    assert '["progress", "state"]' in seeded.config_file.read_text()
+
+
+async def test_failed_runs_are_tried_again_together(seeded: Paths, opened: Opened) -> None:
+    """One question about all that are marked, with what each of them is changed by."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        await choose(driver, "r-0004")
+        await driver.press("space")
+        with FileLock(seeded.engine_lock):
+            await driver.press("R")
+            await driver.sees("Retry 2 runs", "poems", "contracts-de: Learning rate 5e-05")
+            driver.app.screen.query_one("#yes", Button).press()
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting: list[Request] = []
+            while len(waiting) < 2:
+                await driver.pilot.pause(0.05)
+                waiting = await asked(seeded)
+    assert {request.ask.target for request in waiting} == {"r-0003", "r-0004"}
+
+
 async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, opened: Opened, tmp_path: Path) -> None:
     """Side by side: what came of them, the losses over one another, the answers; and all of it as page, table and document."""
     async with opened(seeded, (120, 60)) as driver:

@@ -28,6 +28,7 @@ class ListActions(ModeScreen):
         self._left = recall(self.app.paths)
         self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
         self._marked: set[str] = set()
+        self._columns = self.app.run_columns
 
     @property
     def _chosen(self) -> str:
@@ -112,3 +113,13 @@ class ListActions(ModeScreen):
         chosen = await self.app.push_screen_wait(PickScreen("Group by", choices, chosen=self._order.group))
         if chosen is not None:
             self._arrange(group=chosen)
+
+    @work(group="pick")
+    async def action_columns(self) -> None:
+        from brightrun_tui.tui.screens.run_columns import RunColumnsScreen
+
+        chosen = await self.app.push_screen_wait(RunColumnsScreen(self._columns))
+        if chosen is not None:
+            self._columns = chosen
+            self.redraw()
+            await self.app.keep_run_columns(chosen)

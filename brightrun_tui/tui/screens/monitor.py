@@ -56,7 +56,6 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
 
     def __init__(self) -> None:
         super().__init__()
-        self._columns = self.app.run_columns
         self._stays = ""
         self._rows: dict[str, tuple[Run, object, Row]] = {}
         self._permitted: tuple[object, dict[str, bool]] = ((), {})
