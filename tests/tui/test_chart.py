@@ -187,3 +187,11 @@ def test_the_crosshair_says_nothing_of_a_run_that_had_ended_there() -> None:
         for place in (25.0, 406.0)
     ]
     assert said == ["other 2.000", "other –"]
+
+
+def test_a_label_stands_where_its_line_ends() -> None:
+    """A run that ended early is named there, not at the edge beside those that went on."""
+    lines = [Line("train", [0, 100], [1.0, 2.0], label="longer"), Line("other-1", [0, 20], [3.0, 2.9], label="shorter")]
+    text = ["".join(part for _, part in row) for row in draw(lines, 90, 16, View()).rows]
+    early, late = (next(line.index(name) for line in text if name in line) for name in ("shorter", "longer"))
+    assert early < 40 and late > 80

@@ -153,7 +153,8 @@ def _plot(
                 row,
             )
             taken.add(row)
-            canvas.write(row, canvas.columns - len(line.label), line.label, line.role)
+            end = (across(segments[-1][0][-1]) >> 1) + 1
+            canvas.write(row, max(0, min(end, canvas.columns - len(line.label))), line.label, line.role)
     at_row = {(down(value) >> 2): text for value, text in zip(y_ticks, labels, strict=True)}
     rows: list[Row] = [
         [("axis", f"{at_row.get(index, ''):>{gutter}}{'┤' if index in at_row else '│'}"), *cells]
