@@ -56,7 +56,9 @@ def _rate(run: Run, _: Vitals) -> str:
     each = seconds_per_step(run)
     if each is None:
         return ""
-    return f"{1 / each:.1f}/s" if each < 1 else f"{each:.3g} s each"
+    if each < 1:
+        return f"{1 / each:.1f}/s"
+    return f"{each:.{1 if each < 9.95 else 0}f} s each" if each < 1000 else humanize.roughly(each)
 
 
 def _number(value: float | None) -> str:
