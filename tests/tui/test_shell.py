@@ -14,9 +14,9 @@ from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations.shell import door_of, shell_there
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
-from brightrun_tui.tui.shell import door_of, shell_there
 from tests.clouds import runpod
 from tests.clouds.fixtures import Rig, on_runpod, server
 from tests.tui.conftest import Opened, first_mode

@@ -195,8 +195,8 @@ class RunActions(ModeScreen):
 
     @work(group="shell")
     async def action_shell(self) -> None:
+        from brightrun_tui.integrations.shell import door_of, shell_here, shell_there
         from brightrun_tui.tui.pager import give_way
-        from brightrun_tui.tui.shell import door_of, shell_here, shell_there
 
         run = next((target for target in self.targets() if isinstance(target, Run)), None)
         if run is None:

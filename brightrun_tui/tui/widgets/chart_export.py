@@ -5,20 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
-from typing import Literal
 
 from brightrun_tui.domain.curve import CurveSpec
-from brightrun_tui.domain.text import cell, sanitize
+from brightrun_tui.domain.text import cell
 from brightrun_tui.tui.curve import Curve
-from brightrun_tui.tui.widgets.chart import ticks_of
-from brightrun_tui.tui.widgets.reduce import reduce
-
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 900, 420, 70, 40, 40
-COLOURS = ("#2f6fbf", "#c2660c", "#1a7f37", "#8250df", "#c62828")
-DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (12, 3, 2, 3), (5, 2))
-INK, GRID = "#333333", "#dddddd"
+from brightrun_tui.tui.widgets.chart_pixels import as_pixels
+from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, Shape, Words, plotted
 
 
 def as_csv(curves: Mapping[str, Curve]) -> str:
@@ -48,39 +41,12 @@ def as_svg(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> str:
 
 def as_png(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> bytes:
     """The same as pixels."""
-    from brightrun_tui.tui.widgets.chart_pixels import as_pixels
-
     found = plotted(_lines_of(spec, curves), f"{title} · {spec.title}")
     return as_pixels(found, WIDTH, HEIGHT) if found else b""
 
 
 def _lines_of(spec: CurveSpec, curves: Mapping[str, Curve]) -> list[tuple[str, Curve]]:
     return [(line.word, curves[line.metric]) for line in spec.lines if line.metric in curves]
-
-
-@dataclass(frozen=True)
-class Words:
-    """``anchor``: which part of the text is at ``x``; ``y`` is the line it stands on."""
-
-    x: float
-    y: float
-    text: str
-    anchor: Literal["start", "middle", "end"] = "start"
-    colour: str = INK
-    size: int = 12
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """A line through points; ``dash`` as SVG has it, empty for a whole one."""
-
-    points: tuple[tuple[float, float], ...]
-    colour: str
-    dash: tuple[int, ...] = ()
-    width: float = 1.6
-
-
-Shape = Words | Stroke
 
 
 def overlaid_svg(named: Sequence[tuple[str, Curve]], title: str) -> str:
@@ -103,34 +69,3 @@ def _svg(shape: Shape) -> str:
     points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points)
     dash = f' stroke-dasharray="{" ".join(map(str, shape.dash))}"' if shape.dash else ""
     return f'<polyline points="{points}" fill="none" stroke="{shape.colour}" stroke-width="{shape.width}"{dash}/>'
-
-
-def plotted(named: Sequence[tuple[str, Curve]], title: str) -> list[Shape]:
-    """Axes, curves and their names, in a picture of `WIDTH` × `HEIGHT`; nothing where there is nothing to draw."""
-    known = [(name, curve) for name, curve in named if curve.steps]
-    if not known:
-        return []
-    left = min(curve.steps[0] for _, curve in known)
-    right = max(max(curve.steps[-1] for _, curve in known), left + 1)
-    parts = [(name, reduce(curve.steps, curve.lows, left, right, WIDTH, highs=curve.highs)) for name, curve in known]
-    values = [value for _, segments in parts for _, ys in segments for value in ys] or [0.0]
-    low, high = min(values), max(values)
-    margin = 0.04 * (high - low) or 0.5
-    low, high = low - margin, high + margin
-
-    def x(step: float) -> float:
-        return LEFT + (step - left) / (right - left) * (WIDTH - LEFT - 20)
-
-    def y(value: float) -> float:
-        return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    shapes: list[Shape] = [Words(LEFT, 24, sanitize(title), size=16)]
-    for value, words in ticks_of(low, high, 6):
-        shapes.append(Stroke(((LEFT, y(value)), (WIDTH - 20, y(value))), GRID, width=1))
-        shapes.append(Words(LEFT - 8, y(value) + 4, words, "end"))
-    shapes += [Words(x(step), HEIGHT - 14, words, "middle") for step, words in ticks_of(left, right, 8)]
-    for number, (name, segments) in enumerate(parts):
-        colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-        shapes += [Stroke(tuple(zip(map(x, xs), map(y, ys), strict=True)), colour, dash) for xs, ys in segments]
-        shapes.append(Words(WIDTH - 24, TOP + 14 + 18 * number, sanitize(name), "end", colour))
-    return shapes

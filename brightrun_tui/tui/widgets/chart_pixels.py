@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
-from brightrun_tui.tui.widgets.chart_export import Shape, Stroke, Words
+from brightrun_tui.tui.widgets.chart_shapes import Shape, Stroke, Words
 
 SCALE = 2
 Point = tuple[float, float]

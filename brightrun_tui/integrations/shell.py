@@ -18,7 +18,10 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
+from brightrun_tui.hosts.connection import read_key_pair
+from brightrun_tui.integrations.rental import open_provider
 from brightrun_tui.paths import Paths
+from brightrun_tui.providers.reach import host_for
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,6 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> Door:
     Raises:
         BrightrunError: it has none at present, or whoever rents it out does not say where it is.
     """
-    from brightrun_tui.hosts.connection import read_key_pair
-    from brightrun_tui.integrations.rental import open_provider
-    from brightrun_tui.providers.reach import host_for
-
     lease = next((one for one in leases if one.state == "live" and one.provider_id), None)
     if lease is None:
         raise HostError(
