@@ -62,12 +62,12 @@ async def note_alerts(db: Database, run: Run) -> Run:
 
 async def _numbers(db: Database, run: Run, now: float) -> Numbers:
     train, held_out, gradient, load = [
-        await metrics.newest(db, run.id, name, JUDGED)
+        await metrics.newest(db, run.id, name, JUDGED, run.step)
         for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
     ]
     return Numbers(
         now=now,
-        heard_at=train[-1].time if train else None,
+        heard_at=await metrics.heard_at(db, run),
         train=_points(train),
         held_out=_points(held_out),
         gradient=_points(gradient),
