@@ -308,6 +308,11 @@ class Run(BaseModel):
         return self.cost_usd + per_hour * self.eta_seconds / 3600
 
     @property
+    def reached(self) -> int:
+        """The last step of which something may be known: between two steps that are written down others were taken."""
+        return self.step + self.spec.settings.training.logging_steps
+
+    @property
     def trains(self) -> bool:
         """Whether it takes steps at present, and does not measure, answer or save."""
         return self.phase in ("training", "")

@@ -75,7 +75,7 @@ class RunReader:
 
     async def _read_vitals(self, run: Run) -> Vitals:
         train = await metrics.newest(self._db, run.id, "train_loss", TREND_POINTS, run.step)
-        held_out = await metrics.newest(self._db, run.id, "eval_loss", 2, run.step)
+        held_out = await metrics.newest(self._db, run.id, "eval_loss", 2, run.reached)
         rate = await metrics.newest(self._db, run.id, "learning_rate", 1, run.step)
         return Vitals(
             learning_rate=rate[-1].value if rate else None,

@@ -81,7 +81,7 @@ def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
         now=now,
         heard_at=snapshot.vitals.get(run.id, NO_VITALS).heard_at,
         train=_points(detail.curves.get("train_loss"), run.step),
-        held_out=_points(detail.curves.get("eval_loss"), run.step),
+        held_out=_points(detail.curves.get("eval_loss"), run.reached),
         gradient=_points(detail.curves.get("grad_norm"), run.step),
         load=[value for _, value in _points(detail.curves.get("utilisation"), run.step)],
         leases=snapshot.leases_of(run.id),
