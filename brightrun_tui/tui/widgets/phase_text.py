@@ -26,7 +26,7 @@ class Spent:
 
 
 def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[Spent]:
-    """Each phase in the order in which it came first."""
+    """Each phase in the order in which it came first. What lies between two workers, a pause above all, belongs to none."""
     now = time.time() if now is None else now
     end = run.finished_at or now
     if not run.active and run.finished_at is None and detail.phases:
@@ -39,6 +39,7 @@ def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[S
         return []
     spent: dict[str, Spent] = {}
     for (begin, name), until in zip(begins, [*(begin for begin, _ in begins[1:]), end], strict=True):
+        until = min([until, *(one.time for one in detail.ends if begin < one.time)])
         before = spent.get(name, Spent(name, 0.0, 0.0))
         dollars = sum(lease.spending(now, begin, until).total for lease in detail.leases)
         spent[name] = Spent(name, before.seconds + max(0.0, until - begin), before.dollars + dollars)
