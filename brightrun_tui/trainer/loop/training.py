@@ -105,6 +105,7 @@ class Loop:
                     open_row_parallel(session, self._memory_before)
                     self._threads = ThreadChooser(start_with_all=session.row_parallel.allowed > 1)
                 self.baseline = measure_baseline(session)
+                session.phase_of_steps()
                 self._base_answer_seconds = session.answer_time.spent
                 self._mark = time.monotonic()
                 first = False
