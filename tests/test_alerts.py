@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain.alerts import Numbers, judge
+from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 
 NOW = 1_000_000.0
@@ -35,6 +36,7 @@ def run(**facts: Any) -> Run:
 
 FALLING = [(step, 3 * math.exp(-step / 30)) for step in STEPS]
 HEALTHY: dict[str, Any] = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(step, 1.0) for step in STEPS]}
+RENTED = Lease(name="br-1", run_id="r-1", provider="runpod", state="live", provider_id="p", price_per_hour=1.0)
 
 
 @pytest.mark.parametrize(
@@ -48,6 +50,9 @@ HEALTHY: dict[str, Any] = {"heard_at": NOW - 2, "train": FALLING, "gradient": [(
         ("gradient_zero", {}, {"gradient": [(step, 0.0) for step in STEPS]}),
         ("gradient_exploding", {}, {"gradient": [(step, 1.0 if step < 55 else 500.0) for step in STEPS]}),
         ("budget", {"cost_usd": 1.7}, {}),
+        ("budget_short", {"cost_usd": 1.0, "eta_seconds": 7200.0}, {"leases": [RENTED]}),
+        ("starving", {"hardware": {"power": 90.0}}, {"load": [0.3] * 30}),
+        ("", {"hardware": {"power": 90.0}}, {"load": [*[0.3] * 20, 0.9, 0.3]}),
         ("idle", {"cost_usd": 0.1}, {"load": [0.01] * 30}),
         ("memory_full", {"hardware": {"memory_used": 99, "memory_total": 100}}, {}),
         ("hot", {"hardware": {"temperature": 88.0, "temperature_limit": 90.0}}, {}),

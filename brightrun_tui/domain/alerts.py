@@ -22,12 +22,14 @@ AlertCode = Literal[
     "gradient_zero",
     "gradient_exploding",
     "budget",
+    "budget_short",
     "still_billing",
     "memory_full",
     "hot",
     "throttled",
     "disk_filling",
     "idle",
+    "starving",
 ]
 
 ALERT_CODES: frozenset[str] = frozenset(get_args(AlertCode))
@@ -44,7 +46,10 @@ EXPLODES = 10.0
 """Times the median gradient norm."""
 BUDGET_SHARES = (0.95, 0.8)
 MEMORY_SHARE = 0.97
-IDLE_SHARE = 0.1
+SHORT = 1.05
+"""Times its budget that a run must be expected to cost before that is said: times that are left are not exact."""
+IDLE_SHARE, WAITING_SHARE = 0.1, 0.35
+"""Load below which a paid machine does next to nothing, and below which a GPU waits more than it computes."""
 HOT_MARGIN, HOT = 3.0, 90.0
 """Degrees Celsius below its own limit from which a GPU is hot, and where it does not tell its limit."""
 DISK_SHARE, DISK_BYTES = 0.05, 2 << 30
@@ -200,6 +205,16 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
                 "before the budget is reached it is saved and its machine returned; pause it to decide later",
                 RunAction.PAUSE,
             )
+        elif (end := run.cost_at_end(sum(one.rate for one in numbers.leases))) is not None and end > SHORT * budget:
+            yield RunAlert(
+                run.id,
+                "budget_short",
+                "warning",
+                "its budget will not last to its end",
+                f"about {humanize.money(end)} at the end, {humanize.money(budget)} is its budget",
+                "give it more, or fewer epochs; else it is saved and its machine returned before the budget is reached",
+                RunAction.CHANGE,
+            )
     used, total = run.hardware.memory_used, run.hardware.memory_total
     if used and total and used > MEMORY_SHARE * total:
         yield RunAlert(
@@ -211,15 +226,25 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             "if it fails, retry with a smaller batch",
         )
     yield from _hardware(run)
-    if run.cost_usd and len(numbers.load) >= FEWEST and max(numbers.load[-FEWEST:]) < IDLE_SHARE:
+    load = max(numbers.load[-FEWEST:]) if len(numbers.load) >= FEWEST else 1.0
+    if run.cost_usd and load < IDLE_SHARE:
         yield RunAlert(
             run.id,
             "idle",
             "warning",
             "a paid machine is doing next to nothing",
-            f"its load is {humanize.percent(max(numbers.load[-FEWEST:]))} at most",
+            f"its load is {humanize.percent(load)} at most",
             "look at its log, or pause the run",
             RunAction.PAUSE,
+        )
+    elif run.hardware.power is not None and load < WAITING_SHARE:
+        yield RunAlert(
+            run.id,
+            "starving",
+            "warning",
+            "its GPU waits for data more than it computes",
+            f"its load is {humanize.percent(load)} at most",
+            "a larger micro-batch, or packing, gives it more to do at once: a new run from this one can have it",
         )
 
 

@@ -37,6 +37,7 @@ class CurveSpec:
         show: a value in words, for the legend.
         unit: what one on the axis is, in the metric's own unit: 0.01 for a share that is shown in per cent.
         unit_word: said behind the numbers of the axis.
+        least: the least and the greatest value that the axis has in any case: what hardly moves is not drawn as if it did.
         smooth: whether a moving average of a line of the first ink says more than the line itself.
         order: place in the row of curves, from the lowest; ours have 10 to 40.
     """
@@ -47,6 +48,7 @@ class CurveSpec:
     show: Callable[[float], str] = "{:.4g}".format
     unit: float = 1.0
     unit_word: str = ""
+    least: tuple[float, float] | None = None
     smooth: bool = True
     order: int = 100
 
@@ -113,7 +115,8 @@ UTILISATION = CurveSpec(
     show=humanize.percent,
     unit=0.01,
     unit_word="%",
-    lines=(CurveLine("utilisation", "machine"),),
+    least=(0.0, 1.0),
+    lines=(CurveLine("utilisation", "machine"), CurveLine("cpu_load", "CPU", Ink.SECOND)),
 )
 TEMPERATURE = CurveSpec(
     name="temperature",
@@ -121,7 +124,7 @@ TEMPERATURE = CurveSpec(
     order=62,
     show="{:.0f} °C".format,
     unit_word=" °C",
-    lines=(CurveLine("temperature", "GPU"),),
+    lines=(CurveLine("temperature", "GPU"), CurveLine("temperature_limit", "slows down at", Ink.SECOND)),
 )
 POWER = CurveSpec(
     name="power", title="Power", order=64, show="{:.0f} W".format, unit_word=" W", lines=(CurveLine("power", "GPU"),)
@@ -132,7 +135,35 @@ THROTTLING = CurveSpec(
     order=66,
     smooth=False,
     show=lambda value: "slowed down" if value else "no",
+    least=(0.0, 1.0),
     lines=(CurveLine("throttled", "GPU"),),
+)
+CLOCK = CurveSpec(
+    name="clock",
+    title="Clock",
+    order=65,
+    show="{:,.0f} MHz".format,
+    unit_word=" MHz",
+    lines=(CurveLine("clock", "GPU"),),
+)
+RAM = CurveSpec(
+    name="ram",
+    title="Main memory",
+    order=67,
+    smooth=False,
+    show=humanize.size,
+    unit=GIB,
+    unit_word=" GiB",
+    lines=(CurveLine("ram_used", "in use"),),
+)
+NETWORK = CurveSpec(
+    name="network",
+    title="Network",
+    order=69,
+    show=lambda value: f"{humanize.size(value)}/s",
+    unit=1 << 20,
+    unit_word=" MiB/s",
+    lines=(CurveLine("received_rate", "in"), CurveLine("sent_rate", "out", Ink.SECOND)),
 )
 DISK = CurveSpec(
     name="disk",

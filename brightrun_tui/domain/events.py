@@ -141,11 +141,15 @@ class Metric(_Body):
 
 
 _HEAT = ("temperature", "temperature_limit", "power", "power_limit", "throttled", "disk_free", "disk_total")
+_AROUND = ("clock", "clock_limit", "cpu_load", "ram_used", "ram_total", "received_rate", "sent_rate")
 
 
 class Hardware(_Body):
     """What the machine does just now. Memory and disk in bytes, ``utilisation`` from 0 to 1, ``temperature`` in degrees Celsius
     and ``power`` in watts, each of the GPU; None where its driver does not tell. ``throttled``: it goes slower to protect itself.
+
+    ``clock`` of its processors and their highest, in MHz. ``cpu_load`` from 0 to 1 and ``ram_*`` in bytes are those of a machine
+    with a GPU; without one they are ``utilisation`` and ``memory_*``. ``received_rate`` and ``sent_rate``: bytes a second.
     """
 
     kind: Literal["hardware"] = "hardware"
@@ -161,10 +165,17 @@ class Hardware(_Body):
     throttled: bool | None = None
     disk_free: Count | None = None
     disk_total: Count | None = None
+    clock: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] | None = None
+    clock_limit: Annotated[float, Field(ge=0, le=1e5, allow_inf_nan=False)] | None = None
+    cpu_load: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] | None = None
+    ram_used: Count | None = None
+    ram_total: Count | None = None
+    received_rate: Amount | None = None
+    sent_rate: Amount | None = None
 
     def fields(self) -> dict[str, Any]:
-        """What is not known of heat, power and disk is not written."""
-        unknown = {name for name in _HEAT if getattr(self, name) is None}
+        """What is not known of heat, power, disk and the machine around is not written."""
+        unknown = {name for name in (*_HEAT, *_AROUND) if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude={"kind", *unknown})
 
     def measured(self) -> dict[str, float]:
@@ -177,6 +188,12 @@ class Hardware(_Body):
             "power": self.power,
             "throttled": self.throttled,
             "disk_free": self.disk_free,
+            "temperature_limit": self.temperature_limit,
+            "clock": self.clock,
+            "cpu_load": self.cpu_load,
+            "ram_used": self.ram_used,
+            "received_rate": self.received_rate,
+            "sent_rate": self.sent_rate,
         }
         return {name: float(value) for name, value in found.items() if value is not None}
 

@@ -23,6 +23,14 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 86_400} d {whole % 86_400 // 3600} h"
 
 
+def roughly(seconds: float) -> str:
+    """A duration in ten letters at most, no finer than it can be known or matters: ``42 s``, ``4 min 05 s``, ``21 min``, ``2 h
+    07 min``, ``13 h``, ``3 d 4 h``."""
+    if not 600 <= seconds < 86_400 or 3600 <= seconds < 35_970:
+        return duration(seconds)
+    return f"{round(seconds / 60)} min" if seconds < 3570 else f"{round(seconds / 3600)} h"
+
+
 def span(seconds: float) -> str:
     """A span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
     if seconds < 120:

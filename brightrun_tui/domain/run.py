@@ -301,6 +301,22 @@ class Run(BaseModel):
         """Progress from 0 to 1."""
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
+    def cost_at_end(self, per_hour: float) -> float | None:
+        """US dollars it will have cost if its machines cost that much for the time that is left; None where neither is known."""
+        if not per_hour or not self.active or self.eta_seconds is None:
+            return None
+        return self.cost_usd + per_hour * self.eta_seconds / 3600
+
+    @property
+    def reached(self) -> int:
+        """The last step of which something may be known: between two steps that are written down others were taken."""
+        return self.step + self.spec.settings.training.logging_steps
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes steps at present, and does not measure, answer or save."""
+        return self.phase in ("training", "")
+
     def permits(self, action: RunAction) -> bool:
         """Whether this may be asked of the run as it is now."""
         return self.state in PERMITTED[action]
@@ -311,17 +327,21 @@ class Run(BaseModel):
         return self.state in ACTIVE
 
 
+BEGINNING = ("starting", "preparing", "loading")
+"""Phases before a worker can say how it gets on."""
 SILENT_SECONDS = 60.0
 SILENT_STEPS = 10
-"""A training run is silent when nothing came for a minute and for ten times what a step takes."""
+"""A run is silent when nothing came for a minute; while it trains, for ten times what a step takes, too."""
 
 
 def silence(run: Run, heard_at: float | None, now: float) -> float | None:
-    """Seconds since a run that trains was last heard of, when that is longer than it should be; else None."""
-    if run.state != "running" or run.phase not in ("training", "") or heard_at is None:
+    """Seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None. While a
+    worker begins nothing is expected of it.
+    """
+    if run.state != "running" or heard_at is None or run.phase in BEGINNING:
         return None
     left = run.total_steps - run.step
-    step = (run.eta_seconds or 0.0) / left if left > 0 else 0.0
+    step = (run.eta_seconds or 0.0) / left if left > 0 and run.trains else 0.0
     quiet = now - heard_at
     return quiet if quiet > max(SILENT_SECONDS, SILENT_STEPS * step) else None
 

@@ -19,7 +19,7 @@ class Halving:
         """Whether it is to end now; why stands among its notices then."""
         if not run.spec.stop_worst or any(notice.code == STOPPED_EARLY for notice in run.notices):
             return False
-        measured = await metrics.newest(self._db, run.id, "eval_loss", 1)
+        measured = await metrics.newest(self._db, run.id, "eval_loss", 1, run.total_steps)
         if not measured or measured[0].step <= self._seen:
             return False
         self._seen = measured[0].step

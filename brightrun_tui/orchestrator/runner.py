@@ -254,6 +254,7 @@ class Runner:
                 launch_step=max(run.launch_step, run.step),
                 launch_seq=run.events_seq,
                 bad_lines=0,
+                phase="starting",
                 phase_detail="",
             )
             self._memory_kills = deaths.memory_kills()

@@ -11,7 +11,7 @@ from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.notices import with_notice, without_notice
-from brightrun_tui.store import Database, metrics, notifications, runs
+from brightrun_tui.store import Database, leases, metrics, notifications, runs
 
 NOTE_SECONDS = 5.0
 """Between two notes of how long a run has been at work."""
@@ -62,16 +62,17 @@ async def note_alerts(db: Database, run: Run) -> Run:
 
 async def _numbers(db: Database, run: Run, now: float) -> Numbers:
     train, held_out, gradient, load = [
-        await metrics.newest(db, run.id, name, JUDGED)
+        await metrics.newest(db, run.id, name, JUDGED, run.reached if name == "eval_loss" else run.step)
         for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
     ]
     return Numbers(
         now=now,
-        heard_at=train[-1].time if train else None,
+        heard_at=await metrics.heard_at(db, run),
         train=_points(train),
         held_out=_points(held_out),
         gradient=_points(gradient),
         load=[value for _, value in _points(load)],
+        leases=await leases.list_leases(db, run_id=run.id, open_only=True),
     )
 
 

@@ -85,7 +85,7 @@ def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
         name, _, marker = line.partition(";")
         if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in extras):
             wanted.append(name.strip())
-    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext"))})) + "\n"
+    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext", "pillow"))})) + "\n"
 
 
 def objective_files(name: str) -> Mapping[str, bytes]:

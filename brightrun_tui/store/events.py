@@ -112,12 +112,17 @@ class _Taken:
         _learn(self._facts, line.body, self._run)
 
     def measured(self) -> list[tuple[str, str, int, float | None, float]]:
-        """What the machine did, at the step that was trained then: its history is drawn like any other curve."""
+        """What the machine did, at the step that was trained then: its history is drawn like any other curve. So are the tokens
+        that were learnt from by a step.
+        """
         step = self._run.step
         points: list[tuple[str, str, int, float | None, float]] = []
         for event in self.fresh:
             if isinstance(event.body, kinds.Metric):
                 step = event.body.step
+            elif isinstance(event.body, kinds.Progress) and event.body.step and event.body.supervised_tokens:
+                tokens = float(event.body.supervised_tokens)
+                points.append((self._run.id, "supervised_tokens", event.body.step, tokens, event.time))
             elif isinstance(event.body, kinds.Hardware) and step:
                 found = event.body.measured()
                 if self._run.cost_usd:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import aiosqlite
 
+from brightrun_tui.domain.run import Run
 from brightrun_tui.store.db import Database
 
 
@@ -69,13 +70,26 @@ async def names(db: Database, run_id: str) -> list[str]:
     return [row["name"] for row in rows]
 
 
-async def newest(db: Database, run_id: str, name: str, count: int) -> list[Point]:
-    """The last ``count`` points of one curve, by step."""
+async def newest(db: Database, run_id: str, name: str, count: int, upto: int) -> list[Point]:
+    """The last ``count`` points of one curve, by step, up to a step: a run that went back to a checkpoint has older ones behind
+    the step at which it is.
+    """
     rows = await db.all(
-        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step DESC LIMIT ?",
-        (run_id, name, count),
+        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= ? ORDER BY step DESC LIMIT ?",
+        (run_id, name, upto, count),
     )
     return [Point(name, row["step"], row["value"], row["time"]) for row in reversed(rows)]
+
+
+async def heard_at(db: Database, run: Run) -> float | None:
+    """When a run at work was last heard of: by a step while it trains, else by what its machine does, which a worker tells all
+    the time, and in any case by a phase that began or went on. None where nothing is known yet.
+    """
+    found = await newest(db, run.id, "train_loss" if run.trains else "process_memory", 1, run.step)
+    phase = await db.one(
+        "SELECT time FROM events WHERE run_id = ? AND kind = 'phase' ORDER BY seq DESC LIMIT 1", (run.id,)
+    )
+    return max([*(point.time for point in found), *([float(phase["time"])] if phase and found else [])], default=None)
 
 
 async def refresh_buckets(db: Database, run_id: str, written: Iterable[tuple[str, int]]) -> None:

@@ -9,6 +9,7 @@ _SPELLED = {
     "colon": ":",
     "exclamation_mark": "!",
     "slash": "/",
+    "dollar_sign": "$",
     "plus": "+",
     "minus": "-",
     "equals_sign": "=",

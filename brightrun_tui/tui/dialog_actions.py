@@ -87,6 +87,21 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         footer=6,
         palette=False,
     ),
+    action("run_columns.keep", "enter", "Keep", "Show these columns, from now on.", footer=2, palette=False),
+    action("run_columns.show", "space", "Show or not", "Show the column, or do not.", footer=3, palette=False),
+    action("run_columns.sooner", "less_than_sign", "Sooner", "Further left.", footer=4, palette=False),
+    action("run_columns.later", "greater_than_sign", "Later", "Further right.", footer=5, palette=False),
+    action(
+        "run_columns.none", "x", "As many as fit", "Choose none: as many as fit are shown.", footer=6, palette=False
+    ),
+    action(
+        "compare_runs.save",
+        "w",
+        "Save",
+        "Write the comparison to a file: a page, a spreadsheet, or a document for programs.",
+        footer=2,
+        palette=False,
+    ),
     action("answers.right", "y", "Right", "The answer is right.", changes=True, footer=2, palette=False),
     action("answers.wrong", "n", "Wrong", "The answer is wrong.", changes=True, footer=3, palette=False),
     action("answers.skip", "s right l", "Skip", "Say nothing of it; the next answer.", footer=4, palette=False),

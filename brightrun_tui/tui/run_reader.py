@@ -68,19 +68,20 @@ class RunReader:
         damaged = tuple(run for run in self._known.values() if isinstance(run, DamagedRun))
         active = {run.id for run in whole if run.active}
         self._vitals = {id_: known for id_, known in self._vitals.items() if id_ in active}
-        for id_ in active.intersection(changed):
-            self._vitals[id_] = await self._read_vitals(id_)
+        for run in whole:
+            if run.id in active and run.id in changed:
+                self._vitals[run.id] = await self._read_vitals(run)
         return whole, damaged, dict(self._vitals)
 
-    async def _read_vitals(self, run_id: str) -> Vitals:
-        train = await metrics.newest(self._db, run_id, "train_loss", TREND_POINTS)
-        held_out = await metrics.newest(self._db, run_id, "eval_loss", 2)
-        rate = await metrics.newest(self._db, run_id, "learning_rate", 1)
+    async def _read_vitals(self, run: Run) -> Vitals:
+        train = await metrics.newest(self._db, run.id, "train_loss", TREND_POINTS, run.step)
+        held_out = await metrics.newest(self._db, run.id, "eval_loss", 2, run.reached)
+        rate = await metrics.newest(self._db, run.id, "learning_rate", 1, run.step)
         return Vitals(
             learning_rate=rate[-1].value if rate else None,
             train_trend=trend([point.value for point in train]),
             eval_trend=trend([point.value for point in held_out]),
-            heard_at=train[-1].time if train else None,
+            heard_at=await metrics.heard_at(self._db, run),
         )
 
 

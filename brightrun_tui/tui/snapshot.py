@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from brightrun_tui.domain.errors import StoreError
-from brightrun_tui.domain.events import Alert, Body, Checkpoint, Event, Phase, Sample
+from brightrun_tui.domain.events import Alert, Body, Checkpoint, Done, Event, Phase, Sample
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.run import Run
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from brightrun_tui.domain.model import Endpoint, ModelVersion
     from brightrun_tui.registry.signing import Origin
 
-B = TypeVar("B", Alert, Checkpoint, Phase, Sample)
+B = TypeVar("B", Alert, Checkpoint, Done, Phase, Sample)
 
 MOST_OTHERS = 4
 """Runs whose curves are drawn over those of the chosen one."""
@@ -55,6 +55,7 @@ class RunDetail:
     checkpoints: tuple[Event[Checkpoint], ...] = ()
     alerts: tuple[Event[Alert], ...] = ()
     phases: tuple[Event[Phase], ...] = ()
+    ends: tuple[Event[Done], ...] = ()
     leases: tuple[Lease, ...] = ()
     note: str = ""
 
@@ -332,6 +333,7 @@ class SnapshotReader:
             old.checkpoints + _of(fresh, Checkpoint),
             old.alerts + _of(fresh, Alert),
             old.phases + _of(fresh, Phase),
+            old.ends + _of(fresh, Done),
             tuple(await leases.list_leases(self._db, run_id=run_id)),
             await notes.get(self._db, run_id),
         )

@@ -244,6 +244,13 @@ class Workspace(App[int]):
         else:
             self.toast(f"{theme}, from the next start on, too.", title="Theme")
 
+    async def keep_run_columns(self, names: tuple[str, ...]) -> None:
+        """Write the columns of the runs table into config.toml; where that cannot be, it is said."""
+        try:
+            await asyncio.to_thread(set_config, self.paths, ("app", "run_columns"), list(names))
+        except BrightrunError as error:
+            self.toast(f"The choice could not be saved: {error.what}.", severity="warning")
+
     async def start_again(self, run_id: str) -> None:
         """Go to New Run, filled in as it was for this run."""
         run = self.snapshot.run(run_id)

@@ -84,6 +84,10 @@ def test_a_paused_run_goes_on_exactly_where_it_was(base: Path, undisturbed: Path
     assert run_here(run) == 0
     assert read_events(run)[-1]["outcome"] == "completed"
     assert_same_as(undisturbed, run)
+    phase = ""
+    for event in read_events(run):
+        phase = event.get("phase", phase)
+        assert "train_loss" not in event.get("values", ()) or phase == "training", "a step is told as one"
 
 
 def test_the_8_bit_optimiser_of_gpus_goes_on_exactly_too(base: Path, tmp_path: Path) -> None:

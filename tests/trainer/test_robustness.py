@@ -250,6 +250,8 @@ def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: py
     reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
     assert 0 < reading["process_memory"] < reading["memory_total"] and 0 <= reading["utilisation"] <= 1
     assert begun <= reading["time"] <= time.time()
+    last = [e for e in read_events(tmp_path) if e["kind"] == "hardware"][-1]
+    assert last["received_rate"] >= 0 and last["sent_rate"] >= 0 and "cpu_load" not in last, "that is its utilisation"
 
 
 def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(
@@ -272,6 +274,7 @@ def test_a_card_that_does_not_tell_its_load_is_watched_all_the_same(
     log.close()
     reading = next(e for e in read_events(tmp_path) if e["kind"] == "hardware")
     assert (reading["device"], reading["memory_used"], reading["utilisation"]) == ("A100 MIG 1g.10gb", 3, None)
+    assert 0 <= reading["cpu_load"] <= 1 and 0 < reading["ram_used"] <= reading["ram_total"] and "clock" not in reading
 
 
 @pytest.mark.parametrize("kind", ["GPU", "MIG"])

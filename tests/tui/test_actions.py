@@ -16,6 +16,7 @@ from brightrun_tui.tui.screens.answers import AnswersScreen
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.screens.chat_settings import ChatSettingsScreen
 from brightrun_tui.tui.screens.columns import ColumnsScreen
+from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
 from brightrun_tui.tui.screens.correct import CorrectScreen
 from brightrun_tui.tui.screens.corrections import CorrectionsScreen
 from brightrun_tui.tui.screens.data import DataScreen
@@ -32,6 +33,8 @@ from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
+from brightrun_tui.tui.screens.run_columns import RunColumnsScreen
+from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
@@ -46,7 +49,7 @@ CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
     ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
-    RecordsScreen, RepairScreen, SliderField, PickBase, Confirm, FilterBar,
+    AlertList, CompareRunsScreen, RecordsScreen, RepairScreen, SliderField, PickBase, RunColumnsScreen, Confirm, FilterBar,
 )  # fmt: skip
 
 

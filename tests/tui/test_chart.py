@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from PIL import Image
 from rich.cells import cell_len
 
+from brightrun_tui.domain.curve import LOSS
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
+from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets.chart import Line, View, draw
+from brightrun_tui.tui.widgets.chart_across import Across
+from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
+from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, Strand, chart_of, marks_of
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -112,3 +120,78 @@ def test_gap_words_say_where() -> None:
     assert gap_words([]) == ""
     assert gap_words([12]) == "loss is NaN at step 12"
     assert gap_words([11, 12, 14]) == "loss is NaN at steps 11–14 (3 points)"
+
+
+def told(**said: int) -> RunDetail:
+    """What Monitor knows of a run with a loss every second, and these counts of tokens: ``at_10=500`` is one at step 10."""
+    loss, tokens = Curve(), Curve()
+    for step in range(1, 101):
+        loss.add(step, 1.0, 1000.0 + step)
+    for place, count in said.items():
+        tokens.add(int(place.removeprefix("at_")), float(count), 1001.0)
+    return RunDetail("r-1", {"train_loss": loss, **({"supervised_tokens": tokens} if said else {})})
+
+
+def test_points_marks_and_moments_are_at_one_place_of_each_axis() -> None:
+    """By step, time and tokens; between two counts of the tokens by the steps, before the first from nothing on."""
+    detail = told(at_10=1000, at_50=9000)
+    loss = detail.curves["train_loss"]
+    for axis, fifth, thirtieth in (("step", 5, 30), ("time", 4, 29), ("tokens", 500, 5000)):
+        across = Across(detail, axis)  # type: ignore[arg-type]
+        assert across.known and (across.places(loss)[4], across.places(loss)[29]) == (fifth, thirtieth)
+        assert across.of_step(30) == across.of_moment(1030.0) == thirtieth
+        assert across.places(loss) == sorted(across.places(loss))
+
+
+def test_a_run_without_counts_of_its_tokens_is_not_drawn_as_if_it_had_them() -> None:
+    """Over the tokens of another run its steps would be a lie."""
+    detail = told()
+    across = Across(detail, "tokens")
+    assert not across.known and across.places(detail.curves["train_loss"]) == []
+    assert marks_of(detail, across, [10]) == {}
+
+
+def test_evaluations_and_troubles_have_marks_on_the_axis() -> None:
+    """Whoever looks at the curve sees where it was measured, and from where on something is wrong."""
+    detail = told()
+    measured = Curve()
+    measured.add(20, 1.1, 1020.0)
+    detail = replace(detail, curves={**detail.curves, "eval_loss": measured})
+    marks = marks_of(detail, Across(detail, "step"), [60])
+    assert marks[EVALUATION] == [20.0] and marks[ALERT] == [60.0]
+    axis = draw([Line("train", [1, 100], [1.0, 2.0])], 60, 10, View(), marks).rows[-2]
+    assert [text for role, text in axis if role == "mark"] == [EVALUATION, ALERT]
+
+
+def test_a_chart_as_a_file_names_its_lines_in_words_and_pixels() -> None:
+    """The same picture as SVG and PNG: the second line is dashed, a gap is a gap, markup in a name is text."""
+    curves = {"train_loss": Curve(), "eval_loss": Curve()}
+    for step in range(1, 61):
+        curves["train_loss"].add(step, None if step == 30 else 2 / step)
+        curves["eval_loss"].add(step, 3 / step)
+    svg = as_svg(LOSS, curves, "a <b> run")
+    lines = [part for part in svg.split("<polyline")[1:] if "#ddd" not in part]
+    assert len(lines) == 3 and "stroke-dasharray" in lines[2] and ">train<" in svg and "a &lt;b&gt; run" in svg
+    image = Image.open(io.BytesIO(as_png(LOSS, curves, "a <b> run"))).convert("RGB")
+    assert image.size == (1800, 840)
+    drawn = {colour for _, colour in image.getcolors(1 << 20) or ()}
+    assert {(0x2F, 0x6F, 0xBF), (0xC2, 0x66, 0x0C)} <= drawn
+    assert as_svg(LOSS, {}, "x") == "" and as_png(LOSS, {}, "x") == b""
+
+
+def test_the_crosshair_says_nothing_of_a_run_that_had_ended_there() -> None:
+    """Behind its last step another run has no value; between its points it has that of the point before."""
+    strand = Strand([10.0, 20.0, 44.0], [3.0, 2.0, 1.4], [3.0, 2.0, 1.4], [3.0, 2.0, 1.4])
+    said = [
+        chart_of(LOSS, {}, View(cursor=place), [("other", {"train_loss": strand})]).said[0][1]
+        for place in (25.0, 406.0)
+    ]
+    assert said == ["other 2.000", "other –"]
+
+
+def test_a_label_stands_where_its_line_ends() -> None:
+    """A run that ended early is named there, not at the edge beside those that went on."""
+    lines = [Line("train", [0, 100], [1.0, 2.0], label="longer"), Line("other-1", [0, 20], [3.0, 2.9], label="shorter")]
+    text = ["".join(part for _, part in row) for row in draw(lines, 90, 16, View()).rows]
+    early, late = (next(line.index(name) for line in text if name in line) for name in ("shorter", "longer"))
+    assert early < 40 and late > 80

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.run import STATE_GLYPHS
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.ascii_driver import like, wants_ascii
 from brightrun_tui.tui.keymap import load_keymap
+from brightrun_tui.tui.widgets.chart_scene import CHECKPOINT, EVALUATION, RESTART
 from tests.tui.conftest import Opened
 
 
@@ -54,6 +56,12 @@ def test_two_actions_may_change_their_keys(paths: Paths) -> None:
 def test_ascii_keeps_the_width_of_what_it_stands_for() -> None:
     """Lines, curves, marks, letters and wide characters: nothing moves, nothing is more than ASCII."""
     assert "".join(map(like, "╭─✓ é ⣿⠉⣀ 日 “x” …")) == '+-+ e :\'. ?? "x" ~'
+
+
+def test_no_mark_of_ours_is_a_question_mark_in_ascii() -> None:
+    """States and what stands on the axis of a curve are told apart by something on every terminal."""
+    marks = (*STATE_GLYPHS.values(), EVALUATION, CHECKPOINT, RESTART, "⇄", "❯", "°")
+    assert not [mark for mark in marks if "?" in like(mark)]
 
 
 @pytest.mark.parametrize(

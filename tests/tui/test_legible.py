@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.content import Content
@@ -12,8 +13,9 @@ from textual.widgets import Input, OptionList
 import brightrun_tui
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import MEMORY, UTILISATION
+from brightrun_tui.domain.events import Done, Event, Phase, body_of
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.money import GIB, Hardware, Offer
+from brightrun_tui.domain.money import GIB, Hardware, Lease, Offer
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
@@ -24,11 +26,13 @@ from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.templates import load_templates
 from brightrun_tui.registry.compare import Comparison, Row
 from brightrun_tui.tui.ascii_driver import like
+from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import base_text, cells, offer_text, plan_text, reflow, run_text
 from brightrun_tui.tui.widgets.chart import View, ticks_of
 from brightrun_tui.tui.widgets.chart_scene import Scene, Strand, chart_of, picture
 from brightrun_tui.tui.widgets.compare_text import comparison, fit_ref
 from brightrun_tui.tui.widgets.form import FormRow
+from brightrun_tui.tui.widgets.phase_text import phase_times
 from brightrun_tui.tui.widgets.service_card import CardState, card_lines
 from brightrun_tui.tui.widgets.template_text import best_with, template_card
 from tests.planning.tiny_model import write_model
@@ -143,10 +147,50 @@ def test_an_axis_says_what_its_numbers_are() -> None:
     """Bytes are GiB there as in the legend, shares per cent."""
     strand = Strand([1.0, 2.0, 3.0], [0.9] * 3, [0.9] * 3, [0.85, 0.9, 0.95])
     load = picture(Scene((chart_of(UTILISATION, {"utilisation": strand}, View()),), View()), 60, 12)
-    assert any("90%" in text or "90.0%" in text for row in load.rows for _, text in row)
+    assert any("100%" in text or "100.0%" in text for row in load.rows for _, text in row)
     values = [31.0 * GIB, 32.0 * GIB, 33.0 * GIB]
     memory = chart_of(MEMORY, {"memory_used": Strand([1.0, 2.0, 3.0], values, values, values)}, View())
     assert any("32.0 GiB" in text for row in picture(Scene((memory,), View()), 60, 12).rows for _, text in row)
+
+
+def test_a_pause_belongs_to_no_phase() -> None:
+    """An hour in which nobody worked is not training; money is what the machine cost in each phase, from renting on."""
+    said: list[tuple[float, str, dict[str, Any]]] = [
+        (0.0, "phase", {"phase": "training"}),
+        (60.0, "done", {"outcome": "paused", "step": 5}),
+    ]
+    said += [(3660.0, "phase", {"phase": "loading"}), (3700.0, "phase", {"phase": "training"})]
+    told = [Event(number, 1000.0 + at, body_of(kind, data)) for number, (at, kind, data) in enumerate(said)]
+    lease = Lease(
+        name="br-1",
+        run_id="r-1",
+        provider="runpod",
+        state="released",
+        provider_id="pod",
+        price_per_hour=3.6,
+        created_at=4560.0,
+        released_at=4720.0,
+    )
+    detail = RunDetail(
+        "r-1",
+        phases=tuple(one for one in told if isinstance(one.body, Phase)),  # type: ignore[misc]
+        ends=tuple(one for one in told if isinstance(one.body, Done)),  # type: ignore[misc]
+        leases=(lease,),
+    )
+    ended = run("r-1", "faq", "completed", finished_at=4720.0)
+    spent = {one.name: (one.seconds, round(one.dollars, 4)) for one in phase_times(ended, detail)}
+    assert spent == {"training": (80.0, 0.02), "loading": (40.0, 0.04)}
+
+
+def test_what_hardly_moves_is_not_drawn_as_if_it_did() -> None:
+    """A load between 99.9 and 100 per cent is a flat line at the top, on an axis from nothing to all of it."""
+    values = [1.0 - 0.001 * (step % 2) for step in range(50)]
+    strand = Strand([float(step) for step in range(50)], values, values, values)
+    rows = picture(Scene((chart_of(UTILISATION, {"utilisation": strand}, View()),), View()), 60, 14).rows
+    text = ["".join(part for _, part in row) for row in rows]
+    assert any("0%┤" in line for line in text) and any("100%┤" in line or "100.0%┤" in line for line in text)
+    drawn = [number for number, line in enumerate(text[:-2]) if any("⠀" < letter <= "⣿" for letter in line)]
+    assert drawn and max(drawn) <= 1
 
 
 def test_how_far_a_run_is_is_seen_in_ascii() -> None:

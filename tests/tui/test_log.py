@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from textual.app import App
 
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
@@ -47,13 +49,18 @@ def test_control_characters_do_nothing(tmp_path: Path) -> None:
 
 
 def test_the_end_of_a_long_file_comes_first(tmp_path: Path) -> None:
-    """A log of hundreds of megabytes opens at once, at its end, and says how much was skipped."""
+    """A log of hundreds of megabytes opens at once, at its end, and says how much lies before, which is read when asked for."""
     log = tmp_path / "worker.log"
     log.write_bytes(b"".join(b"line %d\n" % number for number in range(400_000)))
-    news = LogTail(log).read()
+    tail = LogTail(log)
+    news = tail.read()
     assert news is not None
     assert news.lines[-1] == "line 399999"
-    assert news.skipped >= log.stat().st_size - FIRST_BYTES - 20
+    assert tail.unread >= log.stat().st_size - FIRST_BYTES - 20
+    found = list(news.lines)
+    while tail.unread:
+        found = [*tail.older(), *found]
+    assert found == [f"line {number}" for number in range(400_000)] and tail.older() == ()
 
 
 @pytest.mark.parametrize("piece", [1, 3, 7])
@@ -158,6 +165,48 @@ async def test_five_thousand_lines_a_second_stay_bounded(
 def _written(path: Path, text: str) -> Path:
     path.write_text(text)
     return path
+
+
+async def test_what_lies_before_is_searched_and_gone_to(seeded: Paths, opened: Opened) -> None:
+    """A log that is longer than what opens at once: a step far back is gone to, a word there is counted, g is its first line."""
+    log = seeded.data / RUN_LOG
+    lines = [
+        f"{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}  step {number} loss 1.0"
+        for number in range(40_000)
+    ]
+    log.write_text("needle first\n" + "\n".join(lines) + "\nneedle last\n")
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L", "z")
+        view = driver.one("#log", LogView)
+        await driver.sees("needle last", "before this (g reads it)")
+        await driver.press("t", *"20000", "enter")
+        await driver.sees("step 20000 loss", "paused")
+        await driver.press("slash", *"needle", "enter")
+        await driver.sees("“needle” 2 lines")
+        await driver.press("g")
+        await driver.until(lambda: view.scroll_offset.y == 0)
+        assert "needle first" in view.lines and len(view.lines) > 40_000
+
+
+async def test_the_whole_log_in_a_program_of_ones_own(
+    seeded: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pager and editor get what the worker said, readable, and what it printed; the app comes back when they end."""
+    program = tmp_path / "program"
+    program.write_text(f'#!/bin/sh\ncat "$@" > {tmp_path}/seen.txt\n')
+    program.chmod(0o755)
+    seen = tmp_path / "seen.txt"
+    monkeypatch.setattr(App, "suspend", lambda self: nullcontext())  # the terminal of a test is none
+    for name, key in (("PAGER", "v"), ("VISUAL", "V")):
+        monkeypatch.setenv(name, str(program))
+        async with opened(seeded) as driver:
+            await choose(driver, "r-0006")
+            await driver.press("L", key)
+            await driver.until(seen.exists)
+        text = seen.read_text()
+        assert "step 40    loss " in text and "model ready" in text and "{" not in text
+        seen.unlink()
 
 
 async def test_levels_wrapping_and_going_to_a_step(seeded: Paths, opened: Opened) -> None:

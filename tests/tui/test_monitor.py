@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 from filelock import FileLock
 from textual.widgets import Button
@@ -10,6 +13,8 @@ from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, open_database, requests, runs
+from brightrun_tui.tui.screens.save_file import SaveFileScreen
+from brightrun_tui.tui.widgets.fields import TextField
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
 from tests.tui import seed
@@ -281,10 +286,32 @@ async def test_what_is_wrong_with_a_run_is_seen_in_its_row(seeded: Paths, opened
         await choose(driver, "r-0004")
         await driver.sees("▶ running !")
         await driver.press("A")
-        await driver.sees("shop-faq  the training loss grows", "choose the run")
+        await driver.sees("shop-faq  the training loss grows", "choose it (j)")
         await driver.press("K")
         await driver.sees_no("▶ running !")
         await driver.sees("Acknowledged")
+
+
+async def test_an_alert_is_chosen_and_its_run_with_it(seeded: Paths, opened: Opened) -> None:
+    """In the list of alerts the keys act on the run of the chosen one, enter shows its curve, and one is acknowledged alone."""
+    async with open_database(seeded.database) as db:
+        await seed.add_run(db, seeded, "second", "r-0008", "running", steps=98)
+        for run_id in ("r-0006", "r-0008"):
+            await runs.update(db, run_id, cost_usd=4.9)
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0004")
+        await driver.press("A")
+        await driver.sees("shop-faq  98% of its budget is spent", "second  98% of its budget is spent")
+        await driver.press("G")
+        last = driver.app.watched_run
+        await driver.press("g")
+        await driver.until(lambda: {last, driver.app.watched_run} == {"r-0006", "r-0008"}, "its run is chosen")
+        await driver.press("slash", *"state:failed", "enter", "A", "j")
+        await driver.until(lambda: driver.app.watched_run in ("r-0006", "r-0008"), "the filter is dropped for it")
+        await driver.press("enter")
+        await driver.until(
+            lambda: driver.one("#curves", LossChart).has_focus and not driver.one("#curves", LossChart).in_grid
+        )
 
 
 async def test_a_run_that_vanishes_leaves_no_hole(seeded: Paths, opened: Opened) -> None:
@@ -320,3 +347,60 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
         ("stop_run", {"after": "evaluation"}),
     ]
+
+
+async def test_the_columns_of_the_table_are_chosen_and_ordered(seeded: Paths, opened: Opened) -> None:
+    """Two of them, the second first; the choice is there after the next start."""
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("Progress", "Train")
+        await driver.press("O", "space", "j", "space", "less_than_sign", "enter")
+        await driver.until(lambda: "Train" not in driver.text().split("─ Run ─")[0], "the table has other columns")
+        assert driver.text().index("Progress") < driver.text().index("State")
+        await driver.until(lambda: "run_columns" in seeded.config_file.read_text(), "it is written down")
+    assert '["progress", "state"]' in seeded.config_file.read_text()
+
+
+async def test_failed_runs_are_tried_again_together(seeded: Paths, opened: Opened) -> None:
+    """One question about all that are marked, with what each of them is changed by."""
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        await choose(driver, "r-0004")
+        await driver.press("space")
+        with FileLock(seeded.engine_lock):
+            await driver.press("R")
+            await driver.sees("Retry 2 runs", "poems", "contracts-de: Learning rate 5e-05")
+            driver.app.screen.query_one("#yes", Button).press()
+            await driver.until(lambda: len(driver.app.screen_stack) == 1)
+            waiting: list[Request] = []
+            while len(waiting) < 2:
+                await driver.pilot.pause(0.05)
+                waiting = await asked(seeded)
+    assert {request.ask.target for request in waiting} == {"r-0003", "r-0004"}
+
+
+async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, opened: Opened, tmp_path: Path) -> None:
+    """Side by side: what came of them, the losses over one another, the answers; and all of it as page, table and document."""
+    async with opened(seeded, (120, 60)) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        await choose(driver, "r-0001")
+        await driver.press("space", "m")
+        await driver.sees(
+            "Runs side by side", "Held-out loss", "Training loss", "Answers", "How do I return a lamp", "wanted"
+        )
+        for ending in ("html", "csv", "json"):
+            target = tmp_path / f"both.{ending}"
+            await driver.press("w")
+            await driver.until(lambda: isinstance(driver.app.screen, SaveFileScreen))
+            driver.one(".field", TextField).value = str(target)
+            await driver.press("enter")
+            await driver.until(target.exists)
+        assert "poems" in (tmp_path / "both.csv").read_text().splitlines()[0]
+        document = json.loads((tmp_path / "both.json").read_text())
+        assert len(document["curves"]) == 2 and document["curves"][0]["train_loss"][0][0] == 1
+        page = (tmp_path / "both.html").read_text()
+        assert (
+            page.count("<svg") == 2 and "How do I return a lamp that arrived broken?" in page and "<script" not in page
+        )

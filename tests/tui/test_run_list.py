@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.run import Run, RunState
 from brightrun_tui.domain.run_compare import compare, names
 from brightrun_tui.paths import Paths
@@ -76,6 +78,17 @@ def test_a_row_has_the_width_of_the_table(width: int) -> None:
     vitals = Vitals(learning_rate=1e-9)
     row = run_columns.table_row(long, vitals, width, wanted=(), mark="●", silent=True, alert="error")
     assert row.cell_length == run_columns.heading(width, (), "eval", True).cell_length <= width
+
+
+@pytest.mark.parametrize("seconds", [0.0, 59.0, 605.0, 1234.0, 3599.0, 35_000.0, 40_000.0, 86_000.0, 900_000.0])
+def test_times_and_speeds_are_whole_in_their_columns(seconds: float) -> None:
+    """What is left, how old it is and how fast it goes is never cut, however long it takes."""
+    slow = run("r-1", "faq", "running", step=1, total_steps=301, eta_seconds=300 * max(0.01, seconds / 100))
+    old = slow.model_copy(update={"created_at": time.time() - seconds})
+    for one in (old, old.model_copy(update={"eta_seconds": seconds})):
+        row = run_columns.table_row(one, Vitals(), 198, wanted=("left", "rate", "age"), mark="", silent=False, alert="")
+        assert "…" not in row.plain
+        assert len(humanize.roughly(seconds)) <= 10
 
 
 async def test_the_first_picture_of_a_long_history_is_what_is_seen_first(

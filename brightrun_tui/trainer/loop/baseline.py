@@ -62,5 +62,4 @@ def measure_baseline(session: Session) -> Baseline:
             "answers": [asdict(a) if a else None for a in answers],
         },
     )
-    session.phase("training", f"step {session.progress.step} of {session.plan.total_steps}")
     return Baseline(scores, answers)

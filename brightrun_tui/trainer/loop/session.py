@@ -84,6 +84,11 @@ class Session:
         self._told = self._began
         self.log.write(events.Phase(phase=name, detail=detail))
 
+    def phase_of_steps(self) -> None:
+        """Tell that training begins, or goes on; how far it is by now is progress, not part of that."""
+        step = self.progress.step
+        self.phase("training", f"from step {step + 1:,} on" if step else "")
+
     def advance(self, done: int, total: int, most: float = math.inf) -> None:
         """Tell, now and then, how much of the phase is over, and when all of it will be: in ``most`` seconds at the latest."""
         self.monitor.beat()

@@ -84,7 +84,7 @@ class Loop:
     def _train(self) -> Outcome:
         session, progress = self.session, self.session.progress
         self._changes.take(session)
-        session.phase("training", f"step {progress.step} of {session.plan.total_steps}")
+        session.phase_of_steps()
         session.forward.set_training(True)
         if progress.step and self._is_due(session.plan.eval_every) and progress.evaluated_step != progress.step:
             self._evaluate()
@@ -105,6 +105,7 @@ class Loop:
                     open_row_parallel(session, self._memory_before)
                     self._threads = ThreadChooser(start_with_all=session.row_parallel.allowed > 1)
                 self.baseline = measure_baseline(session)
+                session.phase_of_steps()
                 self._base_answer_seconds = session.answer_time.spent
                 self._mark = time.monotonic()
                 first = False
@@ -282,7 +283,7 @@ class Loop:
             )
         self._evaluation_seconds = time.monotonic() - started
         self._sample()
-        session.phase("training", f"step {progress.step} of {session.plan.total_steps}")
+        session.phase_of_steps()
         return improved
 
     def _sample(self) -> None:

@@ -32,6 +32,7 @@ class HardwareMonitor:
         self._log = log
         self._process = psutil.Process()
         self._gpu = _open_gpu()
+        self._counted: tuple[float, int, int] | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="hardware", daemon=True)
         self._last_beat = time.monotonic()
@@ -73,32 +74,54 @@ class HardwareMonitor:
         """As `events.Hardware` says; None where the driver does not tell."""
         own = self._process.memory_info().rss
         disk = _disk(self._log.path.parent)
+        memory = psutil.virtual_memory()
+        load = psutil.cpu_percent() / 100
+        network = self._network()
         if self._gpu is None:
-            memory = psutil.virtual_memory()
             return events.Hardware(
                 device="cpu",
                 memory_used=memory.total - memory.available,
                 memory_total=memory.total,
-                utilisation=psutil.cpu_percent() / 100,
+                utilisation=load,
                 process_memory=own,
                 disk_free=disk[0],
                 disk_total=disk[1],
+                **network,
             )
         import pynvml
 
         handle, name = self._gpu
-        memory = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
+        card = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
         rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
         return events.Hardware(
             device=name,
-            memory_used=int(memory.used) if memory else None,
-            memory_total=int(memory.total) if memory else None,
+            memory_used=int(card.used) if card else None,
+            memory_total=int(card.total) if card else None,
             utilisation=rates.gpu / 100 if rates else None,
             process_memory=own,
             disk_free=disk[0],
             disk_total=disk[1],
+            cpu_load=load,
+            ram_used=memory.total - memory.available,
+            ram_total=memory.total,
+            **network,
             **_heat(handle),
+            **_clock(handle),
         )
+
+    def _network(self) -> dict[str, Any]:
+        """Bytes a second since the last reading, over all networks but the one inside the machine."""
+        with contextlib.suppress(OSError):
+            now = time.monotonic()
+            cards = psutil.net_io_counters(pernic=True, nowrap=True)
+            outside = [card for name, card in cards.items() if not name.startswith("lo")]
+            counted = sum(card.bytes_recv for card in outside), sum(card.bytes_sent for card in outside)
+            before, self._counted = self._counted, (now, *counted)
+            if before is not None and now > before[0]:
+                seconds = now - before[0]
+                received, sent = counted[0] - before[1], counted[1] - before[2]
+                return {"received_rate": max(0.0, received / seconds), "sent_rate": max(0.0, sent / seconds)}
+        return {}
 
 
 def _disk(directory: Path) -> tuple[int | None, int | None]:
@@ -132,6 +155,15 @@ def _heat(handle: Any) -> dict[str, Any]:
         "power_limit": watts(_told(pynvml.nvmlDeviceGetEnforcedPowerLimit, handle)),
         "throttled": None if reasons is None else bool(reasons & _PROTECTION),
     }
+
+
+def _clock(handle: Any) -> dict[str, Any]:
+    """The clock of a card's processors and their highest one, in MHz."""
+    import pynvml
+
+    now = _told(lambda card: pynvml.nvmlDeviceGetClockInfo(card, pynvml.NVML_CLOCK_SM), handle)
+    highest = _told(lambda card: pynvml.nvmlDeviceGetMaxClockInfo(card, pynvml.NVML_CLOCK_SM), handle)
+    return {"clock": None if now is None else float(now), "clock_limit": None if highest is None else float(highest)}
 
 
 def peak_memory() -> int:

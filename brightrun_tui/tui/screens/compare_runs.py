@@ -1,63 +1,69 @@
-"""The marked runs side by side: results, then what was set differently."""
+"""The marked runs side by side: results, what was set differently, curves, answers; and all of that as a file."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
-from textual.content import Content
 
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.run_compare import compare, names
+from brightrun_tui.files import write_atomic
+from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.compared_runs import facts_of, read
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets import cells, reflow
-
-MOST = 5
-"""Runs for which there is room side by side."""
+from brightrun_tui.tui.widgets.compared_runs_text import ROLES, compared
+from brightrun_tui.tui.widgets.reflow import Flow
 
 
 class CompareRunsScreen(Dialog[None]):
-    """Read it, close it."""
+    """Read it, write it to a file, close it."""
+
+    SCOPES = ("compare_runs", "modal")
+    BINDINGS = bindings("compare_runs")
 
     def __init__(self, runs: Sequence[Run]) -> None:
-        super().__init__("Runs side by side", classes="-large")
-        self._runs = tuple(runs[:MOST])
+        title = "Runs side by side"
+        if len(runs) > len(ROLES):
+            title += f": the first {len(ROLES)} of {len(runs)}"
+        super().__init__(title, classes="-large")
+        self._found = facts_of(runs[: len(ROLES)])
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True):
-            yield reflow.Flow(self._lines)
+            yield Flow(lambda width: compared(self._found, width))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
+        self._read()
 
-    def _lines(self, width: int) -> reflow.Lines:
-        label = 24 if width > 70 else 20
-        column = max(8, (width - label) // len(self._runs) - 1)
+    @work(group="compare")
+    async def _read(self) -> None:
+        try:
+            self._found = await read(self.app.db, self._found.runs)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        self.query_one(Flow).show(lambda width: compared(self._found, width))
 
-        def row(title: str, values: Sequence[Content]) -> Content:
-            parts = [Content.styled(f"{cells.fit(title, label - 1)} ", "$muted")]
-            for value in values:
-                cut = value.truncate(column, ellipsis=True)
-                parts += [cut.pad_right(column - cut.cell_length), Content(" ")]
-            return Content("").join(parts)
+    @work(group="save")
+    async def action_save(self) -> None:
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
+        from brightrun_tui.tui.widgets.compared_runs_export import FORMATS
 
-        lines = [row("", [Content.styled(cells.one_line(name), "bold") for name in names(self._runs)])]
-        group = ""
-        for fact in compare(self._runs):
-            if fact.group != group:
-                group = fact.group
-                lines += [Content(""), *reflow.heading(group, width)]
-            lines.append(
-                row(
-                    fact.label,
-                    [
-                        Content.styled(
-                            ("★ " if place in fact.best else "") + cells.one_line(value),
-                            "bold $success" if place in fact.best else "" if fact.differs else "$muted",
-                        )
-                        for place, value in enumerate(fact.values)
-                    ],
-                )
-            )
-        return lines
+        question = "Its ending says what it becomes: .html to read and mail, .csv for a spreadsheet, .json for programs"
+        target = await self.app.push_screen_wait(SaveFileScreen("Save the comparison", question, "runs.html"))
+        if target is None:
+            return
+        made = FORMATS.get(target.suffix.lower())
+        if made is None:
+            self.app.toast(f"“{target.name}” should end in {', '.join(FORMATS)}.", severity="warning")
+            return
+        try:
+            await asyncio.to_thread(write_atomic, target, made(self._found))
+        except OSError as error:
+            self.app.toast(f"{target} could not be written ({error.strerror}).", severity="error")
+        else:
+            self.app.toast(str(target), title="The comparison was saved")

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 from textual import getters, on, work
 
+from brightrun_tui.files import write_atomic
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
+from brightrun_tui.tui.widgets.run_log import RunLog
 
 
 class LogActions(ModeScreen):
@@ -29,23 +34,41 @@ class LogActions(ModeScreen):
         if wanted is None:
             return
         try:
-            found = self.log_view.jump(wanted)
+            found = await self.log_view.jump(wanted)
         except ValueError:
             self.app.toast(f"“{wanted}” is neither a time such as 14:05 nor a step.", severity="warning")
             return
         if not found:
             self.app.toast(f"Nothing that is kept of the log is at or after {wanted}.", severity="warning")
 
+    @work(group="pager")
     @on(LogView.PagerAsked)
-    def _pager_asked(self, event: LogView.PagerAsked) -> None:
-        from brightrun_tui.tui.pager import page
+    async def _pager_asked(self, event: LogView.PagerAsked) -> None:
+        from brightrun_tui.tui.pager import edit, page
 
-        why = page(self.app, event.path)
+        try:
+            paths = await asyncio.to_thread(self._readable, event.log)
+        except OSError as error:
+            self.app.toast(f"The log cannot be read ({error.strerror}).", severity="warning")
+            return
+        why = (edit if event.edit else page)(self.app, paths) if paths else "There is no log yet."
         if why:
             self.app.toast(why, severity="warning")
 
+    def _readable(self, log: RunLog) -> list[Path]:
+        """The files of a log that have something in them, what the worker said made readable. Blocking."""
+        said = self.app.paths.cache / "logs" / f"{log.path.name}-events.txt"
+        if log.said.exists():
+            said.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(said, log.as_text().decode())
+        return [path for path in (log.prepared, said, log.printed) if path.exists() and path.stat().st_size]
+
+    @work(group="search")
     @on(FilterBar.Typed, "#log-search")
-    def _search_changed(self, event: FilterBar.Typed) -> None:
+    async def _search_changed(self, event: FilterBar.Typed) -> None:
         self.log_view.search(event.text)
         if event.done:
             self.log_view.focus()
+            if event.text:
+                await self.log_view.read_all()
+                self.log_view.search(event.text)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -17,26 +14,24 @@ from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
 from brightrun_tui.domain.run import Run, silence
-from brightrun_tui.files import write_atomic
-from brightrun_tui.store import metrics, notes
+from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
-from brightrun_tui.tui.actions import BY_ID, bindings
-from brightrun_tui.tui.remembered import recall, remember_also
-from brightrun_tui.tui.run_list import Group, Order, arrange
+from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.run_list import Group, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.screens.log_actions import LogActions
 from brightrun_tui.tui.screens.run_actions import RunActions
+from brightrun_tui.tui.screens.take_actions import TakeActions
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
+from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.alert_text import alerts_of
-from brightrun_tui.tui.widgets.curves import curves_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import Row
-from brightrun_tui.tui.widgets.run_columns import GROUPS, SORTS
 from brightrun_tui.tui.widgets.run_filter import matches_damaged
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
@@ -47,7 +42,7 @@ CLOSE_ENTRIES = 1_500
 """Entries that a stretch of a long curve is read with."""
 
 
-class MonitorScreen(RunActions, LogActions):
+class MonitorScreen(TakeActions, RunActions, LogActions):
     """Runs on the left (above, on a narrow terminal), the chosen one on the right."""
 
     MODE = "monitor"
@@ -56,15 +51,11 @@ class MonitorScreen(RunActions, LogActions):
     CSS_PATH = "monitor.tcss"
     AUTO_FOCUS = "#runs"
 
-    runs = getters.query_one("#runs", RowTable)
     chart = getters.query_one("#curves", LossChart)
+    alerts = getters.query_one("#alerts", AlertList)
 
     def __init__(self) -> None:
         super().__init__()
-        self._left = recall(self.app.paths)
-        self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
-        self._columns = self.app.run_columns
-        self._marked: set[str] = set()
         self._stays = ""
         self._rows: dict[str, tuple[Run, object, Row]] = {}
         self._permitted: tuple[object, dict[str, bool]] = ((), {})
@@ -86,8 +77,7 @@ class MonitorScreen(RunActions, LogActions):
                         yield Flow(id="answers-text")
                     with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
                         yield Flow(id="facts-text")
-                    with VerticalScroll(id="alerts", classes="pane panel scroll", can_focus=True):
-                        yield Flow(id="alerts-text")
+                    yield AlertList(id="alerts", classes="pane panel scroll")
                     yield LogView(id="log", classes="pane panel")
         yield FilterBar("find in the log", id="log-search")
 
@@ -101,22 +91,6 @@ class MonitorScreen(RunActions, LogActions):
 
     async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.Entry]:
         return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
-
-    @property
-    def _chosen(self) -> str:
-        """The id of the chosen run: the one that is highlighted, however quickly one key follows another."""
-        listed = self.query_one_optional("#runs", RowTable)  # none, where the screen could not be made
-        return listed.chosen if listed else ""
-
-    @property
-    def run(self) -> Run | None:
-        """The chosen run."""
-        return self.app.snapshot.run(self._chosen)
-
-    @property
-    def _damaged(self) -> DamagedRun | None:
-        """The chosen run, when its record is damaged."""
-        return self.app.snapshot.damaged_run(self._chosen)
 
     def show(self, snapshot: Snapshot) -> None:
         self.app.watched_run = self.runs.moved or self.app.watched_run
@@ -203,7 +177,7 @@ class MonitorScreen(RunActions, LogActions):
         nothing = (
             f"No run fits “{self._order.filter}”. esc drops the filter."
             if self._order.filter
-            else "No run yet. Press 2 to set one up."
+            else f"No run yet. Press {key_of('app.new_run')} to set one up."
         )
         self.query_one("#summary", Flow).show(
             lambda width: (
@@ -212,9 +186,7 @@ class MonitorScreen(RunActions, LogActions):
                 else run_text.damaged_summary(damaged, width)
             )
         )
-        self.query_one("#alerts-text", Flow).show(
-            lambda width: alert_text.listed(alerts, snapshot, acknowledged, width)
-        )
+        self.alerts.show(alerts, snapshot, acknowledged, self.app.watched_run)
         self._retitle()
         waiting = "No run is chosen." if run is None else "Reading the curves …"
         others = tuple(
@@ -222,7 +194,8 @@ class MonitorScreen(RunActions, LogActions):
             for known in self.app.snapshot.runs
             if known.id in self._marked and known.id != self.app.watched_run and known.id in self.app.snapshot.others
         )
-        self.chart.show(detail, name=run.name if run else "", others=others, waiting=waiting)
+        troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
+        self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
         self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
         self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
@@ -237,6 +210,24 @@ class MonitorScreen(RunActions, LogActions):
             self._show_run()
             self.refresh_keys()
 
+    @on(AlertList.Chosen)
+    def _alert_chosen(self, event: AlertList.Chosen) -> None:
+        self._go_to_run(event.alert.run_id)
+
+    @on(AlertList.Opened)
+    def _alert_opened(self, event: AlertList.Opened) -> None:
+        """Its curve, at the stretch that shows it."""
+        self._go_to_run(event.alert.run_id)
+        self._show_pane("curves")
+        self.chart.look_at(alert_text.CURVES.get(event.alert.code, "loss"), event.alert.steps)
+
+    def _go_to_run(self, run_id: str) -> None:
+        """Choose a run, whatever the list leaves out just now."""
+        if run_id not in self.runs.ids:
+            self.query_one("#run-filter", FilterBar).empty()
+            self._arrange(filter="", folded=False)
+        self.runs.go(run_id)
+
     @on(RowTable.Opened, "#runs")
     def _run_opened(self) -> None:
         self.action_open()
@@ -250,33 +241,6 @@ class MonitorScreen(RunActions, LogActions):
         self._arrange(filter=event.text)
         if event.done:
             self.runs.focus()
-
-    def _arrange(self, **changes: Any) -> None:
-        """Show the list in another order, and keep that for the next start."""
-        self._order = replace(self._order, **changes)
-        self._keep(
-            sort=self._order.sort, reverse=self._order.reverse, group=self._order.group, folded=self._order.folded
-        )
-        self.redraw()
-
-    def _keep(self, **changes: Any) -> None:
-        left = self._left.model_copy(update=changes)
-        if left != self._left:
-            self._left = left
-            self.run_worker(
-                asyncio.to_thread(partial(remember_also, self.app.paths, **changes)),
-                group="remember",
-                exit_on_error=False,
-            )
-
-    def _sort_by(self, column: str) -> None:
-        """By this column; by the same one again: the other way round, then by urgency as before."""
-        if column != self._order.sort:
-            self._arrange(sort=column, reverse=False)
-        elif not self._order.reverse:
-            self._arrange(reverse=True)
-        else:
-            self._arrange(sort="", reverse=False)
 
     def on_screen_suspend(self) -> None:
         self._keep(run=self._chosen)
@@ -308,12 +272,6 @@ class MonitorScreen(RunActions, LogActions):
             "copy": bool(run),
         }
 
-    def targets(self) -> tuple[Run | DamagedRun, ...]:
-        snapshot = self.app.snapshot
-        marked = [id_ for id_ in self.runs.ids if id_ in self._marked] if self._marked else ()
-        found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self._chosen])
-        return tuple(run for run in found if run is not None)
-
     def action_runs(self) -> None:
         self.remove_class("-zoomed")
         self._retitle()
@@ -329,55 +287,6 @@ class MonitorScreen(RunActions, LogActions):
             self.redraw()
         else:
             self.runs.focus()
-
-    def action_mark(self) -> None:
-        self._marked ^= {self._chosen}
-        self.redraw()
-        if self.focused is self.runs:
-            self.runs.action_cursor_down()
-
-    def action_pin(self) -> None:
-        run = self.run
-        if run is not None:
-            pinned = self._left.pinned
-            self._keep(pinned=tuple(id_ for id_ in pinned if id_ != run.id) if run.id in pinned else (*pinned, run.id))
-            self.redraw()
-
-    def action_fold(self) -> None:
-        self._arrange(folded=not self._order.folded)
-
-    @work(group="pick")
-    async def action_sort(self) -> None:
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        choices = [Choice("", "Running first"), *(Choice(name, title) for name, (title, _) in SORTS.items())]
-        chosen = await self.app.push_screen_wait(PickScreen("Sort by", choices, chosen=self._order.sort))
-        if chosen is not None:
-            self._sort_by(chosen) if chosen else self._arrange(sort="", reverse=False)
-
-    @work(group="pick")
-    async def action_group(self) -> None:
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        choices = [Choice("", "Not at all"), *(Choice(name, title) for name, (title, _) in GROUPS.items())]
-        chosen = await self.app.push_screen_wait(PickScreen("Group by", choices, chosen=self._order.group))
-        if chosen is not None:
-            self._arrange(group=chosen)
-
-    @work(group="pick")
-    async def action_copy(self) -> None:
-        from brightrun_tui.tui.screens.pick import Choice, PickScreen
-
-        run = self.run
-        if run is None:
-            return
-        things = {"id": ("Run id", run.id), "directory": ("Directory", run.directory), "name": ("Name", run.name)}
-        if run.failure is not None:
-            things["error"] = ("Why it failed", f"{run.failure.cause}\n{run.failure.fix}".strip())
-        choices = [Choice(name, title, text) for name, (title, text) in things.items()]
-        chosen = await self.app.push_screen_wait(PickScreen(f"Copy to the clipboard: {run.name}", choices))
-        if chosen in things:
-            self.app.copy_text(things[chosen][1], things[chosen][0])
 
     @work(group="ask")
     async def action_open(self) -> None:
@@ -405,56 +314,14 @@ class MonitorScreen(RunActions, LogActions):
         self._show_pane("alerts")
 
     def action_acknowledge(self) -> None:
-        """Of the chosen run, else of all runs: what is open counts as seen."""
+        """The alert that is chosen in their list, else those of the chosen run, else of all runs: what is open counts as seen."""
         acknowledged = set(self._left.acknowledged)
         open_ = [alert for alert in self._alerts if alert.key not in acknowledged]
-        mine = [alert for alert in open_ if alert.run_id == self._chosen] or open_
+        one = self.alerts.chosen if self.focused is self.alerts else None
+        mine = [one] if one is not None else [alert for alert in open_ if alert.run_id == self._chosen] or open_
         if mine:
             self._keep(acknowledged=(*self._left.acknowledged, *(alert.key for alert in mine)))
             self.redraw()
-
-    def action_compare(self) -> None:
-        from brightrun_tui.tui.screens.compare_runs import CompareRunsScreen
-
-        runs = [target for target in self.targets() if isinstance(target, Run)]
-        if len(runs) > 1:
-            self.app.push_screen(CompareRunsScreen(runs))
-
-    @work(group="export")
-    async def action_export(self) -> None:
-        from brightrun_tui.tui.widgets.chart_export import as_csv, as_svg
-
-        run, detail = self.run, self.app.snapshot.detail
-        if run is None or detail is None or detail.run_id != run.id:
-            return
-        curves = {name: curve.copy() for name, curve in detail.curves.items()}
-        folder = self.app.paths.cache / "curves" / run.id
-
-        def write() -> None:
-            folder.mkdir(parents=True, exist_ok=True)
-            texts = {"curves.csv": as_csv(curves)}
-            texts |= {f"{spec.name}.svg": as_svg(spec, curves, run.name) for spec in curves_of(curves)}
-            for name, text in texts.items():
-                write_atomic(folder / name, text)
-
-        try:
-            await asyncio.to_thread(write)
-        except OSError as error:
-            self.app.toast(f"The curves could not be written ({error.strerror}).", severity="error")
-        else:
-            self.app.toast(str(folder), title=f"The curves of {run.name}, as CSV and SVG")
-
-    @work(group="note")
-    async def action_note(self) -> None:
-        from brightrun_tui.tui.screens.note import NoteScreen
-
-        run = self.run
-        if run is None:
-            return
-        note = await self.app.push_screen_wait(NoteScreen(run.name, await notes.get(self.app.db, run.id)))
-        if note is not None:
-            await notes.write(self.app.db, run.id, note)
-            self.app.look_now()
 
     def action_next_pane(self) -> None:
         self._show_pane(PANES[(PANES.index(self._pane) + 1) % len(PANES)])
@@ -486,7 +353,7 @@ class MonitorScreen(RunActions, LogActions):
         open_ = sum(alert.key not in self._left.acknowledged for alert in self._alerts)
         tabs = [
             Content.assemble(
-                (BY_ID[f"monitor.{name}"].key, "bold $accent"),
+                (key_of(f"monitor.{name}"), "bold $accent"),
                 " ",
                 (name.capitalize(), "bold $foreground" if name == self._pane else "$muted"),
                 (f" {open_}" if name == "alerts" and open_ else "", "bold $warning"),

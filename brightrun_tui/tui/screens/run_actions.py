@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from textual import work
 from textual.content import Content
 
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
@@ -45,10 +46,11 @@ class RunActions(ModeScreen):
             "stop_later": bool(self.runs_that_permit(RunAction.STOP_LATER)),
             "change": one and bool(self.runs_that_permit(RunAction.CHANGE)),
             "checkpoint": bool(self.runs_that_permit(RunAction.CHECKPOINT)),
-            "retry": one and bool(self.runs_that_permit(RunAction.RETRY)),
+            "retry": bool(self.runs_that_permit(RunAction.RETRY)),
             "sooner": one and bool(self.runs_that_permit(RunAction.MOVE)),
             "later": one and bool(self.runs_that_permit(RunAction.MOVE)),
             "delete": bool(self._deletable()),
+            "shell": one and isinstance(self.targets()[0], Run),
         }
 
     def _deletable(self) -> tuple[Run | DamagedRun, ...]:
@@ -144,15 +146,17 @@ class RunActions(ModeScreen):
         runs = self.runs_that_permit(RunAction.RETRY)
         if not runs:
             return
-        run = runs[0]
-        suggestion = run.failure.suggestion if run.failure else {}
-        titles = {setting.key: setting.title for setting in iter_settings()}
-        changes = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in suggestion.items())
-        question = f"Queue “{run.name}” again?" + (f" With this change:\n\n{cells.plain(changes)}" if changes else "")
-        if await self.confirm("Retry the run", _about(runs, question), yes="Retry", danger=False):
-            reply = await self.app.ask(RetryRun(target=run.id, apply_suggestion=bool(suggestion)))
-            if reply and reply.answer:
-                self.app.watched_run = reply.answer.run
+        one = len(runs) == 1
+        if await self.confirm(
+            "Retry the run" if one else f"Retry {len(runs)} runs",
+            _about(runs, _retry_words(runs)),
+            yes="Retry" if one else "Retry them",
+            danger=False,
+        ):
+            asks = (RetryRun(target=run.id, apply_suggestion=bool(_suggested(run))) for run in runs)
+            replies = await asyncio.gather(*(self.app.ask(ask) for ask in asks))
+            if one and replies[0] and replies[0].answer:
+                self.app.watched_run = replies[0].answer.run
 
     @work(group="ask")
     async def action_sooner(self) -> None:
@@ -188,6 +192,46 @@ class RunActions(ModeScreen):
             yes="Delete it" if one else "Delete them",
         ):
             await self._ask_all(DeleteRun(target=run.id) for run in runs)
+
+    @work(group="shell")
+    async def action_shell(self) -> None:
+        from brightrun_tui.integrations.shell import door_of, shell_here, shell_there
+        from brightrun_tui.tui.pager import give_way
+
+        run = next((target for target in self.targets() if isinstance(target, Run)), None)
+        if run is None:
+            return
+        if run.spec.provider == "local":
+            opened = shell_here(run)
+        else:
+            try:
+                opened = shell_there(await door_of(run, self.app.snapshot.leases_of(run.id), self.app.paths))
+            except BrightrunError as error:
+                self.app.show_error(error)
+                return
+        with opened as command:
+            why = give_way(self.app, command.words, "SHELL", where=command.where)
+        if why:
+            self.app.toast(why, severity="warning")
+
+
+def _suggested(run: Run) -> Mapping[str, object]:
+    return run.failure.suggestion if run.failure else {}
+
+
+def _retry_words(runs: Sequence[Run]) -> str:
+    titles = {setting.key: setting.title for setting in iter_settings()}
+
+    def changes(run: Run) -> str:
+        return ", ".join(f"{titles.get(key, key)} {value}" for key, value in _suggested(run).items())
+
+    if len(runs) == 1:
+        lines = "\n".join(f"  {titles.get(key, key)}: {value}" for key, value in _suggested(runs[0]).items())
+        return f"Queue “{runs[0].name}” again?" + (f" With this change:\n\n{cells.plain(lines)}" if lines else "")
+    changed = [f"  {run.name}: {cells.plain(changes(run))}" for run in runs if _suggested(run)]
+    more = [f"  and {len(changed) - LISTED} more"] if len(changed) > LISTED else []
+    said = "\n".join([*changed[:LISTED], *more])
+    return "Queue all of these again?" + (f" With the suggested changes:\n\n{said}" if said else "")
 
 
 def _stop_words(runs: Sequence[Run]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from textual.content import Content
 
-from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, RunAlert, judge
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, judge
 from brightrun_tui.domain.run import Run, RunAction
-from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.snapshot import RunDetail, Snapshot
@@ -17,17 +20,39 @@ from brightrun_tui.tui.widgets import cells, reflow
 JUDGED = 120
 """Newest entries of a curve that are looked at."""
 MARKS = {"error": ("✗", "bold $error"), "warning": ("!", "bold $warning")}
-KEYS = {RunAction.STOP: "monitor.stop", RunAction.PAUSE: "monitor.pause", RunAction.RETRY: "monitor.retry"}
+HISTORY = 20
+"""What was told before of runs: so much of it, the newest."""
+KEYS = {
+    RunAction.STOP: "monitor.stop",
+    RunAction.PAUSE: "monitor.pause",
+    RunAction.RETRY: "monitor.retry",
+    RunAction.CHANGE: "monitor.change",
+}
+
+CURVES: dict[AlertCode, str] = {
+    "gradient_zero": "gradient-norm",
+    "gradient_exploding": "gradient-norm",
+    "budget": "cost",
+    "budget_short": "cost",
+    "still_billing": "cost",
+    "memory_full": "memory",
+    "hot": "temperature",
+    "throttled": "throttling",
+    "disk_filling": "disk",
+    "idle": "utilisation",
+    "starving": "utilisation",
+}
+"""The curve that shows it; of all others the loss."""
 
 
 def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
-    """Of every run: those of the chosen one first, judged by its curves, too."""
+    """Of every run, errors first; the chosen one is judged by its curves, too. The order stays whichever run is chosen."""
     detail = snapshot.detail
     chosen = detail.run_id if detail else ""
-    runs = sorted((run for run in snapshot.runs if run.active or run.id == chosen), key=lambda run: run.id != chosen)
     held = {lease.run_id for lease in snapshot.leases}
-    runs += [run for run in snapshot.runs if run.id in held and run not in runs]
-    return tuple(alert for run in runs for alert in _of(run, snapshot, now, chosen=run.id == chosen))
+    runs = [run for run in snapshot.runs if run.active or run.id == chosen or run.id in held]
+    found = [alert for run in runs for alert in _of(run, snapshot, now, chosen=run.id == chosen)]
+    return tuple(sorted(found, key=lambda alert: alert.level != "error"))
 
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
@@ -42,7 +67,7 @@ def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAl
                 "error" if notice.level == "error" else "warning",
                 notice.message,
                 "",
-                "choose the run: its curves show the stretch, and what to do is said here",
+                f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and what to do is said here",
             )
             for notice in run.notices
             if notice.code in ALERT_CODES - known
@@ -55,26 +80,45 @@ def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
     return Numbers(
         now=now,
         heard_at=snapshot.vitals.get(run.id, NO_VITALS).heard_at,
-        train=_points(detail.curves.get("train_loss")),
-        held_out=_points(detail.curves.get("eval_loss")),
-        gradient=_points(detail.curves.get("grad_norm")),
-        load=[value for _, value in _points(detail.curves.get("utilisation"))],
+        train=_points(detail.curves.get("train_loss"), run.step),
+        held_out=_points(detail.curves.get("eval_loss"), run.reached),
+        gradient=_points(detail.curves.get("grad_norm"), run.step),
+        load=[value for _, value in _points(detail.curves.get("utilisation"), run.step)],
         leases=snapshot.leases_of(run.id),
     )
 
 
-def _points(curve: Curve | None) -> list[tuple[int, float]]:
+def _points(curve: Curve | None, upto: int) -> list[tuple[int, float]]:
+    """Of what the run has trained by now; behind that there may be what it did before it went back to a checkpoint."""
     if curve is None:
         return []
-    return list(zip(curve.steps[-JUDGED:], curve.values[-JUDGED:], strict=True))
+    end = bisect_right(curve.steps, upto)
+    first = max(0, end - JUDGED)
+    return list(zip(curve.steps[first:end], curve.values[first:end], strict=True))
 
 
-def listed(alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int) -> reflow.Lines:
-    """What is open, with the key that helps; below it what was acknowledged."""
+@dataclass(frozen=True)
+class Listing:
+    """Lines of text, and at which of them each alert that is open begins and ends, by its key."""
+
+    lines: reflow.Lines
+    places: dict[str, tuple[int, int]]
+
+
+def listed(
+    alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int, chosen: str = ""
+) -> Listing:
+    """What is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the key of the
+    alert that the keys act on.
+    """
     lines: reflow.Lines = []
+    places: dict[str, tuple[int, int]] = {}
     open_ = [alert for alert in alerts if alert.key not in acknowledged]
     for alert in open_:
-        lines += [*_alert(alert, snapshot, width), Content("")]
+        text = _alert(alert, snapshot, width - 2)
+        places[alert.key] = len(lines), len(lines) + len(text)
+        mark = "▌" if alert.key == chosen else " "
+        lines += [*(Content.assemble((mark, "bold $accent"), " ", line) for line in text), Content("")]
     if not open_:
         lines += [Content.styled("✓ Nothing is wrong that the numbers would show.", "$success"), Content("")]
     if done := [alert for alert in alerts if alert.key in acknowledged]:
@@ -83,14 +127,22 @@ def listed(alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collect
             Content.styled(f"{_name(alert, snapshot)}  {alert.what}", "$muted").truncate(width, ellipsis=True)
             for alert in done
         ]
-    return lines
+        lines.append(Content(""))
+    if told := [one for one in snapshot.news if one.level != "info" and one.run_id][:HISTORY]:
+        lines += reflow.heading("Told before", width, f"{key_of('app.news')} says all of it")
+        for one in told:
+            glyph, style = MARKS[one.level]
+            head = Content.assemble((f"{humanize.day(one.time)} ".ljust(7), "$faint"), (f"{glyph} ", style))
+            said = (f"{one.run_name}  {one.message}", "$muted")
+            lines.append(Content.assemble(head, said).truncate(width, ellipsis=True))
+    return Listing(lines, places)
 
 
 def _alert(alert: RunAlert, snapshot: Snapshot, width: int) -> reflow.Lines:
     glyph, style = MARKS[alert.level]
     head = Content.assemble((f"{glyph} ", style), (_name(alert, snapshot), "bold"), f"  {cells.one_line(alert.what)}")
-    key = BY_ID[KEYS[alert.action]] if alert.action in KEYS else None
-    advice = alert.advice + (f" ({key.key} {key.title})" if key else "")
+    key = KEYS.get(alert.action) if alert.action else None
+    advice = alert.advice + (f" ({key_of(key)} {BY_ID[key].title})" if key else "")
     return [
         *reflow.text(head, width),
         *(reflow.indented(reflow.text(alert.evidence, width - 2, "$muted")) if alert.evidence else ()),

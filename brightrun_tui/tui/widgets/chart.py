@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from brightrun_tui.tui.widgets.braille import Canvas, Pen
+from brightrun_tui.tui.widgets.chart_across import Axis
 from brightrun_tui.tui.widgets.reduce import Segment, reduce, ticks
 
 Row = list[tuple[str, str]]
@@ -30,7 +31,7 @@ class View:
     log: bool = False
     smooth: bool = True
     fit: bool = True
-    by_time: bool = False
+    axis: Axis = "step"
     log_x: bool = False
     cursor: float | None = None
 
@@ -63,9 +64,10 @@ def draw(
     marks: Mapping[str, Sequence[float]] | None = None,
     place_words: Callable[[float], str] | None = None,
     unit: tuple[float, str] = (1.0, ""),
+    least: tuple[float, float] | None = None,
 ) -> Drawing:
     """Draw in ``width`` × ``height`` cells. ``marks``: a glyph, and the places of the x axis where it stands. ``unit``: what one
-    on the y axis is, and its name. Any thread.
+    on the y axis is, and its name. ``least``: what the axis has in any case. Any thread.
     """
     known = [line for line in lines if len(line.steps)]
     if not known or width < 16 or height < 4:
@@ -86,6 +88,8 @@ def draw(
     low, high = min(values), max(values)
     cap = _interesting(parts, left, right) if view.fit and not view.log else None
     top = cap if cap is not None else high
+    if least is not None and not view.log:
+        low, top = min(low, least[0]), max(top, least[1])
     rows = _plot(
         parts, (left, right), (low, top), width, height, view, log_x, marks or {}, place_words or _step_words, unit
     )
@@ -149,7 +153,8 @@ def _plot(
                 row,
             )
             taken.add(row)
-            canvas.write(row, canvas.columns - len(line.label), line.label, line.role)
+            end = (across(segments[-1][0][-1]) >> 1) + 1
+            canvas.write(row, max(0, min(end, canvas.columns - len(line.label))), line.label, line.role)
     at_row = {(down(value) >> 2): text for value, text in zip(y_ticks, labels, strict=True)}
     rows: list[Row] = [
         [("axis", f"{at_row.get(index, ''):>{gutter}}{'┤' if index in at_row else '│'}"), *cells]

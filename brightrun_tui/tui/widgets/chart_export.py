@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 
 from brightrun_tui.domain.curve import CurveSpec
 from brightrun_tui.domain.text import cell
 from brightrun_tui.tui.curve import Curve
-from brightrun_tui.tui.widgets.chart import ticks_of
-from brightrun_tui.tui.widgets.reduce import reduce
-
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 900, 420, 70, 40, 40
-COLOURS = ("#2f6fbf", "#c2660c")
+from brightrun_tui.tui.widgets.chart_pixels import as_pixels
+from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, Shape, Words, plotted
 
 
 def as_csv(curves: Mapping[str, Curve]) -> str:
@@ -38,41 +35,37 @@ def as_csv(curves: Mapping[str, Curve]) -> str:
 
 
 def as_svg(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> str:
-    """One chart, every line named; greys and two colours that are told apart in print."""
-    known = [
-        (line, curves[line.metric]) for line in spec.lines if curves.get(line.metric) and curves[line.metric].steps
-    ]
-    if not known:
+    """One chart, every line named; colours and dashes that are told apart in print. Empty where there is nothing to draw."""
+    return overlaid_svg(_lines_of(spec, curves), f"{title} · {spec.title}")
+
+
+def as_png(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> bytes:
+    """The same as pixels."""
+    found = plotted(_lines_of(spec, curves), f"{title} · {spec.title}")
+    return as_pixels(found, WIDTH, HEIGHT) if found else b""
+
+
+def _lines_of(spec: CurveSpec, curves: Mapping[str, Curve]) -> list[tuple[str, Curve]]:
+    return [(line.word, curves[line.metric]) for line in spec.lines if line.metric in curves]
+
+
+def overlaid_svg(named: Sequence[tuple[str, Curve]], title: str) -> str:
+    """Curves over one another, each with its name."""
+    shapes = plotted(named, title)
+    if not shapes:
         return ""
-    left = min(curve.steps[0] for _, curve in known)
-    right = max(max(curve.steps[-1] for _, curve in known), left + 1)
-    parts = [(line, reduce(curve.steps, curve.lows, left, right, WIDTH, highs=curve.highs)) for line, curve in known]
-    values = [value for _, segments in parts for _, ys in segments for value in ys] or [0.0]
-    low, high = min(values), max(values)
-    margin = 0.04 * (high - low) or 0.5
-    low, high = low - margin, high + margin
-
-    def x(step: float) -> float:
-        return LEFT + (step - left) / (right - left) * (WIDTH - LEFT - 20)
-
-    def y(value: float) -> float:
-        return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    drawn = [f'<text x="{LEFT}" y="24" font-size="16">{escape(title)} · {escape(spec.title)}</text>']
-    for value, words in ticks_of(low, high, 6):
-        drawn.append(f'<path d="M{LEFT} {y(value):.1f}H{WIDTH - 20}" stroke="#ddd"/>')
-        drawn.append(f'<text x="{LEFT - 8}" y="{y(value) + 4:.1f}" text-anchor="end">{words}</text>')
-    for step, words in ticks_of(left, right, 8):
-        drawn.append(f'<text x="{x(step):.1f}" y="{HEIGHT - 14}" text-anchor="middle">{words}</text>')
-    for number, (line, segments) in enumerate(parts):
-        colour, dash = COLOURS[number % 2], ' stroke-dasharray="7 4"' if number else ""
-        for xs, ys in segments:
-            points = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in zip(xs, ys, strict=True))
-            drawn.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"{dash}/>')
-        drawn.append(
-            f'<text x="{WIDTH - 24}" y="{TOP + 14 + 18 * number}" text-anchor="end" fill="{colour}">{escape(line.word)}</text>'
-        )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12" '
-        f'fill="#333"><rect width="100%" height="100%" fill="white"/>{"".join(drawn)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif">'
+        f'<rect width="100%" height="100%" fill="white"/>{"".join(map(_svg, shapes))}</svg>\n'
     )
+
+
+def _svg(shape: Shape) -> str:
+    if isinstance(shape, Words):
+        return (
+            f'<text x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}" fill="{shape.colour}" '
+            f'font-size="{shape.size}">{escape(shape.text)}</text>'
+        )
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in shape.points)
+    dash = f' stroke-dasharray="{" ".join(map(str, shape.dash))}"' if shape.dash else ""
+    return f'<polyline points="{points}" fill="none" stroke="{shape.colour}" stroke-width="{shape.width}"{dash}/>'

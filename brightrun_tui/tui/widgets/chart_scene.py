@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import CurveSpec, Ink
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, Row, View, draw, value_at
+from brightrun_tui.tui.widgets.chart_across import WORDS, Across
 from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
 
 TILE_WIDTH, TILE_HEIGHT = 46, 9
 """Cells that a chart of a grid has at least."""
-CHECKPOINT, ALERT, RESTART = "◆", "!", "↻"
+EVALUATION, CHECKPOINT, ALERT, RESTART = "○", "◆", "!", "↻"
+"""On the axis; where several meet, the last of these is seen."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,9 @@ class Scene:
     marks: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
-def origin(detail: RunDetail) -> float:
-    """The moment of the first point; the axis of time begins there."""
-    return min((curve.times[0] for curve in detail.curves.values() if curve.times), default=0.0)
-
-
-def freeze(curve: Curve, view: View, begin: float) -> Strand:
-    places = [time - begin for time in curve.times] if view.by_time else [float(step) for step in curve.steps]
-    return Strand(places, list(curve.lows), list(curve.highs), list(curve.values))
+def freeze(curve: Curve, across: Across) -> Strand:
+    places = across.places(curve)
+    return Strand(places, *(list(values) if places else [] for values in (curve.lows, curve.highs, curve.values)))
 
 
 def chart_of(
@@ -72,7 +67,7 @@ def chart_of(
             lines.append(Line(role, strand.places, values, label=cells.fit(name, min(14, len(name)))))
             if strand.places:
                 said_of_others.append(
-                    (role, f"{cells.fit(name, min(20, len(name)))} {shown(spec, value_now(strand, view))}")
+                    (role, f"{cells.fit(name, min(20, len(name)))} {shown(spec, value_now(strand, view, ends=True))}")
                 )
     for line in spec.lines:
         strand = strands.get(line.metric)
@@ -90,27 +85,27 @@ def chart_of(
     return Chart(spec, tuple(lines), (*said, *said_of_others))
 
 
-def value_now(strand: Strand, view: View) -> float:
-    """The value at the crosshair, else the newest one."""
+def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
+    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none."""
+    if ends and view.cursor is not None and strand.places and view.cursor > strand.places[-1]:
+        return math.nan
     return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
 
 
-def marks_of(detail: RunDetail, view: View, begin: float) -> dict[str, list[float]]:
-    """Where checkpoints were saved, alerts came, and a worker began anew."""
-    steps = detail.curves.get("train_loss")
-
-    def at(time: float) -> float:
-        if view.by_time:
-            return time - begin
-        if steps is None or not steps.steps:
-            return -math.inf
-        return float(steps.steps[min(len(steps.steps) - 1, bisect_left(steps.times, time))])
-
+def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
+    """Where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which on its
+    numbers show that something is wrong.
+    """
+    if not across.known:
+        return {}
+    measured = detail.curves.get("eval_loss")
     began = [event.time for event in detail.phases if event.body.phase == "loading"]
+    warned = [event.time for event in detail.alerts if event.body.level != "info"]
     return {
-        CHECKPOINT: [event.time - begin if view.by_time else float(event.body.step) for event in detail.checkpoints],
-        RESTART: [at(time) for time in began[1:]],
-        ALERT: [at(event.time) for event in detail.alerts if event.body.level != "info"],
+        EVALUATION: [] if measured is None or measured.coarse else across.places(measured),
+        CHECKPOINT: [across.of_step(event.body.step) for event in detail.checkpoints],
+        RESTART: [across.of_moment(time) for time in began[1:]],
+        ALERT: [*map(across.of_moment, warned), *map(across.of_step, troubles)],
     }
 
 
@@ -123,7 +118,7 @@ def grid_of(width: int, height: int, charts: int) -> tuple[int, int]:
 
 def picture(scene: Scene, width: int, height: int) -> Drawing:
     """Draw the scene: one chart in all the room, or several as a grid, each below its title. Any thread."""
-    words = humanize.duration if scene.view.by_time else None
+    words = None if scene.view.axis == "step" else WORDS[scene.view.axis]
     if len(scene.charts) == 1:
         return _drawn(scene.charts[0], width, height, scene, words)
     across, down = grid_of(width, height, len(scene.charts))
@@ -147,7 +142,7 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
 
 def _drawn(chart: Chart, width: int, height: int, scene: Scene, words: Callable[[float], str] | None) -> Drawing:
     unit = (chart.spec.unit, chart.spec.unit_word)
-    return draw(chart.lines, width, height, scene.view, scene.marks, words, unit)
+    return draw(chart.lines, width, height, scene.view, scene.marks, words, unit, chart.spec.least)
 
 
 def _title(chart: Chart, drawing: Drawing, width: int) -> Row:

@@ -9,6 +9,7 @@ from brightrun_tui import plugins
 from brightrun_tui.domain.curve import CurveLine, CurveSpec
 from brightrun_tui.domain.humanize import NOTHING
 from brightrun_tui.plugins import Door
+from brightrun_tui.tui.widgets.chart_across import TOKENS
 
 
 def shown(spec: CurveSpec, value: float) -> str:
@@ -26,10 +27,11 @@ def curves_of(metrics: Collection[str]) -> tuple[CurveSpec, ...]:
     if not metrics:
         return ()
     found = plugins.load_all(Door.CURVES, CurveSpec).found.values()
-    known = sorted((one for one in found if set(one.metrics) & set(metrics)), key=lambda one: (one.order, one.name))
+    metrics = set(metrics) - {TOKENS}  # what curves are drawn over, not one of them
+    known = sorted((one for one in found if set(one.metrics) & metrics), key=lambda one: (one.order, one.name))
     drawn = {metric for one in known for metric in one.metrics}
     others = (
         CurveSpec(name=metric, title=metric.replace("_", " "), lines=(CurveLine(metric, "now"),))
-        for metric in sorted(set(metrics) - drawn)
+        for metric in sorted(metrics - drawn)
     )
     return (*known, *others)

@@ -41,6 +41,10 @@ class FilterBar(Input):
         self.value = ""
         self.action_leave()
 
+    def empty(self) -> None:
+        """Drop the filter without anybody having been here."""
+        self.value, self.display = "", False
+
     def action_leave(self) -> None:
         self.display = bool(self.value)
         self.post_message(self.Typed(self, self.value, done=True))

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import run_text
 
@@ -36,7 +36,7 @@ class Tab(Static):
         self._unread = unread
         action = BY_ID[f"app.{self.mode}"]
         mark = Content.styled(f" ●{unread if unread < 100 else '99+'}", "bold") if unread else Content("")
-        self.update(Content.assemble((action.key, self._key_style), " ", action.title, mark))
+        self.update(Content.assemble((key_of(action.id), self._key_style), " ", action.title, mark))
 
     async def on_click(self) -> None:
         await self.app.run_action(self.mode)

@@ -74,13 +74,28 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
 
 
 def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
-    """``$0.0312 of $5.00``; with what its machines cost an hour where that is known."""
+    """``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
     if run.spec.provider in ("local", OWN) and not run.cost_usd:
         return "free"
     budget = run.limits.budget_usd
     rate = sum(hourly(lease) for lease in leases)
+    end = run.cost_at_end(rate)
     return (
         humanize.money_counted(run.cost_usd)
         + (f" of {humanize.money(budget)}" if budget else "")
         + (f" at {humanize.money(rate)}/h" if rate and run.active else "")
+        + (f", about {humanize.money(end)} at the end" if end is not None else "")
+    )
+
+
+def cost_brief(run: Run, leases: Sequence[Lease] = ()) -> str:
+    """``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
+    end = run.cost_at_end(sum(hourly(lease) for lease in leases))
+    if not run.cost_usd and end is None:
+        return cost_words(run, leases)
+    budget = run.limits.budget_usd
+    return (
+        humanize.money_counted(run.cost_usd)
+        + (f" → {humanize.money(end)}" if end is not None else "")
+        + (f" of {humanize.money(budget)}" if budget else "")
     )

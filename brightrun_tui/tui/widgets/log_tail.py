@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ class News:
     Args:
         lines: whole lines, cleaned.
         tail: the line still being written (a progress bar, say), cleaned.
-        skipped: bytes left out before ``lines``.
+        skipped: bytes left out before ``lines`` since the last look.
         restarted: the file is a new one; what was shown before is of the old one.
     """
 
@@ -33,13 +33,17 @@ class News:
 
 
 class LogTail:
-    """Reads on from where it stopped. The end of a long file comes first; what is too much is skipped and counted."""
+    """Reads on from where it stopped. The end of a long file comes first, what lies before it when it is asked for.
+
+    What comes too fast is skipped and counted.
+    """
 
     def __init__(self, path: Path, render: Callable[[bytes], str | None] | None = None) -> None:
         """``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and shown."""
         self.path = path
         self._render = render
         self._offset = 0
+        self._begin = 0
         self._inode = 0
         self._rest = b""
         self._first = True
@@ -52,29 +56,52 @@ class LogTail:
             return None
         restarted = bool(self._inode) and (status.st_ino != self._inode or status.st_size < self._offset)
         if restarted:
-            self._offset, self._rest, self._first = 0, b"", True
+            self._offset, self._begin, self._rest, self._first = 0, 0, b"", True
         self._inode = status.st_ino
         if status.st_size == self._offset:
             return News(restarted=True) if restarted else None
-        start, skipped = self._offset, 0
-        limit = FIRST_BYTES if self._first else READ_BYTES
+        start, skipped, first = self._offset, 0, self._first
+        limit = FIRST_BYTES if first else READ_BYTES
         if status.st_size - start > limit:
             skipped = status.st_size - limit - start
             start += skipped
             self._rest = b""
+            self._begin = start if first else self._begin
         with self.path.open("rb") as file:
             file.seek(start)
             data = file.read(status.st_size - start)
         self._offset, self._first = start + len(data), False
         if skipped:
-            data = data.partition(b"\n")[2]
+            cut, _, data = data.partition(b"\n")
+            self._begin += len(cut) + 1 if first else 0
         whole, newline, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest[-4 * LINE_LIMIT :]
-        found = whole.split(b"\n") if newline else []
+        lines = self._shown(whole.split(b"\n") if newline else [])
+        return News(lines, clean(self._rest) if self._render is None else "", 0 if first else skipped, restarted)
+
+    @property
+    def unread(self) -> int:
+        """Bytes before the first line that was read."""
+        return self._begin
+
+    def older(self) -> tuple[str, ...]:
+        """A piece of what lies before all that was read so far; nothing where that is the whole file. Raises ``OSError``."""
+        if not self._begin:
+            return ()
+        start = max(0, self._begin - FIRST_BYTES)
+        with self.path.open("rb") as file:
+            file.seek(start)
+            data = file.read(self._begin - start)
+        if start:
+            cut, newline, data = data.partition(b"\n")
+            start += len(cut) + len(newline)
+        self._begin = start if data else max(0, self._begin - FIRST_BYTES)
+        return self._shown(data.removesuffix(b"\n").split(b"\n") if data else [])
+
+    def _shown(self, lines: Sequence[bytes]) -> tuple[str, ...]:
         if self._render is None:
-            return News(tuple(map(clean, found)), clean(self._rest), skipped, restarted)
-        rendered = (self._render(line) for line in found)
-        return News(tuple(line for line in rendered if line is not None), "", skipped, restarted)
+            return tuple(map(clean, lines))
+        return tuple(text for line in lines if (text := self._render(line)) is not None)
 
 
 def clean(line: bytes) -> str:

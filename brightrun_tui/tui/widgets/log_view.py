@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -19,7 +18,7 @@ from textual.strip import Strip
 from textual.style import Style
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.widgets.log_lines import Severity, at_least, place_of, wrapped
 from brightrun_tui.tui.widgets.log_tail import News
 from brightrun_tui.tui.widgets.run_log import RunLog
@@ -28,8 +27,10 @@ from brightrun_tui.tui.widgets.titles import retitle
 POLL_SECONDS = 0.4
 MAX_LINES = 20_000
 KEEP_LINES = 16_000
-LEAST = {Severity.WARNING: "warnings and errors", Severity.ERROR: "errors"}
 """Lines left when the oldest are dropped; dropping many at once keeps it cheap."""
+MOST_OLDER = 100_000
+"""Lines before those that a log opens with that are read when somebody asks for them; beyond these a pager does better."""
+LEAST = {Severity.WARNING: "warnings and errors", Severity.ERROR: "errors"}
 
 
 class LogView(ScrollView, can_focus=True):
@@ -40,9 +41,10 @@ class LogView(ScrollView, can_focus=True):
 
     @dataclass
     class PagerAsked(Message):
-        """The person wants to read this file in a program of their own."""
+        """The person wants to read the whole log in a program of their own: a pager, or an editor."""
 
-        path: Path
+        log: RunLog
+        edit: bool = False
 
     class SearchAsked(Message):
         """The person wants to type what to look for."""
@@ -64,6 +66,8 @@ class LogView(ScrollView, can_focus=True):
         self._unseen = 0
         self._dropped = 0
         self._skipped = 0
+        self._older = 0
+        self._one_reads = asyncio.Lock()
         self._needle = ""
         self._match: int | None = None
         self._matches = 0
@@ -162,7 +166,11 @@ class LogView(ScrollView, can_focus=True):
 
     def action_pager(self) -> None:
         if self._log is not None:
-            self.post_message(self.PagerAsked(self._log.printed))
+            self.post_message(self.PagerAsked(self._log))
+
+    def action_editor(self) -> None:
+        if self._log is not None:
+            self.post_message(self.PagerAsked(self._log, edit=True))
 
     def action_jump(self) -> None:
         self.post_message(self.JumpAsked())
@@ -175,13 +183,53 @@ class LogView(ScrollView, can_focus=True):
         self._wrap = not self._wrap
         self._arrange()
 
-    def jump(self, wanted: str) -> bool:
-        """Stand still at the first line at or after a time or a step; whether there is one. Raises `ValueError` for neither."""
+    async def jump(self, wanted: str) -> bool:
+        """Stand still at the first line at or after a time or a step; whether there is one. What lies before the lines that are
+        kept is read as far as it takes. Raises `ValueError` for what is neither.
+        """
         place = place_of(self._lines, wanted)
+        line = "" if place is None else self._lines[place]
+        while await self._read_older():
+            before, place = line, place_of(self._lines, wanted)
+            line = "" if place is None else self._lines[place]
+            if line and line == before:
+                break
         if place is not None:
             self._set_following(False)
             self.scroll_to(y=place, animate=False, force=True)
         return place is not None
+
+    async def read_all(self) -> None:
+        """Read what lies before the lines that are kept, too, up to `MOST_OLDER` of them."""
+        while await self._read_older():
+            pass
+
+    async def _read_older(self) -> bool:
+        """A piece of what lies before; whether there was one, and room for it."""
+        log = self._log
+        async with self._one_reads:
+            if log is None or log is not self._log or not log.unread or self._older >= MOST_OLDER:
+                return False
+            try:
+                pieces = await asyncio.to_thread(log.older)
+            except OSError:
+                return False
+        if log is not self._log:
+            return False
+        before = len(self._lines)
+        for place, lines in pieces:
+            self._kept[place:place] = lines
+            self._older += len(lines)
+        stood = self.scroll_offset.y
+        self._arrange()
+        if not self._following:
+            self.scroll_to(y=stood + len(self._lines) - before, animate=False, force=True)
+        return True
+
+    async def _to_beginning(self) -> None:
+        await self.read_all()
+        if not self._following:
+            self.scroll_to(y=0, animate=False, force=True)
 
     def _arrange(self) -> None:
         """Make what is shown anew from what is kept."""
@@ -191,7 +239,7 @@ class LogView(ScrollView, can_focus=True):
         self._width = max(map(len, self._lines), default=0)
         self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
         if self._following:
-            self.call_after_refresh(self._to_end)
+            self.call_after_refresh(self._keep_up)
         self._retitle()
         self.refresh()
 
@@ -217,17 +265,26 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_relative(y=1, animate=False)
 
     def action_up(self) -> None:
-        self.scroll_relative(y=-1, animate=False)
+        self._up(self.scroll_relative, y=-1)
 
     def action_page_down(self) -> None:
         self.scroll_page_down(animate=False)
 
     def action_page_up(self) -> None:
-        self.scroll_page_up(animate=False)
+        self._up(self.scroll_page_up)
+
+    def _up(self, scroll: Callable[..., None], **by: int) -> None:
+        """Upwards; from the first line on into what lies before it."""
+        if self.scroll_offset.y == 0 and self._log is not None and self._log.unread:
+            self._set_following(False)
+            self.run_worker(self._read_older(), group="log-older", exit_on_error=True)
+        else:
+            scroll(animate=False, **by)
 
     def action_first(self) -> None:
         self._set_following(False)
         self.scroll_to(y=0, animate=False)
+        self.run_worker(self._to_beginning(), group="log-older", exit_on_error=True)
 
     def action_last(self) -> None:
         self._set_following(True)
@@ -242,7 +299,7 @@ class LogView(ScrollView, can_focus=True):
         if self._wrap:
             self._arrange()
         elif self._following:
-            self.call_after_refresh(self._to_end)
+            self.call_after_refresh(self._keep_up)
 
     def _poll(self) -> None:
         if self._log is not None and not self._reading and self.is_mounted and self.display:
@@ -269,8 +326,8 @@ class LogView(ScrollView, can_focus=True):
         self._matches += self._count(fresh)
         tail = news.tail if self._least is Severity.INFO else ""
         tail_changed, self._tail = self._tail != tail, tail
-        if len(self._kept) > MAX_LINES:
-            self._drop(len(self._kept) - KEEP_LINES)
+        if len(self._kept) > MAX_LINES + self._older:
+            self._drop(len(self._kept) - KEEP_LINES - self._older)
         if fresh:
             self._width = max(self._width, max(map(len, fresh)))
         if not self._following:
@@ -289,6 +346,8 @@ class LogView(ScrollView, can_focus=True):
         self._severity, count = severity, len(shown)
         self._matches -= self._count(shown)
         del self._kept[:dropped]
+        if self._log is not None:
+            self._log.forget(dropped)
         del self._lines[:count]
         self._dropped += dropped
         self._match = None if self._match is None or self._match < count else self._match - count
@@ -298,7 +357,7 @@ class LogView(ScrollView, can_focus=True):
     def _clear(self) -> None:
         self._kept, self._lines, self._tail, self._match, self._width, self._matches = [], [], "", None, 0, 0
         self._severity = Severity.INFO
-        self._unseen = self._dropped = self._skipped = 0
+        self._unseen = self._dropped = self._skipped = self._older = 0
         self._following = True
         self.virtual_size = Size(0, 0)
         self._retitle()
@@ -310,6 +369,11 @@ class LogView(ScrollView, can_focus=True):
             self._unseen = 0
             self._to_end()
         self._retitle()
+
+    def _keep_up(self) -> None:
+        """At the end, unless somebody has gone elsewhere meanwhile."""
+        if self._following:
+            self._to_end()
 
     def _to_end(self) -> None:
         self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
@@ -339,5 +403,8 @@ class LogView(ScrollView, can_focus=True):
         parts += [Content.styled(LEAST[self._least], "bold $warning")] if self._least else []
         parts += [Content("wrapped")] if self._wrap else []
         left_out = [f"{humanize.count(self._dropped)} older lines dropped"] if self._dropped else []
+        before = self._log.unread if self._log else 0
+        key = key_of("log.pager" if self._older >= MOST_OLDER else "log.first")
+        left_out += [f"{humanize.size(before)} before this ({key} reads it)"] if before else []
         left_out += [f"{humanize.size(self._skipped)} skipped"] if self._skipped else []
         retitle(self, Content("  ").join(parts), " · ".join(left_out))

@@ -16,16 +16,16 @@ from textual.strip import Strip
 from textual.style import Style
 from textual.widget import Widget
 
-from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import LOSS, CurveSpec
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.store import metrics
-from brightrun_tui.tui.actions import BY_ID, bindings
+from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import Drawing, View
-from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, origin, picture, value_now
+from brightrun_tui.tui.widgets.chart_across import AXES, WORDS, Across, said_place
+from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, picture, value_now
 from brightrun_tui.tui.widgets.curves import curves_of, shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
 from brightrun_tui.tui.widgets.titles import retitle
@@ -67,6 +67,7 @@ class LossChart(Widget, can_focus=True):
         self._grid = True
         self._name = ""
         self._others: Sequence[tuple[str, RunDetail]] = ()
+        self._troubles: tuple[int, ...] = ()
         self._waiting = ""
         self._detail: RunDetail | None = None
         self._seen: tuple[object, ...] = ()
@@ -85,11 +86,12 @@ class LossChart(Widget, can_focus=True):
         *,
         name: str = "",
         others: Sequence[tuple[str, RunDetail]] = (),
+        troubles: Sequence[int] = (),
         waiting: str = "No run is chosen.",
     ) -> None:
         """Show this run's curves, over those of ``others``; another run starts with the whole of it.
 
-        ``waiting``: said where there is nothing to draw yet.
+        ``troubles``: steps that get the mark of an alert. ``waiting``: said where there is nothing to draw yet.
         """
         if (detail.run_id if detail else "") != (self._detail.run_id if self._detail else ""):
             self.view = replace(self.view, window=None, cursor=None)
@@ -100,7 +102,17 @@ class LossChart(Widget, can_focus=True):
         if waiting != self._waiting and not self._drawing.rows:
             self.refresh()
         self._detail, self._name, self._others, self._waiting = detail, name, others, waiting
+        self._troubles = tuple(troubles)
         self._retitle()
+
+    def look_at(self, curve: str, steps: tuple[int, int] | None) -> None:
+        """Show this curve alone, around a stretch of steps where one is meant; a run that has none shows its first one."""
+        self._chosen, self._grid = curve, False
+        window = None
+        if steps is not None:
+            aside = max(2, steps[1] - steps[0])
+            window = float(max(0, steps[0] - aside)), float(steps[1] + aside)
+        self._look(replace(self.view, axis="step", window=window, cursor=None))
 
     def pause(self) -> None:
         self._timer.pause()
@@ -144,7 +156,11 @@ class LossChart(Widget, can_focus=True):
         self._look(replace(self.view, fit=not self.view.fit))
 
     def action_by_time(self) -> None:
-        self._look(replace(self.view, by_time=not self.view.by_time, window=None, cursor=None))
+        """Steps, time and tokens in turn, as far as they are known of the run."""
+        at = AXES.index(self.view.axis)
+        turned = [*AXES[at + 1 :], *AXES[: at + 1]]
+        axis = next(one for one in turned if self._detail is None or Across(self._detail, one).known)
+        self._look(replace(self.view, axis=axis, window=None, cursor=None))
 
     def action_log_x(self) -> None:
         self._look(replace(self.view, log_x=not self.view.log_x))
@@ -168,7 +184,7 @@ class LossChart(Widget, can_focus=True):
         left, right = self._drawing.bounds
         place = (self.view.cursor or 0.0) + by * (right - left) / CURSOR_MOVES
         place = max(left, min(right, place))
-        self._look(replace(self.view, cursor=place if self.view.by_time else float(round(place))))
+        self._look(replace(self.view, cursor=place if self.view.axis == "time" else float(round(place))))
 
     def action_reset(self) -> None:
         self._look(replace(self.view, window=None))
@@ -215,13 +231,11 @@ class LossChart(Widget, can_focus=True):
         return known[: across * down]
 
     def _extent(self) -> tuple[float, float] | None:
-        known = [curve for curve in self.drawn.values() if curve.steps]
-        if not known or self._detail is None:
+        if self._detail is None:
             return None
-        if self.view.by_time:
-            begin = origin(self._detail)
-            return min(c.times[0] for c in known) - begin, max(c.times[-1] for c in known) - begin
-        return min(c.steps[0] for c in known), max(c.steps[-1] for c in known)
+        across = Across(self._detail, self.view.axis)
+        known = [places for curve in self.drawn.values() if (places := across.places(curve))]
+        return (min(places[0] for places in known), max(places[-1] for places in known)) if known else None
 
     def _zoom(self, factor: float) -> None:
         extent = self._extent()
@@ -268,6 +282,7 @@ class LossChart(Widget, can_focus=True):
             self.content_size,
             self.view,
             others,
+            self._troubles,
             tuple((name, curve.version) for name, curve in self.drawn.items()),
         )
         if (seen == self._seen and not self._stale) or self._drawing_now:
@@ -280,15 +295,15 @@ class LossChart(Widget, can_focus=True):
         try:
             if detail is None:
                 return
-            begin = origin(detail)
+            across = Across(detail, view.axis)
             strands = {
-                name: freeze(await self._close(detail, name, curve), view, begin) for name, curve in self.drawn.items()
+                name: freeze(await self._close(detail, name, curve), across) for name, curve in self.drawn.items()
             }
             others = [
-                (name, {metric: freeze(curve, view, origin(one)) for metric, curve in one.curves.items()})
+                (name, {metric: freeze(curve, Across(one, view.axis)) for metric, curve in one.curves.items()})
                 for name, one in self._others
             ]
-            marks = marks_of(detail, view, begin)
+            marks = marks_of(detail, across, self._troubles)
             width, height = self.content_size
 
             def drawing() -> Drawing:
@@ -314,7 +329,7 @@ class LossChart(Widget, can_focus=True):
 
     async def _close(self, detail: RunDetail, name: str, curve: Curve) -> Curve:
         """A long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
-        if self.read_close is None or self.view.window is None or self.view.by_time or not curve.coarse:
+        if self.read_close is None or self.view.window is None or self.view.axis != "step" or not curve.coarse:
             return curve
         left, right = (round(edge) for edge in self.view.window)
         try:
@@ -339,7 +354,8 @@ class LossChart(Widget, can_focus=True):
                     if line.metric in known
                 ]
             else:
-                strands = {name: freeze(curve, view, origin(self._detail)) for name, curve in known.items()}
+                across = Across(self._detail, view.axis)
+                strands = {name: freeze(curve, across) for name, curve in known.items()}
                 said = [(line, text) for line, text in chart_of(spec, strands, view).said]  # type: ignore[misc]
             signs = {"train": "━", "eval": "╍"}
             legend += [
@@ -350,37 +366,34 @@ class LossChart(Widget, can_focus=True):
             role = f"other-{number}"
             sign = Content.assemble(("╌ ", f"${COLOURS[role]}"), cells.fit(name, min(16, len(name))))
             curve = one.curves.get(spec.lines[0].metric)
-            if not self.in_grid and curve is not None and curve.steps:
-                sign += Content(f" {shown(spec, value_now(freeze(curve, view, origin(one)), view))}")
+            strand = freeze(curve, Across(one, view.axis)) if curve is not None else None
+            if not self.in_grid and strand is not None and strand.places:
+                sign += Content(f" {shown(spec, value_now(strand, view, ends=True))}")
             legend.append(sign)
         bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         if view.cursor is not None:
-            place = humanize.duration(view.cursor) if view.by_time else f"step {view.cursor:,.0f}"
-            notes.append(Content.styled(f"at {place}", "bold $foreground"))
+            notes.append(Content.styled(f"at {said_place(view.axis, view.cursor)}", "bold $foreground"))
         smoothed = view.smooth and any(len(curve.steps) >= FEWEST_TO_SMOOTH for curve in known.values())
         said_words = (
             ("smoothed", smoothed and (spec.smooth or self.in_grid)),
             ("log", view.log),
             ("log steps", view.log_x),
-            ("by time", view.by_time),
+            ("by time", view.axis == "time"),
+            ("by tokens learnt from", view.axis == "tokens"),
         )
         notes += [Content(word) for word, on in said_words if on]
         count = len(curves_of(self._detail.curves)) if self._detail is not None else 0
         if self.in_grid and len(self._specs()) < count:
-            next_, before = BY_ID["chart.next_curve"].key, BY_ID["chart.previous_curve"].key
+            next_, before = key_of("chart.next_curve"), key_of("chart.previous_curve")
             notes.append(Content(f"{len(self._specs())} of {count} curves ({next_} {before} show each)"))
         if self._drawing.left_out is not None:
             notes.append(Content(f"early peak {shown(spec, self._drawing.left_out)} left out"))
         if view.window:
             left, right = view.window
-            notes.append(
-                Content(
-                    f"{humanize.duration(left)}–{humanize.duration(right)}"
-                    if view.by_time
-                    else f"steps {left:.0f}–{right:.0f}"
-                )
-            )
+            low, high = WORDS[view.axis](left), WORDS[view.axis](right)
+            what = {"step": "steps ", "tokens": "tokens "}.get(view.axis, "")
+            notes.append(Content(f"{what}{low}–{high}"))
         retitle(self, Content("   ").join(legend), Content(" · ").join(notes))
 
     def _colours(self, style: Style) -> dict[str, RichStyle]:

@@ -56,7 +56,9 @@ def _rate(run: Run, _: Vitals) -> str:
     each = seconds_per_step(run)
     if each is None:
         return ""
-    return f"{1 / each:.1f}/s" if each < 1 else f"{each:.3g} s each"
+    if each < 1:
+        return f"{1 / each:.1f}/s"
+    return f"{each:.{1 if each < 9.95 else 0}f} s each" if each < 1000 else humanize.roughly(each)
 
 
 def _number(value: float | None) -> str:
@@ -139,6 +141,7 @@ GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
     "state": ("State", lambda run: run.state),
     "data": ("Dataset", lambda run: run.spec.dataset.name),
     "base": ("Base model", lambda run: run.spec.base.id),
+    "sweep": ("Sweep", lambda run: f"sweep {run.spec.group}" if run.spec.group else "no sweep"),
     "project": ("Project", lambda run: run.spec.project or "no project"),
 }
 
@@ -209,7 +212,7 @@ def table_row(
 
 
 def _left(run: Run) -> str:
-    return humanize.duration(run.eta_seconds) if run.active and run.eta_seconds is not None else ""
+    return humanize.roughly(run.eta_seconds) if run.active and run.eta_seconds is not None else ""
 
 
 def _epochs(run: Run) -> str:
@@ -222,7 +225,7 @@ def _cost(run: Run) -> str:
 
 def _age(run: Run) -> str:
     return (
-        humanize.duration(time.time() - run.created_at)
+        humanize.roughly(time.time() - run.created_at)
         if run.active
         else humanize.day(run.finished_at or run.created_at)
     )

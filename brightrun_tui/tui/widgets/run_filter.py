@@ -14,6 +14,7 @@ FIELDS: dict[str, Callable[[Run], str]] = {
     "base": lambda run: run.spec.base.id,
     "template": lambda run: run.spec.template,
     "where": lambda run: f"{run.spec.provider} {run.spec.gpu}",
+    "sweep": lambda run: run.spec.group,
     "project": lambda run: run.spec.project,
     "phase": lambda run: run.phase,
 }

@@ -22,6 +22,8 @@ NAMES = {
     "grad_norm": "grad",
     "tokens_per_second": "tokens/s",
 }
+MOST_TEXT = 64 << 20
+"""Bytes of events that are made readable for a pager or an editor."""
 MARKS = {"error": "✗", "warning": "!", "info": "·"}
 
 
@@ -30,14 +32,24 @@ class RunLog:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory
-        self._setup = LogTail(RunDirectory(directory).setup_log)
-        self._events = LogTail(RunDirectory(directory).events, event_line)
-        self.printed = RunDirectory(directory).log
+        self.prepared, self.said, self.printed = (
+            RunDirectory(directory).setup_log,
+            RunDirectory(directory).events,
+            RunDirectory(directory).log,
+        )
+        self._setup = LogTail(self.prepared)
+        self._events = LogTail(self.said, event_line)
         self._printed = LogTail(self.printed)
+        self._first = True
+        self._fronts = [0, 0]
 
     def read(self) -> News | None:
         """What is new of all three; None when nothing is. Raises ``OSError``."""
-        found = [news for one in (self._setup, self._events, self._printed) if (news := one.read()) is not None]
+        read = [one.read() for one in (self._setup, self._events, self._printed)]
+        found = [news for news in read if news is not None]
+        if self._first or any(news.restarted for news in found):
+            self._first = False
+            self._fronts = [len(news.lines) if news is not None else 0 for news in read[:2]]
         if len(found) < 2:
             return found[0] if found else None
         return News(
@@ -46,6 +58,34 @@ class RunLog:
             sum(news.skipped for news in found),
             any(news.restarted for news in found),
         )
+
+    @property
+    def unread(self) -> int:
+        """Bytes of events and of what was printed that lie before all that was read."""
+        return self._events.unread + self._printed.unread
+
+    def older(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        """Pieces of what lies before, each with the number of lines that stay in front of it: what was printed comes behind what
+        was said. To be put in one after the other. Raises ``OSError``."""
+        prepared = self._fronts[0]
+        earlier = self._events.older()
+        self._fronts[1] += len(earlier)
+        return (prepared, earlier), (prepared + self._fronts[1], self._printed.older())
+
+    def forget(self, count: int) -> None:
+        """So many of the first lines are not kept any more."""
+        for place, front in enumerate(self._fronts):
+            self._fronts[place] = max(0, front - count)
+            count = max(0, count - front)
+
+    def as_text(self) -> bytes:
+        """Every event as a line, the newest `MOST_TEXT` bytes of them. Raises ``OSError``."""
+        with self.said.open("rb") as file:
+            left_out = max(0, self.said.stat().st_size - MOST_TEXT)
+            file.seek(left_out)
+            lines = [text for line in file if (text := event_line(line.rstrip(b"\n"))) is not None]
+        head = [f"… {left_out:,} bytes before this are left out …"] if left_out else []
+        return "\n".join([*head, *lines, ""]).encode()
 
 
 def event_line(line: bytes) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,9 +14,11 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.store.runs import DamagedRun
-from brightrun_tui.tui.actions import BY_ID
+from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
+from brightrun_tui.tui.widgets.hardware_text import hardware_words
+from brightrun_tui.tui.widgets.phase_text import phase_list, phase_strip
 from brightrun_tui.tui.widgets.places import place
 
 STATE_STYLE = {
@@ -97,7 +98,7 @@ def caption(name: str, count: int, width: int) -> Content:
 
 def folded(count: int, width: int) -> Content:
     """The line in place of the runs that are folded away."""
-    key = BY_ID["monitor.fold"].key
+    key = key_of("monitor.fold")
     return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(
         width, ellipsis=True
     )
@@ -115,7 +116,7 @@ def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
     return [
         Content.assemble(("✗ damaged", "bold $error"), "  ", (cells.one_line(run.name), "bold")),
         *reflow.text(said, width),
-        Content.styled(f"It can be deleted ({BY_ID['monitor.delete'].key}).", "$muted"),
+        Content.styled(f"It can be deleted ({key_of('monitor.delete')}).", "$muted"),
     ]
 
 
@@ -172,7 +173,7 @@ def summary(
             lines.append(strip)
     if alerts:
         more = f" and {len(alerts) - 1} more" if len(alerts) > 1 else ""
-        words = f"{alerts[0].what}{more} ({BY_ID['monitor.alerts'].key} says more)"
+        words = f"{alerts[0].what}{more} ({key_of('monitor.alerts')} says more)"
         lines.append(
             Content.assemble(("! ", "bold $warning"), (cells.one_line(words), "$warning")).truncate(
                 width, ellipsis=True
@@ -185,7 +186,7 @@ def summary(
     ]
     if run.stop_after and run.active:
         lines += reflow.text(Content.styled(f"■ it ends after the next {run.stop_after}", "$warning"), width, most=1)
-    if (notice := _told(run)) is not None:
+    if (notice := _told(run, alerts)) is not None:
         lines += reflow.marked(reflow.text(notice.message, width - 2, most=2), 2, "!", "bold $warning")
     if run.failure is not None and run.state == "failed":
         cause = reflow.text(run.failure.cause, width - 2, "$error", most=3)
@@ -195,9 +196,12 @@ def summary(
     return lines
 
 
-def _told(run: Run) -> Notice | None:
-    """The newest warning of the engine about a run at work; what the numbers say is judged anew."""
-    told = [one for one in run.notices if one.code not in ALERT_CODES]
+def _told(run: Run, alerts: Sequence[RunAlert]) -> Notice | None:
+    """The newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
+    spent = any(alert.code == "budget" for alert in alerts)
+    told = [
+        one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code.startswith("budget_warn"))
+    ]
     return told[-1] if told and told[-1].level != "info" and run.active else None
 
 
@@ -205,14 +209,14 @@ def _fix_words(run: Run) -> str:
     assert run.failure is not None
     titles = {setting.key: setting.title for setting in iter_settings()}
     change = ", ".join(f"{titles.get(key, key)} {value}" for key, value in run.failure.suggestion.items())
-    return f"{run.failure.fix}{f' (R retries with {change})' if change else ' (R retries)'}"
+    return f"{run.failure.fix} ({key_of('monitor.retry')} retries{f' with {change}' if change else ''})"
 
 
 def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool) -> Content:
     phase = run.phase if run.active and run.phase != run.state else ""
     told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
     detail = run.phase_detail if run.active and told and run.total_steps else ""
-    cost = lease_text.cost_words(run, leases) if with_cost and run.spec.provider != "local" else ""
+    cost = lease_text.cost_brief(run, leases) if with_cost and run.spec.provider != "local" else ""
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
@@ -267,7 +271,8 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
         items.append(item("train", humanize.loss(run.train_loss), "bold $curve-train"))
     if run.eval_loss is not None:
         items.append(item("eval", humanize.loss(run.eval_loss), "bold $curve-eval"))
-        items.append(item("best", humanize.loss(run.best_eval_loss)))
+        if run.best_eval_loss is not None:
+            items.append(item("best", humanize.loss(run.best_eval_loss)))
     items.append(item("cost", lease_text.cost_words(run, leases)))
     if run.tokens_per_second:
         items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
@@ -280,17 +285,6 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
     return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
 
 
-def hardware_words(run: Run) -> str:
-    facts = run.hardware
-    used, total = facts.memory_used, facts.memory_total
-    memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""
-    load = facts.utilisation
-    heat = f"{facts.temperature:.0f} °C" if facts.temperature is not None else ""
-    power = f"{facts.power:.0f} W" if facts.power is not None else ""
-    share = humanize.percent(load) if load is not None else ""
-    return " · ".join(part for part in (facts.device, share, memory, heat, power) if part)
-
-
 def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
     """Everything else that is known: what, where, how much, checkpoints, alerts, phases."""
     if run is None:
@@ -301,7 +295,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
         ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
         ("Template", spec.template),
         ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
-        ("Hardware", hardware_words(run) or humanize.NOTHING),
+        ("Hardware", hardware_words(run, whole=True) or humanize.NOTHING),
         ("Cost", lease_text.cost_words(run)),
         (
             "Speed",
@@ -339,9 +333,9 @@ def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines
         lines += [Content(""), *reflow.heading("Checkpoints", width)]
         best = next((event for event in reversed(detail.checkpoints) if event.body.best), None)
         lines += [_checkpoint(event, best=event is best) for event in reversed(detail.checkpoints)]
-    if detail.phases:
+    if detail.phases or detail.leases:
         lines += [Content(""), *reflow.heading("Phases", width)]
-        lines += [_phase(name, seconds, run.cost_usd * share) for name, seconds, share in phase_times(run, detail)]
+        lines += phase_list(run, detail)
     return lines
 
 
@@ -351,42 +345,6 @@ def _changes(run: Run, width: int) -> reflow.Lines:
         since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
         lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
     return lines
-
-
-def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[tuple[str, float, float]]:
-    """Each phase in the order in which it came first: its name, seconds in all, and its part of the whole time."""
-    end = run.finished_at or (time.time() if now is None else now)
-    if not run.active and run.finished_at is None and detail.phases:
-        end = max(detail.phases[-1].time, run.updated_at)
-    begins = [event.time for event in detail.phases]
-    spent: dict[str, float] = {}
-    for event, until in zip(detail.phases, [*begins[1:], end], strict=True):
-        spent[event.body.phase] = spent.get(event.body.phase, 0.0) + max(0.0, until - event.time)
-    whole = sum(spent.values()) or 1.0
-    return [(name, seconds, seconds / whole) for name, seconds in spent.items()]
-
-
-def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:
-    """``loading 12 s ▸ training 3 min 05 s``: where the time went; None where nothing is known yet."""
-    if detail is None or not detail.phases:
-        return None
-    now = run.phase if run.active else ""
-    parts = [
-        Content.assemble(
-            (cells.one_line(name), "bold $primary" if name == now else "$muted"),
-            (f" {humanize.duration(seconds)}", "$muted"),
-        )
-        for name, seconds, _ in phase_times(run, detail)
-    ]
-    return Content.styled(" ▸ ", "$line").join(parts).truncate(width, ellipsis=True)
-
-
-def _phase(name: str, seconds: float, money: float) -> Content:
-    return Content.assemble(
-        cells.fit(name, 14),
-        (humanize.duration(seconds).rjust(12), "$muted"),
-        (f"   about {humanize.money(money)}" if money else "", "$muted"),
-    )
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:

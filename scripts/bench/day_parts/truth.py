@@ -90,14 +90,15 @@ class Truth:
         points = {
             name: [
                 (point.step, float("nan") if point.value is None else point.value)
-                for point in await metrics.newest(db, run.id, name, JUDGED)
+                for point in await metrics.newest(
+                    db, run.id, name, JUDGED, run.reached if name == "eval_loss" else run.step
+                )
             ]
             for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
         }
-        newest = await metrics.newest(db, run.id, "train_loss", 1)
         return Numbers(
             now=now,
-            heard_at=newest[-1].time if newest else None,
+            heard_at=await metrics.heard_at(db, run),
             train=points["train_loss"],
             held_out=points["eval_loss"],
             gradient=points["grad_norm"],
