@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.command import CommandPalette
+from textual.widgets import Button
 
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.action import spell
@@ -28,6 +28,7 @@ from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.news import NewsScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
+from brightrun_tui.tui.screens.palette import Palette
 from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
@@ -113,9 +114,32 @@ async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Ope
         await driver.press("question_mark")
         assert isinstance(driver.app.screen, NewsScreen)
         await driver.press("colon")
-        await driver.until(lambda: isinstance(driver.app.screen, CommandPalette), "the palette")
+        await driver.until(lambda: isinstance(driver.app.screen, Palette), "the palette")
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, NewsScreen), "one step back")
+
+
+async def test_nothing_is_done_in_a_terminal_that_shows_nothing(seeded: Paths, opened: Opened) -> None:
+    """Where only the notice is shown, no question is answered and nothing typed or gone to; all comes back as it was."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.visit("monitor")
+        await driver.until(lambda: driver.screen(MonitorScreen).run, "a run")
+        await driver.press("s")
+        await driver.until(lambda: isinstance(driver.app.screen, Confirm), "the question")
+        title = driver.one("Button#yes", Button).label
+        for size in ((1, 1), (5, 10), (200, 8), (30, 24)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.press("y", "enter", "2", "colon", "x", "exclamation_mark", "escape")
+            assert isinstance(driver.app.screen, Confirm)
+        await driver.sees("30 × 24", "q closes")
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.sees(str(title))
+        await driver.press("escape", "colon")
+        await driver.until(lambda: isinstance(driver.app.screen, Palette), "the palette")
+        await driver.pilot.resize_terminal(38, 11)
+        await driver.sees("38 × 11")
+        await driver.press("q")
+        await driver.until(lambda: driver.app.return_code == 0, "the end")
 
 
 async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:

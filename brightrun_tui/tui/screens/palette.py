@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import events
+from textual.app import ComposeResult
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 from textual.markup import escape
 
@@ -18,6 +20,7 @@ from brightrun_tui.tui.actions import SCOPES, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions
+from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -38,6 +41,17 @@ class Command:
     help: str
     run: IgnoreReturnCallbackType
     weight: float = 1.0
+
+
+class Palette(CommandPalette):
+    """Textual's, with the notice of every screen of ours where the terminal is too small."""
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield TooSmall()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(too_small(event.size), TOO_SMALL)
 
 
 class ActionProvider(Provider):
