@@ -69,7 +69,8 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "new_run.fix",
         "f",
         "Make it fit",
-        "Apply the smallest change that makes the first red line of the plan green; u takes it back.",
+        "Apply the smallest change that makes the first red line of the plan green, or the base that speaks the language of the "
+        "data; u takes it back.",
         footer=3,
     ),
     action("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),

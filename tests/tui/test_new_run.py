@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -363,6 +364,27 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         assert field.value == "5000"
 
 
+async def test_one_key_takes_a_base_that_speaks_the_language_of_the_data(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """The warning stands with the change under a key; the picker says of each base whether it speaks that language."""
+    data = tmp_path / "deutsch.jsonl"
+    answer = "Die Lieferung dauert üblicherweise drei bis sechs Werktage, wir melden uns vorher."
+    data.write_text("".join(json.dumps({"prompt": f"Wann kommt {i}?", "completion": answer}) + "\n" for i in range(60)))
+    async with opened(paths, (200, 50)) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=str(data)))
+        await driver.sees("language  the records are in German", " f  base model Qwen2.5 0.5B")
+        await driver.press("escape", "b")
+        await driver.sees("29+ with German", "speaks English")
+        await driver.press("escape", "f")
+        await driver.until(lambda: driver.plan.draft.base == "Qwen/Qwen2.5-0.5B-Instruct")
+        await driver.sees_no("language  the records")
+        await driver.press("u")
+        await driver.sees("language  the records are in German")
+        assert driver.plan.draft.base == "starter"
+
+
 async def test_only_what_shows_the_focus_is_styled_anew(
     paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,7 +500,7 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
             monkeypatch.setenv("HF_ENDPOINT", hub.url)
             await driver.press("f3")
             await driver.sees(
-                "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "languages en de"
+                "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "speaks English, German"
             )
             bases = driver.app.screen.query_one(OptionList)
 
