@@ -27,6 +27,7 @@ from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
+from brightrun_tui.tui.screens.read_settings import ReadSettingsScreen
 from brightrun_tui.tui.widgets.fields import TextField, WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
@@ -362,6 +363,39 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         await driver.press("u")
         await driver.sees("✗ settings")
         assert field.value == "5000"
+
+
+async def test_settings_go_to_a_file_and_come_back_by_keys_that_stand_at_the_form(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path is completed; what a file sets, or what is wrong in which line, is said before it is taken; undo takes it back."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "bad.toml").write_text('base = "starter"\n[settings.training]\nepochz = 900\n')
+    (tmp_path / "files" / "data.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path / "files")
+    async with opened(paths, (80, 24)) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.epochs": 7}))
+        await driver.until(lambda: driver.new_run.plan and driver.plan.settings.training.epochs == 7)
+        await driver.sees("w Save settings", "o Read settings")
+        await driver.press("escape", "w")
+        field = driver.one("TextField", TextField)
+        field.value = f"{tmp_path}/fi"
+        await driver.until(lambda: field._suggestion.endswith("/files/"), "the rest of the path")
+        await driver.press("right", *"mine.toml", "enter")
+        await driver.until((tmp_path / "files" / "mine.toml").exists)
+        await driver.press("R")
+        await driver.until(lambda: driver.plan.settings.training.epochs != 7)
+        await driver.press("o")
+        await driver.sees("bad.toml, line 3", "did you mean", "mine.toml")
+        await driver.press("enter")
+        assert isinstance(driver.app.screen, ReadSettingsScreen) and "data.jsonl" not in driver.text()
+        await driver.press("down")
+        await driver.sees("Epochs  7")
+        await driver.press("enter")
+        await driver.until(lambda: driver.plan.settings.training.epochs == 7)
+        await driver.press("u")
+        await driver.until(lambda: driver.plan.settings.training.epochs != 7)
 
 
 async def test_one_key_takes_a_base_that_speaks_the_language_of_the_data(

@@ -26,17 +26,10 @@ from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
-from brightrun_tui.tui.screens.data_choices import (
-    PATH_STARTS,
-    WHOLE_FOLDER,
-    PathSuggester,
-    examples,
-    first_records,
-    known,
-    list_files,
-)
+from brightrun_tui.tui.screens.data_choices import WHOLE_FOLDER, examples, first_records, is_data, known, list_data
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import ListDialog
+from brightrun_tui.tui.screens.path_choices import PATH_STARTS, PathSuggester
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
@@ -78,7 +71,7 @@ class DataScreen(ListDialog[ChosenData]):
     def compose_body(self) -> ComposeResult:
         yield Input(
             placeholder="a name, a path (/ or ~/), or hf:owner/name",
-            suggester=PathSuggester(),
+            suggester=PathSuggester(is_data),
             compact=True,
             id="narrow",
         )
@@ -129,7 +122,7 @@ class DataScreen(ListDialog[ChosenData]):
     @work(exclusive=True, group="list")
     async def _list(self, typed: str) -> None:
         if typed.startswith(PATH_STARTS):
-            self._choices = await asyncio.to_thread(list_files, typed)
+            self._choices = await asyncio.to_thread(list_data, typed)
         elif is_hub_dataset(typed):
             self._choices = [Choice(typed.strip(), typed.strip(), "from the Hugging Face Hub")]
         else:
@@ -139,7 +132,7 @@ class DataScreen(ListDialog[ChosenData]):
                 if fits(typed, choice.title, choice.note, choice.id)
             ]
             if typed.strip() and "/" not in typed:
-                here = await asyncio.to_thread(list_files, f"./{typed.strip()}")
+                here = await asyncio.to_thread(list_data, f"./{typed.strip()}")
                 self._choices += [choice for choice in here if not choice.title.endswith(("/", ".."))]
         options = self.query_one(OptionList)
         options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])

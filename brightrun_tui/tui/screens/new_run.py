@@ -26,7 +26,7 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, of_scope
 from brightrun_tui.tui.remembered import recall, remember_also
 from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.screens.telling import StoppedError, overheard
@@ -42,6 +42,8 @@ from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.welcome import Welcome
 
+FILE_ACTIONS = ("write_settings", "read_settings")
+"""Stand with their keys at the foot of the form."""
 PLAN_SECONDS = 0.1
 """A change is planned with at once; those that follow it sooner than this only when they have rested so long."""
 STAND_BY_SECONDS = 120.0
@@ -93,7 +95,12 @@ class NewRunScreen(ChoosingBase):
 
     def on_mount(self) -> None:
         super().on_mount()
-        retitle(self.query_one("#form"), "New run")
+        files = [
+            Content.assemble((action.key, "bold $accent"), " ", (action.title, "$muted"))
+            for action in of_scope("new_run")
+            if action.name in FILE_ACTIONS
+        ]
+        retitle(self.query_one("#form"), "New run", Content("  ").join(files))
         retitle(self.query_one("#preview"), "Conversations")
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
         try:
