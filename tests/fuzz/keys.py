@@ -146,7 +146,9 @@ class Terminal:
         end = time.monotonic() + ANSWER_SECONDS
         self.read(0.05)
         self.bring_back()
-        self.wider = 3 - self.wider  # what has that size already, and was not drawn for the one between, has nothing to draw
+        self.wider = (
+            3 - self.wider
+        )  # what has that size already, and was not drawn for the one between, has nothing to draw
         self.resize((size[0] + self.wider, size[1]))
         while self.alive and time.monotonic() < end:
             if len(self.read(0.1)) > 50:

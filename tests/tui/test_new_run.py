@@ -23,6 +23,7 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import make_spec
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
@@ -237,17 +238,19 @@ async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(
         return examine(path, **options)
 
     monkeypatch.setattr(datasets, "examine", slowly)
+    monkeypatch.chdir(tmp_path)
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("escape", "d")
-        driver.one("#narrow").value = str(file)
-        await driver.until(lambda: file in begun)
+        driver.one("#narrow").value = "./large"
+        await driver.until(lambda: Path("large.jsonl") in begun)
         await driver.press("enter", "enter")
         go_on.set()
         await driver.until(lambda: len(driver.app.screen_stack) == 1, "the dialogue has answered")
-        assert driver.new_run.draft.data == str(file)
+        assert driver.new_run.draft.data == str(file), "from wherever the app is started next"
         await driver.sees("✓ ready")
-    assert begun.count(file) == 1
+        assert make_spec(driver.plan).dataset.path == str(file)
+    assert [one.name for one in begun].count(file.name) == 1
 
 
 async def test_another_dataset_can_be_chosen_while_a_large_one_is_read(

@@ -106,7 +106,6 @@ class DataScreen(ListDialog[ChosenData]):
         if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
             self._go_to(Path(os.path.realpath(path)))
         elif word:
-            word = str(path.absolute()) if whole or os.path.isfile(path) else word
             place = next((report.path for report in self._known if report.name == word), word)
             if _key(place) in self._usable:  # keys typed ahead are for the form already
                 self._answer(word, place)
@@ -216,8 +215,10 @@ class DataScreen(ListDialog[ChosenData]):
         return await self._report(place, dict(self._maps[_key(place)].mapping))
 
     def _answer(self, word: str, place: str) -> None:
-        """Take it, and remember how its columns were mapped."""
+        """Take it, wherever the app is started next, and remember how its columns were mapped."""
         found = self._maps.get(_key(place))
+        if word == place and not is_hub_dataset(word):
+            word = str(typed_path(word).absolute())
         self.dismiss(ChosenData(word, found.mapping if found else {}))
         if found:
             self.app.run_worker(_remember(self.app, found), group="columns")
