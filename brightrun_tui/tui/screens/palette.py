@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from textual import events
@@ -87,9 +88,10 @@ class ActionProvider(Provider):
         for run in app.snapshot.runs:
             if run.spec.group:
                 groups.setdefault(run.spec.group, []).append(run)
-        for of_one in groups.values():
-            told = f"{len(of_one)} runs beside one another"
-            yield Command(f"sweep {cells.one_line(of_one[-1].name)}", told, partial(self._compare, of_one), NAME_WEIGHT)
+        for group, of_one in sorted(groups.items(), key=lambda each: -each[1][0].created_at):
+            told = f"{len(of_one)} runs beside one another · {humanize.ago(of_one[0].created_at)}"
+            shown = partial(self._compare, group)
+            yield Command(f"sweep {cells.one_line(_sweep_name(of_one))}", told, shown, NAME_WEIGHT)
         for model in app.snapshot.models:
             yield Command(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
@@ -113,10 +115,14 @@ class ActionProvider(Provider):
         else:
             app.toast(f"“{action.title}” is not possible now.", severity="warning")
 
-    def _compare(self, runs: list[Run]) -> None:
+    def _compare(self, group: str) -> None:
         from brightrun_tui.tui.screens.sweep import SweepScreen
 
-        self.app.push_screen(SweepScreen(runs))
+        self.app.push_screen(SweepScreen(group), self._show_of_sweep)
+
+    async def _show_of_sweep(self, run_id: str | None) -> None:
+        if run_id:
+            await self._workspace.show_run(run_id)
 
     async def _take_theme(self, theme: str) -> None:
         self.app.theme = theme
@@ -133,3 +139,10 @@ class ActionProvider(Provider):
                 score = matcher.match(command.text) * command.weight or (HELP_SCORE if fits(query, command.help) else 0)
                 if score > 0:
                     yield Hit(score, matcher.highlight(command.text), command.run, help=escape(command.help))
+
+
+def _sweep_name(runs: Sequence[Run]) -> str:
+    """What the names of its runs begin with, before the values."""
+    parts = zip(*(run.name.split("-") for run in runs), strict=False)
+    shared = takewhile(lambda words: len(set(words)) == 1, parts)
+    return "-".join(words[0] for words in shared) or runs[0].name
