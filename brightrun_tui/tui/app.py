@@ -128,6 +128,10 @@ class BrightRunApp(Workspace):
         return tuple(self._settings.run_columns)
 
     @property
+    def theme_names(self) -> tuple[str, ...]:
+        return tuple(self._themes.found)
+
+    @property
     def mouse(self) -> bool:
         return self._settings.mouse
 

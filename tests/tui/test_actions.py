@@ -35,6 +35,7 @@ from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
+from brightrun_tui.tui.widgets.form import SettingRow
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
@@ -117,6 +118,27 @@ async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Ope
         await driver.until(lambda: isinstance(driver.app.screen, Palette), "the palette")
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, NewsScreen), "one step back")
+
+
+async def test_settings_services_and_themes_are_reached_by_name(seeded: Paths, opened: Opened) -> None:
+    """A setting that is hidden is shown and has the focus, a service's card as well; themes are those that can be kept."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.press("colon", *"setting gradient clip")
+        await driver.sees("setting Gradient clip")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.current_mode == "new_run")
+        row = SettingRow
+        await driver.until(lambda: isinstance(parent := driver.new_run.focused and driver.new_run.focused.parent, row)
+                           and parent.setting.key == "training.max_grad_norm", "the field")  # fmt: skip
+        await driver.press("colon", *"service judge")
+        await driver.sees("service Judge")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.current_mode == "integrations")
+        screen = driver.screen(IntegrationsScreen)
+        await driver.until(lambda: screen.card and screen.card.service.name == "judge", "the card")
+        await driver.press("colon", *"theme ")
+        await driver.sees("theme bright-dark")
+        await driver.sees_no("theme dracula", "theme textual-dark", "theme nord")
 
 
 async def test_nothing_is_done_in_a_terminal_that_shows_nothing(seeded: Paths, opened: Opened) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,6 +31,7 @@ from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
+from brightrun_tui.tui.widgets.amount import read_amount
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.form import SettingRow, show_value
@@ -48,9 +48,6 @@ PLAN_SECONDS = 0.1
 """A change is planned with at once; those that follow it sooner than this only when they have rested so long."""
 STAND_BY_SECONDS = 120.0
 """How often at most the engine is told that a run is about to be started here."""
-
-THOUSANDS = re.compile(r",\d{3}(\D|$)")
-"""A comma that half of the world would read as a decimal point."""
 
 
 class NewRunScreen(ChoosingBase):
@@ -182,14 +179,7 @@ class NewRunScreen(ChoosingBase):
             self._change(**{key: value})
 
     def _change_number(self, key: str, value: str) -> None:
-        text = value.strip().removeprefix("$")
-        why = "write 1000 or 1.50, without a comma" if THOUSANDS.search(text) else ""
-        try:
-            number = float(text.replace(",", ".")) if text and not why else None
-        except ValueError:
-            number = -1.0
-        if number is not None and not 0 < number < 1e9:
-            why = "a number above 0"
+        number, why = read_amount(value)
         self.form.refuse(key, why)
         self._refused = {other: said for other, said in self._refused.items() if other != key}
         if why:
@@ -446,6 +436,12 @@ class NewRunScreen(ChoosingBase):
         self._put(before.draft)
         if aloud:
             self.app.toast("The last change is taken back.")
+
+    async def show_setting(self, key: str) -> None:
+        """Go to the field of one setting."""
+        self._greet(False)
+        await self.form.show_setting(key)
+        self._show_plan()
 
     def action_find(self) -> None:
         self.query_one("#find", FilterBar).open()

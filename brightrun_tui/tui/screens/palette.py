@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from textual.types import IgnoreReturnCallbackType  # loads a dozen widgets that nobody needs
 
 MODE_SCOPES = ("integrations", "new_run", "monitor", "registry")
-ELSEWHERE_WEIGHT, NAME_WEIGHT = 0.9, 0.95
-"""What a match of an action of another screen, and of a name, counts beside one of an action that works here."""
+ELSEWHERE_WEIGHT, NAME_WEIGHT, SETTING_WEIGHT = 0.9, 0.95, 0.8
+"""What a match of an action of another screen, of a name, and of a setting counts beside one of an action that works here."""
 HELP_SCORE = 0.01
 """Of what only its help speaks of: below all that is called so."""
 
@@ -96,8 +96,23 @@ class ActionProvider(Provider):
             yield Command(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
             )
-        for theme in sorted(app.available_themes):
+        for theme in app.theme_names:
             yield Command(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
+        yield from self._services_and_settings()
+
+    def _services_and_settings(self) -> Iterator[Command]:
+        from brightrun_tui.domain.settings import iter_settings
+        from brightrun_tui.integrations.services import services
+
+        app = self._workspace
+        for service in services():
+            yield Command(
+                f"service {service.title}", service.gives, partial(app.show_service, service.name), NAME_WEIGHT
+            )
+        for setting in iter_settings():
+            yield Command(
+                f"setting {setting.title}", setting.hint, partial(app.show_setting, setting.key), SETTING_WEIGHT
+            )
 
     async def _run(self, action: Action, node: DOMNode) -> None:
         await self.app.run_action(action.name, node)

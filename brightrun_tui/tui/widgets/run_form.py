@@ -143,6 +143,12 @@ class RunForm(VerticalScroll, can_focus=False):
             if not isinstance(other, SettingRow):
                 other.set_class(bool(needle), "-elsewhere")
 
+    async def show_setting(self, key: str) -> None:
+        """Go to the field of one setting, wherever it is hidden."""
+        if not _SIMPLE[key] and not self.query_one("#advanced").has_class("-open"):
+            await self.toggle_advanced(focus=False)
+        self.row(key).field.focus()
+
     def first_setting(self) -> FormRow | None:
         """The first setting that is shown now."""
         return next((row for row in self.query(SettingRow) if row.display), None)
