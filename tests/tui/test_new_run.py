@@ -211,6 +211,10 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await open_form(driver)
         await driver.press("escape", "d")
         await driver.sees("support-desk")
+        (tmp_path / "Goods.jsonl").write_text(good)
+        (tmp_path / "goods-2.jsonl").write_text(good.replace("question", "Frage"))
+        driver.one("#narrow").value = f"{tmp_path}/goo"
+        await driver.sees("Goods.jsonl", "/goods-2.jsonl", "Frage 0?")  # completed, and under the cursor
         driver.one("#narrow").value = f"{folder}/"
         await driver.sees("bad.jsonl", "good.jsonl", "A directory")
         await driver.press("down", "down")

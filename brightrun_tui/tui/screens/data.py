@@ -29,7 +29,7 @@ from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosab
 from brightrun_tui.tui.screens.data_choices import WHOLE_FOLDER, examples, first_records, is_data, known, list_data
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import ListDialog
-from brightrun_tui.tui.screens.path_choices import PATH_STARTS, PathSuggester
+from brightrun_tui.tui.screens.path_choices import PATH_STARTS, PathSuggester, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
@@ -137,7 +137,7 @@ class DataScreen(ListDialog[ChosenData]):
         options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])
         ids = [choice.id for choice in self._choices]
         if ids:
-            options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
+            options.highlighted = ids.index(self._chosen) if self._chosen in ids else nearest(self._choices, typed)
         else:
             self._say("Nothing fits. A path starts with / or ~ or .")
 

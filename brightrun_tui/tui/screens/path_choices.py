@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from textual.suggester import Suggester
@@ -36,10 +36,14 @@ class PathSuggester(Suggester):
             return None
         listed = await asyncio.to_thread(list_files, value, self._wanted)
         start = value.rpartition("/")[2]
-        title = next(
-            (one.title for one in listed if start and one.title.startswith(start) and one.title != start), None
-        )
-        return f"{value[: len(value) - len(start)]}{title}" if title else None
+        title = listed[nearest(listed, value)].title if listed else ""
+        return f"{value.removesuffix(start)}{title}" if start and title.startswith(start) and title != start else None
+
+
+def nearest(listed: Sequence[Choice], typed: str) -> int:
+    """Of those that fit, in capitals or not, the first that is written as it was typed."""
+    start = typed.rpartition("/")[2]
+    return next((place for place, one in enumerate(listed) if start and one.title.startswith(start)), 0)
 
 
 def list_files(typed: str, wanted: Wanted) -> list[Choice]:

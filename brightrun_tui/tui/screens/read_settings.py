@@ -18,7 +18,7 @@ from brightrun_tui.domain.settings import setting_title
 from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.tui.screens.dialog import ListDialog
-from brightrun_tui.tui.screens.path_choices import PathSuggester, list_files
+from brightrun_tui.tui.screens.path_choices import PathSuggester, list_files, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.form import show_value
@@ -78,7 +78,8 @@ class ReadSettingsScreen(ListDialog[SettingsFile]):
         options = self.query_one(OptionList)
         options.set_options([Option(prompt_of(choice), id=choice.id) for choice in choices])
         if choices:
-            options.highlighted = next((place for place, one in enumerate(choices) if _is_file(one)), 0)
+            files = [place for place, one in enumerate(choices) if _is_file(one)]
+            options.highlighted = nearest(choices, typed) or next(iter(files), 0)
         else:
             self._show(reflow.text("There is no settings file, and no directory, whose name begins so.", 70, "$muted"))
 

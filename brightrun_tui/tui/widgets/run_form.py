@@ -139,7 +139,7 @@ class RunForm(VerticalScroll, can_focus=False):
             row.display = not needle or fits(needle, setting.title, setting.key, setting.hint)
         for title in self.query(".group-title"):
             title.display = not needle
-        for other in self.query(FormRow):
+        for other in self.query("FormRow, #data-report"):
             if not isinstance(other, SettingRow):
                 other.set_class(bool(needle), "-elsewhere")
 
