@@ -13,7 +13,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "app.help",
         "question_mark f1",
         "Help",
-        "Explain the chosen field, and show the keys that work here.",
+        "Explain the chosen field or card, and show the keys that work here.",
         footer=1,
         palette=False,
     ),
