@@ -179,9 +179,14 @@ class BrightRunApp(Workspace):
         """End the app with this exit code."""
         self.exit(code, return_code=code)
 
+    @property
+    def _shows_nothing(self) -> bool:
+        """Whether the terminal is too small, or was when the screen was last laid out: the larger picture is not there yet."""
+        return too_small(self.size) or bool(self.screen.size and too_small(self.screen.size))
+
     async def on_event(self, event: events.Event) -> None:
         """As Textual's, but a terminal in which nothing can be read takes no keys, texts or clicks other than to leave it."""
-        if too_small(self.size) and isinstance(event, (events.Key, events.Paste, events.MouseEvent)):
+        if isinstance(event, (events.Key, events.Paste, events.MouseEvent)) and self._shows_nothing:
             for each in actions.of_scope("app"):
                 if each.name in LEAVING and isinstance(event, events.Key) and event.key in each.keys:
                     await super().run_action(each.name)
@@ -192,7 +197,7 @@ class BrightRunApp(Workspace):
         """As Textual's, but read-only mode refuses what changes something."""
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
-        if too_small(self.size) and (found is None or found.scope != "app"):
+        if self._shows_nothing and (found is None or found.scope != "app"):
             return True  # of a key that was on its way when the terminal shrank: what it meant is not seen any more
         if self.read_only and found and found.changes:
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
