@@ -68,7 +68,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action(
         "new_run.fix",
         "f",
-        "Make it fit",
+        "Mend the plan",
         "Apply the smallest change that makes the first red line of the plan green, or the base that speaks the language of the "
         "data; u takes it back.",
         footer=3,

@@ -58,7 +58,7 @@ class PickBase(PickScreen):
             [self._choice(id_) for id_ in self._lines],
             chosen=chosen,
             own="a name, a Hub id, a directory or a GGUF file",
-            head=base_text.head(self._room),
+            head=base_text.head(self._room, self._language),
         )
 
     def on_mount(self) -> None:
@@ -69,7 +69,7 @@ class PickBase(PickScreen):
         """Lines and their head are drawn for the room there is now; the cursor stays."""
         if (room := _room(event.size.width)) != self._room:
             self._room = room
-            self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room), "$muted"))
+            self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room, self._language), "$muted"))
             for choice in self._choices:
                 self._renew(self._choice(choice.id))
 

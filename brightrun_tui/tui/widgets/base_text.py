@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.languages import language_name, languages_said
@@ -54,27 +54,36 @@ COLUMNS: tuple[Column, ...] = (
     Column("fits", 20, lambda one: fits(one)),
     Column("can", 13, lambda one: able(one.fit.base.traits), 5),
     Column("licence", 12, lambda one: "to accept" if one.fit.base.gated else one.fit.base.license, 6),
-    Column("languages", 22, lambda one: spoken(one.fit.base.traits, one.language), 7),
+    Column("languages", 16, lambda one: spoken(one.fit.base.traits, one.language), 7),
     Column("here", 15, lambda one: place(one), 8),
 )  # fmt: skip
 
 
-def columns_for(width: int) -> tuple[Column, ...]:
-    """Those for which there is room beside the name."""
+ENGLISH = ("", "en")
+"""Languages of data that every base speaks, or that are not known: then its licence is the more telling column."""
+
+
+def columns_for(width: int, language: str) -> tuple[Column, ...]:
+    """Those for which there is room beside the name, where the data are in that language."""
     kept = COLUMNS
+    if language not in ENGLISH:
+        first = {"licence": 7, "languages": 6}
+        kept = tuple(replace(one, spare=first.get(one.title, one.spare)) for one in COLUMNS)
     while LEAST_NAME + sum(one.width + 1 for one in kept) > width and (least := max(one.spare for one in kept)):
         kept = tuple(one for one in kept if one.spare != least)
     return kept
 
 
-def head(width: int) -> str:
+def head(width: int, language: str) -> str:
     """The titles over the columns."""
-    return _row("base", [column.title for column in columns_for(width)], width)
+    kept = columns_for(width, language)
+    return _row("base", [column.title for column in kept], kept, width)
 
 
 def base_row(one: Line, width: int) -> str:
     """One base with the data and on the machine of the plan."""
-    return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in columns_for(width)], width)
+    kept = columns_for(width, one.language)
+    return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in kept], kept, width)
 
 
 def found_row(model: FoundModel, width: int, language: str = "") -> str:
@@ -88,11 +97,11 @@ def found_row(model: FoundModel, width: int, language: str = "") -> str:
         "languages": spoken(Traits(languages=model.languages), language),
     }
     name = cells.one_line(model.id.partition("/")[2] or model.id)
-    return _row(name, [known.get(column.title, "") for column in columns_for(width)], width)
+    kept = columns_for(width, language)
+    return _row(name, [known.get(column.title, "") for column in kept], kept, width)
 
 
-def _row(name: str, words: list[str], width: int) -> str:
-    kept = columns_for(width)
+def _row(name: str, words: list[str], kept: tuple[Column, ...], width: int) -> str:
     room = min(LONGEST_NAME, width - sum(column.width + 1 for column in kept))
     said = [cells.fit(name, room)]
     for column, word in zip(kept, words, strict=True):
