@@ -82,7 +82,9 @@ class Watched(app.BrightRunApp):
         return await super().run_action(action, default_namespace, namespaces)
 
     async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> Reply[Answer] | None:  # type: ignore[override]
-        if ask.target and not any(ask.target in meant for meant in self._meant[-20:]):
+        served = [f"{each.model}:{each.model_version}" for each in self.snapshot.endpoints if each.id == ask.target]
+        names = [ask.target, *served]  # a chat ends the endpoint that it began for its model
+        if ask.target and not any(name in meant for meant in self._meant[-20:] for name in names):
             self._say(f"{type(ask).__name__} asks for {ask.target}, which nobody had chosen")
         return await super().ask(ask, wait=wait)
 
