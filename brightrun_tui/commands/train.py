@@ -39,7 +39,7 @@ from brightrun_tui.commands.shared.options import (
     parse_reading,
 )
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, page, print_json, put, say, talk
-from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight, refuse
+from brightrun_tui.commands.shared.preflight import print_estimate, print_preflight, print_warnings, refuse
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.commands.shared.starting import agree, plan_run
 from brightrun_tui.commands.sweep import train_sweep
@@ -174,6 +174,7 @@ def estimate(
         refuse(talk(), plan, find_remedies(plan, get_paths()))
     elif not as_json:
         print_estimate(page(), plan.estimate, plan.hardware)
+        print_warnings(page(), plan)
     if as_json:
         print_json(
             {

@@ -101,12 +101,17 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
     return ok("dataset", report.statement)
 
 
-def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
-    """Where the records are mostly in a language that the base does not speak; None otherwise, or where that is not known."""
+def main_language(report: DatasetReport) -> str:
+    """What most records are in (two letters); empty where that cannot be told."""
     found = report.languages
     language = next(iter(found.shares), "")
-    told = 2 * found.judged >= found.of and found.shares.get(language, 0) >= MOSTLY
-    if not told or base.traits.speaks(language) is not False:
+    return language if 2 * found.judged >= found.of and found.shares.get(language, 0) >= MOSTLY else ""
+
+
+def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
+    """Where the records are mostly in a language that the base does not speak; None otherwise, or where that is not known."""
+    language = main_language(report)
+    if not language or base.traits.speaks(language) is not False:
         return None
     name = language_name(language)
     other = smallest_that_speaks(language)

@@ -34,8 +34,9 @@ _kept_lock = Lock()
 def report_of(
     word: str, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
 ) -> DatasetReport:
-    """Find and check what the word names. Blocking; as `examined`."""
-    return examined(word, columns, paths, progress).report
+    """Find and check what the word names. Blocking; as `examined`, but with the whole path: the engine works elsewhere."""
+    report = examined(word, columns, paths, progress).report
+    return report.model_copy(update={"path": str(Path(report.path).absolute())})
 
 
 def examined(

@@ -11,6 +11,7 @@ from brightrun_tui.domain.settings import Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.checks import main_language
 from brightrun_tui.planning.names import name_from
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.tokens import TURN_TOKENS, count_tokens
@@ -130,6 +131,21 @@ def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
     ]
 
 
+def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
+    """Those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which was chosen
+    for what it takes of memory and time."""
+    if plan.base is None or plan.report is None or not (language := main_language(plan.report)):
+        return []
+    own = math.log(max(1, plan.base.parameters))
+    speaking = [
+        fit.base
+        for fit in base_fits(plan, paths)
+        if fit.base.traits.speaks(language) and fit.base.parameters and fit.estimate and fit.estimate.fits == "safe"
+    ]
+    speaking.sort(key=lambda base: (base.gated, abs(math.log(base.parameters) - own)))
+    return [Change(fields={"base": base.id}) for base in speaking]
+
+
 def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[Change]:
     """Of the same service, whichever suits: it is asked again."""
     return [Change(fields={"gpu": ""})] if plan.draft.provider != "local" and plan.draft.gpu else []
@@ -225,6 +241,7 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever(_smaller_base, apart=True, other_base=True, accepts=_fits),
         Lever(_shorter, accepts=_fits),
     ),
+    "language": (Lever(_speaking_base, apart=True, other_base=True, accepts=_fits),),
     "budget": (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
     "month": _LESS,
     "account": _LESS,

@@ -18,6 +18,8 @@ from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import brief, effect, option, words
 from brightrun_tui.providers.base import Account
 
+MENDED_WARNINGS = ("language",)
+"""Checks that only warn, and for which a change is looked for all the same."""
 _OPEN = (ErrorKind.NO_OFFER,)
 """A check that fails so is answered by the next question, not by another change: which machine, at which price."""
 
@@ -49,7 +51,8 @@ class _Tried(NamedTuple):
 def find_remedies(
     plan: Plan, paths: Paths, *, account: Account | BrightrunError | None = None, refusal: BrightrunError | None = None
 ) -> tuple[Remedy, ...]:
-    """At most one for each check that failed, in the order of the checks. What nothing single can mend has none.
+    """At most one for each check that failed, in the order of the checks, then for those of `MENDED_WARNINGS`. What nothing
+    single can mend has none.
 
     ``account`` and ``refusal`` as for `make_plan`. Blocking: plans some dozens of times, a few milliseconds each.
     """
@@ -65,6 +68,7 @@ def find_remedies(
         )
 
     red = [check for check in plan.checks if check.error is not None and check.error.kind not in _OPEN]
+    red += [check for check in plan.checks if _is_warning(check)]
     found = (_remedy(plan, check, LEVERS.get(check.name, ()), attempt, paths) for check in red)
     return tuple(remedy for remedy in found if remedy is not None)
 
@@ -150,8 +154,13 @@ def _mended(plan: Plan, check: Check, lever: Lever, change: Change, attempt: Cal
     still = {
         other.name
         for other in tried.checks
-        if other.state == "failed" and (other.error is None or other.error.kind not in _OPEN)
+        if (other.state == "failed" and (other.error is None or other.error.kind not in _OPEN))
+        or (_is_warning(other) and _is_warning(check))
     }
     if check.name in still or not still <= red or not lever.accepts(tried):
         return None
     return _Tried(change, tried)
+
+
+def _is_warning(check: Check) -> bool:
+    return check.state == "warning" and check.name in MENDED_WARNINGS

@@ -59,7 +59,8 @@ def read_settings(path: Path) -> SettingsFile:
     try:
         RunSettings().with_overrides(found.settings)
     except UsageError as error:
-        raise _unusable(path, str(error).removeprefix("--set ")) from None
+        key = error.where.removeprefix("--set ")
+        raise _unusable(path, error.what if key in error.what else f"{key}: {error.what}", error.fix, key=key) from None
     return found
 
 
@@ -144,5 +145,21 @@ def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
         ) from None
 
 
-def _unusable(path: Path, reason: str, fix: str = _CORRECT) -> UsageError:
-    return UsageError(f"these settings cannot be used: {reason}", where=str(path), fix=fix, kind=ErrorKind.BAD_SETTING)
+def _unusable(path: Path, reason: str, fix: str = _CORRECT, *, key: str = "") -> UsageError:
+    """``key``: the setting it is about, whose line is named where it is found."""
+    line = _line_of(path, key) if key else 0
+    where = f"{path}, line {line}" if line else str(path)
+    return UsageError(
+        f"these settings cannot be used: {reason}", where=where, fix=fix or _CORRECT, kind=ErrorKind.BAD_SETTING
+    )
+
+
+def _line_of(path: Path, key: str) -> int:
+    """The first line that sets it, dotted or in a table; 0 where there is none."""
+    name = re.escape(key.rpartition(".")[2])
+    sets = re.compile(rf"""[^=#]*(?<![\w-]){name}["']?\s*=""")
+    try:
+        lines = path.read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if sets.match(line)), 0)

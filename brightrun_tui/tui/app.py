@@ -16,8 +16,7 @@ prepare_environment()
 
 from pydantic import Field  # noqa: E402
 from rich.text import Text  # noqa: E402
-from textual import work  # noqa: E402
-from textual.command import CommandPalette  # noqa: E402
+from textual import events, work  # noqa: E402
 from textual.dom import DOMNode  # noqa: E402
 from textual.driver import Driver  # noqa: E402
 from textual.screen import Screen  # noqa: E402
@@ -36,8 +35,9 @@ from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
 from brightrun_tui.tui.remembered import recall, remember_also  # noqa: E402
 from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.dialog import Dialog  # noqa: E402
-from brightrun_tui.tui.screens.palette import ActionProvider  # noqa: E402
+from brightrun_tui.tui.screens.palette import ActionProvider, Palette  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
+from brightrun_tui.tui.widgets.too_small import too_small  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
 textual_quirks.apply()
@@ -68,6 +68,8 @@ TESTS_AFTER_SECONDS = 1.0
 """So long after the first picture services are tested: what a person does first is not to wait for what that imports."""
 QUIT_SECONDS = 2.0
 """For how long leaving waits for what goes on being known."""
+LEAVING = ("quit", "suspend_process")
+"""Actions for which nothing need be seen."""
 DEEPEST = 5
 """Screens on one another, from which on no further dialogue is opened."""
 
@@ -126,6 +128,10 @@ class BrightRunApp(Workspace):
         return tuple(self._settings.run_columns)
 
     @property
+    def theme_names(self) -> tuple[str, ...]:
+        return tuple(self._themes.found)
+
+    @property
     def mouse(self) -> bool:
         return self._settings.mouse
 
@@ -173,12 +179,26 @@ class BrightRunApp(Workspace):
         """End the app with this exit code."""
         self.exit(code, return_code=code)
 
+    @property
+    def _shows_nothing(self) -> bool:
+        """Whether the terminal is too small, or was when the screen was last laid out: the larger picture is not there yet."""
+        return too_small(self.size) or bool(self.screen.size and too_small(self.screen.size))
+
+    async def on_event(self, event: events.Event) -> None:
+        """As Textual's, but a terminal in which nothing can be read takes no keys, texts or clicks other than to leave it."""
+        if isinstance(event, (events.Key, events.Paste, events.MouseEvent)) and self._shows_nothing:
+            for each in actions.of_scope("app"):
+                if each.name in LEAVING and isinstance(event, events.Key) and event.key in each.keys:
+                    await super().run_action(each.name)
+            return
+        await super().on_event(event)
+
     async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:
         """As Textual's, but read-only mode refuses what changes something."""
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
-        if found and found.scope != "app" and self.screen.has_class("-tiny"):
-            return True  # nothing is to be seen of what it would act on
+        if self._shows_nothing and (found is None or found.scope != "app"):
+            return True  # of a key that was on its way when the terminal shrank: what it meant is not seen any more
         if self.read_only and found and found.changes:
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
             return True
@@ -221,8 +241,8 @@ class BrightRunApp(Workspace):
 
     def action_command_palette(self) -> None:
         """As Textual does it, but without an id: one that is being closed still has that when the next is opened."""
-        if not isinstance(self.screen, CommandPalette):
-            self.push_screen(CommandPalette())
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     @work(group="theme")
     async def action_theme(self) -> None:

@@ -13,7 +13,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "app.help",
         "question_mark f1",
         "Help",
-        "Explain the chosen field, and show the keys that work here.",
+        "Explain the chosen field or card, and show the keys that work here.",
         footer=1,
         palette=False,
     ),
@@ -68,8 +68,9 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action(
         "new_run.fix",
         "f",
-        "Make it fit",
-        "Apply the smallest change that makes the first red line of the plan green; u takes it back.",
+        "Mend the plan",
+        "Apply the smallest change that makes the first red line of the plan green, or the base that speaks the language of the "
+        "data; u takes it back.",
         footer=3,
     ),
     action("new_run.dataset", "d", "Dataset", "Choose the data to learn from.", footer=3),

@@ -27,6 +27,8 @@ from textual.errors import NoWidget
 from textual.geometry import Region
 from textual.message import Message
 from textual.message_pump import MessagePump
+from textual.renderables.background_screen import BackgroundScreen
+from textual.renderables.blank import Blank
 from textual.screen import Screen
 from textual.strip import Strip
 from textual.style import Style
@@ -88,6 +90,7 @@ def apply() -> None:
     _turn_pages_of_nothing()
     _click_what_is_there()
     _close_what_was_meant()
+    _draw_what_lies_below()
     _keep_keys_for_what_opens()
     _measure_a_new_text()
     _fire_however_late()
@@ -196,6 +199,22 @@ def _close_what_was_meant() -> None:
         return original(self, result)
 
     Screen.dismiss = dismiss  # type: ignore[method-assign]
+
+
+def _draw_what_lies_below() -> None:
+    """A dialogue takes what to draw below it from a list that each screen shortens as it is drawn, and that is out of step where
+    one of them need not be drawn anew: with four on one another, two can then be drawn below each other, without end."""
+
+    def render(self: Screen[Any]) -> Any:
+        background = self.styles.background
+        stacks = (self.app._screen_stack, *self.app._screen_stacks.values())
+        stack = next((stack for stack in stacks if self in stack), [self])
+        place = stack.index(self)
+        if place and background.a < 1:
+            return BackgroundScreen(stack[place - 1], background)
+        return self.app.render() if background.is_transparent else Blank(background)
+
+    Screen.render = render  # type: ignore[method-assign]
 
 
 def _keep_keys_for_what_opens() -> None:

@@ -81,6 +81,11 @@ class Workspace(App[int]):
         return ()
 
     @property
+    def theme_names(self) -> tuple[str, ...]:
+        """Ours, and the person's own."""
+        return ()
+
+    @property
     def db(self) -> Database:
         """The app's own connection. Raises `BrightrunError` before it is open."""
         if self._db is None:
@@ -262,11 +267,8 @@ class Workspace(App[int]):
             return
         from brightrun_tui.planning.again import draft_of
 
-        draft = await asyncio.to_thread(draft_of, run.spec, self.paths)
-        await self.switch_mode("new_run")
-        fill = getattr(self.screen, "fill", None)
-        if fill:
-            self.screen.call_after_refresh(fill, draft)
+        await self.show_draft(await asyncio.to_thread(draft_of, run.spec, self.paths))
+        self.toast(f"Filled in as for {cells.one_line(run.name)}; u takes that back.", title="New Run")
 
     async def show_model(self, ref: str) -> None:
         """Go to Registry with this version chosen."""
@@ -274,6 +276,20 @@ class Workspace(App[int]):
         choose = getattr(self.screen, "choose", None)
         if choose:
             self.screen.call_after_refresh(choose, ref)
+
+    async def show_service(self, name: str) -> None:
+        """Go to Integrations with this card chosen."""
+        await self.switch_mode("integrations")
+        choose = getattr(self.screen, "choose", None)
+        if choose:
+            self.screen.call_after_refresh(choose, name)
+
+    async def show_setting(self, key: str) -> None:
+        """Go to New Run, to the field of this setting."""
+        await self.switch_mode("new_run")
+        show = getattr(self.screen, "show_setting", None)
+        if show:
+            self.screen.call_after_refresh(show, key)
 
     async def show_draft(self, draft: Draft) -> None:
         """Go to New Run with this draft filled in."""

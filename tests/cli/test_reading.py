@@ -320,3 +320,18 @@ def test_environment_beats_file_beats_default(brightrun: CommandLine, tmp_path: 
     assert (
         "from-the-call" in brightrun("estimate", data, "--template", "from-the-call", "--json", **named).error["what"]
     )
+
+
+def test_an_estimate_says_what_the_plan_warns_of(brightrun: CommandLine, tmp_path: Path) -> None:
+    """For people a line each, below the figures; in the document they are among the checks."""
+    data = tmp_path / "deutsch.jsonl"
+    answer = "Die Lieferung dauert üblicherweise drei bis sechs Werktage, wir melden uns vorher."
+    data.write_text("".join(json.dumps({"prompt": f"Frage {n}", "completion": answer}) + "\n" for n in range(60)))
+    done = brightrun("estimate", data)
+    assert done.code == 0 and "! language" in done.out and "Qwen/Qwen2.5-0.5B-Instruct" in done.out
+    warned = [
+        check["name"]
+        for check in brightrun("estimate", data, "--json").document["checks"]
+        if check["state"] == "warning"
+    ]
+    assert "language" in warned

@@ -97,6 +97,7 @@ class Terminal:
             )
             os.execvp(sys.executable, [sys.executable, "-m", "tests.fuzz.watched", str(home / UNSEEN)])
         self.code: int | None = None
+        self.wider = 1
         self.hostile = False
         self.tail = b""
         self.resize(size)
@@ -145,7 +146,10 @@ class Terminal:
         end = time.monotonic() + ANSWER_SECONDS
         self.read(0.05)
         self.bring_back()
-        self.resize((size[0] + 1, size[1]))
+        self.wider = (
+            3 - self.wider
+        )  # what has that size already, and was not drawn for the one between, has nothing to draw
+        self.resize((size[0] + self.wider, size[1]))
         while self.alive and time.monotonic() < end:
             if len(self.read(0.1)) > 50:
                 self.resize(size)

@@ -32,6 +32,7 @@ from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.tui.widgets.footer import scopes_of
 from brightrun_tui.tui.widgets.form import SettingRow, show_value
 from brightrun_tui.tui.widgets.row_table import RowTable
+from brightrun_tui.tui.widgets.too_small import too_small
 
 LOOK_SECONDS = 0.1
 SETTLED = 4
@@ -76,12 +77,14 @@ class Watched(app.BrightRunApp):
         screen = self.screen
         if known and known.name in SUBJECTS.get(known.scope, "").split():
             possible = screen.check_action(known.name, ())
-            if possible and not (self.read_only and known.changes) and not screen.has_class("-tiny"):
+            if possible and not (self.read_only and known.changes) and not too_small(self.size):
                 self._check_subject(screen, known.id)
         return await super().run_action(action, default_namespace, namespaces)
 
     async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> Reply[Answer] | None:  # type: ignore[override]
-        if ask.target and not any(ask.target in meant for meant in self._meant[-20:]):
+        served = [f"{each.model}:{each.model_version}" for each in self.snapshot.endpoints if each.id == ask.target]
+        names = [ask.target, *served]  # a chat ends the endpoint that it began for its model
+        if ask.target and not any(name in meant for meant in self._meant[-20:] for name in names):
             self._say(f"{type(ask).__name__} asks for {ask.target}, which nobody had chosen")
         return await super().ask(ask, wait=wait)
 
@@ -109,7 +112,7 @@ class Watched(app.BrightRunApp):
 
     def _check_card(self, screen: IntegrationsScreen, card: Widget, action: str) -> None:
         """A moment after the action: where somebody has looked elsewhere since, nothing is to be said."""
-        if screen is self.screen and screen.card is card and not _in_sight(card) and not screen.has_class("-tiny"):
+        if screen is self.screen and screen.card is card and not _in_sight(card) and not too_small(self.size):
             self._say(f"{action} acts on {card.id}, which is not in sight at {self.size.width}x{self.size.height}")
 
     def _look(self) -> None:

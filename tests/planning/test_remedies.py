@@ -50,6 +50,16 @@ def mixed(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def german(tmp_path: Path) -> Path:
+    path = tmp_path / "deutsch.jsonl"
+    answer = "Die Lieferung dauert üblicherweise drei bis sechs Werktage, wir melden uns vorher."
+    path.write_text(
+        "\n".join(json.dumps({"prompt": f"Wie lange dauert Sendung {i}?", "completion": answer}) for i in range(60))
+    )
+    return path
+
+
 def test_another_base_fits_with_the_smallest_change_that_the_plan_itself_would_offer_for_it(
     mixed: Path, paths: Paths
 ) -> None:
@@ -88,6 +98,33 @@ def test_what_only_costs_time_comes_first(mixed: Path, paths: Paths) -> None:
 def test_a_base_that_is_too_large_gives_way_to_the_largest_that_fits(data: Path, paths: Paths) -> None:
     _, remedy = planned(Draft(data=str(data), base=BASE), paths, offer(4))
     assert remedy.option.startswith("--base ") and "base model" in remedy.words
+
+
+@pytest.mark.parametrize(
+    ("base", "gigabytes", "other"),
+    [
+        ("starter", 24, "Qwen/Qwen2.5-0.5B-Instruct"),
+        ("HuggingFaceTB/SmolLM2-1.7B-Instruct", 24, "Qwen/Qwen2.5-1.5B-Instruct"),
+    ],
+)
+def test_a_base_that_does_not_speak_the_language_gives_way_to_one_of_its_size_that_does(
+    base: str, gigabytes: float, other: str, german: Path, paths: Paths
+) -> None:
+    """The run may start as it is; with the change nothing is warned of any more, and it fits."""
+    on = offer(gigabytes)
+    plan = make_plan(Draft(data=str(german), base=base), paths, offer=on)
+    assert plan.ready
+    (remedy,) = find_remedies(plan, paths)
+    assert (remedy.check, remedy.fields) == ("language", {"base": other}) and remedy.option == f"--base {other}"
+    again = make_plan(changed(plan.draft, remedy.overrides, remedy.fields), paths, offer=on)
+    assert again.ready and again.estimate and again.estimate.fits == "safe"
+    assert "language" not in [check.name for check in again.checks] and find_remedies(again, paths) == ()
+
+
+def test_no_base_is_offered_where_none_that_speaks_the_language_fits(german: Path, paths: Paths) -> None:
+    plan = make_plan(Draft(data=str(german)), paths, offer=offer(1))
+    assert "language" in [check.name for check in plan.checks]
+    assert [remedy for remedy in find_remedies(plan, paths) if remedy.check == "language"] == []
 
 
 def test_too_dear_is_trained_for_less_and_where_that_is_not_enough_the_ceiling_is_named(

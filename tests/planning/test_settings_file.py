@@ -33,19 +33,22 @@ def test_what_is_written_is_read_again(paths: Paths, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
+    ("text", "says", "line"),
     [
-        ('[settings]\n"training.epoch" = 3\n', "training.epochs"),
-        ("[settings.training]\nepochs = -1\n", "a number above 0"),
-        ("[setings]\n", "setings"),
+        ('[settings]\n"training.epoch" = 3\n', "training.epochs", 2),
+        ('base = "starter"\n[settings.training]\nepochs = -1\n', "a number above 0", 3),
+        ("settings.lora.r = 8\nsettings . 'lora' . \"lora_alpha\" = 'x'\n", "a whole number", 2),
+        ("[setings]\n", "setings", 0),
+        ("base = 3\n[settings\n", "line 2", 0),
     ],
 )
-def test_a_file_that_does_not_fit_says_where_and_what_fits(tmp_path: Path, text: str, says: str) -> None:
-    """Unknown settings with the nearest known one, values with the range."""
+def test_a_file_that_does_not_fit_says_where_and_what_fits(tmp_path: Path, text: str, says: str, line: int) -> None:
+    """Unknown settings with the nearest known one, values with the range; the line of both."""
     (tmp_path / "bad.toml").write_text(text)
     with pytest.raises(UsageError) as refused:
         read_settings(tmp_path / "bad.toml")
     assert says in str(refused.value) and "bad.toml" in refused.value.where
+    assert refused.value.where.endswith(f", line {line}") if line else "line" not in refused.value.where
 
 
 def test_a_template_of_ones_own_keeps_what_was_changed_and_the_rules_of_its_origin(paths: Paths) -> None:

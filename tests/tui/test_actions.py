@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from textual.command import CommandPalette
+from textual.widgets import Button
 
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.action import spell
@@ -29,6 +29,7 @@ from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.news import NewsScreen
 from brightrun_tui.tui.screens.offers import OffersScreen
+from brightrun_tui.tui.screens.palette import Palette
 from brightrun_tui.tui.screens.pick_base import PickBase
 from brightrun_tui.tui.screens.records import RecordsScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
@@ -37,6 +38,7 @@ from brightrun_tui.tui.screens.run_columns import RunColumnsScreen
 from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
+from brightrun_tui.tui.widgets.form import SettingRow
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.row_table import RowTable
@@ -116,9 +118,53 @@ async def test_help_and_commands_open_over_a_dialogue(seeded: Paths, opened: Ope
         await driver.press("question_mark")
         assert isinstance(driver.app.screen, NewsScreen)
         await driver.press("colon")
-        await driver.until(lambda: isinstance(driver.app.screen, CommandPalette), "the palette")
+        await driver.until(lambda: isinstance(driver.app.screen, Palette), "the palette")
         await driver.press("escape")
         await driver.until(lambda: isinstance(driver.app.screen, NewsScreen), "one step back")
+
+
+async def test_settings_services_and_themes_are_reached_by_name(seeded: Paths, opened: Opened) -> None:
+    """A setting that is hidden is shown and has the focus, a service's card as well; themes are those that can be kept."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.press("colon", *"setting gradient clip")
+        await driver.sees("setting Gradient clip")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.current_mode == "new_run")
+        row = SettingRow
+        await driver.until(lambda: isinstance(parent := driver.new_run.focused and driver.new_run.focused.parent, row)
+                           and parent.setting.key == "training.max_grad_norm", "the field")  # fmt: skip
+        await driver.press("colon", *"service judge")
+        await driver.sees("service Judge")
+        await driver.press("enter")
+        await driver.until(lambda: driver.app.current_mode == "integrations")
+        screen = driver.screen(IntegrationsScreen)
+        await driver.until(lambda: screen.card and screen.card.service.name == "judge", "the card")
+        await driver.press("colon", *"theme ")
+        await driver.sees("theme bright-dark")
+        await driver.sees_no("theme dracula", "theme textual-dark", "theme nord")
+
+
+async def test_nothing_is_done_in_a_terminal_that_shows_nothing(seeded: Paths, opened: Opened) -> None:
+    """Where only the notice is shown, no question is answered and nothing typed or gone to; all comes back as it was."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.visit("monitor")
+        await driver.until(lambda: driver.screen(MonitorScreen).run, "a run")
+        await driver.press("s")
+        await driver.until(lambda: isinstance(driver.app.screen, Confirm), "the question")
+        title = driver.one("Button#yes", Button).label
+        for size in ((1, 1), (5, 10), (200, 8), (30, 24)):
+            await driver.pilot.resize_terminal(*size)
+            await driver.press("y", "enter", "2", "colon", "x", "exclamation_mark", "escape")
+            assert isinstance(driver.app.screen, Confirm)
+        await driver.sees("30 × 24", "q closes")
+        await driver.pilot.resize_terminal(80, 24)
+        await driver.sees(str(title))
+        await driver.press("escape", "colon")
+        await driver.until(lambda: isinstance(driver.app.screen, Palette), "the palette")
+        await driver.pilot.resize_terminal(38, 11)
+        await driver.sees("38 × 11")
+        await driver.press("q")
+        await driver.until(lambda: driver.app.return_code == 0, "the end")
 
 
 async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:

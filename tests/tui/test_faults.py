@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
+from textual.app import ComposeResult
 from textual.pilot import Pilot
+from textual.widgets import Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import Paths
@@ -16,6 +19,7 @@ from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.faults import STORM, Faults, kind_of
 from brightrun_tui.tui.screens import integrations, new_run, palette
 from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.snapshot import SnapshotReader
@@ -73,6 +77,38 @@ async def test_parts_that_fail_are_said_and_the_rest_goes_on(
         await driver.sees("─ Help ─")
         log = (seeded.logs / "app.log").read_text()
         assert log.count("Unforeseen: with [/brackets]") == log.count("Traceback") == len(driver.app.faults.counts)
+
+
+class Lying(Dialog[None]):
+    """One of several dialogues on one another, whose text goes on changing."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"number {number}")
+        self.number = number
+
+    def compose_body(self) -> ComposeResult:
+        yield Static("x")
+
+    def change(self, colour: str) -> None:
+        self.query_one(Static).styles.background = colour
+
+
+async def test_dialogues_on_one_another_are_drawn_in_their_order_whichever_of_them_changes(
+    seeded: Paths, opened: Opened
+) -> None:
+    """What lies below is what lay below when it was opened, however the drawings follow one another."""
+    kinds = [type(f"Lying{number}", (Lying,), {}) for number in range(4)]
+    async with opened(seeded) as driver:
+        dialogues = [kind(number) for number, kind in enumerate(kinds)]
+        for dialogue in dialogues:
+            await driver.app.push_screen(dialogue)
+        await driver.sees("number 3")
+        for colour, changed in enumerate(product([(1, 2), (0,), (1,)], repeat=3)):
+            for together in changed:
+                for number in together:
+                    dialogues[number].change(("red", "green", "blue")[colour % 3])
+                await driver.pilot.pause()
+        await driver.sees("number 3", "Bright Run")
 
 
 async def test_a_screen_that_cannot_be_made_leaves_the_others(

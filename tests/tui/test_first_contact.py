@@ -146,7 +146,10 @@ async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
         assert len({run.spec.group for run in driver.app.snapshot.runs}) == 1
         assert all(run.spec.stop_worst for run in driver.app.snapshot.runs)
         await driver.press("colon", *"sweep supp", "enter")
-        await driver.sees("Sweep of 3 runs", "Learning rate 0.001")
+        await driver.sees("─ Sweep ─", "Learning rate 0.001", "enter shows support-desk-")
+        await driver.press("down", "enter")
+        await driver.until(lambda: driver.app.current_mode == "monitor", "the run")
+        assert driver.app.watched_run == sorted(driver.app.snapshot.runs, key=lambda run: run.created_at)[1].id
 
 
 async def test_a_run_is_set_up_again_and_what_was_in_the_form_comes_back(seeded: Paths, opened: Opened) -> None:

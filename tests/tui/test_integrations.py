@@ -31,6 +31,15 @@ async def test_a_card_a_service_with_words(paths: Paths, opened: Opened, size: t
         await driver.sees("RunPod", "– not connected", "enter connects it")
 
 
+async def test_help_says_all_that_a_card_has_no_room_for(paths: Paths, opened: Opened) -> None:
+    """At 80 columns reasons and what to do are cut on the card; under ? they are whole."""
+    async with opened(paths, (80, 24)) as driver:
+        await focus(driver, "huggingface")
+        await driver.sees("✗ does not work", "cannot be reac…")
+        await driver.press("question_mark")
+        await driver.sees("the Hugging Face Hub cannot be reached", "what to do", "honoured)", "HF_TOKEN")
+
+
 def focused_service(driver: Driver) -> str:
     card = driver.app.focused
     assert isinstance(card, ServiceCard)

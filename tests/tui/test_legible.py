@@ -88,13 +88,16 @@ def test_a_machine_for_rent_has_its_price_at_every_width(width: int) -> None:
     assert "$98.76" in row.plain and "this run" in head.plain
 
 
+@pytest.mark.parametrize("language", ["", "de"])
 @pytest.mark.parametrize("width", [48, 70, 71, 108, 109])
-def test_the_table_of_bases_fits_its_room(paths: Paths, width: int) -> None:
-    """A base is one line, its columns below their names."""
-    head = base_text.head(width)
+def test_the_table_of_bases_fits_its_room(paths: Paths, width: int, language: str) -> None:
+    """A base is one line, its columns below their names; of data in German the languages matter more than the licence."""
+    head = base_text.head(width, language)
     for fit in base_fits(None, paths):
-        assert len(base_text.base_row(base_text.Line(fit), width)) <= width
+        assert len(base_text.base_row(base_text.Line(fit, language=language), width)) <= width
     assert len(head) <= width and "fits" in head
+    if width >= 108:
+        assert ("languages" in head, "licence" in head) == (bool(language), not language)
 
 
 def test_what_a_run_costs_stands_in_the_first_lines_of_a_low_plan(tmp_path: Path, paths: Paths) -> None:

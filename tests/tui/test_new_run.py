@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,10 +23,12 @@ from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.plan import make_spec
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
+from brightrun_tui.tui.screens.read_settings import ReadSettingsScreen
 from brightrun_tui.tui.widgets.fields import TextField, WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
@@ -208,6 +211,10 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await open_form(driver)
         await driver.press("escape", "d")
         await driver.sees("support-desk")
+        (tmp_path / "Goods.jsonl").write_text(good)
+        (tmp_path / "goods-2.jsonl").write_text(good.replace("question", "Frage"))
+        driver.one("#narrow").value = f"{tmp_path}/goo"
+        await driver.sees("Goods.jsonl", "/goods-2.jsonl", "Frage 0?")  # completed, and under the cursor
         driver.one("#narrow").value = f"{folder}/"
         await driver.sees("bad.jsonl", "good.jsonl", "A directory")
         await driver.press("down", "down")
@@ -235,17 +242,19 @@ async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(
         return examine(path, **options)
 
     monkeypatch.setattr(datasets, "examine", slowly)
+    monkeypatch.chdir(tmp_path)
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("escape", "d")
-        driver.one("#narrow").value = str(file)
-        await driver.until(lambda: file in begun)
+        driver.one("#narrow").value = "./large"
+        await driver.until(lambda: Path("large.jsonl") in begun)
         await driver.press("enter", "enter")
         go_on.set()
         await driver.until(lambda: len(driver.app.screen_stack) == 1, "the dialogue has answered")
-        assert driver.new_run.draft.data == str(file)
+        assert driver.new_run.draft.data == str(file), "from wherever the app is started next"
         await driver.sees("✓ ready")
-    assert begun.count(file) == 1
+        assert make_spec(driver.plan).dataset.path == str(file)
+    assert [one.name for one in begun].count(file.name) == 1
 
 
 async def test_another_dataset_can_be_chosen_while_a_large_one_is_read(
@@ -363,6 +372,60 @@ async def test_one_key_makes_a_red_plan_green_and_another_takes_it_back(paths: P
         assert field.value == "5000"
 
 
+async def test_settings_go_to_a_file_and_come_back_by_keys_that_stand_at_the_form(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A path is completed; what a file sets, or what is wrong in which line, is said before it is taken; undo takes it back."""
+    (tmp_path / "files").mkdir()
+    (tmp_path / "files" / "bad.toml").write_text('base = "starter"\n[settings.training]\nepochz = 900\n')
+    (tmp_path / "files" / "data.jsonl").write_text("")
+    monkeypatch.chdir(tmp_path / "files")
+    async with opened(paths, (80, 24)) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=examples()[0].id, overrides={"training.epochs": 7}))
+        await driver.until(lambda: driver.new_run.plan and driver.plan.settings.training.epochs == 7)
+        await driver.sees("w Save settings", "o Read settings")
+        await driver.press("escape", "w")
+        field = driver.one("TextField", TextField)
+        field.value = f"{tmp_path}/fi"
+        await driver.until(lambda: field._suggestion.endswith("/files/"), "the rest of the path")
+        await driver.press("right", *"mine.toml", "enter")
+        await driver.until((tmp_path / "files" / "mine.toml").exists)
+        await driver.press("R")
+        await driver.until(lambda: driver.plan.settings.training.epochs != 7)
+        await driver.press("o")
+        await driver.sees("bad.toml, line 3", "did you mean", "mine.toml")
+        await driver.press("enter")
+        assert isinstance(driver.app.screen, ReadSettingsScreen) and "data.jsonl" not in driver.text()
+        await driver.press("down")
+        await driver.sees("Epochs  7")
+        await driver.press("enter")
+        await driver.until(lambda: driver.plan.settings.training.epochs == 7)
+        await driver.press("u")
+        await driver.until(lambda: driver.plan.settings.training.epochs != 7)
+
+
+async def test_one_key_takes_a_base_that_speaks_the_language_of_the_data(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """The warning stands with the change under a key; the picker says of each base whether it speaks that language."""
+    data = tmp_path / "deutsch.jsonl"
+    answer = "Die Lieferung dauert üblicherweise drei bis sechs Werktage, wir melden uns vorher."
+    data.write_text("".join(json.dumps({"prompt": f"Wann kommt {i}?", "completion": answer}) + "\n" for i in range(60)))
+    async with opened(paths, (200, 50)) as driver:
+        await open_form(driver)
+        driver.new_run.fill(Draft(data=str(data)))
+        await driver.sees("language  the records are in German", " f  base model Qwen2.5 0.5B")
+        await driver.press("escape", "b")
+        await driver.sees("29+ with German", "speaks English")
+        await driver.press("escape", "f")
+        await driver.until(lambda: driver.plan.draft.base == "Qwen/Qwen2.5-0.5B-Instruct")
+        await driver.sees_no("language  the records")
+        await driver.press("u")
+        await driver.sees("language  the records are in German")
+        assert driver.plan.draft.base == "starter"
+
+
 async def test_only_what_shows_the_focus_is_styled_anew(
     paths: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -478,7 +541,7 @@ async def test_the_hub_is_searched_under_a_key_and_without_a_network_that_is_sai
             monkeypatch.setenv("HF_ENDPOINT", hub.url)
             await driver.press("f3")
             await driver.sees(
-                "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "languages en de"
+                "lamp-7b", "7.00 B", "on the Hub", "licence apache-2.0; it must be accepted", "speaks English, German"
             )
             bases = driver.app.screen.query_one(OptionList)
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from brightrun_tui.domain.humanize import duration, money, size
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.time_parts import PARTS
+from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.quantisation import held_as
 from brightrun_tui.planning.remedies import Remedy
@@ -25,14 +26,27 @@ def print_preflight(out: Console, plan: Plan) -> None:
     """One line a check, then the estimate in one line. The first problem is left out: it is the error that ends the command."""
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
-        if check.error is not None and check.error is plan.first_problem:
-            continue
-        fix = f" ({check.fix})" if check.fix and check.state == "warning" else ""
-        table.add_row(Text(*GLYPHS[check.state]), Text(check.name, "bold"), Text.assemble(check.what, (fix, "dim")))
+        if check.error is None or check.error is not plan.first_problem:
+            table.add_row(*_row(check))
     out.print(table)
     if plan.estimate is not None:
         facts = plan.estimate
         out.print(f"  about {_time(facts)}, {size(facts.memory)} of memory, {_cost(facts)}", style="dim")
+
+
+def print_warnings(out: Console, plan: Plan) -> None:
+    """The checks that warn, one line each; nothing where none does."""
+    table = Table.grid(padding=(0, 1))
+    for check in plan.checks:
+        if check.state == "warning":
+            table.add_row(*_row(check))
+    if table.row_count:
+        out.print(table)
+
+
+def _row(check: Check) -> tuple[Text, Text, Text]:
+    fix = f" ({check.fix})" if check.fix and check.state == "warning" else ""
+    return Text(*GLYPHS[check.state]), Text(check.name, "bold"), Text.assemble(check.what, (fix, "dim"))
 
 
 def refuse(out: Console, plan: Plan, remedies: Sequence[Remedy]) -> None:

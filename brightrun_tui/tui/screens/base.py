@@ -8,31 +8,16 @@ from textual import events
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Static
 
 from brightrun_tui.tui.screens.dialog import Confirm
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.header import Header
+from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
 
 SLIM_WIDTH = 70
 """Columns below which panels stand below one another."""
-LEAST_WIDTH, LEAST_HEIGHT = 40, 12
-
-
-class TooSmall(Static):
-    """Says so where the terminal is too small for anything to be read; what goes on goes on."""
-
-    def __init__(self) -> None:
-        super().__init__(markup=False, classes="too-small")
-
-    def on_resize(self) -> None:
-        size = self.app.size
-        self.update(
-            f"This window has {size.width} × {size.height} characters; {LEAST_WIDTH} × {LEAST_HEIGHT} are needed. "
-            "Everything goes on meanwhile; q closes the app."
-        )
 
 
 class ModeScreen(Screen[None]):
@@ -74,7 +59,7 @@ class ModeScreen(Screen[None]):
     def on_resize(self, event: events.Resize) -> None:
         self._drawn = None
         self.set_class(event.size.width < SLIM_WIDTH, "-slim")
-        self.set_class(event.size.width < LEAST_WIDTH or event.size.height < LEAST_HEIGHT, "-tiny")
+        self.set_class(too_small(event.size), TOO_SMALL)
         self.call_after_refresh(self._draw_newest)
 
     def refresh_keys(self) -> None:

@@ -26,17 +26,10 @@ from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.hub_dataset_names import is_hub_dataset
 from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
-from brightrun_tui.tui.screens.data_choices import (
-    PATH_STARTS,
-    WHOLE_FOLDER,
-    PathSuggester,
-    examples,
-    first_records,
-    known,
-    list_files,
-)
+from brightrun_tui.tui.screens.data_choices import WHOLE_FOLDER, examples, first_records, is_data, known, list_data
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
 from brightrun_tui.tui.screens.dialog import ListDialog
+from brightrun_tui.tui.screens.path_choices import PATH_STARTS, PathSuggester, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
@@ -78,7 +71,7 @@ class DataScreen(ListDialog[ChosenData]):
     def compose_body(self) -> ComposeResult:
         yield Input(
             placeholder="a name, a path (/ or ~/), or hf:owner/name",
-            suggester=PathSuggester(),
+            suggester=PathSuggester(is_data),
             compact=True,
             id="narrow",
         )
@@ -113,7 +106,6 @@ class DataScreen(ListDialog[ChosenData]):
         if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
             self._go_to(Path(os.path.realpath(path)))
         elif word:
-            word = str(path.absolute()) if whole or os.path.isfile(path) else word
             place = next((report.path for report in self._known if report.name == word), word)
             if _key(place) in self._usable:  # keys typed ahead are for the form already
                 self._answer(word, place)
@@ -129,7 +121,7 @@ class DataScreen(ListDialog[ChosenData]):
     @work(exclusive=True, group="list")
     async def _list(self, typed: str) -> None:
         if typed.startswith(PATH_STARTS):
-            self._choices = await asyncio.to_thread(list_files, typed)
+            self._choices = await asyncio.to_thread(list_data, typed)
         elif is_hub_dataset(typed):
             self._choices = [Choice(typed.strip(), typed.strip(), "from the Hugging Face Hub")]
         else:
@@ -139,13 +131,13 @@ class DataScreen(ListDialog[ChosenData]):
                 if fits(typed, choice.title, choice.note, choice.id)
             ]
             if typed.strip() and "/" not in typed:
-                here = await asyncio.to_thread(list_files, f"./{typed.strip()}")
+                here = await asyncio.to_thread(list_data, f"./{typed.strip()}")
                 self._choices += [choice for choice in here if not choice.title.endswith(("/", ".."))]
         options = self.query_one(OptionList)
         options.set_options([Option(prompt_of(choice), id=choice.id) for choice in self._choices])
         ids = [choice.id for choice in self._choices]
         if ids:
-            options.highlighted = ids.index(self._chosen) if self._chosen in ids else 0
+            options.highlighted = ids.index(self._chosen) if self._chosen in ids else nearest(self._choices, typed)
         else:
             self._say("Nothing fits. A path starts with / or ~ or .")
 
@@ -223,8 +215,10 @@ class DataScreen(ListDialog[ChosenData]):
         return await self._report(place, dict(self._maps[_key(place)].mapping))
 
     def _answer(self, word: str, place: str) -> None:
-        """Take it, and remember how its columns were mapped."""
+        """Take it, wherever the app is started next, and remember how its columns were mapped."""
         found = self._maps.get(_key(place))
+        if word == place and not is_hub_dataset(word):
+            word = str(typed_path(word).absolute())
         self.dismiss(ChosenData(word, found.mapping if found else {}))
         if found:
             self.app.run_worker(_remember(self.app, found), group="columns")

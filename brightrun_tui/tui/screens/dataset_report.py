@@ -27,13 +27,14 @@ from brightrun_tui.planning.dataset_reports import examined
 from brightrun_tui.planning.token_lengths import token_lengths
 from brightrun_tui.planning.token_views import TokenViews, has_tokenizer
 from brightrun_tui.store import datasets
-from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.screens.dialog import Confirm, Dialog
 from brightrun_tui.tui.screens.records import RecordSource, RecordsScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, length_text, plan_text, record_text, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.titles import retitle
 
 SHOWN_AT_ONCE = 3
 ALL = "all"
@@ -66,6 +67,26 @@ class ReportScreen(Dialog[DatasetReport]):
     def on_mount(self) -> None:
         self.query_one(OptionList).focus()
         self._read()
+
+    def on_screen_resume(self) -> None:
+        """Records may have been marked meanwhile."""
+        marked = len(self._source.taken) if self._source else 0
+        said = f"{marked:,} marked to be taken out: {key_of('report.repair')}" if marked else ""
+        retitle(self.query_one(".dialog"), self._title, Content.styled(said, "$error"))
+
+    async def action_dismiss(self, result: DatasetReport | None = None) -> None:
+        if self._source and self._source.taken:
+            self._leave_marks(len(self._source.taken))
+        else:
+            self.dismiss(None)
+
+    @work(group="ask", exclusive=True)
+    async def _leave_marks(self, marked: int) -> None:
+        """Marks are for the new version; without one they are lost."""
+        many = f"{marked:,} records are" if marked > 1 else "A record is"
+        question = f"{many} marked to be taken out, and no new version was made ({key_of('report.repair')} makes one)."
+        if await self.app.push_screen_wait(Confirm("Leave", question, yes="Leave", danger=False)):
+            self.dismiss(None)
 
     def on_unmount(self) -> None:
         if self._source:

@@ -16,6 +16,7 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.titles import retitle
+from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,10 +41,14 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
             retitle(box, self._title)
             yield from self.compose_body()
         yield KeyFooter()
+        yield TooSmall()
 
     def compose_body(self) -> ComposeResult:
         """What is inside the box."""
         yield from ()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(too_small(event.size), TOO_SMALL)
 
     async def action_dismiss(self, result: Answer | None = None) -> None:
         self.dismiss(None)

@@ -11,7 +11,6 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
-from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import check_account
@@ -111,20 +110,16 @@ class DraftActions(ModeScreen):
     @work(group="pick")
     async def action_write_settings(self) -> None:
         from brightrun_tui.planning.settings_file import write_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
+        from brightrun_tui.tui.screens.save_file import SaveFileScreen
 
         plan = self._plan
         if plan is None:
             return
-        place = await self.app.push_screen_wait(
-            AskLine(
-                "Save the settings", "A file; brightrun train --settings FILE reads it", f"{plan.name}.toml", yes="Save"
-            )
-        )
-        if not place:
+        question = "Where to write them; o here, or brightrun train DATA --settings FILE, reads them"
+        path = await self.app.push_screen_wait(SaveFileScreen("Save settings", question, f"{plan.name}.toml"))
+        if path is None:
             return
-        path = typed_path(place).absolute()
-        if path.exists() and not await self.confirm("Save the settings", f"Replace {path}?", yes="Replace"):
+        if path.exists() and not await self.confirm("Save settings", f"Replace {path}?", yes="Replace"):
             return
         try:
             await asyncio.to_thread(write_settings, plan, path)
@@ -135,21 +130,17 @@ class DraftActions(ModeScreen):
 
     @work(group="pick")
     async def action_read_settings(self) -> None:
-        from brightrun_tui.planning.settings_file import read_settings
-        from brightrun_tui.tui.screens.ask_line import AskLine
+        from brightrun_tui.tui.screens.read_settings import ReadSettingsScreen
 
-        place = await self.app.push_screen_wait(AskLine("Read settings", "A file with settings of a run", yes="Read"))
-        if not place:
-            return
-        try:
-            found = await asyncio.to_thread(read_settings, typed_path(place))
-        except BrightrunError as error:
-            self.app.show_error(error)
+        found = await self.app.push_screen_wait(ReadSettingsScreen())
+        if found is None:
             return
         self._remember()
         self._typed = {key: show_value(value) for key, value in found.settings.items()}
         given = {key: value for key, value in (("base", found.base), ("template", found.template)) if value}
         self._change(overrides=dict(self._typed), intensity=Intensity.BALANCED, **given)
+        said = ", ".join([*given, f"{len(found.settings)} setting{'s' * (len(found.settings) != 1)}"])
+        self.app.toast(f"As the file says: {said}; u takes that back.", title="Settings read")
 
     @work(group="start", exclusive=True)
     async def action_start(self) -> None:

@@ -15,24 +15,26 @@ from brightrun_tui.tui.actions import SCOPES
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.footer import Live, live_actions
+from brightrun_tui.tui.widgets.form import FormRow
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.run_form import row_of
+from brightrun_tui.tui.widgets.service_card import ServiceCard
 
 
 class HelpScreen(Dialog[None]):
-    """The focused field first, then keys, nearest first: the focused panel, the screen, everywhere."""
+    """The focused field or card first, then keys, nearest first: the focused panel, the screen, everywhere."""
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__("Help", classes="-large")
-        self._row = row_of(screen.focused)
+        around = screen.focused.ancestors_with_self if screen.focused else ()
+        self._focused = next((node for node in around if isinstance(node, FormRow | ServiceCard)), None)
         self._live = live_actions(screen.focused, screen)
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True, classes="help") as scroll:
             scroll.border_subtitle = Content("every action has a key; : finds any by name")
-            if self._row:
-                yield Static(Content.styled(self._row.label, "bold $primary"), classes="help-title")
-                yield Flow(partial(_explained, self._row.explain()), classes="help-field")
+            if self._focused:
+                yield Static(Content.styled(self._focused.label, "bold $primary"), classes="help-title")
+                yield Flow(partial(_explained, self._focused.explain()), classes="help-field")
             for scope, title in self._sections():
                 yield Static(Content.styled(title, "bold $primary"), classes="help-title")
                 yield Flow(partial(self._lines, scope), classes="help-keys")

@@ -156,6 +156,12 @@ class IntegrationsScreen(ModeScreen):
             facts=tuple(facts.items()),
         )
 
+    def choose(self, name: str) -> None:
+        """Put the focus on the card of one service."""
+        for card in self.query(ServiceCard):
+            if card.service.name == name:
+                card.focus()
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         card = self.card
         if action == "test":

@@ -1,4 +1,4 @@
-"""What is red in the plan, and the one change that mends it under one key."""
+"""What is red in the plan, or warned of and easily mended, and the one change that does it under one key."""
 
 from __future__ import annotations
 
@@ -30,12 +30,10 @@ class Mending(DraftActions):
     @work(exclusive=True, group="remedies")
     async def _find_remedies(self, plan: Plan) -> None:
         """For this plan, while it is the one that is shown."""
-        if plan.ready:
-            return
         found = await asyncio.to_thread(
             find_remedies, plan, self.app.paths, account=self._account, refusal=self._refusal
         )
-        if plan is self._plan:
+        if found and plan is self._plan:
             self._remedies = found
             self._show_plan()
 

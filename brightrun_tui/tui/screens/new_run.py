@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,12 +25,13 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, of_scope
 from brightrun_tui.tui.remembered import recall, remember_also
 from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
+from brightrun_tui.tui.widgets.amount import read_amount
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.form import SettingRow, show_value
@@ -42,13 +42,12 @@ from brightrun_tui.tui.widgets.slider import SliderField
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.welcome import Welcome
 
+FILE_ACTIONS = ("write_settings", "read_settings")
+"""Stand with their keys at the foot of the form."""
 PLAN_SECONDS = 0.1
 """A change is planned with at once; those that follow it sooner than this only when they have rested so long."""
 STAND_BY_SECONDS = 120.0
 """How often at most the engine is told that a run is about to be started here."""
-
-THOUSANDS = re.compile(r",\d{3}(\D|$)")
-"""A comma that half of the world would read as a decimal point."""
 
 
 class NewRunScreen(ChoosingBase):
@@ -93,7 +92,12 @@ class NewRunScreen(ChoosingBase):
 
     def on_mount(self) -> None:
         super().on_mount()
-        retitle(self.query_one("#form"), "New run")
+        files = [
+            Content.assemble((action.key, "bold $accent"), " ", (action.title, "$muted"))
+            for action in of_scope("new_run")
+            if action.name in FILE_ACTIONS
+        ]
+        retitle(self.query_one("#form"), "New run", Content("  ").join(files))
         retitle(self.query_one("#preview"), "Conversations")
         self._timer = self.set_timer(PLAN_SECONDS, self._make_plan)
         try:
@@ -175,14 +179,7 @@ class NewRunScreen(ChoosingBase):
             self._change(**{key: value})
 
     def _change_number(self, key: str, value: str) -> None:
-        text = value.strip().removeprefix("$")
-        why = "write 1000 or 1.50, without a comma" if THOUSANDS.search(text) else ""
-        try:
-            number = float(text.replace(",", ".")) if text and not why else None
-        except ValueError:
-            number = -1.0
-        if number is not None and not 0 < number < 1e9:
-            why = "a number above 0"
+        number, why = read_amount(value)
         self.form.refuse(key, why)
         self._refused = {other: said for other, said in self._refused.items() if other != key}
         if why:
@@ -439,6 +436,12 @@ class NewRunScreen(ChoosingBase):
         self._put(before.draft)
         if aloud:
             self.app.toast("The last change is taken back.")
+
+    async def show_setting(self, key: str) -> None:
+        """Go to the field of one setting."""
+        self._greet(False)
+        await self.form.show_setting(key)
+        self._show_plan()
 
     def action_find(self) -> None:
         self.query_one("#find", FilterBar).open()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Input, OptionList
@@ -44,7 +44,7 @@ class OffersScreen(ListDialog[WeighedOffer]):
         self.query_one(Input).focus()
         self._ask()
 
-    def on_resize(self) -> None:
+    def on_resize(self, _event: events.Resize) -> None:
         self.call_after_refresh(self._show)
 
     @work(exclusive=True, group="ask")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual import events
+from textual.app import ComposeResult
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.dom import DOMNode
 from textual.markup import escape
 
@@ -18,14 +21,15 @@ from brightrun_tui.tui.actions import SCOPES, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import live_actions
+from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
 
 if TYPE_CHECKING:
     from textual.types import IgnoreReturnCallbackType  # loads a dozen widgets that nobody needs
 
 MODE_SCOPES = ("integrations", "new_run", "monitor", "registry")
-ELSEWHERE_WEIGHT, NAME_WEIGHT = 0.9, 0.95
-"""What a match of an action of another screen, and of a name, counts beside one of an action that works here."""
+ELSEWHERE_WEIGHT, NAME_WEIGHT, SETTING_WEIGHT = 0.9, 0.95, 0.8
+"""What a match of an action of another screen, of a name, and of a setting counts beside one of an action that works here."""
 HELP_SCORE = 0.01
 """Of what only its help speaks of: below all that is called so."""
 
@@ -38,6 +42,17 @@ class Command:
     help: str
     run: IgnoreReturnCallbackType
     weight: float = 1.0
+
+
+class Palette(CommandPalette):
+    """Textual's, with the notice of every screen of ours where the terminal is too small."""
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield TooSmall()
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.set_class(too_small(event.size), TOO_SMALL)
 
 
 class ActionProvider(Provider):
@@ -73,15 +88,31 @@ class ActionProvider(Provider):
         for run in app.snapshot.runs:
             if run.spec.group:
                 groups.setdefault(run.spec.group, []).append(run)
-        for of_one in groups.values():
-            told = f"{len(of_one)} runs beside one another"
-            yield Command(f"sweep {cells.one_line(of_one[-1].name)}", told, partial(self._compare, of_one), NAME_WEIGHT)
+        for group, of_one in sorted(groups.items(), key=lambda each: -each[1][0].created_at):
+            told = f"{len(of_one)} runs beside one another · {humanize.ago(of_one[0].created_at)}"
+            shown = partial(self._compare, group)
+            yield Command(f"sweep {cells.one_line(_sweep_name(of_one))}", told, shown, NAME_WEIGHT)
         for model in app.snapshot.models:
             yield Command(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
             )
-        for theme in sorted(app.available_themes):
+        for theme in app.theme_names:
             yield Command(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
+        yield from self._services_and_settings()
+
+    def _services_and_settings(self) -> Iterator[Command]:
+        from brightrun_tui.domain.settings import iter_settings
+        from brightrun_tui.integrations.services import services
+
+        app = self._workspace
+        for service in services():
+            yield Command(
+                f"service {service.title}", service.gives, partial(app.show_service, service.name), NAME_WEIGHT
+            )
+        for setting in iter_settings():
+            yield Command(
+                f"setting {setting.title}", setting.hint, partial(app.show_setting, setting.key), SETTING_WEIGHT
+            )
 
     async def _run(self, action: Action, node: DOMNode) -> None:
         await self.app.run_action(action.name, node)
@@ -99,10 +130,14 @@ class ActionProvider(Provider):
         else:
             app.toast(f"“{action.title}” is not possible now.", severity="warning")
 
-    def _compare(self, runs: list[Run]) -> None:
+    def _compare(self, group: str) -> None:
         from brightrun_tui.tui.screens.sweep import SweepScreen
 
-        self.app.push_screen(SweepScreen(runs))
+        self.app.push_screen(SweepScreen(group), self._show_of_sweep)
+
+    async def _show_of_sweep(self, run_id: str | None) -> None:
+        if run_id:
+            await self._workspace.show_run(run_id)
 
     async def _take_theme(self, theme: str) -> None:
         self.app.theme = theme
@@ -119,3 +154,10 @@ class ActionProvider(Provider):
                 score = matcher.match(command.text) * command.weight or (HELP_SCORE if fits(query, command.help) else 0)
                 if score > 0:
                     yield Hit(score, matcher.highlight(command.text), command.run, help=escape(command.help))
+
+
+def _sweep_name(runs: Sequence[Run]) -> str:
+    """What the names of its runs begin with, before the values."""
+    parts = zip(*(run.name.split("-") for run in runs), strict=False)
+    shared = takewhile(lambda words: len(set(words)) == 1, parts)
+    return "-".join(words[0] for words in shared) or runs[0].name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 
 from textual import events, work
 from textual.content import Content
@@ -11,6 +12,7 @@ from textual.widgets import Input, OptionList, Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.base_fit import BaseFit
+from brightrun_tui.planning.checks import main_language
 from brightrun_tui.planning.hub_search import FoundModel, search_models
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.planning.plan import Plan
@@ -45,7 +47,8 @@ class PickBase(PickScreen):
         """``width``: columns of the terminal."""
         self._room = _room(width)
         self._plan = plan
-        self._lines = {fit.base.id: Line(fit) for fit in fits}
+        self._language = main_language(plan.report) if plan and plan.report else ""
+        self._lines = {fit.base.id: Line(fit, language=self._language) for fit in fits}
         self._found: dict[str, FoundModel] = {}
         self._without_change: set[str] = set()
         self._markets: dict[str, Market] = {}
@@ -55,7 +58,7 @@ class PickBase(PickScreen):
             [self._choice(id_) for id_ in self._lines],
             chosen=chosen,
             own="a name, a Hub id, a directory or a GGUF file",
-            head=base_text.head(self._room),
+            head=base_text.head(self._room, self._language),
         )
 
     def on_mount(self) -> None:
@@ -66,14 +69,16 @@ class PickBase(PickScreen):
         """Lines and their head are drawn for the room there is now; the cursor stays."""
         if (room := _room(event.size.width)) != self._room:
             self._room = room
-            self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room), "$muted"))
+            self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room, self._language), "$muted"))
             for choice in self._choices:
                 self._renew(self._choice(choice.id))
 
     def _choice(self, id_: str) -> Choice:
         if id_ in self._found:
             model = self._found[id_]
-            return Choice(id_, base_text.found_row(model, self._room), "", base_text.found_detail(model))
+            return Choice(
+                id_, base_text.found_row(model, self._room, self._language), "", base_text.found_detail(model)
+            )
         line = self._lines[id_]
         told = [self._what_lets_it_fit(id_), base_text.base_detail(line)]
         told += [] if line.fit.estimate else [NOT_ESTIMATED]
@@ -108,7 +113,7 @@ class PickBase(PickScreen):
             remedy = await asyncio.to_thread(fit_with, plan, id_, self.app.paths, rest=BREATH_SECONDS)
             if remedy is None:
                 self._without_change.add(id_)
-            self._lines[id_] = Line(self._lines[id_].fit, remedy)
+            self._lines[id_] = replace(self._lines[id_], remedy=remedy)
             self._renew(self._choice(id_))
             if id_ == self._under_cursor:
                 self._look_for_machine(id_)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import re
+from collections.abc import Sequence, Set
 
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.suggester import Suggester
 from textual.widgets import Button, Input, Label, OptionList
 from textual.widgets.option_list import Option
 
@@ -26,6 +28,22 @@ from brightrun_tui.tui.widgets.reflow import Flow
 
 TRIM, CHOSEN = "trim", "chosen"
 """Beside the kinds of findings: white space, and the records that were marked."""
+
+
+class CategorySuggester(Suggester):
+    """Completes the name of a category, on both sides of the last ``old=new``: most are called as another one is."""
+
+    def __init__(self, values: Sequence[str]) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._values = tuple(dict.fromkeys(values))
+
+    async def get_suggestion(self, value: str) -> str | None:
+        start = re.split("[,=]", value)[-1].lstrip()
+        ends = "" if "=" in value.rpartition(",")[2] else "="
+        fitting = (one for one in self._values if start and one.startswith(start))
+        return next(
+            (f"{value}{one.removeprefix(start)}{ends}" for one in fitting if len(one) > len(start) or ends), None
+        )
 
 
 class RepairScreen(Dialog[DatasetReport]):
@@ -62,8 +80,9 @@ class RepairScreen(Dialog[DatasetReport]):
         yield OptionList(*(Option(self._prompt(each), id=each) for each in self._choices), id="choices", compact=True)
         values = [value for names in report.categories.values() for value in names]
         if values:
-            yield Label(Content(cells.one_line(f"Relabel categories, such as {values[-1]}=new; several with commas")))
-            yield TextField("relabel", last=True)
+            said = f"Relabel, such as {values[-1]}=new; several with commas; → completes"
+            yield Label(Content(cells.one_line(said)))
+            yield TextField("relabel", last=True, suggester=CategorySuggester(values))
         with VerticalScroll(id="verdict", can_focus=False):
             yield Flow(self._words, id="verdict-text")
         with Horizontal(classes="buttons"):

@@ -11,6 +11,7 @@ from textual.widgets import Button, Label
 
 from brightrun_tui.paths import typed_path
 from brightrun_tui.tui.screens.dialog import Dialog
+from brightrun_tui.tui.screens.path_choices import PathSuggester
 from brightrun_tui.tui.widgets.fields import TextField
 
 
@@ -24,7 +25,8 @@ class SaveFileScreen(Dialog[Path]):
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content(self._question))
-        yield TextField("target", str(Path.cwd() / self._proposed), last=True)
+        yield TextField("target", str(Path.cwd() / self._proposed), last=True, suggester=PathSuggester())
+        yield Label(Content.styled("→ at its end completes a path", "$muted"))
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.languages import language_name, languages_said
 from brightrun_tui.planning.architecture import Traits
 from brightrun_tui.planning.base_fit import BaseFit
 from brightrun_tui.planning.hub_search import FoundModel
@@ -17,17 +18,21 @@ from brightrun_tui.tui.widgets import cells, offer_text
 GIB = 1024**3
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
 MARKS = {"tight": "!", "no": "✗"}
-SEVERAL = 3
-"""So many languages are named in a column; more are counted."""
+SEVERAL, MANY = 2, 13
+"""So many languages are named in a column, and below the table; more are counted."""
 LEAST_NAME, LONGEST_NAME = 19, 30
 
 
 @dataclass(frozen=True)
 class Line:
-    """A base as the table has it: ``remedy`` lets it fit where it does not; None where there is none, or none is known yet."""
+    """A base as the table has it: ``remedy`` lets it fit where it does not; None where there is none, or none is known yet.
+
+    ``language`` of the data (two letters): whether the base speaks it is said; empty where it is not known.
+    """
 
     fit: BaseFit
     remedy: Remedy | None = None
+    language: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,30 +54,39 @@ COLUMNS: tuple[Column, ...] = (
     Column("fits", 20, lambda one: fits(one)),
     Column("can", 13, lambda one: able(one.fit.base.traits), 5),
     Column("licence", 12, lambda one: "to accept" if one.fit.base.gated else one.fit.base.license, 6),
-    Column("languages", 9, lambda one: spoken(one.fit.base.traits), 7),
+    Column("languages", 16, lambda one: spoken(one.fit.base.traits, one.language), 7),
     Column("here", 15, lambda one: place(one), 8),
 )  # fmt: skip
 
 
-def columns_for(width: int) -> tuple[Column, ...]:
-    """Those for which there is room beside the name."""
+ENGLISH = ("", "en")
+"""Languages of data that every base speaks, or that are not known: then its licence is the more telling column."""
+
+
+def columns_for(width: int, language: str) -> tuple[Column, ...]:
+    """Those for which there is room beside the name, where the data are in that language."""
     kept = COLUMNS
+    if language not in ENGLISH:
+        first = {"licence": 7, "languages": 6}
+        kept = tuple(replace(one, spare=first.get(one.title, one.spare)) for one in COLUMNS)
     while LEAST_NAME + sum(one.width + 1 for one in kept) > width and (least := max(one.spare for one in kept)):
         kept = tuple(one for one in kept if one.spare != least)
     return kept
 
 
-def head(width: int) -> str:
+def head(width: int, language: str) -> str:
     """The titles over the columns."""
-    return _row("base", [column.title for column in columns_for(width)], width)
+    kept = columns_for(width, language)
+    return _row("base", [column.title for column in kept], kept, width)
 
 
 def base_row(one: Line, width: int) -> str:
     """One base with the data and on the machine of the plan."""
-    return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in columns_for(width)], width)
+    kept = columns_for(width, one.language)
+    return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in kept], kept, width)
 
 
-def found_row(model: FoundModel, width: int) -> str:
+def found_row(model: FoundModel, width: int, language: str = "") -> str:
     """A model of the Hub as a line of the same table; what it would take is reckoned once it is chosen."""
     known = {
         "size": humanize.parameters(model.parameters) if model.parameters else "",
@@ -80,14 +94,14 @@ def found_row(model: FoundModel, width: int) -> str:
         "time": humanize.NOTHING,
         "fits": "on the Hub",
         "licence": "to accept" if model.gated else model.license,
-        "languages": spoken(Traits(languages=model.languages)),
+        "languages": spoken(Traits(languages=model.languages), language),
     }
     name = cells.one_line(model.id.partition("/")[2] or model.id)
-    return _row(name, [known.get(column.title, "") for column in columns_for(width)], width)
+    kept = columns_for(width, language)
+    return _row(name, [known.get(column.title, "") for column in kept], kept, width)
 
 
-def _row(name: str, words: list[str], width: int) -> str:
-    kept = columns_for(width)
+def _row(name: str, words: list[str], kept: tuple[Column, ...], width: int) -> str:
     room = min(LONGEST_NAME, width - sum(column.width + 1 for column in kept))
     said = [cells.fit(name, room)]
     for column, word in zip(kept, words, strict=True):
@@ -118,11 +132,15 @@ def able(traits: Traits) -> str:
     return ", ".join(word for word, so in (("tools", traits.tools), ("thinks", traits.thinks)) if so)
 
 
-def spoken(traits: Traits) -> str:
-    """``en``, ``8``, ``29+``; nothing where it is not known."""
-    if traits.language_count:
-        return f"{traits.language_count}+"
-    return " ".join(traits.languages) if len(traits.languages) <= SEVERAL else str(len(traits.languages))
+def spoken(traits: Traits, language: str) -> str:
+    """``English``, ``29+ with German``, ``8``; nothing where it is not known."""
+    if not traits.languages:
+        return f"{traits.language_count}+" if traits.language_count else ""
+    if len(traits.languages) <= SEVERAL and not traits.language_count:
+        return languages_said(traits.languages)
+    count = f"{traits.language_count}+" if traits.language_count else str(len(traits.languages))
+    speaks = traits.speaks(language) if language else None
+    return count if speaks is None else f"{count} {'with' if speaks else 'without'} {language_name(language)}"
 
 
 def place(one: Line) -> str:
@@ -148,9 +166,10 @@ def base_detail(one: Line) -> str:
 
 def _languages(traits: Traits) -> str:
     if not traits.languages:
-        return f"{traits.language_count} languages and more" if traits.language_count else ""
-    more = f" and others, {traits.language_count} in all" if traits.language_count else ""
-    return f"languages {' '.join(traits.languages)}{more}"
+        return f"speaks {traits.language_count} languages and more" if traits.language_count else ""
+    if traits.language_count:
+        return f"speaks {languages_said(traits.languages[:MANY], MANY)} and others, {traits.language_count} in all"
+    return f"speaks {languages_said(traits.languages, MANY)}"
 
 
 def remedy_words(one: Line, key: str) -> str:

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -61,11 +62,20 @@ class TextField(_InForm, Input):
     BINDINGS = bindings("form")
 
     def __init__(
-        self, key: str, value: str = "", *, placeholder: str = "", password: bool = False, last: bool = False
+        self,
+        key: str,
+        value: str = "",
+        *,
+        placeholder: str = "",
+        password: bool = False,
+        last: bool = False,
+        suggester: Suggester | None = None,
     ) -> None:
         """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field."""
         value = one_line(value)
-        super().__init__(value, placeholder=placeholder, compact=True, password=password, classes="field")
+        super().__init__(
+            value, placeholder=placeholder, compact=True, password=password, classes="field", suggester=suggester
+        )
         self.key = key
         self._last = last
         self._told = value

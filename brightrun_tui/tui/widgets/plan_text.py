@@ -178,7 +178,7 @@ def checks(plan: Plan | None, remedies: Sequence[Remedy], brief: bool, width: in
             Content.assemble((f"{glyph} " if not index else "  ", f"bold {style}"), line)
             for index, line in enumerate(body)
         ]
-        remedy = known.pop(check.name, None) if check.state == "failed" else None
+        remedy = known.pop(check.name, None) if check.state in ("failed", "warning") else None
         if remedy:
             lines += _remedy(remedy, width, first=remedy is remedies[0])
         elif check.fix and check.state in ("failed", "warning"):

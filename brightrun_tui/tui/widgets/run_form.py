@@ -139,9 +139,15 @@ class RunForm(VerticalScroll, can_focus=False):
             row.display = not needle or fits(needle, setting.title, setting.key, setting.hint)
         for title in self.query(".group-title"):
             title.display = not needle
-        for other in self.query(FormRow):
+        for other in self.query("FormRow, #data-report"):
             if not isinstance(other, SettingRow):
                 other.set_class(bool(needle), "-elsewhere")
+
+    async def show_setting(self, key: str) -> None:
+        """Go to the field of one setting, wherever it is hidden."""
+        if not _SIMPLE[key] and not self.query_one("#advanced").has_class("-open"):
+            await self.toggle_advanced(focus=False)
+        self.row(key).field.focus()
 
     def first_setting(self) -> FormRow | None:
         """The first setting that is shown now."""

@@ -50,6 +50,27 @@ class ServiceCard(Flow, can_focus=True):
         self.service = service
         self.state = CardState()
 
+    @property
+    def label(self) -> str:
+        return self.service.title
+
+    def explain(self) -> list[tuple[str, str]]:
+        """All of it, for the help: a card has no room for long words."""
+        service, state = self.service, self.state
+        _, word, _ = STATES[state.state]
+        tested = humanize.ago(state.checked_at) if state.checked_at else "not yet"
+        said = [
+            ("what it is", service.gives),
+            ("now", f"{word}: {state.detail}" if state.detail else word),
+            ("what to do", state.fix if state.state in ("failed", "off") else ""),
+            ("tested", tested),
+            *state.facts,
+            ("key from", service.where_to_get),
+            ("credential", state.credential if state.placed else ""),
+            ("elsewhere", f"the variable {service.environment}" if service.environment else ""),
+        ]
+        return [(title, text) for title, text in said if text]
+
     def on_mount(self) -> None:
         self.show_state(self.state)
 
