@@ -105,8 +105,8 @@ class MonitorScreen(RunActions, LogActions):
     @property
     def _chosen(self) -> str:
         """The id of the chosen run: the one that is highlighted, however quickly one key follows another."""
-        listed = self.query("#runs").results(RowTable)  # none, where the screen could not be made
-        return next((each.chosen for each in listed), "")
+        listed = self.query_one_optional("#runs", RowTable)  # none, where the screen could not be made
+        return listed.chosen if listed is not None else ""
 
     @property
     def run(self) -> Run | None:
