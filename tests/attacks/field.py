@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import struct
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from brightrun_tui.domain.run_directory import LOG_LIMIT, RunDirectory
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
+from tests import preloaded
 from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
 from tests.registry.conftest import rewrite_manifest
@@ -131,12 +131,7 @@ def fight(scratch: Path, clouds: CloudServer, names: list[str]) -> Aftermath:
     before = _beside(scratch)
     outcomes = asyncio.run(_play(names))
     verbs = {
-        verb: subprocess.run(
-            [sys.executable, "-m", "brightrun_tui", verb, "--json"],
-            capture_output=True,
-            timeout=60,
-            stdin=subprocess.DEVNULL,
-        ).returncode
+        verb: preloaded.brightrun([verb, "--json"], os.environ, timeout=60).returncode
         for verb in ("runs", "costs", "reconcile")
     }
     asyncio.run(_end_engine())

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +20,7 @@ from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs
 from brightrun_tui.tui.snapshot import SnapshotReader
+from tests import preloaded
 from tests.attacks import poison
 from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer
@@ -96,12 +96,7 @@ async def _play(names: list[str]) -> tuple[dict[str, tuple[Run, list[Lease]]], l
 
 
 def _verb(*words: str) -> int:
-    return subprocess.run(
-        [sys.executable, "-m", "brightrun_tui", *words, "--json"],
-        capture_output=True,
-        timeout=60,
-        stdin=subprocess.DEVNULL,
-    ).returncode
+    return preloaded.brightrun([*words, "--json"], os.environ, timeout=60).returncode
 
 
 async def _submit(db: Database, run_id: str, name: str) -> None:

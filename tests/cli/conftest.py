@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from tests import preloaded
+
 PATIENCE = 240.0
 """Seconds after which a call counts as hanging."""
 
@@ -48,17 +50,12 @@ class CommandLine:
     home: Path
 
     def __call__(self, *arguments: str | Path, stdin: str = "", **environment: str) -> Outcome:
-        done = subprocess.run(
-            self.command(*arguments),
-            input=stdin,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env=self.environment(**environment),
-        )
+        words = list(map(str, arguments))
+        done = preloaded.brightrun(words, self.environment(**environment), stdin=stdin, timeout=PATIENCE)
         return Outcome(done.returncode, done.stdout, done.stderr)
 
     def command(self, *arguments: str | Path) -> list[str]:
+        """For a call that is watched, interrupted or given a terminal: on an interpreter of its own."""
         return [sys.executable, "-m", "brightrun_tui", *map(str, arguments)]
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """A worker that keeps the run directory's protocol and learns nothing: for campaigns of hundreds of runs in minutes.
 
-``python fast_worker.py TEMPLATE RUN_DIRECTORY``; ``TEMPLATE`` is a finished run directory whose results it hands in.
-Standard library only, so that it starts at once.
+``python fast_worker.py TEMPLATE RUN_DIRECTORY [HOLD]``; ``TEMPLATE`` is a finished run directory whose results it hands in. While
+there is a file ``HOLD``, it takes no step after the one that the file names. Standard library only, so that it starts at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,14 @@ def digest(path: Path) -> dict[str, object]:
     return {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
 
 
+def loss(step: int) -> float:
+    """What it says it learnt."""
+    return 2.0 - step / STEPS
+
+
 class Worker:
-    def __init__(self, template: Path, run: Path) -> None:
-        self.template, self.run = template, run
+    def __init__(self, template: Path, run: Path, hold: Path | None = None) -> None:
+        self.template, self.run, self.hold = template, run, hold
         (run / "checkpoints").mkdir(parents=True, exist_ok=True)
         self.lock = (run / "worker.lock").open("w")
         fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,6 +51,12 @@ class Worker:
 
     def asked(self, name: str) -> bool:
         return (self.run / "control" / name).exists()
+
+    def held(self, step: int) -> bool:
+        try:
+            return self.hold is not None and step >= int(self.hold.read_text())
+        except FileNotFoundError:
+            return False
 
     def save(self, step: int) -> None:
         target = self.run / "checkpoints" / f"step-{step}"
@@ -82,8 +93,10 @@ class Worker:
                 self.finish("stopped", step)
                 return
             time.sleep(STEP_SECONDS)
+            if self.held(step):
+                continue
             step += 1
-            self.tell("metric", step=step, values={"train_loss": 2.0 - step / STEPS})
+            self.tell("metric", step=step, values={"train_loss": loss(step)})
             self.tell("progress", step=step, total_steps=STEPS)
             if step % SAVE_EVERY == 0:
                 self.save(step)
@@ -91,4 +104,4 @@ class Worker:
 
 
 if __name__ == "__main__":
-    Worker(Path(sys.argv[1]), Path(sys.argv[2])).work()
+    Worker(*map(Path, sys.argv[1:4])).work()

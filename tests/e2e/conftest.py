@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,8 +20,12 @@ import pytest
 
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import metrics, open_database, runs
+from tests import preloaded
+from tests.clouds import fast_worker
+from tests.clouds.machine import GPU_CHECK
 from tests.clouds.server import CloudServer, why_not
 from tests.processes import end_all, of_home
+from tests.serving.toy import make_toy
 from tests.toy_base import toy_base
 from tests.trainer.conftest import make_records
 
@@ -53,15 +57,8 @@ class Home:
     def environment(self) -> dict[str, str]:
         return {**os.environ, "BRIGHTRUN_HOME": str(self.root), "BRIGHTRUN_ENGINE_IDLE_SECONDS": "3", "NO_COLOR": "1"}
 
-    def command(self, *words: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "brightrun_tui", *words],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            stdin=subprocess.DEVNULL,
-        )
+    def command(self, *words: str, timeout: float = 120) -> preloaded.Ended:
+        return preloaded.brightrun(list(words), self.environment, timeout=timeout)
 
     def json(self, *words: str, timeout: float = 120) -> Any:
         done = self.command(*words, "--json", timeout=timeout)
@@ -138,6 +135,52 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]:
         for name, value in {**server.environment, **TIMINGS}.items():
             monkeypatch.setenv(name, value)
         yield server
+
+
+@dataclass
+class UntaughtWorker:
+    """What rented machines start where the promise is about money, machines and transfer: it keeps the worker's protocol, and
+    learns nothing. It can be held at a step, so that what is to happen meanwhile does."""
+
+    directory: Path
+
+    def hold(self, step: int) -> None:
+        aside = self.directory / "hold.new"
+        aside.write_text(str(step))
+        aside.rename(self._hold)
+
+    def go_on(self) -> None:
+        self._hold.unlink()
+
+    @property
+    def _hold(self) -> Path:
+        return self.directory / "hold"
+
+    @property
+    def calm(self) -> dict[str, dict[int, float | None]]:
+        """The curve of a run that nothing happens to."""
+        steps = range(1, fast_worker.STEPS + 1)
+        return {"losses": {step: fast_worker.loss(step) for step in steps}}
+
+    def make(self) -> Path:
+        """Write what is taken for a Python with everything installed; the name of the module stays on the command line."""
+        python, words = (
+            self.directory / "python",
+            [sys.executable, "-S", fast_worker.__file__, make_toy().run, self._hold],
+        )
+        first, rest = shlex.join(map(str, words[:4])), shlex.join(map(str, words[4:]))
+        python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {first} "$3" {rest} "$2"\n')
+        python.chmod(0o755)
+        return python
+
+
+@pytest.fixture
+def untaught(clouds: CloudServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UntaughtWorker:
+    directory = tmp_path / "untaught"
+    directory.mkdir()
+    worker = UntaughtWorker(directory)
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_REMOTE_PYTHON", str(worker.make()))
+    return worker
 
 
 @pytest.fixture(scope="module")

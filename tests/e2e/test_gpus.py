@@ -54,6 +54,13 @@ def trains(home: Home, run_id: str) -> str:
     return seen if run.state == "running" and run.step and seen == run.gpu_id else ""
 
 
+def hold_still(home: Home, run_id: str, *, on: bool = True) -> None:
+    """Let its worker take no time of this computer, which has no four GPUs, until it is to do something."""
+    os.kill(
+        int((Path(home.run(run_id).directory) / "worker.pid").read_text()), signal.SIGSTOP if on else signal.SIGCONT
+    )
+
+
 @pytest.mark.slow
 def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, home: Home) -> None:
     ids = gpus.cards(4, used={1: 12 * GB})
@@ -61,6 +68,8 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
     chosen = home.start_training(*LONG, "machine.gpus=3")
     where = {run: wait_until(partial(trains, home, run), "it trains", 180) for run in (*first, chosen)}
     assert where[chosen] == ids[3] and sorted(where.values()) == [ids[0], ids[2], ids[3]]
+    for run in where:
+        hold_still(home, run)
 
     fourth, fifth = home.start_training(*LONG), home.start_training(*LONG, "machine.gpus=3")
     words = wait_until(lambda: home.run(fourth).phase_detail, "it says what it waits for")
@@ -68,6 +77,7 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
     gpus.cards(4)
     where[fourth] = wait_until(lambda: trains(home, fourth), "it has the GPU that somebody has left", 120)
     assert where[fourth] == ids[1]
+    hold_still(home, fourth)
 
     # one is killed, the engine too: all are where they were, and nobody else is there
     sixth = home.start_training(*LONG)
@@ -82,6 +92,7 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
 
     # the queue is reordered; one is paused, and its GPU goes to the run that waits for it, in the queue's order
     assert home.json("runs", "move", sixth, "first")["queue"] == [sixth, fifth]
+    hold_still(home, chosen, on=False)
     home.json("runs", "pause", chosen)
     assert wait_until(lambda: trains(home, sixth), "it has the GPU of the paused one", 120) == ids[3]
     assert home.run(fifth).state == "queued" and not seen_by(home, chosen)

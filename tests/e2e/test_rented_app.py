@@ -19,7 +19,7 @@ from brightrun_tui.tui.widgets.fields import TextField
 from brightrun_tui.tui.widgets.service_card import ServiceCard
 from tests.clouds import runpod, vast
 from tests.clouds.server import CloudServer, why_not
-from tests.e2e.conftest import TIMINGS, Home
+from tests.e2e.conftest import TIMINGS, Home, UntaughtWorker
 from tests.e2e.renting import books, check_cost, cloud_of
 from tests.tui.conftest import Driver, Opened, first_mode, opened
 
@@ -117,9 +117,13 @@ async def set_up(driver: Driver, home: Home, place: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("place", ["vast", "ssh"])
 async def test_from_a_key_to_a_model_without_leaving_the_app(
-    clouds: CloudServer, home: Home, opened: Opened, tmp_path: Path, place: str
+    clouds: CloudServer, home: Home, opened: Opened, tmp_path: Path, request: pytest.FixtureRequest, place: str
 ) -> None:
-    """Everything a person does on the four screens, in order; what it cost is what the cloud says, to the second."""
+    """Everything a person does on the four screens, in order; what it cost is what the cloud says, to the second. The machine of
+    the cloud really trains."""
+    untaught: UntaughtWorker | None = request.getfixturevalue("untaught") if place == "ssh" else None
+    if untaught:
+        untaught.hold(3)
     async with opened(get_paths(), (120, 40)) as driver:
         if place == "ssh":
             await connect_box(driver, clouds, tmp_path)
@@ -136,6 +140,8 @@ async def test_from_a_key_to_a_model_without_leaving_the_app(
         await eventually(
             driver, lambda: all(word in driver.text() for word in shown), "machine and price are on the screen", 60
         )
+        if untaught:
+            untaught.go_on()
         run: Run = await eventually(
             driver,
             lambda: next((r for r in driver.app.snapshot.runs if r.state in ("completed", "failed")), None),
@@ -151,7 +157,7 @@ async def test_from_a_key_to_a_model_without_leaving_the_app(
         )
         assert not driver.app.snapshot.leases
         await driver.press("o")
-        await driver.sees("Models 1", "data:1", "held-out")
+        await driver.sees("Models 1", "data:1", "records it has never seen" if untaught else "held-out")
     leases = await asyncio.to_thread(books, home, run.id)
     if place == "ssh":
         assert run.cost_usd == 0 and not clouds.runpod.instances and not clouds.vast.instances

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from tests.clouds.server import CloudServer
-from tests.e2e.conftest import Home, wait_until
+from tests.e2e.conftest import Home, UntaughtWorker, wait_until
 from tests.e2e.renting import (
     ENGINE,
     PROVIDERS,
@@ -43,13 +43,15 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
 
 @pytest.mark.slow
 def test_a_machine_that_is_stopped_is_started_again_with_what_is_on_it(
-    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+    clouds: CloudServer, home: Home, untaught: UntaughtWorker
 ) -> None:
     """Whoever stopped it (its guard, long before we can know): a finished model may be on it, so it is not simply replaced."""
+    untaught.hold(5)
     run_id = begin(home, "vast")
     wait_until(lambda: home.run(run_id).step >= 5, "it trains", 180)
     clouds.do(clouds.vast.stop(machines(clouds.vast)[0]))
-    run = check_outcome(home, run_id, calm)
+    untaught.go_on()
+    run = check_outcome(home, run_id, untaught.calm)
     assert len(machines(clouds.vast)) == 1 and not clouds.vast.alive()
     assert any(notice.code == "machine_kept" for notice in run.notices)
 
@@ -89,7 +91,7 @@ def test_an_engine_killed_and_started_again_adopts_the_machine(
 
 @pytest.mark.slow
 def test_whoever_waits_for_a_rented_run_may_be_killed(
-    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+    clouds: CloudServer, home: Home, untaught: UntaughtWorker
 ) -> None:
     """kill -9 of `brightrun train` in the midst of it: the run goes on, comes home, and its machine is returned."""
     waiting = subprocess.Popen(
@@ -105,26 +107,24 @@ def test_whoever_waits_for_a_rented_run_may_be_killed(
         waiting.kill()
         waiting.wait()
     (run_id,) = [path.name for path in (home.root / "data" / "runs").iterdir()]
-    check_outcome(home, run_id, calm)
+    check_outcome(home, run_id, untaught.calm)
     assert len(machines(clouds.vast)) == 1 and not clouds.vast.alive()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
-    clouds: CloudServer,
-    home: Home,
-    provider: str,
-    calm: dict[str, dict[int, float | None]],
-    monkeypatch: pytest.MonkeyPatch,
+    clouds: CloudServer, home: Home, provider: str, untaught: UntaughtWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker finishes while nobody is there: its machine is kept, for little money where that can be had, and the next
     engine brings the model home and returns the machine. Nothing is rented or trained a second time."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_TICK_SECONDS", "0.3")
     monkeypatch.setenv("BRIGHTRUN_ENGINE_GUARD_SILENCE_SECONDS", "6")
+    untaught.hold(2)
     run_id = begin(home, provider)
     wait_until(lambda: home.run(run_id).step >= 2, "it trains", 180)
     home.kill(ENGINE)
+    untaught.go_on()
     cloud = cloud_of(clouds, provider)
     machine = machine_of(cloud)
     guard = machine.home / ".brightrun" / "guard.json"
@@ -137,17 +137,17 @@ def test_a_laptop_closed_for_the_night_finds_its_model_in_the_morning(
         wait_until(lambda: machines(cloud)[0].stage == "stopped", "the machine is stopped")
     assert cloud.alive() and home.run(run_id).state == "running"
     assert home.command("engine", "start").returncode == 0
-    run = check_outcome(home, run_id, calm)
+    run = check_outcome(home, run_id, untaught.calm)
     assert run.attempts == 1 and len(machines(cloud)) == 1 and not cloud.alive()
 
 
 @pytest.mark.slow
 def test_a_rented_gpu_that_is_not_fit_gets_no_data_and_is_replaced(
-    clouds: CloudServer, home: Home, calm: dict[str, dict[int, float | None]]
+    clouds: CloudServer, home: Home, untaught: UntaughtWorker
 ) -> None:
     """It computes wrongly: the machine goes back before anything is sent to it, the next one trains, and the run says why."""
     clouds.vast.faults.set("gpu_unfit", count=1, value="a matrix product is wrong by 40.0%")
-    run = check_outcome(home, begin(home, "vast", "--gpu", "RTX 4090"), calm)
+    run = check_outcome(home, begin(home, "vast", "--gpu", "RTX 4090"), untaught.calm)
     first, second = machines(clouds.vast)
     assert first.offer["machine_id"] != second.offer["machine_id"]
     assert any("wrong by 40.0%" in notice.message for notice in run.notices)

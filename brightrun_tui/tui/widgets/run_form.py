@@ -45,6 +45,7 @@ class RunForm(VerticalScroll, can_focus=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._hidden = 0
+        self._rows: dict[str, FormRow] = {}
 
     def compose(self) -> ComposeResult:
         places = [service for service in services() if service.kind in ("machine", "gpu")]
@@ -102,8 +103,10 @@ class RunForm(VerticalScroll, can_focus=False):
         self.query_one("#settings-title", Static).update(text)
 
     def row(self, key: str) -> FormRow:
-        """The row of a field."""
-        return next(row for row in self.query(FormRow) if getattr(row.field, "key", "") == key)
+        """The row of a field; once it is there it stays, so it is looked for once."""
+        if key not in self._rows:
+            self._rows = {getattr(row.field, "key", ""): row for row in self.query(FormRow)}
+        return self._rows[key]
 
     def put_number(self, key: str, value: float | None) -> None:
         """Show a number that was not typed."""
