@@ -68,7 +68,7 @@ def check_one_command(clouds: CloudServer, home: Home, provider: str, calm: dict
 def test_a_box_of_ones_own_trains_on_each_of_its_gpus_and_is_left_as_it_was(
     clouds: CloudServer, home: Home, tmp_path: Path
 ) -> None:
-    """Host, user and key are all it takes for two runs at once, which learn the same; afterwards nothing of them runs or lies there."""
+    """Host, user and key are all it takes for two runs at once, which learn the same; afterwards nothing of them is left."""
     box, keys = clouds.do(clouds.make_box("box", gpus=2)), new_key_pair("test")
     box.authorise(keys.public)
     key = tmp_path / "id_ed25519"
