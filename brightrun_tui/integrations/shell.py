@@ -95,7 +95,10 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> Door:
 def shell_there(door: Door) -> Iterator[Command]:
     """``ssh`` into the run's directory, with the run's own key and the host key that was pinned; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="brightrun-") as made:
-        known, options = Path(made, "known_hosts"), ["-o", "LogLevel=ERROR"]
+        known, options = (
+            Path(made, "known_hosts"),
+            ["-a", "-x", "-o", "LogLevel=ERROR"],
+        )  # no agent and no display for it
         if door.host_key:
             name = door.host if door.port == 22 else f"[{door.host}]:{door.port}"
             known.write_text(f"{name} {door.host_key}\n")
@@ -106,4 +109,4 @@ def shell_there(door: Door) -> Iterator[Command]:
         elif door.key is not None:
             options += ["-i", str(door.key)]
         there = f'cd {shlex.quote(door.directory)} 2>/dev/null; exec "${{SHELL:-sh}}" -l'
-        yield Command(("ssh", *options, "-t", "-p", str(door.port), f"{door.user}@{door.host}", there))
+        yield Command(("ssh", *options, "-t", "-p", str(door.port), "--", f"{door.user}@{door.host}", there))
