@@ -13,8 +13,10 @@ from textual.strip import Strip
 from textual.widgets import Static
 
 from brightrun_tui.paths import Paths
+from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.widgets.footer import live_actions
+from tests.tui import seed
 from tests.tui.conftest import Opened, first_mode, opened  # noqa: F401
 
 
@@ -87,3 +89,12 @@ async def test_the_footer_asks_for_each_action_once(
         monkeypatch.setattr(MonitorScreen, "check_action", check_action)
         found: list[Any] = live_actions(driver.app.screen.focused, driver.app.screen)
         assert found and set(asked.values()) == {1}
+
+
+@pytest.mark.parametrize("first_mode", ["monitor"])
+async def test_a_run_that_ended_before_its_first_step_promises_no_point(opened: Opened, paths: Paths) -> None:
+    async with open_database(paths.database) as db:
+        await runs.create(db, seed.spec("r-1", "r-1"), str(paths.run_directory("r-1")))
+        await runs.update(db, "r-1", state="stopped")
+    async with opened(paths) as driver:
+        await driver.sees("It ended before its first step.")

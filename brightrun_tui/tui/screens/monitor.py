@@ -188,7 +188,15 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         self.alerts.show(alerts, snapshot, acknowledged, self.app.watched_run)
         self._retitle()
-        waiting = "No run is chosen." if run is None else "Reading the curves …"
+        waiting = (
+            "No run is chosen."
+            if run is None
+            else "Reading the curves …"
+            if detail is None
+            else "The first point appears after the first step."
+            if run.active
+            else "It ended before its first step."
+        )
         others = tuple(
             (known.name, self.app.snapshot.others[known.id])
             for known in self.app.snapshot.runs

@@ -18,11 +18,11 @@ from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
-from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
 from brightrun_tui.tui.screens.share_actions import ShareActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import model_text
+from brightrun_tui.tui.widgets import model_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
 from brightrun_tui.tui.widgets.rows import Row, RowList
@@ -361,11 +361,11 @@ def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
 
 def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, width: int) -> Lines:
     if model is None or card is None:
-        return [
-            Content.styled(
-                "Models appear here when a run has completed. Press 2 to set one up, or I to take one in.", "$muted"
-            )
-        ]
+        keys = key_of("app.new_run"), key_of("registry.take")
+        hint = (
+            f"Models appear here when a run has completed. Press {keys[0]} to set one up, or {keys[1]} to take one in."
+        )
+        return reflow.text(hint, width, "$muted")
     if page == "Report card":
         return card(width)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](

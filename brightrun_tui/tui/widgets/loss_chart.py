@@ -407,6 +407,5 @@ class LossChart(Widget, can_focus=True):
     def _empty_line(self, y: int, width: int, style: Style) -> Strip:
         if y != self.content_size.height // 2:
             return Strip.blank(width, style.rich_style)
-        text = "The first point appears after the first step." if self._detail else self._waiting
         faint = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
-        return Strip([Cell(text.center(width)[:width], faint)]).adjust_cell_length(width, style.rich_style)
+        return Strip([Cell(self._waiting.center(width)[:width], faint)]).adjust_cell_length(width, style.rich_style)
