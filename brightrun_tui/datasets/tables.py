@@ -258,7 +258,7 @@ def _delimiter(header_line: str, following: list[str]) -> str:
     """The mark that parts the header and the lines behind it into equally many cells, of several the one with the most."""
 
     def fit(mark: str) -> tuple[bool, int, bool]:
-        widths = [len(cells) for cells in csv.reader([header_line, *following], delimiter=mark) if cells]
+        widths = [len(cells) for cells in csv.reader([header_line, *following], delimiter=mark) if cells] or [0]
         return len(set(widths[:-1])) <= 1 < widths[0], header_line.count(mark), mark == ","
 
     try:

@@ -33,7 +33,7 @@ from textual.screen import Screen
 from textual.strip import Strip
 from textual.style import Style
 from textual.timer import Timer
-from textual.widget import Widget
+from textual.widget import MountError, Widget
 from textual.widgets import OptionList
 from textual.worker import active_worker
 
@@ -57,7 +57,7 @@ def came_too_late(error: Exception) -> bool:
     A screen that is being taken down loses its parts before it is gone itself, and one that was closed by keys typed ahead may
     not have had them yet.
     """
-    if not isinstance(error, (NoMatches, IndexError)):
+    if not isinstance(error, (NoMatches, IndexError, MountError)):
         return False
     nodes: list[object] = [active_message_pump.get(None)]
     with suppress(LookupError):  # a dialogue that a worker opened has that worker in its context, too

@@ -19,6 +19,7 @@ from brightrun_tui.datasets.reading import first_rows
 from brightrun_tui.datasets.source import inspect_file
 from brightrun_tui.datasets.tables import header_names
 from brightrun_tui.domain.errors import DatasetError
+from tests.datasets.conftest import Write
 from tests.fuzz.datasets import odd_things
 
 LONG = 6_000_000
@@ -226,3 +227,10 @@ def test_a_map_in_a_parquet_file_is_measured_and_not_damaged(tmp_path: Path) -> 
     table = arrays.table({"prompt": texts, "completion": texts, "more": turns})
     parquet.write_table(table, tmp_path / "a.parquet")
     assert datasets.check(tmp_path / "a.parquet").usable == 4
+
+
+@pytest.mark.parametrize("text", ["\x1d", "\x1c\n\x1d\n", "\x0b", "\u2028"])
+def test_a_table_of_nothing_but_separators_holds_no_records(write: Write, text: str) -> None:
+    """They are white space to some and lines to others, and no cells to anybody."""
+    with pytest.raises(DatasetError):
+        datasets.check(write("a.csv", text))

@@ -95,6 +95,8 @@ async def test_the_footer_asks_for_each_action_once(
 async def test_a_run_that_ended_before_its_first_step_promises_no_point(opened: Opened, paths: Paths) -> None:
     async with open_database(paths.database) as db:
         await runs.create(db, seed.spec("r-1", "r-1"), str(paths.run_directory("r-1")))
-        await runs.update(db, "r-1", state="stopped")
+        await runs.transition(db, "r-1", "stopped")
     async with opened(paths) as driver:
         await driver.sees("It ended before its first step.")
+        await driver.press("a")
+        await driver.sees("It ended before it answered anything.")

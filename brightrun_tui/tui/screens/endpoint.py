@@ -33,7 +33,7 @@ class EndpointScreen(Dialog[None]):
 
     def __init__(self, endpoint_id: str) -> None:
         super().__init__("Endpoint", classes="-large -endpoint")
-        self._id = endpoint_id
+        self._endpoint_id = endpoint_id
         self._revealed = False
         self._usage = Usage()
 
@@ -51,7 +51,7 @@ class EndpointScreen(Dialog[None]):
     @property
     def endpoint(self) -> Endpoint | None:
         snapshot: Snapshot = self.app.snapshot
-        return next((endpoint for endpoint in snapshot.endpoints if endpoint.id == self._id), None)
+        return next((endpoint for endpoint in snapshot.endpoints if endpoint.id == self._endpoint_id), None)
 
     def _show(self) -> None:
         endpoint = self.endpoint

@@ -205,7 +205,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
         self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
         self.log_view.follow(RunLog(Path(run.directory)) if run else None)
-        self.query_one("#answers-text", Flow).show(lambda width: run_text.answers(detail, width))
+        self.query_one("#answers-text", Flow).show(
+            lambda width: run_text.answers(detail, width, waits=run is None or run.active)
+        )
         self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
 
     @on(RowTable.Chosen, "#runs")

@@ -65,7 +65,7 @@ class LossChart(Widget, can_focus=True):
         self.read_close: Reader | None = None
         self._chosen = "loss"
         self._grid = True
-        self._name = ""
+        self._run_name = ""
         self._others: Sequence[tuple[str, RunDetail]] = ()
         self._troubles: tuple[int, ...] = ()
         self._waiting = ""
@@ -101,7 +101,7 @@ class LossChart(Widget, can_focus=True):
             self.refresh()
         if waiting != self._waiting and not self._drawing.rows:
             self.refresh()
-        self._detail, self._name, self._others, self._waiting = detail, name, others, waiting
+        self._detail, self._run_name, self._others, self._waiting = detail, name, others, waiting
         self._troubles = tuple(troubles)
         self._retitle()
 
@@ -344,8 +344,8 @@ class LossChart(Widget, can_focus=True):
         curves, spec, view = self.drawn, self._spec, self.view
         known = {name: curve for name, curve in curves.items() if curve.steps}
         legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS or self.in_grid else spec.title))]
-        if self.screen.has_class("-zoomed") and self._name:
-            legend.append(Content.styled(cells.one_line(self._name), "bold $foreground"))
+        if self.screen.has_class("-zoomed") and self._run_name:
+            legend.append(Content.styled(cells.one_line(self._run_name), "bold $foreground"))
         if not self.in_grid and self._detail is not None:
             if view.cursor is None:
                 said = [

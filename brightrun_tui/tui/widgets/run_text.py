@@ -376,10 +376,14 @@ def _checkpoint(event: Event[Checkpoint], *, best: bool) -> Content:
     )
 
 
-def answers(detail: RunDetail | None, width: int) -> reflow.Lines:
-    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted."""
+def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> reflow.Lines:
+    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
+
+    ``waits``: whether there may be some later, where there are none yet.
+    """
     if detail is None or not detail.samples:
-        return [Content.styled("Sample answers appear at the first evaluation.", "$faint")]
+        hint = "Sample answers appear at the first evaluation." if waits else "It ended before it answered anything."
+        return [Content.styled(hint, "$faint")]
     by_prompt: dict[str, dict[str, Sample]] = {}
     for event in detail.samples:
         by_prompt.setdefault(event.body.id, {})[event.body.source] = event.body
