@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from types import ModuleType
 
 SECRET_ENDINGS = ("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
 """How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
@@ -16,6 +17,8 @@ as soon as it is imported, and loading the compiler takes two seconds of a proce
 WITHOUT_OTHERS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """For every process of ours, unless the user has set it: what is checked by our models is nobody else's business, and looking for
 somebody means reading the entry points of every installed package."""
+_LOOKS_FOR_OTHERS = "pydantic.plugin._loader"
+"""The part of pydantic that would; importing it, for nothing, is a fortieth of opening the app."""
 
 _OURS = 0o077
 _users_umask: int | None = None
@@ -27,6 +30,10 @@ def begin_privately() -> None:
     global _users_umask
     for name, value in WITHOUT_OTHERS.items():
         os.environ.setdefault(name, value)
+    if os.environ.get("PYDANTIC_DISABLE_PLUGINS") == "__all__" and _LOOKS_FOR_OTHERS not in sys.modules:
+        nobody = ModuleType(_LOOKS_FOR_OTHERS)
+        nobody.get_plugins = lambda: ()  # type: ignore[attr-defined]
+        sys.modules[_LOOKS_FOR_OTHERS] = nobody
     before = os.umask(_OURS)
     _users_umask = before if _users_umask is None else _users_umask
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

@@ -54,6 +54,16 @@ def test_opening_the_app_needs_no_torch() -> None:
     assert not modules_after(code) & set(HEAVY)
 
 
+def test_opening_the_app_asks_no_installed_package_who_it_is() -> None:
+    """Neither we nor pydantic look for plugins before the first picture: with hundreds of packages that alone takes its time."""
+    code = (
+        "from brightrun_tui.process import begin_privately; begin_privately()\n"
+        "import brightrun_tui.cli, brightrun_tui.tui.app, brightrun_tui.tui.screens.monitor"
+    )
+    loaded = modules_after(code, depth=2)
+    assert "pydantic.main" in loaded and not loaded & {"importlib.metadata", "email.message"}
+
+
 def test_the_engine_needs_neither_torch_nor_textual() -> None:
     """The process that lives on in the background stays small."""
     assert not modules_after("import brightrun_tui.orchestrator.__main__") & {*HEAVY, "textual"}
