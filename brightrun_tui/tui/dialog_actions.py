@@ -146,6 +146,15 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         "chat.beside", "f7", "Beside", "Ask a second model the same, side by side; or no more.", footer=5, palette=False
     ),
     action(
+        "chat.base",
+        "f12 ctrl+t",
+        "Base",
+        "Ask the base model the same, side by side: what did the training change? Or no more.",
+        changes=True,
+        footer=3,
+        palette=False,
+    ),
+    action(
         "chat.save",
         "f9 ctrl+s",
         "Save",
