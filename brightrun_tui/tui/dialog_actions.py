@@ -131,7 +131,7 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action(
         "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False
     ),
-    action("chat.clear", "f4 ctrl+l", "New chat", "Forget the conversation so far.", footer=3, palette=False),
+    action("chat.clear", "f4 ctrl+l", "Clear", "Forget the conversation so far.", footer=3, palette=False),
     action(
         "chat.wrong",
         "f3 x",

@@ -86,6 +86,9 @@ async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
         await driver.sees("base starter, without training", "I am lamp-support:2@base")
         await driver.until(lambda: not driver.screen(ChatScreen).answering)
 
+        await driver.until(lambda: "f3 Wrong" in driver.keys(), "an answer can be corrected, and that is seen")
+        assert "f12 Base" in driver.keys()
+
         theirs = next(each for each in driver.app.screen.query(Bubble) if each.turn.content.endswith("@base"))
         theirs.focus()
         await driver.press("x")

@@ -41,7 +41,7 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
         what = "Renting a machine" if wanted.rental else "Starting a server"
         what = "Making an endpoint" if wanted.rental and wanted.rental.serverless else what
         if wanted.base_alone:
-            say(f"{what} for the base of {version.ref}; it ends with this verb.")
+            say(f"{what} for the base of {version.ref}; it ends with this command.")
         else:
             say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS

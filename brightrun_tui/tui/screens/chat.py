@@ -27,6 +27,7 @@ from brightrun_tui.tui.screens.chat_settings import ChatSettings, ChatSettingsSc
 from brightrun_tui.tui.screens.dialog import Confirm, Dialog
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.bubble import Bubble
+from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.message_box import MessageBox
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.titles import retitle
@@ -68,6 +69,11 @@ class ChatScreen(Dialog[None]):
     def answering(self) -> bool:
         """Whether an answer is being written."""
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
+
+    def on_worker_state_changed(self) -> None:
+        """Some keys are for while an answer is written, others for when it has been."""
+        for footer in self.query(KeyFooter):
+            footer.look()
 
     def on_message_box_sent(self, event: MessageBox.Sent) -> None:
         event.stop()
@@ -357,7 +363,6 @@ class ChatScreen(Dialog[None]):
                 bubble.show(said)
             elif bubble.is_attached:
                 bubble.remove()
-            self.refresh_bindings()
 
     async def _endpoint(self, partner: Partner) -> Endpoint | None:
         """The partner's endpoint, ready; deploys when there is none. None after saying why not."""
