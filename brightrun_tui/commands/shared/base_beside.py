@@ -10,7 +10,7 @@ from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.output import say, say_problem
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.paths import get_paths
@@ -34,7 +34,15 @@ def base_served(tuned: Endpoint) -> Iterator[Endpoint]:
         if not before:
             _say_what_it_takes(version, tuned)
         wanted = Deploy(target=version.ref, base_alone=True, idle_unload=BASE_IDLE_SECONDS)
-        yield with_store(lambda session: deploy_and_wait(session, wanted))
+        served = with_store(lambda session: deploy_and_wait(session, wanted))
+        if not served.base_alone:
+            raise EngineError(
+                "the engine that runs is of an older version, which serves no base alone",
+                where="--beside",
+                fix="brightrun engine stop, then ask again",
+                kind=ErrorKind.DEPLOY_FAILED,
+            )
+        yield served
     finally:
         if not before:
             for endpoint in with_store(lambda session: _of_base(session, version)):
