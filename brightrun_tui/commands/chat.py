@@ -1,18 +1,22 @@
-"""``brightrun chat``: talk with a model; its endpoint is started when there is none."""
+"""``brightrun chat``: talk with a model; its endpoint is started when there is none. A second one can be asked beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from brightrun_tui import registry
+from brightrun_tui.commands.shared.base_beside import base_served
 from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
-from brightrun_tui.commands.shared.output import JsonOption, print_json, say, say_done, say_problem
+from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
@@ -24,6 +28,33 @@ from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.paths import typed_path
 from brightrun_tui.serving import chat as stream_chat
 from brightrun_tui.serving import read_key
+
+BASE = "base"
+
+
+@dataclass
+class _Talk:
+    """One endpoint and the conversation with it."""
+
+    endpoint: Endpoint
+    messages: list[dict[str, str]]
+
+    @property
+    def name(self) -> str:
+        """Above its answers, where there are two."""
+        return (
+            f"base of {self.endpoint.model}:{self.endpoint.model_version}, without training"
+            if self.of_base
+            else self.ref
+        )
+
+    @property
+    def ref(self) -> str:
+        return self.endpoint.ref
+
+    @property
+    def of_base(self) -> bool:
+        return self.endpoint.base_alone
 
 
 def chat(
@@ -38,6 +69,12 @@ def chat(
     max_tokens: Annotated[
         int | None, typer.Option("--max-tokens", min=1, callback=bounded, help="Longest answer.")
     ] = None,
+    beside: Annotated[
+        str,
+        typer.Option(
+            "--beside", metavar="base|MODEL", help="Ask a second one the same: “base”, what was trained, or a model."
+        ),
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Talk with a model. With --prompt: one question, its answer on stdout."""
@@ -51,23 +88,51 @@ def chat(
     endpoint = with_store(lambda session: deploy_and_wait(session, Deploy(target=model)))
     messages = [{"role": "system", "content": system}] if system else []
     options = {"temperature": temperature, "max_tokens": max_tokens}
-    if prompt is None:
-        _converse(endpoint, messages, options)
-        say(f"{_ref(endpoint)} goes on being served; end that: ", (f"brightrun undeploy {endpoint.id}", "bold"))
-        return
-    question = sys.stdin.read() if prompt == "-" else prompt
-    answer = asyncio.run(
-        _answer(endpoint, [*messages, {"role": "user", "content": question}], options, show=not as_json)
-    )
+    with _second(endpoint, beside) as second:
+        talks = [_Talk(each, [*messages]) for each in (endpoint, second) if each is not None]
+        if prompt is None:
+            _converse(talks, options)
+            for talk in talks:
+                if not talk.of_base:
+                    undeploy = f"brightrun undeploy {talk.endpoint.id}"
+                    say(f"{talk.ref} goes on being served; end that: ", (undeploy, "bold"))
+            return
+        question = sys.stdin.read() if prompt == "-" else prompt
+        asked = {"role": "user", "content": question}
+        answers = [_ask(talk, asked, options, show=not as_json, named=len(talks) > 1) for talk in talks]
     if as_json:
-        print_json({"model": _ref(endpoint), "prompt": question, "answer": answer})
+        told = [{"model": talk.ref, "answer": answer} for talk, answer in zip(talks, answers, strict=True)]
+        print_json(
+            {"model": talks[0].ref, "prompt": question, "answer": answers[0]} | ({"beside": told[1]} if beside else {})
+        )
 
 
-def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any]) -> None:
+@contextmanager
+def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
+    """Who is asked beside ``endpoint``; None where nobody is."""
+    if beside == BASE:
+        with base_served(endpoint) as base:
+            yield base
+    elif beside:
+        other = with_store(lambda session: deploy_and_wait(session, Deploy(target=beside)))
+        if other.id == endpoint.id:
+            raise UsageError(
+                f"{other.ref} is the model itself",
+                where="--beside",
+                fix="name another model or version, or: --beside base",
+                kind=ErrorKind.BAD_OPTION,
+            )
+        yield other
+    else:
+        yield None
+
+
+def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
     say(
-        (_ref(endpoint), "bold"),
+        (" and ".join(talk.name for talk in talks), "bold"),
         ("  /wrong corrects an answer, /save FILE keeps the talk, an empty line ends it", "dim"),
     )
+    first = talks[0]
     while True:
         try:
             question = input("› ").strip()
@@ -78,25 +143,33 @@ def _converse(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[
         word, _, rest = question.partition(" ")
         if word in ("/wrong", "/save"):
             try:
-                _correct(endpoint, messages) if word == "/wrong" else _save(endpoint, messages, rest.strip())
+                _correct(first) if word == "/wrong" else _save(talks, rest.strip())
             except BrightrunError as error:
                 say_problem(error)
             continue
-        asked = [*messages, {"role": "user", "content": question}]
-        try:
-            answer = asyncio.run(_answer(endpoint, asked, options, show=True))
-        except BrightrunError as error:  # the talk so far is not lost with it
-            say_problem(error)
-            continue
-        messages[:] = [*asked, {"role": "assistant", "content": answer}]
+        asked = {"role": "user", "content": question}
+        for talk in talks:
+            try:
+                answer = _ask(talk, asked, options, show=True, named=len(talks) > 1)
+            except BrightrunError as error:  # the talk so far is not lost with it
+                say_problem(error)
+                continue
+            talk.messages += [asked, {"role": "assistant", "content": answer}]
 
 
-def _correct(endpoint: Endpoint, messages: list[dict[str, str]]) -> None:
+def _ask(talk: _Talk, asked: dict[str, str], options: dict[str, Any], *, show: bool, named: bool) -> str:
+    if show and named:
+        put(f"── {talk.name}")
+    return asyncio.run(_answer(talk.endpoint, [*talk.messages, asked], options, show=show))
+
+
+def _correct(talk: _Talk) -> None:
     """Ask what the newest answer should have been, and keep it."""
+    messages = talk.messages
     if not messages or messages[-1]["role"] != "assistant":
         raise UsageError("nothing was answered yet", where="/wrong", kind=ErrorKind.BAD_CORRECTION)
     require_changes()
-    say(("What should it have said?", "bold"), ("  an empty line: nothing is kept", "dim"))
+    say((f"What should {talk.ref} have said?", "bold"), ("  an empty line: nothing is kept", "dim"))
     try:
         wanted = input("✎ ").strip()
     except EOFError:
@@ -104,19 +177,21 @@ def _correct(endpoint: Endpoint, messages: list[dict[str, str]]) -> None:
     if not wanted:
         return
     before, answer = messages[:-1], messages[-1]["content"]
-    kept = with_store(lambda session: registry.correct(session.db, _ref(endpoint), before, wanted, answer=answer))
+    kept = with_store(lambda session: registry.correct(session.db, talk.ref, before, wanted, answer=answer))
     say_done(f"correction {kept.id} kept; new data from them: brightrun models corrections {kept.model} --dataset")
 
 
-def _save(endpoint: Endpoint, messages: list[dict[str, str]], target: str) -> None:
-    """Write the talk: ``.jsonl`` as training data, anything else to read."""
+def _save(talks: list[_Talk], target: str) -> None:
+    """Write the talk: ``.jsonl`` as training data, which a base's answers are not; anything else to read."""
     if not target:
         raise UsageError(
             "where to?", where="/save", fix="/save talk.md, or /save talk.jsonl", kind=ErrorKind.BAD_OPTION
         )
-    turns = [TalkTurn(**turn, speaker=_ref(endpoint) if turn["role"] == "assistant" else "") for turn in messages]
     path = typed_path(target)
-    text = talk_jsonl(turns) if path.suffix == ".jsonl" else talk_markdown(f"Chat with {_ref(endpoint)}", turns)
+    if path.suffix == ".jsonl":
+        text = "".join(talk_jsonl(_turns(talk)) for talk in talks if not talk.of_base)
+    else:
+        text = "\n".join(talk_markdown(f"Chat with {talk.name}", _turns(talk)) for talk in talks)
     with plain_disk_errors(path):
         if path.exists():
             raise UsageError(
@@ -126,15 +201,15 @@ def _save(endpoint: Endpoint, messages: list[dict[str, str]], target: str) -> No
     say_done(str(path))
 
 
-def _ref(endpoint: Endpoint) -> str:
-    return f"{endpoint.model}:{endpoint.model_version}"
+def _turns(talk: _Talk) -> list[TalkTurn]:
+    return [TalkTurn(**turn, speaker=talk.name if turn["role"] == "assistant" else "") for turn in talk.messages]
 
 
 async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool) -> str:
     """The answer, printed piece by piece as it comes."""
     pieces: list[str] = []
     key = read_key(Path(endpoint.directory))
-    async for piece in stream_chat(endpoint.url, key, _ref(endpoint), messages, **options):
+    async for piece in stream_chat(endpoint.url, key, endpoint.ref, messages, **options):
         if show:
             before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
             print(sanitize(before + piece, kept="\n\t")[len(before) :], end="", flush=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.endpoints import deploy_and_wait, engine_text, served_name, version_text
+from brightrun_tui.commands.shared.endpoints import deploy_and_wait, engine_text
 from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
@@ -129,11 +129,11 @@ def deploy(
     endpoint = with_store(begin)
     key = read_key(Path(endpoint.directory))
     if as_json:
-        print_json({"endpoint": endpoint, "url": endpoint.url, "model": served_name(endpoint), "key": key})
+        print_json({"endpoint": endpoint, "url": endpoint.url, "model": endpoint.served_name, "key": key})
         return
-    say(("✓", "green"), f" {version_text(endpoint)} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
+    say(("✓", "green"), f" {endpoint.ref} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
     say(f"Engine: {engine_text(endpoint)}")
-    put(f"url    {endpoint.url}\nmodel  {served_name(endpoint)}\nkey    {key}")
+    put(f"url    {endpoint.url}\nmodel  {endpoint.served_name}\nkey    {key}")
 
 
 def _require_sense(wanted: Deploy, wish: RentalWish) -> None:

@@ -262,6 +262,11 @@ EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "a
 """``asleep``: its rented machine was returned by a rule that was agreed to; only a new deploy rents one again."""
 
 
+def ref_of_base(ref: str) -> str:
+    """What the base model of ``name:version`` is called in the API where it answers without that training."""
+    return f"{ref}@base"
+
+
 class Endpoint(BaseModel):
     """A model being served. The bearer key is not here: it lies in the endpoint's key file.
 
@@ -270,6 +275,8 @@ class Endpoint(BaseModel):
     whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
     ``refused_version`` could not. ``idle_unload``: after so many seconds without a request the model leaves
     memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints looks.
+
+    ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
     ``rental``: the machine that is rented for it; None where this machine serves. ``deployment`` tells it from earlier ones of
     the same name. ``doing``: what is done until it answers, or what is to be known of its money. ``ready_at``: when it last began
@@ -299,6 +306,7 @@ class Endpoint(BaseModel):
     wanted_version: int = 0
     refused_version: int = 0
     idle_unload: float = 0.0
+    base_alone: bool = False
     rental: EndpointRental | None = None
     deployment: str = ""
     doing: str = ""
@@ -312,6 +320,25 @@ class Endpoint(BaseModel):
     def down(self) -> bool:
         """Whether it was ready and its server does not run any more, as far as anybody has looked."""
         return self.down_since > 0
+
+    @property
+    def ref(self) -> str:
+        """What it serves: ``name:version``, or the base of that, see `ref_of_base`."""
+        version = f"{self.model}:{self.model_version}"
+        return ref_of_base(version) if self.base_alone else version
+
+    @property
+    def served_name(self) -> str:
+        """The model's name in the API: without its version where that may change."""
+        return self.model if self.follows else self.ref
+
+    def serves(self, version: ModelVersion) -> bool:
+        """Whether it is the version's own, and not one of its base."""
+        return self.ref == version.ref
+
+    def serves_base_of(self, version: ModelVersion) -> bool:
+        """Whether it is one of the version's base alone."""
+        return self.ref == ref_of_base(version.ref)
 
 
 class EndpointChanges(TypedDict, total=False):

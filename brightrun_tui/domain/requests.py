@@ -157,7 +157,7 @@ class Deploy(Ask[DeployAnswer]):
     """``name``: the endpoint's id, empty for a new one; ``port`` 0: any; ``key_file``: where the bearer key is read from, empty:
     one is made up; ``keeps_key``: also when it is undeployed; ``follows``: the alias whose version it serves from then on;
     ``idle_unload``: seconds without a request after which the model leaves memory, 0: never. ``rental``: the machine that was
-    agreed to be rented for it, None: this machine serves.
+    agreed to be rented for it, None: this machine serves. ``base_alone``: the base model of the version, without the adapter.
     """
 
     kind: Literal["deploy"] = "deploy"
@@ -169,6 +169,7 @@ class Deploy(Ask[DeployAnswer]):
     follows: str = ""
     idle_unload: float = 0.0
     rental: EndpointRental | None = None
+    base_alone: bool = False
 
 
 def followed_alias(ref: str) -> str:

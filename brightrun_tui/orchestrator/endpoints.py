@@ -39,7 +39,7 @@ Result = TypeVar("Result")
 class EndpointRequest:
     """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
     ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
-    version it serves from then on. ``idle_unload`` and ``rental``: see `Endpoint`.
+    version it serves from then on. ``idle_unload``, ``base_alone`` and ``rental``: see `Endpoint`.
     """
 
     name: str = ""
@@ -49,6 +49,7 @@ class EndpointRequest:
     keeps_key: bool = False
     follows: str = ""
     idle_unload: float = 0.0
+    base_alone: bool = False
     rental: EndpointRental | None = None
 
 
@@ -56,7 +57,8 @@ async def create(
     db: Database, paths: Paths, version: ModelVersion, wanted: EndpointRequest = EndpointRequest()
 ) -> Endpoint:
     """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
-    endpoint_id = wanted.name or f"{version.name}-{version.version}-{secrets.token_hex(2)}"
+    what = f"{version.version}-base" if wanted.base_alone else version.version
+    endpoint_id = wanted.name or f"{version.name}-{what}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
     if wanted.key:
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
@@ -72,6 +74,7 @@ async def create(
             port=wanted.port,
             engine=wanted.engine,
             idle_unload=wanted.idle_unload,
+            base_alone=wanted.base_alone,
         )
         await asyncio.to_thread(let_serve, directory, ".")
     now = time.time()
@@ -89,6 +92,7 @@ async def create(
             keeps_key=wanted.keeps_key,
             follows=wanted.follows,
             idle_unload=wanted.idle_unload,
+            base_alone=wanted.base_alone,
             rental=wanted.rental,
             deployment=f"e{secrets.token_hex(4)}",
             created_at=now,
@@ -226,6 +230,7 @@ class EndpointWatcher:
                 port=self.endpoint.wanted_port,
                 engine=self.endpoint.wanted_engine,
                 idle_unload=self.endpoint.idle_unload,
+                base_alone=self.endpoint.base_alone,
             )
             await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
@@ -264,7 +269,8 @@ class EndpointWatcher:
             await self._pause(0.3)
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
-            canary = await self._unless_left(serving.canary(self.directory, version), deadline - time.monotonic())
+            asking = serving.canary(self.directory, version, base_alone=self.endpoint.base_alone)
+            canary = await self._unless_left(asking, deadline - time.monotonic())
         except BrightrunError as error:
             await self._give_up(str(error))
             return False

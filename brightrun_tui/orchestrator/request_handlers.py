@@ -171,7 +171,7 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
         engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
         return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
-        same = (endpoint.model, endpoint.model_version) == (version.name, version.version)
+        same = endpoint.serves_base_of(version) if wanted.base_alone else endpoint.serves(version)
         there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
         if same and there and endpoint.state != "stopping":
             return DeployAnswer(endpoint=endpoint.id, already=True)
@@ -224,6 +224,13 @@ def _place(rental: EndpointRental | None) -> str:
 
 def _endpoint_request(ask: Deploy) -> EndpointRequest:
     """What was asked for beside the model. Raises ``UsageError``."""
+    if ask.base_alone and (ask.rental is not None or ask.name):
+        raise UsageError(
+            "a base model alone is served on this machine only, to be compared with, and under no name of its own",
+            where="deploy",
+            fix="deploy the model that was trained from it",
+            kind=ErrorKind.BAD_OPTION,
+        )
     if ask.name and not _ENDPOINT_NAME.fullmatch(ask.name):
         raise UsageError(
             f"“{ask.name}” cannot be an endpoint's name",
@@ -255,6 +262,7 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
         follows=ask.follows,
         idle_unload=ask.idle_unload,
         rental=ask.rental,
+        base_alone=ask.base_alone,
     )
 
 

@@ -65,16 +65,17 @@ def memory_need(
 
 
 SERVED_TOKENS = 16_384
-"""Of all conversations that an endpoint answers at once."""
+"""Of all conversations that an endpoint answers at once, at most."""
 
 
-def memory_to_serve(model: Architecture, settings: RunSettings, machine: Hardware) -> int:
-    """Bytes that a served model takes: weights as they were trained on, the adapter, and room for conversations."""
+def memory_to_serve(model: Architecture, settings: RunSettings, machine: Hardware, conversations: int = 8) -> int:
+    """Bytes that a served model takes: weights as they were trained on, the adapter, and room for so many full conversations."""
     weights, _ = _weight_bytes(model, settings, machine)
-    experts = 2 * model.expert_parameters if settings.quantisation.method != "none" else 0
     adapter, _ = adapter_bytes(model, settings, machine)
-    conversations = 2 * 2 * model.layers * model.kv_width * min(SERVED_TOKENS, 8 * model.context)
-    return weights + experts + adapter + conversations + CONTEXT_GPU
+    width = 2 if machine.gpu_count else 4
+    room = 2 * width * model.layers * model.kv_width * min(SERVED_TOKENS, conversations * model.context)
+    experts = width * model.expert_parameters if settings.quantisation.method != "none" else 0
+    return weights + experts + adapter + room + (CONTEXT_GPU if machine.gpu_count else CONTEXT_CPU)
 
 
 def available(machine: Hardware) -> int:

@@ -10,8 +10,15 @@ from pydantic import ValidationError
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, BudgetError, NoCapacityError, NoFundsError, UsageError
-from brightrun_tui.domain.humanize import money
+from brightrun_tui.domain.errors import (
+    BaseModelError,
+    BrightrunError,
+    BudgetError,
+    NoCapacityError,
+    NoFundsError,
+    UsageError,
+)
+from brightrun_tui.domain.humanize import money, size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
@@ -28,6 +35,7 @@ from brightrun_tui.planning.memory import SAFE, SERVED_TOKENS, memory_to_serve
 from brightrun_tui.planning.need import LEAST_DISK, PACKAGES_BYTES
 from brightrun_tui.planning.timing import LOAD_BYTES_PER_SECOND, START_SECONDS
 from brightrun_tui.providers.base import Need
+from brightrun_tui.providers.local import hardware
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.spec import provider_names
 from brightrun_tui.store.leases import month_spending_of
@@ -36,6 +44,8 @@ WORKER_START_SECONDS = 90.0
 """Until a worker's container and its vLLM are up, without its model: reckoned, not measured."""
 LEAST_USE_SECONDS = 600.0
 """A machine that could not even be paid for so long after its start is not rented."""
+BASE_IDLE_SECONDS = 900.0
+"""Without a question for so long a base that stands beside a model leaves memory: whoever compares may have been killed."""
 SENT_BYTES_PER_SECOND = 1e7
 """Of a base model that is sent from here, over a common line."""
 
@@ -53,6 +63,37 @@ class RentalWish:
     repository: str = ""
     volume: str = ""
     workers: int = 1
+
+
+@dataclass(frozen=True)
+class BaseBeside:
+    """What a base model takes that is to be asked beside the model that was trained from it. In bytes; ``free`` now,
+    ``download`` before it is here. ``own_template``: it has a chat template of its own, as far as that is known.
+    """
+
+    memory: int
+    free: int
+    on_gpu: bool = False
+    download: int = 0
+    own_template: bool = True
+
+    @property
+    def fits(self) -> bool:
+        """Whether what is free now is enough."""
+        return self.memory <= self.free
+
+    @property
+    def words(self) -> str:
+        """In sentences."""
+        only = "are free" if self.fits else "are free: other programs may be pushed out of memory, or this one ended"
+        said = [
+            f"That takes about {size(self.memory)} of {'GPU ' if self.on_gpu else ''}memory; {size(self.free)} {only}."
+        ]
+        if self.download:
+            said.append(f"It is not on this machine: {size(self.download)} are fetched first.")
+        if not self.own_template:
+            said.append("It has no chat template of its own: the one that was saved with the model is used.")
+        return " ".join(said)
 
 
 async def plan_rental(version: ModelVersion, wish: RentalWish, paths: Paths) -> tuple[EndpointRental, Offer]:
@@ -167,7 +208,7 @@ def _hosted(version: ModelVersion, wish: RentalWish, base: BaseModelInfo, paths:
         idle_seconds=IDLE_SECONDS if wish.idle_stop is None else wish.idle_stop,
         workers=wish.workers,
     )
-    size = base.weight_bytes + version.bytes
+    weight = base.weight_bytes + version.bytes
     return EndpointRental(
         provider=wish.on,
         gpu=wish.gpu,
@@ -175,13 +216,38 @@ def _hosted(version: ModelVersion, wish: RentalWish, base: BaseModelInfo, paths:
         budget_usd=wish.budget_usd,
         idle_stop=0.0,
         memory=memory_to_serve(base.architecture, settings, _A_GPU),
-        disk=max(LEAST_DISK, 2 * size),
-        download=size,
+        disk=max(LEAST_DISK, 2 * weight),
+        download=weight,
         cold_start=WORKER_START_SECONDS
-        + (0.0 if wish.volume else size / DOWNLOAD_BYTES_PER_SECOND)
+        + (0.0 if wish.volume else weight / DOWNLOAD_BYTES_PER_SECOND)
         + base.weight_bytes / LOAD_BYTES_PER_SECOND,
         project=load_section(paths, "defaults", RunDefaults).project,
         serverless=model,
+    )
+
+
+def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
+    """What it takes to serve the base of ``version`` here, beside what is there already. Blocking.
+
+    Raises:
+        BaseModelError: the base cannot be had any more.
+    """
+    try:
+        base = _base_of(version, paths)
+    except BrightrunError as error:
+        raise BaseModelError(
+            f"the base model “{version.base_id}” cannot be had any more, so there is nothing to compare with: {error.what}",
+            where=error.where,
+            fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
+            kind=ErrorKind.BASE_MISSING,
+        ) from None
+    machine = hardware(paths.data)
+    return BaseBeside(
+        memory=memory_to_serve(base.architecture, _settings_of(version), machine, conversations=1),
+        free=machine.free_memory,
+        on_gpu=machine.gpu_count > 0,
+        download=0 if base.present else base.weight_bytes,
+        own_template=base.has_chat_template is not False,
     )
 
 

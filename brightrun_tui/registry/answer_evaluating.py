@@ -43,10 +43,8 @@ async def evaluate_at_endpoint(
         DatasetError: nothing of the data can be used, or judge.
         EngineError: the endpoint does not answer.
     """
-    if (endpoint.model, endpoint.model_version) != (version.name, version.version) or endpoint.state != "ready":
-        serves = (
-            f"serves {endpoint.model}:{endpoint.model_version}" if endpoint.state == "ready" else f"is {endpoint.state}"
-        )
+    if not endpoint.serves(version) or endpoint.state != "ready":
+        serves = f"serves {endpoint.ref}" if endpoint.state == "ready" else f"is {endpoint.state}"
         raise UsageError(
             f"endpoint {endpoint.id} {serves}, and {version.ref} is to be measured",
             where="--endpoint",

@@ -56,14 +56,7 @@ def _base(version: ModelVersion) -> str:
 
 
 def _endpoint(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> str:
-    own = next(
-        (
-            each
-            for each in endpoints
-            if (each.model, each.model_version) == (version.name, version.version) and each.state != "stopped"
-        ),
-        None,
-    )
+    own = next((each for each in endpoints if each.serves(version) and each.state != "stopped"), None)
     if own is None:
         return ""
     if own.state == "failed":

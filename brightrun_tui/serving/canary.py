@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer
+from brightrun_tui.domain.model import ModelVersion, SampleAnswer, ref_of_base
 from brightrun_tui.serving.chat import chat, complete
 from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
@@ -20,8 +20,9 @@ MAX_QUESTIONS = 3
 
 
 class Canary(BaseModel):
-    """What came of it. ``likeness`` to the report card: ``same`` as the tuned or the ``base`` answer word for word, ``near`` to
-    the tuned one (numbers round differently elsewhere), or ``unknown`` where nothing can be concluded.
+    """What came of it. ``likeness`` to the report card: ``same`` as the wanted or the ``other`` answer word for word, ``near`` to
+    the wanted one (numbers round differently elsewhere), or ``unknown`` where nothing can be concluded. Wanted is what the tuned
+    model answers, or with ``base_alone`` its base.
 
     Times in seconds. That every matrix of the adapter is loaded was checked before the endpoint became ready.
     """
@@ -32,33 +33,37 @@ class Canary(BaseModel):
     answer: str
     streamed: str
     expected: str = ""
-    base: str = ""
-    likeness: Literal["same", "near", "base", "unknown"] = "unknown"
+    other: str = ""
+    likeness: Literal["same", "near", "other", "unknown"] = "unknown"
+    base_alone: bool = False
     seconds: float = 0.0
     first_piece_seconds: float = 0.0
 
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "base" and bool(self.answer) == bool(self.streamed)
+        return self.likeness != "other" and bool(self.answer) == bool(self.streamed)
 
     @property
     def statement(self) -> str:
         """The result in plain words."""
         if bool(self.answer) != bool(self.streamed):
             return "of the streamed and the whole answer one is empty"
+        tuned, base = "the tuned model", "the base model"
         return {
             "same": "answers exactly as the report card says",
-            "near": "answers like the tuned model, though not word for word as on the report card",
-            "base": "answers like the base model: the adapter has no effect",
+            "near": f"answers like {base if self.base_alone else tuned}, though not word for word as on the report card",
+            "other": f"answers like {tuned}, and should be its base"
+            if self.base_alone
+            else f"answers like {base}: the adapter has no effect",
             "unknown": "answers; the report card has nothing to compare it with",
         }[self.likeness]
 
 
-async def canary(directory: Path, version: ModelVersion) -> Canary:
+async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = False) -> Canary:
     """Ask the endpoint in ``directory`` a question of the report card, whole and streamed, without sampling.
 
-    Up to three questions, while the answers are those of the bare base model.
+    Up to three questions, while the answers are those of the bare base model, or with ``base_alone`` those of the tuned one.
 
     Raises:
         EngineError: it does not answer.
@@ -70,29 +75,34 @@ async def canary(directory: Path, version: ModelVersion) -> Canary:
     key = read_key(directory)
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]
     for sample in samples or [None]:
-        result = await _ask(state.url, key, version, sample)
-        if result.likeness != "base":
+        result = await _ask(state.url, key, version, sample, base_alone)
+        if result.likeness != "other":
             break
     return result
 
 
-async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer | None) -> Canary:
+async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer | None, base_alone: bool) -> Canary:
+    model = ref_of_base(version.ref) if base_alone else version.ref
     prompt = [dict(message) for message in sample.prompt] if sample else [{"role": "user", "content": "Hello"}]
     limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 0)) or _room_for(sample)
     started = time.monotonic()
-    answer = await complete(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit)
+    answer = await complete(url, key, model, prompt, temperature=0.0, max_tokens=limit)
     seconds = time.monotonic() - started
+    wanted, other = (sample.tuned, sample.base) if sample else ("", "")
+    if base_alone:
+        wanted, other = other, wanted
     pieces, first, started = [], 0.0, time.monotonic()
-    async for piece in chat(url, key, version.ref, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
+    async for piece in chat(url, key, model, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
         first = first or time.monotonic() - started
         pieces.append(piece)
     return Canary(
         prompt=str(prompt[-1].get("content", "")),
         answer=answer.strip(),
         streamed="".join(pieces).strip(),
-        expected=sample.tuned if sample else "",
-        base=sample.base if sample else "",
-        likeness=_likeness(answer, sample),
+        expected=wanted,
+        other=other,
+        likeness=_likeness(answer.strip(), wanted.strip(), other.strip()) if wanted.strip() else "unknown",
+        base_alone=base_alone,
         seconds=seconds,
         first_piece_seconds=first,
     )
@@ -100,7 +110,7 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
 
 def _room_for(sample: SampleAnswer | None) -> int:
     """Tokens that are enough for the answer on the report card: no token is shorter than a byte."""
-    return max(64, len(sample.tuned.encode())) if sample else 64
+    return max(64, len(sample.tuned.encode()), len(sample.base.encode())) if sample else 64
 
 
 def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:
@@ -109,11 +119,10 @@ def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:
     return sorted(telling, key=lambda s: len(s.tuned))
 
 
-def _likeness(answer: str, sample: SampleAnswer | None) -> Literal["same", "near", "base", "unknown"]:
-    if sample is None:
-        return "unknown"
-    text, tuned, base = answer.strip(), sample.tuned.strip(), sample.base.strip()
-    if text in (tuned, base):
-        return "same" if text == tuned else "base"
-    to_tuned, to_base = (difflib.SequenceMatcher(None, text, other, autojunk=False).ratio() for other in (tuned, base))
-    return "near" if to_tuned > to_base else "unknown"
+def _likeness(answer: str, wanted: str, other: str) -> Literal["same", "near", "other", "unknown"]:
+    if answer in (wanted, other):
+        return "same" if answer == wanted else "other"
+    to_wanted, to_other = (
+        difflib.SequenceMatcher(None, answer, one, autojunk=False).ratio() for one in (wanted, other)
+    )
+    return "near" if to_wanted > to_other else "unknown"

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import ModelVersion, ref_of_base
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
@@ -31,7 +31,7 @@ class EndpointPlan(BaseModel):
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
     stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
     ``remote``: the worker is on another machine, see `remote`; ``serverless``: workers of a service answer, see `hosting`.
-    ``base_revision``: of the Hub, which base was trained on.
+    ``base_revision``: of the Hub, which base was trained on. ``base_alone``: the base answers, without the adapter.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,17 +56,19 @@ class EndpointPlan(BaseModel):
     remote: bool = False
     serverless: ServedModel | None = None
     base_revision: str = ""
+    base_alone: bool = False
     created_at: float = 0.0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What callers may call the model."""
-        return (self.model, self.ref, self.id)
+        """What callers may call the model. The base does not answer to the name of what was trained from it."""
+        return (self.ref, self.id) if self.base_alone else (self.model, self.ref, self.id)
 
     @property
     def ref(self) -> str:
-        """``name:version``, the model's name in the API."""
-        return f"{self.model}:{self.version}"
+        """``name:version``, the model's name in the API; or `ref_of_base` of it."""
+        version = f"{self.model}:{self.version}"
+        return ref_of_base(version) if self.base_alone else version
 
 
 def prepare(
@@ -80,12 +82,14 @@ def prepare(
     idle_unload: float = 0.0,
     remote: bool = False,
     serverless: ServedModel | None = None,
+    base_alone: bool = False,
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
     May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
     With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``. With
-    ``serverless`` workers of a service do, too, which may hold fewer tokens than the model could.
+    ``serverless`` workers of a service do, too, which may hold fewer tokens than the model could. With ``base_alone`` the base
+    answers, without the adapter.
 
     Raises:
         BaseModelError: the base model's files are not on this machine.
@@ -102,6 +106,7 @@ def prepare(
             adapter=Path(version.directory),
             ref=version.ref,
             weights_elsewhere=remote,
+            base_alone=base_alone,
         )
         quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
         method = "none" if quantisation.method == "none" else "nf4"
@@ -126,6 +131,7 @@ def prepare(
             remote=remote,
             serverless=serverless,
             base_revision=version.report.lineage.base_revision,
+            base_alone=base_alone,
             created_at=version.created_at,
         )
         if not (directory / KEY).exists():

@@ -38,7 +38,7 @@ def serve(plan: EndpointPlan) -> None:
     dtype = _compute_dtype(plan)
 
     class AdapterModelManager(model_manager.ModelManager):  # type: ignore[misc]
-        """Holds the base as it was held in training, and refuses to answer without the adapter."""
+        """Holds the base as it was held in training, and refuses to answer without the adapter that is to be there."""
 
         def get_quantization_config(self) -> BitsAndBytesConfig | None:
             if plan.quantisation == "none":
@@ -59,7 +59,7 @@ def serve(plan: EndpointPlan) -> None:
 
         def _load_model(self, *args: Any, **kwargs: Any) -> Any:
             model = super()._load_model(*args, **kwargs)
-            tensors = check_attached(model, Path(VIEW) / ADAPTER_WEIGHTS)
+            tensors = 0 if plan.base_alone else check_attached(model, Path(VIEW) / ADAPTER_WEIGHTS)
             if plan.quantisation == "nf4" and not gpu:
                 suit_cpu(model, dtype)
             model.generate = functools.partial(_generate, model.generate)

@@ -52,11 +52,19 @@ class ViewFacts:
 
 
 def build_view(
-    target: Path, *, base: str, base_id: str, adapter: Path, ref: str, weights_elsewhere: bool = False
+    target: Path,
+    *,
+    base: str,
+    base_id: str,
+    adapter: Path,
+    ref: str,
+    weights_elsewhere: bool = False,
+    base_alone: bool = False,
 ) -> ViewFacts:
     """Make ``target`` the view of the directory ``base`` with ``adapter``; replaces an older view.
 
-    With ``weights_elsewhere`` it has what prompts are made with, and neither model.
+    With ``weights_elsewhere`` it has what prompts are made with, and neither model. With ``base_alone`` it has no adapter, and
+    still the tokenizer, the chat template and the ends of answers that came with it: both are asked alike.
 
     Raises:
         BaseModelError: the base model is not on this machine, or has no weights.
@@ -82,7 +90,7 @@ def build_view(
         for source in [
             root / "config.json",
             *weights,
-            *(adapter / name for name in ADAPTER_FILES if not weights_elsewhere),
+            *(adapter / name for name in ADAPTER_FILES if not (weights_elsewhere or base_alone)),
             *(tokenizer / name for name in TOKENIZER_FILES if (tokenizer / name).is_file()),
         ]:
             (aside / source.name).symlink_to(source.resolve())

@@ -21,6 +21,8 @@ from brightrun_tui.serving.engines import EngineUnsuitableError, order
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.worker_files import NOTE, REPORT
 
+BASE_NOTE = "the base alone is held as it was in training, which transformers does; no GGUF is made of it"
+
 
 def main(directory: Path, pipe: int) -> int:
     """Serve until the gate ends; 1 when the model cannot be loaded."""
@@ -50,7 +52,7 @@ def _end_with_gate(pipe: int) -> None:
 
 def serve(plan: EndpointPlan) -> None:
     """Serve by the first engine that can, until the process ends. Raises what the last one raises."""
-    engines, note = order(plan.engine)
+    engines, note = (("transformers",), BASE_NOTE) if plan.base_alone else order(plan.engine)
     for engine in engines:
         write_atomic(Path(NOTE), note)
         try:

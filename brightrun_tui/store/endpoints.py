@@ -65,7 +65,8 @@ async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpo
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """By id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
+    """By id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed. One
+    that serves a base alone is found by its id or as ``name:version@base`` only.
 
     Raises:
         UsageError: there is none.
@@ -75,7 +76,7 @@ async def find(db: Database, word: str) -> Endpoint:
         [e for e in found if e.id == word]
         or [e for e in found if e.id.startswith(word)]
         or sorted(
-            (e for e in found if e.state != "stopped" and word in (e.model, f"{e.model}:{e.model_version}")),
+            (e for e in found if e.state != "stopped" and (word == e.ref or (word == e.model and not e.base_alone))),
             key=lambda e: e.state == "failed",
         )
     )

@@ -146,7 +146,7 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action(
         "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False
     ),
-    action("chat.clear", "f4 ctrl+l", "New chat", "Forget the conversation so far.", footer=3, palette=False),
+    action("chat.clear", "f4 ctrl+l", "Clear", "Forget the conversation so far.", footer=3, palette=False),
     action(
         "chat.wrong",
         "f3 x",
@@ -159,6 +159,15 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action("chat.settings", "f5", "Settings", "System prompt, temperature, longest answer.", footer=5, palette=False),
     action(
         "chat.beside", "f7", "Beside", "Ask a second model the same, side by side; or no more.", footer=5, palette=False
+    ),
+    action(
+        "chat.base",
+        "f12 ctrl+t",
+        "Base",
+        "Ask the base model the same, side by side: what did the training change? Or no more.",
+        changes=True,
+        footer=3,
+        palette=False,
     ),
     action(
         "chat.save",

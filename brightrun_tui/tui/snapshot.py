@@ -115,14 +115,11 @@ class Snapshot:
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
         """The newest endpoint of a version that has not been stopped."""
-        return next(
-            (
-                e
-                for e in self.endpoints
-                if e.state != "stopped" and (e.model, e.model_version) == (model.name, model.version)
-            ),
-            None,
-        )
+        return next((e for e in self.endpoints if e.state != "stopped" and e.serves(model)), None)
+
+    def base_endpoint_of(self, model: ModelVersion) -> Endpoint | None:
+        """As `endpoint_of`, of the version's base model alone."""
+        return next((e for e in self.endpoints if e.state != "stopped" and e.serves_base_of(model)), None)
 
     def leases_of(self, run_id: str) -> tuple[Lease, ...]:
         """Machines rented for a run and not yet proven gone."""

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,8 @@ import openai
 import pytest
 
 from brightrun_tui import serving
+from brightrun_tui.store import models, open_database
+from tests.e2e.conftest import Home
 from tests.serving.toy import Toy, end, make_toy, serve
 
 
@@ -36,3 +39,18 @@ def served(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
         yield Served(directory, state.url, serving.read_key(directory))
     finally:
         end(directory)
+
+
+@pytest.fixture
+def home(tmp_path: Path, toy: Toy) -> Iterator[Home]:
+    """An installation that has the toy model."""
+    home = Home(tmp_path / "home", toy.base, tmp_path)
+
+    async def register() -> None:
+        async with open_database(home.root / "data" / "brightrun.db") as db:
+            await models.reserve(db, "harbour", "run-toy")
+            await models.complete(db, toy.version())
+
+    asyncio.run(register())
+    yield home
+    home.close()

@@ -492,4 +492,4 @@ async def test_the_canary_tells_the_adapter_from_the_bare_base(served: Served, t
         update={"samples": tuple(s.model_copy(update={"base": s.tuned, "tuned": s.base}) for s in toy.report.samples)}
     )
     result = await serving.canary(served.directory, toy.version(report=swapped))
-    assert not result.passed and result.likeness == "base"
+    assert not result.passed and result.likeness == "other"

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,27 +13,12 @@ import pytest
 
 from brightrun_tui import serving
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.store import endpoints, models, open_database
+from brightrun_tui.store import endpoints, open_database
 from tests.e2e.conftest import Home
 from tests.processes import of_home
 from tests.serving.toy import Toy, wait_for
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def home(tmp_path: Path, toy: Toy) -> Iterator[Home]:
-    """An installation that has the toy model."""
-    home = Home(tmp_path / "home", toy.base, tmp_path)
-
-    async def register() -> None:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            await models.reserve(db, "harbour", "run-toy")
-            await models.complete(db, toy.version())
-
-    asyncio.run(register())
-    yield home
-    home.close()
 
 
 def stored(home: Home) -> list[Endpoint]:

@@ -48,6 +48,7 @@ async def test_a_request_and_its_answer_stand_in_the_row_under_their_old_names(t
             "follows": "",
             "idle_unload": 0.0,
             "rental": None,
+            "base_alone": False,
         }
         await requests.answer(db, asked.id, DeployAnswer(endpoint="shop", already=False))
         row = await db.one("SELECT result FROM requests WHERE id = ?", (asked.id,))

@@ -40,7 +40,10 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     if not answer.already:
         what = "Renting a machine" if wanted.rental else "Starting a server"
         what = "Making an endpoint" if wanted.rental and wanted.rental.serverless else what
-        say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
+        if wanted.base_alone:
+            say(f"{what} for the base of {version.ref}; it ends with this command.")
+        else:
+            say(f"{what} for {version.ref}; it stays until: brightrun undeploy {answer.endpoint}")
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
@@ -134,15 +137,6 @@ def usage_texts(usage: Usage) -> tuple[str, str, str]:
     """Tokens a second, time to the first token, and requests with those refused."""
     refused = f", {count(usage.refused)} refused" if usage.refused else ""
     return rate(usage.tokens_per_second), latency(usage.first_token), f"{count(usage.requests)}{refused}"
-
-
-def served_name(endpoint: Endpoint) -> str:
-    """The model's name in the API: without its version where that may change."""
-    return endpoint.model if endpoint.follows else version_text(endpoint)
-
-
-def version_text(endpoint: Endpoint) -> str:
-    return f"{endpoint.model}:{endpoint.model_version}"
 
 
 def key_or_nothing(endpoint: Endpoint) -> str:

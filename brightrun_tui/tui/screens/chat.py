@@ -1,11 +1,13 @@
-"""Talk to a model, or to two side by side. Serves it first when it is not served yet."""
+"""Talk to a model, or to two side by side, another version or the base. What is not served yet is served first."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -17,14 +19,15 @@ from brightrun_tui import registry
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
-from brightrun_tui.domain.requests import Deploy, Undeploy
+from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.tui.actions import bindings
+from brightrun_tui.tui.screens.chat_partner import Partner, question_of_base
 from brightrun_tui.tui.screens.chat_settings import ChatSettings, ChatSettingsScreen
 from brightrun_tui.tui.screens.dialog import Confirm, Dialog
-from brightrun_tui.tui.screens.endpoint import served_name
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.bubble import Bubble
+from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.message_box import MessageBox
 from brightrun_tui.tui.widgets.sanitize import sanitize
 from brightrun_tui.tui.widgets.titles import retitle
@@ -33,13 +36,7 @@ READY_SECONDS = 300.0
 PAINT_SECONDS = 0.1
 MOST_PARTNERS = 2
 
-
-class Partner:
-    """One model that is talked to, and the talk with it; a new chat is a new list."""
-
-    def __init__(self, model: ModelVersion) -> None:
-        self.model = model
-        self.turns: list[TalkTurn] = []
+Result = TypeVar("Result")
 
 
 class ChatScreen(Dialog[None]):
@@ -52,7 +49,8 @@ class ChatScreen(Dialog[None]):
         super().__init__(f"Chat with {model.ref}", classes="-large -chat")
         self._partners = [Partner(model)]
         self._settings = ChatSettings()
-        self._started: set[str] = set()
+        self._started: dict[str, Partner] = {}
+        self._begun: set[asyncio.Task[Any]] = set()
 
     def compose_body(self) -> ComposeResult:
         yield VerticalScroll(id="turns", can_focus=False)
@@ -71,6 +69,11 @@ class ChatScreen(Dialog[None]):
     def answering(self) -> bool:
         """Whether an answer is being written."""
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
+
+    def on_worker_state_changed(self) -> None:
+        """Some keys are for while an answer is written, others for when it has been."""
+        for footer in self.query(KeyFooter):
+            footer.look()
 
     def on_message_box_sent(self, event: MessageBox.Sent) -> None:
         event.stop()
@@ -99,7 +102,7 @@ class ChatScreen(Dialog[None]):
         """Escape ends the answer first, then the conversation."""
         if self.answering:
             self.action_stop()
-        elif self._started_here():
+        elif self._started_here() or self._begun or any(partner.base_alone for partner in self._started.values()):
             self._leave()
         else:
             await super().action_dismiss()
@@ -110,9 +113,15 @@ class ChatScreen(Dialog[None]):
 
     @work(group="leave", exclusive=True)
     async def _leave(self) -> None:
-        """What was started for the chat is not left behind without a word."""
-        started = self._started_here()
-        names = " and ".join(served_name(endpoint) for endpoint in started)
+        """What was started for the chat is not left behind without a word; a base never is."""
+        await asyncio.gather(*self._begun)
+        for partner in {*self._started.values()}:
+            await self._end_base(partner)
+        started = [endpoint for endpoint in self._started_here() if not endpoint.base_alone]
+        if not started:
+            self.dismiss(None)
+            return
+        names = " and ".join(endpoint.served_name for endpoint in started)
         many = "are" if len(started) > 1 else "is"
         stop = await self.app.push_screen_wait(
             Confirm(
@@ -157,8 +166,7 @@ class ChatScreen(Dialog[None]):
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         if len(self._partners) == MOST_PARTNERS:
-            self._partners.pop()
-            self._title_anew()
+            await self._take_away()
             return
         here = self._partners[0].model
         others = sorted(
@@ -169,12 +177,60 @@ class ChatScreen(Dialog[None]):
         ref = await self.app.push_screen_wait(PickScreen(f"Ask beside {here.ref}", choices))
         other = self.app.snapshot.model(ref or "")
         if other is not None:
-            self._partners.append(Partner(other))
-            self._title_anew()
-            self._prepare()
+            self._put_beside(Partner(other))
+
+    def action_base(self) -> None:
+        if not any(worker.group == "base" and worker.is_running for worker in self.workers):
+            self._base_or_not()
+
+    @work(group="base")
+    async def _base_or_not(self) -> None:
+        """The base of the model is asked the same; the same key takes it away again, and out of memory."""
+        if self._partners[-1].base_alone:
+            await self._take_away()
+            return
+        here = self._partners[0].model
+        try:
+            question = await question_of_base(self.app, here)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        if question is not None and not await self.app.push_screen_wait(question):
+            return
+        if len(self._partners) == MOST_PARTNERS:
+            await self._take_away()
+        self._put_beside(Partner(here, base_alone=True))
+
+    def _put_beside(self, partner: Partner) -> None:
+        self._partners.append(partner)
+        self._title_anew()
+        self._prepare()
+
+    async def _take_away(self) -> None:
+        """The second one is asked no more."""
+        gone = self._partners.pop()
+        self._title_anew()
+        self._say("")
+        await asyncio.gather(*self._begun)
+        await self._end_base(gone)
+
+    async def _end_base(self, partner: Partner) -> None:
+        """End the endpoint of a base that this chat began; those of versions may be kept."""
+        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.state in ("stopped", "failed")}
+        for endpoint in [each for each, whose in self._started.items() if whose is partner and partner.base_alone]:
+            del self._started[endpoint]
+            if endpoint not in ended:
+                await self._to_its_end(self.app.ask(Undeploy(target=endpoint), wait=0.0))
+
+    async def _to_its_end(self, asking: Coroutine[Any, Any, Result]) -> Result:
+        """Whoever waits for it may be cancelled; it goes on, and the chat does not end before it."""
+        task = asyncio.create_task(asking)
+        self._begun.add(task)
+        task.add_done_callback(self._begun.discard)
+        return await asyncio.shield(task)
 
     def _title_anew(self) -> None:
-        names = " and ".join(partner.model.ref for partner in self._partners)
+        names = " and ".join(partner.title for partner in self._partners)
         retitle(self.query_one(".dialog"), f"Chat with {names}", self._settings.words)
 
     @work(group="ask")
@@ -188,6 +244,9 @@ class ChatScreen(Dialog[None]):
         partner = next((each for each in self._partners if bubble.turn in each.turns), None)
         if partner is None:
             self._say("that talk was forgotten")
+            return
+        if partner.base_alone:
+            self._say(f"this is what the base says; corrections are learnt by {partner.model.ref}: choose its answer")
             return
         before = partner.turns[: partner.turns.index(bubble.turn)]
         conversation = [turn.message for turn in [*self._system(), *before]]
@@ -207,10 +266,11 @@ class ChatScreen(Dialog[None]):
 
     @property
     def _chosen(self) -> Bubble | None:
-        """The answer that has the focus, else the newest one."""
+        """The answer that has the focus, else the newest one that can be corrected."""
         if isinstance(self.focused, Bubble):
             return self.focused
-        answers = [bubble for bubble in self.query(Bubble) if bubble.turn.role == "assistant"]
+        names = {partner.name for partner in self._partners if not partner.base_alone}
+        answers = [bubble for bubble in self.query(Bubble) if bubble.turn.speaker in names]
         return answers[-1] if answers else None
 
     @work(group="ask")
@@ -222,14 +282,11 @@ class ChatScreen(Dialog[None]):
         target = await self.app.push_screen_wait(SaveFileScreen("Save the talk", question, name))
         if target is None:
             return
-        talks = [[*self._system(), *partner.turns] for partner in self._partners]
+        talks = [(partner, [*self._system(), *partner.turns]) for partner in self._partners]
         if target.suffix == ".jsonl":
-            text = "".join(talk_jsonl(talk) for talk in talks)
+            text = "".join(talk_jsonl(talk) for partner, talk in talks if not partner.base_alone)
         else:
-            text = "\n".join(
-                talk_markdown(f"Chat with {partner.model.ref}", talk)
-                for partner, talk in zip(self._partners, talks, strict=True)
-            )
+            text = "\n".join(talk_markdown(f"Chat with {partner.name}", talk) for partner, talk in talks)
         try:
             await asyncio.to_thread(_write_new, target, text)
         except OSError as error:
@@ -239,8 +296,11 @@ class ChatScreen(Dialog[None]):
 
     @work(group="prepare", exclusive=True)
     async def _prepare(self) -> None:
-        for partner in self._partners:
-            await self._endpoint(partner.model)
+        for partner in [*self._partners]:
+            if await self._endpoint(partner) is None and partner.base_alone and partner in self._partners:
+                self._partners.remove(partner)  # why stands in the line below the talk
+                self._title_anew()
+                await self._end_base(partner)
 
     def _system(self) -> list[TalkTurn]:
         return [TalkTurn(role="system", content=self._settings.system)] if self._settings.system else []
@@ -269,11 +329,11 @@ class ChatScreen(Dialog[None]):
         from brightrun_tui.serving import chat, read_key
 
         text, began, tokens = "", 0.0, [0]
-        said = TalkTurn(role="assistant", content="", speaker=partner.model.ref)
+        said = TalkTurn(role="assistant", content="", speaker=partner.name)
         bubble = Bubble(said)
         try:
-            endpoint = await self._endpoint(partner.model)
-            if endpoint is None:
+            endpoint = await self._endpoint(partner)
+            if endpoint is None or not row.is_attached:  # cleared, or left, while it loaded
                 return
             await row.mount(bubble)
             self._say("answering …")
@@ -281,7 +341,7 @@ class ChatScreen(Dialog[None]):
             async for piece in chat(
                 endpoint.url,
                 read_key(Path(endpoint.directory)),
-                served_name(endpoint),
+                endpoint.served_name,
                 [turn.message for turn in [*self._system(), *talk, asked]],
                 used=partial(tokens.__setitem__, 0),
                 **self._settings.sampling,
@@ -303,45 +363,49 @@ class ChatScreen(Dialog[None]):
                 bubble.show(said)
             elif bubble.is_attached:
                 bubble.remove()
-            self.refresh_bindings()
 
-    async def _endpoint(self, model: ModelVersion) -> Endpoint | None:
-        """The model's endpoint, ready; deploys when there is none. None after saying why not."""
-        found = self.app.snapshot.endpoint_of(model)
+    async def _endpoint(self, partner: Partner) -> Endpoint | None:
+        """The partner's endpoint, ready; deploys when there is none. None after saying why not."""
+        found = partner.endpoint(self.app.snapshot)
         if found is None or found.state in ("failed", "stopping"):
             if self.app.read_only:
                 self._say("✗ not served, and read-only mode cannot deploy it", "$error")
                 return None
-            self._say(f"◌ starting a server for {model.ref} …")
-            reply = await self.app.ask(Deploy(target=model.ref), wait=30.0)
-            if reply is None:
+            self._say(f"◌ starting a server for {partner.name} …")
+            if not await self._to_its_end(self._deploy(partner)):
                 self._say("✗ it could not be deployed", "$error")
                 return None
-            if reply.answer is not None:
-                self._started.add(reply.answer.endpoint)
         try:
-            return await self._until_ready(model)
+            return await self._until_ready(partner)
         except EngineError as error:
             self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
             return None
 
-    async def _until_ready(self, model: ModelVersion) -> Endpoint:
+    async def _deploy(self, partner: Partner) -> bool:
+        """Whether the engine has not refused."""
+        reply = await self.app.ask(partner.deploy, wait=30.0)
+        if reply is not None and reply.answer is not None and not reply.answer.already:
+            self._started[reply.answer.endpoint] = partner
+        return reply is not None
+
+    async def _until_ready(self, partner: Partner) -> Endpoint | None:
+        """None where it was taken away meanwhile."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         while (waited := loop.time() - start) < READY_SECONDS:
-            endpoint = self.app.snapshot.endpoint_of(model)
+            if partner not in self._partners:
+                return None
+            endpoint = partner.endpoint(self.app.snapshot)
             if endpoint is not None and endpoint.down:
                 since = humanize.clock(endpoint.down_since)
                 self._say(f"✗ its server has been down since {since}; start it again: brightrun engine start", "$error")
                 return endpoint
             if endpoint is not None and endpoint.state == "ready":
-                where = "this machine" if endpoint.provider == "local" else endpoint.provider
-                late = "; it is loaded into memory for the first answer" if endpoint.asleep else ""
-                self._say(f"● ready; the model runs on {where}{late}", "$success")
+                self._say(partner.ready_words(endpoint), "$success")
                 return endpoint
             if endpoint is not None and endpoint.state == "failed" and waited > 2.0:
                 raise EngineError(endpoint.error or "the server did not come up")
-            self._say(f"◌ loading {model.ref}, {humanize.duration(waited)} so far …")
+            self._say(f"◌ loading {partner.name}, {humanize.duration(waited)} so far …")
             await asyncio.sleep(0.3)
         raise EngineError(f"the server did not come up within {READY_SECONDS:.0f} s")
 

@@ -105,7 +105,9 @@ class CorrectionsScreen(Dialog[Draft]):
         """Choose one of the answers that endpoints of this model gave, and write the right one in its place."""
         from brightrun_tui.tui.screens.correct import CorrectScreen
 
-        served = [each for each in self.app.snapshot.endpoints if each.model == self._model.name]
+        served = [
+            each for each in self.app.snapshot.endpoints if each.model == self._model.name and not each.base_alone
+        ]
         directories = [Path(each.directory) for each in served]
         try:
             kept = await asyncio.to_thread(_kept, directories)

@@ -72,7 +72,7 @@ class EndpointScreen(Dialog[None]):
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
             (
                 "Model",
-                Content.assemble((served_name(endpoint), "bold"), (f"  version {endpoint.model_version}", "$muted")),
+                Content.assemble((endpoint.served_name, "bold"), (f"  version {endpoint.model_version}", "$muted")),
             ),
             (
                 "Key",
@@ -154,17 +154,12 @@ class EndpointScreen(Dialog[None]):
             self.app.copy_text(python_call(self.endpoint), "The program")
 
 
-def served_name(endpoint: Endpoint) -> str:
-    """The model's name in the API: without its version where that may change."""
-    return endpoint.model if endpoint.follows else f"{endpoint.model}:{endpoint.model_version}"
-
-
 def curl_call(endpoint: Endpoint, key: str) -> str:
     """A call for the shell."""
     return (
         f'curl {endpoint.url}/chat/completions -H "Content-Type: application/json" \\\n'
         f'  -H "Authorization: Bearer {key}" \\\n'
-        f'  -d \'{{"model": "{served_name(endpoint)}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
+        f'  -d \'{{"model": "{endpoint.served_name}", "messages": [{{"role": "user", "content": "Hello"}}]}}\''
     )
 
 
@@ -174,7 +169,7 @@ def python_call(endpoint: Endpoint) -> str:
         f"from pathlib import Path\nfrom openai import OpenAI\n\n"
         f'client = OpenAI(base_url="{endpoint.url}",\n'
         f'                api_key=Path("{Path(endpoint.directory) / "key"}").read_text().strip())\n'
-        f'for part in client.chat.completions.create(model="{served_name(endpoint)}", stream=True,\n'
+        f'for part in client.chat.completions.create(model="{endpoint.served_name}", stream=True,\n'
         f'                                           messages=[{{"role": "user", "content": "Hello"}}]):\n'
         f'    print(part.choices[0].delta.content or "", end="", flush=True)'
     )
