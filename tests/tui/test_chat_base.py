@@ -20,7 +20,7 @@ from brightrun_tui.tui.widgets.rows import RowList
 from tests.processes import of_home, words_of
 from tests.serving.toy import make_toy
 from tests.tui import seed
-from tests.tui.conftest import SIZES, Driver, Opened
+from tests.tui.conftest import DEADLINE, SIZES, Driver, Opened
 
 
 @pytest.fixture
@@ -187,5 +187,7 @@ async def test_a_real_base_answers_otherwise_and_leaves_memory_with_the_chat(pat
         await driver.press("n")
         await driver.until(lambda: not isinstance(driver.app.screen, ChatScreen), "the chat has ended")
         await driver.until(lambda: not servers_of(paths, base), "nothing of the base runs")
-    states = {each.ref: each.state for each in await endpoints_of(paths)}
-    assert states == {"harbour:1": "ready", "harbour:1@base": "stopped"}
+    wanted = {"harbour:1": "ready", "harbour:1@base": "stopped"}
+    async with asyncio.timeout(DEADLINE):  # its processes are gone a moment before it is written down
+        while {each.ref: each.state for each in await endpoints_of(paths)} != wanted:
+            await asyncio.sleep(0.05)
