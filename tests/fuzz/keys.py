@@ -87,6 +87,8 @@ class Terminal:
                 HF_HOME=str(home / "hf"),
                 TERM="xterm-256color",
                 PAGER="cat",  # one that holds the terminal would be told the keys, and answer to no other size
+                VISUAL="true",  # the same of an editor; and random keys are for no shell
+                SHELL="true",
                 TEXTUAL_FPS="20",
                 PYTHONFAULTHANDLER="1",  # see `at_what`
                 HF_ENDPOINT="http://127.0.0.1:9",
