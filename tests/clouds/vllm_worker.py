@@ -1,4 +1,4 @@
-"""A worker as vLLM is one, for a toy model: `main` takes what it is told and its port.
+"""A worker as vLLM is one, for a toy model: ``python -m tests.clouds.vllm_worker TOLD PORT``.
 
 It takes token ids at ``/v1/completions`` and streams, names its models at ``/v1/models``, and refuses what it does not know.
 """
@@ -137,5 +137,5 @@ def _error(status: int, message: str) -> Response:
     return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": status}}, status)
 
 
-def main() -> None:
+if __name__ == "__main__":
     uvicorn.run(Worker(json.loads(sys.argv[1])).app(), host="127.0.0.1", port=int(sys.argv[2]), log_level="error")
