@@ -53,7 +53,8 @@ def from_items(value: Any) -> Any:
     for item in value:
         kind = item.get("type") if isinstance(item, dict) else None
         if kind == "reasoning":
-            thoughts += [part["text"] for part in _parts(item) if isinstance(part, dict) and part.get("text")]
+            texts = [part.get("text") for part in _parts(item) if isinstance(part, dict)]
+            thoughts += [text for text in texts if isinstance(text, str) and text]
         elif kind == "function_call":
             call = {"name": item.get("name"), "arguments": item.get("arguments"), "id": item.get("call_id")}
             turns.append({"role": "assistant", "content": "", "tool_calls": [call]})
@@ -73,7 +74,8 @@ def instructions_of(fields: Mapping[str, Any], answer: Any) -> Any:
 
 
 def _is_item(value: Any) -> bool:
-    return isinstance(value, dict) and value.get("type") in _ITEMS and ("role" in value or value["type"] != "message")
+    kind = value.get("type") if isinstance(value, dict) else None
+    return isinstance(kind, str) and kind in _ITEMS and ("role" in value or kind != "message")
 
 
 def _parts(item: Mapping[str, Any]) -> Sequence[Any]:

@@ -230,13 +230,13 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and (part.get("type") in _THOUGHT_PARTS or part.get("thought") is True)
+    return isinstance(part, dict) and (str(part.get("type")) in _THOUGHT_PARTS or part.get("thought") is True)
 
 
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
-    if isinstance(part, dict) and part.get("type", "text") in _TEXT_PARTS and isinstance(part.get("text"), str):
+    if isinstance(part, dict) and str(part.get("type", "text")) in _TEXT_PARTS and isinstance(part.get("text"), str):
         return str(part["text"])
     raise Unusable("not_text", printable(str(part.get("type", "an object"))) if isinstance(part, dict) else "a list")
 

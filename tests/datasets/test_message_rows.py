@@ -148,3 +148,15 @@ def test_quotes_behind_a_space_hold_one_value(write: Write) -> None:
     rows = [f'"Where is shop {i}?", "Shop {i}, near the river, is in street {i}."' for i in range(COUNT)]
     report = datasets.check(write("a.csv", '"question", "answer"\n' + "\n".join(rows)))
     assert said(report)[1] == ("assistant", "Shop 0, near the river, is in street 0.")
+
+
+@pytest.mark.parametrize("item", [{"type": []}, {"type": {}}, {"type": "reasoning", "summary": [{"text": 7}]}])
+def test_what_only_looks_like_a_response_is_no_fault_of_ours(write: Write, item: dict[str, Any]) -> None:
+    rows = [
+        {"input": f"Where is {i}?", "output": [item, {"role": "assistant", "content": f"There {i}."}]}
+        for i in range(COUNT)
+    ]
+    try:
+        datasets.check(write("a.jsonl", lines(*rows)))
+    except DatasetError as error:
+        assert error.fix
