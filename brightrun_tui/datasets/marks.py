@@ -12,6 +12,16 @@ _PARTS = frozenset({"split", "partition"})
 _ENDINGS = frozenset("finishreason finish_reason stopreason stop_reason".split())
 _CUT = frozenset("length max_tokens max_output_tokens max_length content_filter safety".split())
 _TESTING = frozenset({"test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"})
+_NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())
+_NOTE_FIELDS = ("type", "part_type", "message_type", "kind", "visibility", "channel_type")
+_NOTE_FLAGS = {
+    "internal": True,
+    "is_internal": True,
+    "private": True,
+    "is_private": True,
+    "is_note": True,
+    "public": False,
+}
 
 Flag = tuple[str, bool | float]
 """A field that nobody reads, though it may say which answers are wanted: true or false, or a number that says how good one is."""
@@ -164,18 +174,6 @@ def _parts_turns(name: str, values: list[Any]) -> bool:
 def says_what_to_learn(name: str, value: Any) -> bool:
     """Whether a field of a record is a mark that `refuse_marked` understands."""
     return meaning_of(name) in (Meaning.LEARN, Meaning.SKIP) and _judged(value) is not None
-
-
-_NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())
-_NOTE_FIELDS = ("type", "part_type", "message_type", "kind", "visibility", "channel_type")
-_NOTE_FLAGS = {
-    "internal": True,
-    "is_internal": True,
-    "private": True,
-    "is_private": True,
-    "is_note": True,
-    "public": False,
-}
 
 
 def is_internal_note(turn: Any) -> bool:

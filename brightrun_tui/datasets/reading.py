@@ -157,18 +157,14 @@ def open_source(
             kind=ErrorKind.UNKNOWN_COLUMN_ROLE,
         )
     file = inspect_as(path, encoding, sheet)
-    first, rows, document = _beginning(file, columns, sheet)
+    first, rows, document = _entries(file, columns, sheet)
     if all(_is_meta(row.value) for row in first):
         raise no_records(file)
     thumbs = Thumbs()
-    if not columns:
-        first, rows = join_messages(file, first, rows)
     if judging := candidates([unwrapped(row.value) for row in first]):
         values = (unwrapped(row.value) for row in chain(first, rows))
         thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
-        first, rows, document = _beginning(file, columns, sheet)
-        if not columns:
-            first, rows = join_messages(file, first, rows)
+        first, rows, document = _entries(file, columns, sheet)
     if columns:
         check_columns(file, first, columns)
         first = list(_renamed(first, columns))
@@ -206,6 +202,16 @@ def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
     with readable(path):
         file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
     return _beginning(file, None, sheet)[0]
+
+
+def _entries(
+    file: SourceFile, columns: Mapping[str, str], sheet: str
+) -> tuple[list[Row], Iterator[Row], Document | None]:
+    """As `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
+    first, rows, document = _beginning(file, columns, sheet)
+    if not columns:
+        first, rows = join_messages(file, first, rows)
+    return first, rows, document
 
 
 def _beginning(
