@@ -24,6 +24,7 @@ from brightrun_tui.store import Database, open_database
 from brightrun_tui.tui import textual_quirks
 from brightrun_tui.tui.announcer import Announcer
 from brightrun_tui.tui.faults import SAID_AT, Faults
+from brightrun_tui.tui.garbage import BriefCollections
 from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
 from brightrun_tui.tui.terminal import copy, log_crash
 from brightrun_tui.tui.widgets import cells
@@ -57,6 +58,7 @@ class Workspace(App[int]):
         self.faults = Faults()
         self.owns_terminal = False
         self.runs_first = False
+        self._garbage: BriefCollections | None = None
         self._db: Database | None = None
         self._watch = Watch()
         self._wake_after = 0.0
@@ -155,6 +157,8 @@ class Workspace(App[int]):
                     self._held.close()
                     if snapshot.loaded and not self._pictured.is_set():
                         self.screen.call_after_refresh(self._pictured.set)
+                        if self.owns_terminal and self._garbage is None:
+                            self._garbage = BriefCollections()
                     if self.owns_terminal and not self.read_only and snapshot.loaded and snapshot.needs_engine:
                         self._wake_engine()
         finally:
@@ -187,6 +191,8 @@ class Workspace(App[int]):
     async def on_unmount(self) -> None:
         """Let the connection end in order."""
         self.announcer.close()
+        if self._garbage:
+            self._garbage.close()
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import subprocess
@@ -45,10 +46,12 @@ run.finish()
 CHARTED = b"Learning rate"
 """In the title of a chart that has been drawn."""
 SETTLE = 3.0
+KEYS = 40
 
 
 def quantile(values: list[float], share: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(share * len(values)))] if values else float("nan")
+    """By nearest rank: the smallest value that this share of them does not exceed."""
+    return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else float("nan")
 
 
 class Table:
@@ -118,7 +121,7 @@ def watched(table: Table, environment: dict[str, str], home: Path, seconds: floa
         ours.wait_for(b"faq-0000")
         time.sleep(SETTLE)
         idle = ours.watch(seconds / 2)
-        idle_keys = ours.press(b"jk", times=20)
+        idle_keys = ours.press(b"jk", times=KEYS)
         ours.quit()
     with session("opening", store.QUIET) as ours:
         ours.wait_for(CHARTED)
@@ -132,13 +135,13 @@ def watched(table: Table, environment: dict[str, str], home: Path, seconds: floa
         ours.wait_for(CHARTED)
         time.sleep(SETTLE)
         quiet = ours.watch(seconds)
-        quiet_keys = ours.press(b"jk", times=20)
+        quiet_keys = ours.press(b"jk", times=KEYS)
         ours.quit()
     with session("heavy", store.LONG) as ours, store.Writer(home, store.LONG, metrics=20, lines=5000):
         ours.wait_for(CHARTED)
         time.sleep(SETTLE)
         together = ours.watch(seconds)
-        heavy_keys = ours.press(b"jk", times=20)
+        heavy_keys = ours.press(b"jk", times=KEYS)
         ours.press(b"cz")
         ours.press(b"z")
         time.sleep(SETTLE)
@@ -212,7 +215,7 @@ def peer_leet(table: Table, environment: dict[str, str], seconds: float, points:
             shown = peer.wait_for(b"grad_norm")
             time.sleep(SETTLE)
             idle = peer.watch(seconds / 2)
-            keys = peer.press(b"sw", times=20)
+            keys = peer.press(b"sw", times=KEYS)
             memory = peer.memory()
             peer.quit()
     found = {

@@ -49,8 +49,11 @@ class Heart:
 
 def our_app() -> object:
     """Monitor, read-only so that no engine is started for the runs that the benchmark makes up."""
+    from brightrun_tui.importing import without_garbage_collection
     from brightrun_tui.paths import get_paths
-    from brightrun_tui.tui.app import BrightRunApp
+
+    with without_garbage_collection():  # as `opening.open_app` does
+        from brightrun_tui.tui.app import BrightRunApp
 
     app = BrightRunApp(get_paths(), read_only=True, first_mode="monitor")
     app.watched_run = sys.argv[3] if len(sys.argv) > 3 else ""
