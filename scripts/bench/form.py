@@ -43,7 +43,9 @@ STEPS = re.compile(rb"Steps +([\d,]+)")
 def make_dataset(path: Path, records: int) -> None:
     with path.open("w") as file:
         for number in range(records):
-            file.write(json.dumps({"question": f"Where is order {number}?", "answer": f"It is on shelf {number * 7}."}) + "\n")
+            file.write(
+                json.dumps({"question": f"Where is order {number}?", "answer": f"It is on shelf {number * 7}."}) + "\n"
+            )
 
 
 def steps_shown(output: bytes) -> bytes:
@@ -98,7 +100,9 @@ def main() -> int:
         make_dataset(file, given.records)
         store.fill(home, finished=given.runs, points=0)
         command = [sys.executable, "-m", "brightrun_tui"]
-        subprocess.run([*command, "datasets", "add", str(file)], env=environment, cwd=scratch, check=True, capture_output=True)
+        subprocess.run(
+            [*command, "datasets", "add", str(file)], env=environment, cwd=scratch, check=True, capture_output=True
+        )
         remember_also(get_paths(), data=str(file), mode="new_run")
         before = os.getloadavg()[0]
         with Session(command, environment, ROOT) as ours:
@@ -122,7 +126,14 @@ def main() -> int:
         peer = keys_of_peer(environment, given.times)
         table = Table()
         of_peer = 1000 * quantile(peer, 0.95)
-        table.add("a key that moves to its paint, p95", "ms", 1000 * quantile(moves, 0.95), 30, of_peer, "two buttons in Textual")
+        table.add(
+            "a key that moves to its paint, p95",
+            "ms",
+            1000 * quantile(moves, 0.95),
+            30,
+            of_peer,
+            "two buttons in Textual",
+        )
         table.add("a key that moves to its paint, median", "ms", 1000 * quantile(moves, 0.5))
         table.add("processor time of such a key", "ms", 1000 * moved_cpu)
         table.add("a changed setting to its plan, p95", "ms", 1000 * quantile(plans, 0.95), 200)

@@ -4,8 +4,8 @@
     scripts/bench/serve.py ENDPOINT_DIRECTORY [--tokens 40] [--rounds 3] [--without-transformers]
 
 ENDPOINT_DIRECTORY is that of a running endpoint of llama.cpp (`brightrun endpoints --json`). The servers are asked one after
-the other in each round, so that a busy machine slows all of them. Prints medians: tokens a second of all clients, and the
-slowest first token.
+the other in each round, so that a busy machine slows all of them; all give their likeliest answer, so that none is slower for
+a shorter one. Prints tokens a second of all clients over all rounds, the median of the slowest first tokens, and the ratios.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ async def ask(client: httpx.AsyncClient, url: str, key: str, model: str, tokens:
     body = {
         "model": model,
         "stream": True,
-        "temperature": 1.0,
+        "temperature": 0,
         "max_tokens": tokens,
         "messages": [{"role": "user", "content": QUESTION}],
     }
@@ -67,12 +67,13 @@ async def ask(client: httpx.AsyncClient, url: str, key: str, model: str, tokens:
     return pieces, first
 
 
-async def measure(url: str, key: str, model: str, clients: int, tokens: int) -> tuple[float, float]:
+async def measure(url: str, key: str, model: str, clients: int, tokens: int) -> tuple[int, float, float]:
+    """Pieces of all answers, seconds until the last of them, and the slowest first piece."""
     async with httpx.AsyncClient(timeout=600, trust_env=False) as client:
         started = time.monotonic()
         answers = await asyncio.gather(*(ask(client, url, key, model, tokens) for _ in range(clients)))
         seconds = time.monotonic() - started
-    return sum(pieces for pieces, _ in answers) / seconds, max(first for _, first in answers)
+    return sum(pieces for pieces, _ in answers), seconds, max(first for _, first in answers)
 
 
 async def until_up(url: str) -> None:
@@ -111,13 +112,17 @@ async def main(directory: Path, tokens: int, rounds: int, transformers: bool) ->
         for name, server in servers.items():
             print(f"{name}: warm", (await measure(*server, 1, 4))[0] > 0)
         for clients in (1, 8):
-            taken: dict[str, list[tuple[float, float]]] = {name: [] for name in servers}
+            taken: dict[str, list[tuple[int, float, float]]] = {name: [] for name in servers}
             for _ in range(rounds):
                 for name, server in servers.items():
                     taken[name].append(await measure(*server, clients, tokens))
+            speeds = {}
             for name, values in taken.items():
-                speed, first = (statistics.median(each) for each in zip(*values, strict=True))
-                print(f"{clients} clients  {name:20} {speed:7.1f} tokens/s  first token {first * 1000:6.0f} ms")
+                pieces, seconds, firsts = zip(*values, strict=True)
+                speeds[name], first = sum(pieces) / sum(seconds), statistics.median(firsts)
+                print(f"{clients} clients  {name:20} {speeds[name]:7.1f} tokens/s  first token {first * 1000:6.0f} ms")
+            for name in list(servers)[1:]:
+                print(f"{clients} clients  brightrun ÷ {name:20} {speeds['brightrun'] / speeds[name]:.2f}")
     finally:
         for process in others:
             process.terminate()
