@@ -11,12 +11,14 @@ from typing import Annotated
 import typer
 
 from brightrun_tui.commands import run_actions
-from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_tail
+from brightrun_tui.commands.shared.logs import follow_events, follow_text, print_part, print_tail
 from brightrun_tui.commands.shared.options import LinesOption, RunArgument
 from brightrun_tui.commands.shared.output import JsonOption, page, print_json, print_table, put, say
 from brightrun_tui.commands.shared.plots import plot
 from brightrun_tui.commands.shared.session import Session, with_store
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import STATE_GLYPHS, Run
@@ -91,12 +93,26 @@ def logs(
         bool, typer.Option("--follow", "-f", help="Stay, and print what comes, until the run ends.")
     ] = False,
     lines: LinesOption = 0,
+    machine: Annotated[
+        str,
+        typer.Option("--machine", metavar="WHICH", help="Of one machine only: 1 is the first, or a word of its name."),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
     """What the worker of a run said."""
+    if machine and follow:
+        raise UsageError(
+            "what comes is of the newest machine anyway",
+            where="--machine with --follow",
+            fix="leave one of them out",
+            kind=ErrorKind.BAD_OPTION,
+        )
 
     async def read(session: Session) -> None:
         found = await store.find(session.db, run)
+        if machine:
+            print_part(found, machine, lines, as_json)
+            return
         if as_json and follow:
             await follow_events(session, found)
         elif as_json:

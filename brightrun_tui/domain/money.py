@@ -9,6 +9,7 @@ from typing import Literal, TypedDict
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.spending import Spending, Usd
+from brightrun_tui.domain.text import one_line
 from brightrun_tui.domain.time_parts import TimeParts
 
 GIB = 1024**3
@@ -141,6 +142,11 @@ class Lease(BaseModel):
     gpu_id: str = ""
     metered: bool = False
     stretches: tuple[Stretch, ...] = ()
+
+    @property
+    def machine(self) -> str:
+        """What its logs call it: the GPU and the provider's id."""
+        return one_line(f"{self.gpu or self.provider} {self.provider_id}").strip()
 
     @property
     def quoted(self) -> float | None:

@@ -128,6 +128,11 @@ class RunDirectory:
         return self.root / "setup.log"
 
     @property
+    def machines(self) -> Path:
+        """At home: which machine went on with the run from where, one `MachinePart` a line."""
+        return self.root / "machines.jsonl"
+
+    @property
     def log_mark(self) -> Path:
         """At home: how far the worker's log on another machine was read, as the copy may leave parts of it out."""
         return self.root / f".{LOG}.mark"

@@ -41,8 +41,14 @@ class LogCopy:
         if piece:
             await asyncio.to_thread(self._take, mark, skipped, piece)
 
+    def take_heading(self, heading: bytes) -> None:
+        """Put a line of our own into the copy, that the machine's log does not have. Raises ``OSError`` as `follow`."""
+        mark = self._mark()
+        self._note(_Mark(mark.there, mark.here + len(heading)))
+        append(self._home.log, heading)
+
     def begin_anew(self) -> None:
-        """The copy is the whole log from now on: it was sent to a new machine."""
+        """The copy is the whole log from now on: it was sent to a new machine, or a worker of this one goes on with it."""
         self._home.log_mark.unlink(missing_ok=True)
 
     def _take(self, mark: _Mark, skipped: int, piece: bytes) -> None:

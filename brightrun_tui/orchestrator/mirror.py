@@ -32,6 +32,7 @@ from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.bringing import bring_directory, read_manifest
 from brightrun_tui.orchestrator.checkpoint_copies import CheckpointCopies
 from brightrun_tui.orchestrator.log_copy import LogCopy
+from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.orchestrator.targets import Say
 
 log = logging.getLogger(__name__)
@@ -132,8 +133,13 @@ class Mirror:
         except Exception:  # whatever it is, a machine is let go all the same
             log.exception("%s: checkpoints", self.home.root.name)
 
-    async def send(self, host: SshHost, spec: RunSpec, say: Say) -> None:
-        """Everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`."""
+    async def send(self, host: SshHost, machine: str, spec: RunSpec, say: Say) -> None:
+        """Everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`, and
+        ``OSError`` when the disk is full but for its reserve.
+
+        Args:
+            machine: what the logs call it.
+        """
         if spec.base.path:
             say("sending the base model")
             await host.put(Path(spec.base.path), BASE)
@@ -147,6 +153,7 @@ class Mirror:
         if self.home.events.exists() and not await host.size(EVENTS):
             await asyncio.to_thread(_end_with_a_whole_line, self.home.events)
             await host.put(self.home.events, EVENTS)
+        await asyncio.to_thread(note_machine, self.home, machine)
         if self.home.log.exists() and not await host.size(LOG):
             await host.put(self.home.log, LOG)
             await asyncio.to_thread(self._log.begin_anew)

@@ -26,6 +26,7 @@ from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.machine_notes import part_number
 from brightrun_tui.orchestrator.mirror import Mirror
 from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.targets import WITHDRAWN, MachineLostError, Say
@@ -87,7 +88,8 @@ class RentedMachine:
 
     async def _equip(self, run: Run, lease: Lease, say: Say) -> None:
         say("environment")
-        setup_log = SetupLog(Path(run.directory), lease)
+        number = await asyncio.to_thread(part_number, self.mirror.home, lease.machine)
+        setup_log = SetupLog(Path(run.directory), lease, number)
         self._start = await install(
             self.host,
             self.paths.cache / "machines",
@@ -103,7 +105,7 @@ class RentedMachine:
             say("trying the GPU")
             poll = min(2.0, self.timings.lease_poll_seconds)
             await prove_gpu(self.host, self._start, lease, poll=poll, keep=setup_log.take)
-        await self.mirror.send(self.host, run.spec, say)
+        await self.mirror.send(self.host, lease.machine, run.spec, say)
 
     async def start(self) -> None:
         async def begin() -> None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from brightrun_tui.domain.machine_parts import machine_heading
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run_directory import SETUP_LOG_LIMIT, RunDirectory
 from brightrun_tui.hosts.arrivals import append
+from brightrun_tui.orchestrator.machine_notes import line_break
 
 
 class SetupLog:
     """Of one machine, behind those of the machines before it; what exceeds the limit is left out."""
 
-    def __init__(self, home: Path, lease: Lease) -> None:
+    def __init__(self, home: Path, lease: Lease, number: int = 0) -> None:
+        """``number``: which part of a run the machine is to do."""
         self._path = RunDirectory(home).setup_log
-        self._heading = f"── {lease.gpu or lease.provider} {lease.provider_id} ──\n".encode()
+        self._heading = machine_heading(lease.machine, number)
 
     def take(self, piece: bytes) -> None:
         """Raises `OSError` when the disk is full but for its reserve."""
         size = self._path.stat().st_size if self._path.exists() else 0
         if piece and size < SETUP_LOG_LIMIT:
-            append(self._path, (self._heading + piece)[:SETUP_LOG_LIMIT])
+            heading = line_break(self._path) + self._heading if self._heading else b""
+            append(self._path, (heading + piece)[:SETUP_LOG_LIMIT])
             self._heading = b""

@@ -11,12 +11,14 @@ from typing import Protocol
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, HostError
 from brightrun_tui.domain.live_change import LiveChange, asked_of_worker
+from brightrun_tui.domain.machine_parts import THIS_MACHINE
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import LATER_STOPS, WORKER, ControlRequest, RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.effort import Effort, effort_here
+from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.orchestrator.warm_worker import WarmWorker, only_gpu, worker_command
 from brightrun_tui.process import environment_without_secrets
 from brightrun_tui.providers.nvml import cards_here
@@ -114,6 +116,7 @@ class LocalTarget:
                 kind=ErrorKind.NO_GPUS,
                 fix="retry the run: it goes on from its newest checkpoint, on another one",
             )
+        await asyncio.to_thread(note_machine, RunDirectory(self.directory), THIS_MACHINE)
 
     async def start(self) -> None:
         waiting = self.warm_worker.take(self.gpu_id)

@@ -263,6 +263,12 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action("log.editor", "V", "Open in editor", "Open the whole log in $VISUAL or $EDITOR; the app waits meanwhile."),
     action("log.levels", "e", "Levels", "Everything, warnings and errors, or errors only.", footer=4),
     action("log.wrap", "w", "Wrap", "Long lines on several rows, or cut at the edge.", footer=6),
+    action(
+        "log.machine",
+        "m",
+        "One machine",
+        "What came from each machine alone, one after the other; then all of it again.",
+    ),
     action("log.jump", "t", "Go to", "Go to a time or a step.", footer=6),
     action("log.follow", "f", "Follow", "Go to the newest line and stay there; or stand still.", footer=5),
     action("log.down", "j down", "Down", "A line on.", palette=False),

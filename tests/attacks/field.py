@@ -85,6 +85,7 @@ OURS = {
     ".worker.log.mark",
     "report.json",
     "manifest.json",
+    "machines.jsonl",
     "setup.log",
     "ssh.json",
 }

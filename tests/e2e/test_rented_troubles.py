@@ -39,6 +39,11 @@ def test_a_machine_that_dies_is_replaced_and_nothing_is_learnt_twice(
     check_outcome(home, run_id, calm)
     first, second = machines(cloud)
     assert first.gone_at is not None and first.gone_at <= second.created, "two machines were paid at the same time"
+    told = [home.json("runs", "logs", run_id, "--machine", which)["events"] for which in ("1", "2")]
+    steps = [[event["data"]["step"] for event in events if event["kind"] == "metric"] for events in told]
+    assert steps[0][0] == 1 and steps[1][0] > 1, "each machine tells of its own steps only"
+    assert max(steps[1]) == max(calm["losses"])
+    assert str(first.id) in home.command("runs", "logs", run_id, "--machine", "1").stdout
 
 
 @pytest.mark.slow

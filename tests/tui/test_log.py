@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from textual.app import App
 
+from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.orchestrator.log_copy import LogCopy
+from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
 from brightrun_tui.tui.widgets.log_view import MAX_LINES, LogView
@@ -187,6 +190,31 @@ async def test_what_lies_before_is_searched_and_gone_to(seeded: Paths, opened: O
         await driver.press("g")
         await driver.until(lambda: view.scroll_offset.y == 0)
         assert "needle first" in view.lines and len(view.lines) > 40_000
+
+
+async def test_each_machine_alone(seeded: Paths, opened: Opened) -> None:
+    """`m` shows what came from one machine after the other, then all of it again; with one machine it says so."""
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L", "z")
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: len(view.lines) > 60)
+        await driver.press("m")
+        await driver.sees("All of this log is of one machine.")
+        files = RunDirectory((seeded.data / RUN_LOG).parent)
+        note_machine(files, "RTX 4090 pod-1")
+        LogCopy(files).begin_anew()
+        with files.log.open("a") as file:
+            file.write("printed there\n")
+        await driver.press("m")
+        await driver.sees("this machine · 1 of 2")
+        await driver.until(lambda: len(view.lines) > 60)
+        assert "printed there" not in view.lines
+        await driver.press("m")
+        await driver.sees("RTX 4090 pod-1 · 2 of 2", "printed there")
+        assert view.lines == ("── machine 2: RTX 4090 pod-1 ──", "printed there")
+        await driver.press("m")
+        await driver.until(lambda: len(view.lines) > 62, "all of it")
 
 
 async def test_the_whole_log_in_a_program_of_ones_own(

@@ -6,11 +6,15 @@ import asyncio
 import os
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from brightrun_tui.commands.shared.output import say
+from brightrun_tui.commands.shared.output import print_json, say
 from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.events import BadEventError, Body, Event
+from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, PartSpans, read_parts, read_span, spans_of
 from brightrun_tui.domain.run import TERMINAL, Run
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.text import plain_json, sanitize
@@ -37,6 +41,48 @@ def print_tail(run: Run, lines: int) -> None:
         )
     for path in found if not lines else found[-1:]:
         print_last_lines(path, lines)
+
+
+def print_part(run: Run, machine: str, lines: int, as_json: bool) -> None:
+    """What is of one machine of a run, or with ``as_json`` its events: the last ``lines`` of them, all with 0.
+
+    Raises:
+        UsageError: no machine is meant, or more than one.
+    """
+    files = RunDirectory(Path(run.directory))
+    parts = read_parts(files)
+    meant = _part_meant(machine, parts)
+    spans = spans_of(files, parts, meant) if parts else PartSpans()
+    if as_json:
+        told = [event for line in read_span(files.events, spans.events).splitlines() if (event := _event(line))]
+        print_json({"events": [event.as_dict() for event in told[-lines:]]})
+        return
+    printed = read_span(files.setup_log, spans.setup) + read_span(files.log, spans.printed)
+    for line in printed.splitlines(keepends=True)[-lines:]:
+        _write(line, _plain_text)
+
+
+def _event(line: bytes) -> Event[Body] | None:
+    try:
+        return Event.from_line(line)
+    except BadEventError:
+        return None
+
+
+def _part_meant(machine: str, parts: Sequence[MachinePart]) -> int:
+    names = [part.machine for part in parts] or [THIS_MACHINE]
+    found = [number for number, name in enumerate(names) if machine.casefold() in name.casefold()]
+    if machine.isdecimal() and 1 <= int(machine) <= len(names):
+        found = [int(machine) - 1]
+    if len(found) == 1:
+        return found[0]
+    known = "; ".join(f"{number}: {name}" for number, name in enumerate(names, 1))
+    raise UsageError(
+        f"“{machine}” is more than one machine" if found else f"no machine of this run is “{machine}”",
+        where="--machine",
+        fix=f"one of: {known}",
+        kind=ErrorKind.BAD_OPTION,
+    )
 
 
 def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:

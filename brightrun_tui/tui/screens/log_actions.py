@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 from textual import getters, on, work
 
-from brightrun_tui.files import write_atomic
 from brightrun_tui.tui.screens.base import ModeScreen
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
-from brightrun_tui.tui.widgets.run_log import RunLog
 
 
 class LogActions(ModeScreen):
@@ -47,7 +44,7 @@ class LogActions(ModeScreen):
         from brightrun_tui.tui.pager import edit, page
 
         try:
-            paths = await asyncio.to_thread(self._readable, event.log)
+            paths = await asyncio.to_thread(event.log.readable, self.app.paths.cache / "logs")
         except OSError as error:
             self.app.toast(f"The log cannot be read ({error.strerror}).", severity="warning")
             return
@@ -55,13 +52,9 @@ class LogActions(ModeScreen):
         if why:
             self.app.toast(why, severity="warning")
 
-    def _readable(self, log: RunLog) -> list[Path]:
-        """The files of a log that have something in them, what the worker said made readable. Blocking."""
-        said = self.app.paths.cache / "logs" / f"{log.path.name}-events.txt"
-        if log.said.exists():
-            said.parent.mkdir(parents=True, exist_ok=True)
-            write_atomic(said, log.as_text().decode())
-        return [path for path in (log.prepared, said, log.printed) if path.exists() and path.stat().st_size]
+    @on(LogView.NothingApart)
+    def _nothing_apart(self) -> None:
+        self.app.toast("All of this log is of one machine.")
 
     @work(group="search")
     @on(FilterBar.Typed, "#log-search")

@@ -38,12 +38,17 @@ class LogTail:
     What comes too fast is skipped and counted.
     """
 
-    def __init__(self, path: Path, render: Callable[[bytes], str | None] | None = None) -> None:
-        """``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and shown."""
+    def __init__(
+        self, path: Path, render: Callable[[bytes], str | None] | None = None, span: tuple[int, int | None] = (0, None)
+    ) -> None:
+        """``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and shown.
+
+        ``span``: the bytes that are read, from the beginning of a line up to the end of one, or up to that of the file.
+        """
         self.path = path
         self._render = render
-        self._offset = 0
-        self._begin = 0
+        self._front, self.end = span
+        self._offset = self._begin = self._front
         self._inode = 0
         self._rest = b""
         self._first = True
@@ -56,20 +61,22 @@ class LogTail:
             return None
         restarted = bool(self._inode) and (status.st_ino != self._inode or status.st_size < self._offset)
         if restarted:
+            self._front, self.end = 0, None
             self._offset, self._begin, self._rest, self._first = 0, 0, b"", True
         self._inode = status.st_ino
-        if status.st_size == self._offset:
+        size = status.st_size if self.end is None else min(status.st_size, self.end)
+        if size <= self._offset:
             return News(restarted=True) if restarted else None
         start, skipped, first = self._offset, 0, self._first
         limit = FIRST_BYTES if first else READ_BYTES
-        if status.st_size - start > limit:
-            skipped = status.st_size - limit - start
+        if size - start > limit:
+            skipped = size - limit - start
             start += skipped
             self._rest = b""
             self._begin = start if first else self._begin
         with self.path.open("rb") as file:
             file.seek(start)
-            data = file.read(status.st_size - start)
+            data = file.read(size - start)
         self._offset, self._first = start + len(data), False
         if skipped:
             cut, _, data = data.partition(b"\n")
@@ -82,20 +89,20 @@ class LogTail:
     @property
     def unread(self) -> int:
         """Bytes before the first line that was read."""
-        return self._begin
+        return self._begin - self._front
 
     def older(self) -> tuple[str, ...]:
         """A piece of what lies before all that was read so far; nothing where that is the whole file. Raises ``OSError``."""
-        if not self._begin:
+        if self._begin == self._front:
             return ()
-        start = max(0, self._begin - FIRST_BYTES)
+        start = max(self._front, self._begin - FIRST_BYTES)
         with self.path.open("rb") as file:
             file.seek(start)
             data = file.read(self._begin - start)
-        if start:
+        if start > self._front:
             cut, newline, data = data.partition(b"\n")
             start += len(cut) + len(newline)
-        self._begin = start if data else max(0, self._begin - FIRST_BYTES)
+        self._begin = start if data else max(self._front, self._begin - FIRST_BYTES)
         return self._shown(data.removesuffix(b"\n").split(b"\n") if data else [])
 
     def _shown(self, lines: Sequence[bytes]) -> tuple[str, ...]:

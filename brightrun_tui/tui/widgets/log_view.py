@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len
 from rich.segment import Segment
-from textual import events
+from textual import events, work
 from textual.color import Color
 from textual.content import Content
 from textual.geometry import Size
@@ -49,6 +49,9 @@ class LogView(ScrollView, can_focus=True):
     class SearchAsked(Message):
         """The person wants to type what to look for."""
 
+    class NothingApart(Message):
+        """The person wants to read one machine's log alone, and there is one machine only."""
+
     class JumpAsked(Message):
         """The person wants to type a time or a step to go to."""
 
@@ -61,6 +64,7 @@ class LogView(ScrollView, can_focus=True):
         self._wrap = False
         self._tail = ""
         self._log: RunLog | None = None
+        self._machine = ""
         self._reading = False
         self._following = True
         self._unseen = 0
@@ -90,15 +94,18 @@ class LogView(ScrollView, can_focus=True):
         """Show this log from its end; the same directory again changes nothing."""
         if (self._log.path if self._log else None) == (log.path if log else None):
             return
-        self._log = log
-        self._clear()
-        self._poll()
+        self._show(log)
 
     def pause(self) -> None:
         self._timer.pause()
 
     def resume(self) -> None:
         self._timer.resume()
+        self._poll()
+
+    def _show(self, log: RunLog | None, machine: str = "") -> None:
+        self._log, self._machine = log, machine
+        self._clear()
         self._poll()
 
     def search(self, needle: str) -> None:
@@ -182,6 +189,26 @@ class LogView(ScrollView, can_focus=True):
     def action_wrap(self) -> None:
         self._wrap = not self._wrap
         self._arrange()
+
+    @work(group="log-machine", exclusive=True)
+    async def action_machine(self) -> None:
+        log = self._log
+        if log is None:
+            return
+        try:
+            parts = await asyncio.to_thread(log.parts)
+        except OSError:
+            parts = ()
+        if log is not self._log:
+            return
+        if len(parts) < 2:
+            self.post_message(self.NothingApart())
+            return
+        part = 0 if log.part is None else log.part + 1
+        if part < len(parts):
+            self._show(RunLog(log.path, part), f"{parts[part].machine} · {part + 1} of {len(parts)}")
+        else:
+            self._show(RunLog(log.path))
 
     async def jump(self, wanted: str) -> bool:
         """Stand still at the first line at or after a time or a step; whether there is one. What lies before the lines that are
@@ -397,6 +424,7 @@ class LogView(ScrollView, can_focus=True):
         else:
             state = Content.styled("paused", "$warning")
         parts = [Content("Log"), state] if self._log else [Content("Log")]
+        parts += [Content.styled(self._machine, "bold $accent")] if self._machine else []
         if self._needle:
             count = f"{humanize.count(self._matches)} line{'s' if self._matches != 1 else ''}"
             parts.append(Content(f"“{self._needle}” {count}" if self._matches else f"“{self._needle}” not found"))

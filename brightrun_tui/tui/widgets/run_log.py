@@ -1,4 +1,5 @@
-"""The log of a run: what the preparation of its machines printed, what its worker said and printed, as one stream of lines.
+"""The log of a run: what the preparation of its machines printed, what its worker said and printed, as one stream of lines;
+or what of it is of one machine.
 
 No widgets, no store.
 """
@@ -6,12 +7,15 @@ No widgets, no store.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.events import BadEventError, Body, Event
+from brightrun_tui.domain.machine_parts import MachinePart, PartSpans, Span, read_parts, read_span, spans_of
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.files import write_atomic
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.log_tail import LogTail, News, clean
 
@@ -30,24 +34,31 @@ MARKS = {"error": "✗", "warning": "!", "info": "·"}
 class RunLog:
     """Follows ``setup.log``, ``events.jsonl`` and ``worker.log`` of one run directory. Blocking; call it from a thread."""
 
-    def __init__(self, directory: Path) -> None:
-        self.path = directory
-        self.prepared, self.said, self.printed = (
-            RunDirectory(directory).setup_log,
-            RunDirectory(directory).events,
-            RunDirectory(directory).log,
-        )
-        self._setup = LogTail(self.prepared)
-        self._events = LogTail(self.said, event_line)
-        self._printed = LogTail(self.printed)
+    def __init__(self, directory: Path, part: int | None = None) -> None:
+        """``part``: only what is of one machine, the one at this place of `parts`."""
+        self.path, self.part = directory, part
+        self.files = RunDirectory(directory)
         self._first = True
         self._fronts = [0, 0]
+        self._noted = -1
+        self._open(PartSpans())
+
+    def parts(self) -> tuple[MachinePart, ...]:
+        """The machines that did the run, one after the other; empty where there is nothing to tell apart. Raises ``OSError``."""
+        return read_parts(self.files)
 
     def read(self) -> News | None:
         """What is new of all three; None when nothing is. Raises ``OSError``."""
+        if self.part is not None:
+            self._find_part(self.part)
         read = [one.read() for one in (self._setup, self._events, self._printed)]
         found = [news for news in read if news is not None]
-        if self._first or any(news.restarted for news in found):
+        restarted = any(news.restarted for news in found)
+        if restarted and self.part is not None:
+            self._noted = -1
+            again = self.read()
+            return replace(again, restarted=True) if again else News(restarted=True)
+        if self._first or restarted:
             self._first = False
             self._fronts = [len(news.lines) if news is not None else 0 for news in read[:2]]
         if len(found) < 2:
@@ -56,7 +67,7 @@ class RunLog:
             tuple(line for news in found for line in news.lines),
             found[-1].tail,
             sum(news.skipped for news in found),
-            any(news.restarted for news in found),
+            restarted,
         )
 
     @property
@@ -78,14 +89,49 @@ class RunLog:
             self._fronts[place] = max(0, front - count)
             count = max(0, count - front)
 
-    def as_text(self) -> bytes:
-        """Every event as a line, the newest `MOST_TEXT` bytes of them. Raises ``OSError``."""
-        with self.said.open("rb") as file:
-            left_out = max(0, self.said.stat().st_size - MOST_TEXT)
-            file.seek(left_out)
-            lines = [text for line in file if (text := event_line(line.rstrip(b"\n"))) is not None]
-        head = [f"… {left_out:,} bytes before this are left out …"] if left_out else []
-        return "\n".join([*head, *lines, ""]).encode()
+    def readable(self, directory: Path) -> list[Path]:
+        """Its files for a pager or an editor, those that have something in them: what the worker said as a line for each event,
+        the newest `MOST_TEXT` bytes of them, and what is a part of a file, copied into ``directory``. Raises ``OSError``."""
+        directory.mkdir(parents=True, exist_ok=True)
+        spans = spans_of(self.files, self.parts(), self.part) if self.part is not None else PartSpans()
+        said = directory / f"{self.path.name}-events.txt"
+        write_atomic(said, _text_of_events(self.files.events, spans.events))
+        if self.part is None:
+            paths = [self.files.setup_log, said, self.files.log]
+        else:
+            paths = [directory / f"{self.path.name}-setup.txt", said, directory / f"{self.path.name}-printed.txt"]
+            write_atomic(paths[0], read_span(self.files.setup_log, spans.setup))
+            write_atomic(paths[2], read_span(self.files.log, spans.printed))
+        return [path for path in paths if path.exists() and path.stat().st_size]
+
+    def _open(self, spans: PartSpans) -> None:
+        self._setup = LogTail(self.files.setup_log, span=spans.setup)
+        self._events = LogTail(self.files.events, event_line, span=spans.events)
+        self._printed = LogTail(self.files.log, span=spans.printed)
+        self._first = True
+
+    def _find_part(self, part: int) -> None:
+        """Where it stands; once another machine has gone on, also where it ends."""
+        noted = self.files.machines.stat().st_size if self.files.machines.exists() else 0
+        if noted == self._noted:
+            return
+        spans = spans_of(self.files, self.parts(), part)
+        if self._noted < 0:
+            self._open(spans)
+        else:
+            self._setup.end, self._events.end, self._printed.end = spans.setup[1], spans.events[1], spans.printed[1]
+        self._noted = noted
+
+
+def _text_of_events(path: Path, span: Span) -> str:
+    begin, end = span
+    size = path.stat().st_size if path.exists() else 0
+    end = size if end is None else min(size, end)
+    left_out = max(0, end - begin - MOST_TEXT)
+    lines = read_span(path, (begin + left_out, end)).splitlines()
+    head = [f"… {left_out:,} bytes before this are left out …"] if left_out else []
+    texts = [text for line in lines if (text := event_line(line)) is not None]
+    return "\n".join([*head, *texts, ""]) if head or texts else ""
 
 
 def event_line(line: bytes) -> str | None:
