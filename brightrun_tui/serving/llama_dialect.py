@@ -126,6 +126,7 @@ class _Answer:
         self._choices: dict[int, _Choice] = {}
         self._begun = reasoning_begun
         self._tokens = {"prompt_tokens": 0, "completion_tokens": 0}
+        self._cached = 0
         self._responses = _Responses(created)
         self._offsets = defaultdict[int, int](int)
 
@@ -133,6 +134,7 @@ class _Answer:
         found: list[dict[str, Any]] = []
         if usage := document.get("usage"):
             self._tokens["prompt_tokens"] = int(usage.get("prompt_tokens") or 0)
+            self._cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
             self._tokens["completion_tokens"] += int(usage.get("completion_tokens") or 0)
         for given in document.get("choices", []):
             index = int(given.get("index") or 0)
@@ -169,8 +171,9 @@ class _Answer:
     def end(self) -> list[dict[str, Any]]:
         usage = self._tokens | {"total_tokens": sum(self._tokens.values())}
         if self._ask.dialect == "responses":
-            return self._responses.end(usage)
-        return [self._head | {"choices": [], "usage": usage}]
+            return self._responses.end(usage, self._cached)
+        details = {"prompt_tokens_details": {"cached_tokens": self._cached}}
+        return [self._head | {"choices": [], "usage": usage | details}]
 
 
 class _Choice:
@@ -261,10 +264,11 @@ class _Responses:
                 found.append(self._event("response.output_text.delta", **self._place(), delta=text, logprobs=[]))
         return found
 
-    def end(self, usage: dict[str, int]) -> list[dict[str, Any]]:
+    def end(self, usage: dict[str, int], cached: int) -> list[dict[str, Any]]:
+        """``cached``: tokens of the prompt that were known from an earlier request."""
         counts = {
             "input_tokens": usage["prompt_tokens"],
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": cached},
             "output_tokens": usage["completion_tokens"],
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": usage["total_tokens"],

@@ -80,7 +80,7 @@ def graded_gguf(plan: EndpointPlan) -> Path:
 def _start(gguf: Path, plan: EndpointPlan) -> Any:
     import xllamacpp
 
-    cores = max(1, psutil.cpu_count(logical=False) or 1)
+    cores = min(max(1, psutil.cpu_count(logical=False) or 1), len(os.sched_getaffinity(0)))
     Path(SOCKET).unlink(missing_ok=True)
     params = xllamacpp.CommonParams()
     params.model.path = str(gguf)
@@ -90,13 +90,17 @@ def _start(gguf: Path, plan: EndpointPlan) -> Any:
     params.kv_unified = (
         True  # a long request may take what others leave; the gate lets in no more than there is room for
     )
+    params.cache_idle_slots = False  # it would forget the beginnings that the next requests share
+    params.cache_ram_mib = 0  # by default it keeps up to 8 GB of what was asked
     params.ui = False
     params.enable_chat_template = False
     params.endpoint_slots = False
     params.verbosity = 2
     params.warmup = False  # the comparison does that
+    # The threads of a token wait for each other: where the gate or a caller takes a core from one, all of them stand still.
+    params.cpuparams.n_threads = max(1, cores - 1)
+    params.cpuparams_batch.n_threads = cores
     for threads in (params.cpuparams, params.cpuparams_batch):
-        threads.n_threads = min(cores, len(os.sched_getaffinity(0)))
         threads.poll = 0  # threads that spin while they wait take the cores from everything else
     try:
         return xllamacpp.Server(params)

@@ -6,6 +6,7 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import httpx
 import openai
 import psutil
 import pytest
-from openai.types.chat import ChatCompletion
+from openai.types import CompletionUsage
+from openai.types.chat import ChatCompletion, ChatCompletionUserMessageParam
 from openai.types.responses import ResponseFormatTextJSONSchemaConfigParam
 from openai.types.shared_params import ResponseFormatJSONSchema
 
@@ -367,7 +369,34 @@ def test_a_stream_ends_with_its_tokens_counted_only_where_that_was_asked_for(
         whole = answers.create(**body)
         *pieces, last = answers.create(**body, stream=True, stream_options={"include_usage": asked})
         assert all(piece.choices and piece.usage is None for piece in pieces)
-        assert (last.choices, last.usage) == ([], whole.usage) if asked else last.choices and last.usage is None
+        if asked:
+            assert last.usage is not None and whole.usage is not None
+            assert not last.choices and last.usage.total_tokens == whole.usage.total_tokens == sum(counts(last.usage))
+        else:
+            assert last.choices and last.usage is None
+
+
+def counts(usage: CompletionUsage) -> tuple[int, int]:
+    return usage.prompt_tokens, usage.completion_tokens
+
+
+def test_what_eight_callers_ask_again_is_not_read_again(served: Served, toy: Toy) -> None:
+    """Each of eight at once begins with what the model has read before: it reads the rest, and the caller is told."""
+
+    def cached(number: int) -> tuple[int, int]:
+        question: ChatCompletionUserMessageParam = {"role": "user", "content": "Fog at the berth? " * 10}
+        usage = (
+            served.client()
+            .chat.completions.create(model="harbour", messages=[question], max_tokens=80, logit_bias={"1": -100})
+            .usage
+        )
+        assert usage is not None and usage.prompt_tokens_details is not None
+        return usage.prompt_tokens_details.cached_tokens or 0, usage.prompt_tokens
+
+    with ThreadPoolExecutor(8) as callers:
+        list(callers.map(cached, range(8)))
+        again = list(callers.map(cached, range(8)))
+    assert all(known > tokens // 2 for known, tokens in again), again
 
 
 def test_answers_are_kept_only_where_that_was_switched_on(served: Served, toy: Toy) -> None:
