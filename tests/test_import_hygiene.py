@@ -69,6 +69,20 @@ def test_the_engine_needs_neither_torch_nor_textual() -> None:
     assert not modules_after("import brightrun_tui.orchestrator.__main__") & {*HEAVY, "textual"}
 
 
+def test_what_computes_without_a_gpu_loads_no_compiler_until_it_is_wanted() -> None:
+    """A worker and a server start a second sooner and hold 80 MB less, and whoever wants the compiler all the same has it."""
+    code = (
+        "from brightrun_tui.trainer.__main__ import import_worker, set_environment; set_environment(hub=False)\n"
+        "from brightrun_tui.no_compiler import without_compiler; import_worker()\n"
+        "with without_compiler(): import brightrun_tui.serving.transformers_server, sys, torch\n"
+        "early = sorted({'torch._inductor', 'torch._dynamo.utils', 'torch.distributed.tensor', 'sympy'} & set(sys.modules))\n"
+        "assert torch.distributed.is_available() and not early, early\n"
+        "assert not torch._dynamo.config.verbose and not torch._dynamo.is_compiling()"
+    )
+    loaded = modules_after(code, depth=3, only="torch")
+    assert "torch._dynamo.eval_frame" in loaded
+
+
 def test_tokens_are_made_without_torch(tmp_path: Path) -> None:
     """Before a machine is rented, and to look at: the tokenizer is all it takes, so nobody waits for the libraries of models."""
     from tests.trainer.conftest import make_records, write_run

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from brightrun_tui.files import write_atomic
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.no_compiler import without_compiler
 from brightrun_tui.serving.engines import EngineUnsuitableError, order
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.worker_files import NOTE, REPORT
@@ -65,7 +66,7 @@ def serve(plan: EndpointPlan) -> None:
 
                 serve_vllm(plan)
             else:
-                with without_garbage_collection():
+                with without_garbage_collection(), without_compiler():
                     from brightrun_tui.serving.transformers_server import serve as serve_transformers
                 serve_transformers(plan)
             return

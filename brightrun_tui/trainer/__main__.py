@@ -22,6 +22,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Outcome, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.no_compiler import without_compiler
 from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.trainer.runtime.control import Control, Terminated
 from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
@@ -88,7 +89,7 @@ def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Ou
         BrightrunError: a package that training needs is not installed.
     """
     try:
-        with without_garbage_collection():
+        with without_garbage_collection(), without_compiler():
             quieten_libraries()
             import bitsandbytes  # noqa: F401
 
