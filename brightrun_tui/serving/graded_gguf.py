@@ -29,6 +29,7 @@ from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, 
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind
 from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.no_compiler import without_compiler
 from brightrun_tui.serving.attached import check_attached
 from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.plan import cached_at
@@ -116,7 +117,7 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path, tell: Call
         BrightrunError: it does not fit into memory.
     """
     tell("loading the base model to put the adapter into it")
-    with without_garbage_collection():
+    with without_garbage_collection(), without_compiler():
         from peft import PeftModel
         from transformers import AutoTokenizer
 

@@ -26,7 +26,8 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
-from brightrun_tui.importing import hasten_transformers
+from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.no_compiler import without_compiler
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
@@ -41,7 +42,6 @@ SHARE = 0.6
 
 
 def main(base: Path, adapter: Path, target: Path, held: str, form: str) -> int:
-    hasten_transformers()
     try:
         check_adapter(adapter, str(adapter))
         with plain_disk_errors(target):
@@ -59,7 +59,9 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
         BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know
             such a model.
     """
-    from transformers import AutoTokenizer
+    with without_garbage_collection(), without_compiler():
+        import peft  # noqa: F401
+        from transformers import AutoTokenizer
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent):
