@@ -72,11 +72,7 @@ def test_the_engine_needs_neither_torch_nor_textual() -> None:
 def test_what_computes_without_a_gpu_loads_no_compiler_until_it_is_wanted() -> None:
     """A worker and a server start sooner and hold less memory; whoever wants the compiler all the same has the whole of it."""
     early = ("torch._inductor", "torch._dynamo.eval_frame", "torch.distributed.tensor", "sympy")
-    ways = (
-        "torch._dynamo.eval_frame.OptimizedModule",
-        "torch._dynamo.reset()",
-        "from torch._dynamo.eval_frame import skip_code",
-    )
+    ways = ("torch._dynamo.eval_frame.OptimizedModule", "from torch._dynamo.eval_frame import skip_code")
     code = (
         "from brightrun_tui.trainer.__main__ import import_worker, set_environment; set_environment(hub=False)\n"
         "from brightrun_tui.no_compiler import without_compiler; import_worker()\n"
