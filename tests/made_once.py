@@ -49,13 +49,21 @@ def made_once(name: str, make: Callable[[Path], None]) -> Path:
     return target
 
 
+QUICKLY = (
+    "from brightrun_tui.importing import without_garbage_collection\n"
+    "with without_garbage_collection(): import peft, transformers\n"
+    "import runpy, sys; runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
+)
+"""A program: the module that is named, with the large imports of those who make models done as a worker does them."""
+
+
 def by_module(module: str) -> Callable[[Path], None]:
     """For `made_once`: what ``python -m module TARGET`` makes. This process so needs neither torch nor its memory."""
 
     def make(target: Path) -> None:
         quiet = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "passive", "HF_HUB_OFFLINE": "1"}
         done = subprocess.run(
-            [sys.executable, "-m", module, str(target)],
+            [sys.executable, "-c", QUICKLY, module, str(target)],
             cwd=ROOT,
             env=os.environ | quiet,
             capture_output=True,

@@ -69,6 +69,28 @@ def test_the_engine_needs_neither_torch_nor_textual() -> None:
     assert not modules_after("import brightrun_tui.orchestrator.__main__") & {*HEAVY, "textual"}
 
 
+def test_transformers_reads_each_model_once_and_knows_the_same_as_by_itself() -> None:
+    """A third of its import is finding out what its models export; nothing of that is lost."""
+
+    def read_and_known(first: str) -> tuple[str, str]:
+        code = (
+            "import sys; read = []\n"
+            "def hook(name, given):\n"
+            "    if name == 'open' and str(given[0]).endswith('modeling_llama.py'): read.append(1)\n"
+            "sys.addaudithook(hook)\n"
+            f"{first}\nimport hashlib, transformers.models as all\n"
+            "known = [sorted(each._class_to_module.items()) for each in (sys.modules['transformers'], all)]\n"
+            "assert len(known[1]) > 1000; print(len(read), hashlib.sha256(repr(known).encode()).hexdigest())"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+        assert done.returncode == 0, done.stderr
+        times, found = done.stdout.split()
+        return times, found
+
+    hastened = read_and_known("from brightrun_tui.importing import hasten_transformers; hasten_transformers()")
+    assert hastened == ("1", read_and_known("")[1])
+
+
 def test_tokens_are_made_without_torch(tmp_path: Path) -> None:
     """Before a machine is rented, and to look at: the tokenizer is all it takes, so nobody waits for the libraries of models."""
     from tests.trainer.conftest import make_records, write_run

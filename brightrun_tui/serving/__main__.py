@@ -59,9 +59,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _forget_credentials() -> None:
-    """Begin again as the same process, without the variables of whoever started it."""
-    if os.environ.get(CLEANED) != str(os.getpid()):
-        os.execve(sys.executable, sys.orig_argv, environment() | {CLEANED: str(os.getpid())})
+    """Begin again as the same process, without the variables of whoever started it; `start` hands none of those down."""
+    wanted = environment()
+    if os.environ != wanted and os.environ.get(CLEANED) != str(os.getpid()):
+        os.execve(sys.executable, sys.orig_argv, wanted | {CLEANED: str(os.getpid())})
 
 
 async def _serve(directory: Path, plan: EndpointPlan, secret: str) -> int:

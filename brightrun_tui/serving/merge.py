@@ -26,6 +26,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
@@ -57,7 +58,9 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
         BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know
             such a model.
     """
-    from transformers import AutoTokenizer
+    with without_garbage_collection():
+        import peft  # noqa: F401
+        from transformers import AutoTokenizer
 
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent):

@@ -12,22 +12,25 @@ import sys
 import time
 
 from brightrun_tui.domain.sizing import PROBE_LENGTH, PROBE_ROWS, PROBE_TOKENS
+from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, share_one_heap
 
 
 def measure(base: str, method: str) -> dict[str, float]:
     """Raises whatever loading the model raises: nothing is told then."""
-    import numpy as np
-    import torch
-    from transformers import GenerationConfig
+    with without_garbage_collection():
+        quieten_libraries()
+        import numpy as np
+        import torch
+        from transformers import GenerationConfig
 
-    from brightrun_tui.domain.settings import RunSettings
-    from brightrun_tui.trainer.compute.forward import Forward
-    from brightrun_tui.trainer.compute.row_parallel import RowParallel
-    from brightrun_tui.trainer.data.examples import Example
-    from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
-    from brightrun_tui.trainer.model.loading import choose_machine, load_base
-    from brightrun_tui.trainer.model.lora import fuse_adapters
+        from brightrun_tui.domain.settings import RunSettings
+        from brightrun_tui.trainer.compute.forward import Forward
+        from brightrun_tui.trainer.compute.row_parallel import RowParallel
+        from brightrun_tui.trainer.data.examples import Example
+        from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
+        from brightrun_tui.trainer.model.loading import choose_machine, load_base
+        from brightrun_tui.trainer.model.lora import fuse_adapters
 
     def wait() -> float:
         if machine.device.type == "cuda":
@@ -80,7 +83,6 @@ def main(arguments: list[str]) -> int:
         return 2
     share_one_heap()
     set_environment(hub=False)
-    quieten_libraries()
     print(json.dumps(measure(*arguments)))
     return 0
 

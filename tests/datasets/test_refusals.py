@@ -190,7 +190,7 @@ def test_a_document_is_read_as_a_stream(write: Write) -> None:
     from brightrun_tui.datasets import source
 
     path = write(
-        "long.json", json.dumps([{**row, "completion": row["completion"] + " so" * 400_000} for row in pairs(40)])
+        "long.json", json.dumps([{**row, "completion": row["completion"] + "o" * 1_200_000} for row in pairs(40)])
     )
     assert path.stat().st_size > source.MAX_RECORD_BYTES
     assert datasets.check(path).usable == 40

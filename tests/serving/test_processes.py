@@ -17,6 +17,8 @@ from safetensors.numpy import load_file, save_file
 
 from brightrun_tui import serving
 from brightrun_tui.domain.errors import BaseModelError, UsageError
+from brightrun_tui.serving.__main__ import CLEANED
+from tests.serving.conftest import Served
 from tests.serving.toy import Toy, end, serve, settled, wait_for
 
 pytestmark = pytest.mark.slow
@@ -137,6 +139,11 @@ def test_the_server_keeps_no_credential_of_whoever_started_it(toy: Toy, tmp_path
     finally:
         server.terminate()
         assert server.wait(60) == 0
+
+
+def test_a_server_begins_once_where_it_is_given_no_credential(served: Served) -> None:
+    """Its address is there sooner: only one that was given more begins again without that."""
+    assert CLEANED not in psutil.Process(state_of(served.directory).pid).environ()
 
 
 def test_a_model_whose_adapter_does_not_attach_is_never_served(toy: Toy, tmp_path: Path) -> None:

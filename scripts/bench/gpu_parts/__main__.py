@@ -10,10 +10,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.importing import without_garbage_collection
+
 
 def main(module: str, function: str) -> int:
     """Returns the exit code; prints a line ``{"found": …}`` for each piece."""
-    part = importlib.import_module(f"scripts.bench.gpu_parts.{module}")
+    with without_garbage_collection():
+        part = importlib.import_module(f"scripts.bench.gpu_parts.{module}")
     ready = [part.prepare()] if hasattr(part, "prepare") else []
     line = sys.stdin.readline()
     if not line:
