@@ -6,6 +6,8 @@ import gc
 import time
 
 LONG_SECONDS = 0.02
+YOUNG = 20_000
+"""New objects between two looks at these alone; with Python's 700 that is a seventh of the processor time of the app."""
 OLDEST = 2
 """The generation whose collection looks at everything that is not left out."""
 
@@ -19,11 +21,14 @@ class BriefCollections:
 
     def __init__(self) -> None:
         self._began = 0.0
+        self._threshold = gc.get_threshold()
+        gc.set_threshold(YOUNG, *self._threshold[1:])
         gc.freeze()
         gc.callbacks.append(self._look)
 
     def close(self) -> None:
         gc.callbacks.remove(self._look)
+        gc.set_threshold(*self._threshold)
 
     def _look(self, phase: str, facts: dict[str, int]) -> None:
         if facts["generation"] != OLDEST:
