@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from brightrun_tui.domain.errors import BrightrunError
@@ -10,6 +11,8 @@ from brightrun_tui.orchestrator.effort import Effort
 from brightrun_tui.orchestrator.targets import Target
 from brightrun_tui.orchestrator.timings import EngineTimings
 
+ASK_SECONDS = 2.0
+"""How long is waited for what a worker has used of its machine; one that needs longer is asked on while all else goes on."""
 TOLD_SECONDS = 2.0
 """A person who asked for an end is told what is being waited for from then on."""
 
@@ -22,6 +25,7 @@ class Life:
         self._look_seconds = min(5.0, timings.answer_seconds / 4)
         self._said: object = None
         self._effort: Effort | None = None
+        self._asking: asyncio.Task[Effort | None] | None = None
         self._looked_at = self._sign_at = time.monotonic()
 
     async def silent_seconds(self, run: Run) -> float:
@@ -30,11 +34,20 @@ class Life:
         if said != self._said or not self._target.reachable:
             self._said, self._sign_at = said, now
         elif now - max(self._looked_at, self._sign_at) >= self._look_seconds:
-            effort, passed = await self._ask(), now - self._looked_at
+            passed = now - self._looked_at
+            self._asking = self._asking or asyncio.create_task(self._ask())
+            await asyncio.wait({self._asking}, timeout=ASK_SECONDS)
+            effort = self._asking.result() if self._asking.done() else None
             if effort is None or self._effort is None or effort.shows_life(self._effort, passed):
                 self._sign_at = now
-            self._effort, self._looked_at = effort, now
+            if self._asking.done():
+                self._effort, self._looked_at, self._asking = effort, now, None
         return now - self._sign_at
+
+    def close(self) -> None:
+        """Wait for nothing any more."""
+        if self._asking is not None:
+            self._asking.cancel()
 
     async def _ask(self) -> Effort | None:
         try:

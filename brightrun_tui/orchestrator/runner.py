@@ -93,6 +93,7 @@ class Runner:
                     await self._outlast(error)
         finally:
             await self._end_look()
+            self._life.close()
             with suppress(BrightrunError):
                 await self.target.close()
             await self._answer_the_rest()
@@ -236,6 +237,7 @@ class Runner:
     async def _launch(self, run: Run) -> Signal | RunCommand:
         """Have a machine and start the worker on it, unless one is at work already."""
         await self._end_look()
+        self._life.close()
         self._life = Life(self.target, self.timings)
         command = await self._while_listening(run, lambda say: self._take(run, say))
         if command is not None:

@@ -11,7 +11,7 @@ import pytest
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import Run
-from brightrun_tui.orchestrator import lifecycle
+from brightrun_tui.orchestrator import life, lifecycle
 from tests.orchestrator.workers import BUSY, DEAF, POLITE, STEADY, on_stage
 
 
@@ -93,6 +93,26 @@ async def test_a_worker_that_computes_has_its_time_but_not_for_ever(tmp_path: Pa
         assert run.ending == "asked" and "does not answer" not in run.phase_detail
         run = await stage.until(lambda run: run.state == "stopped", "it is stopped")
         assert run.ending == "killed"
+
+
+async def test_a_machine_that_never_says_what_its_worker_does_holds_no_stop_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the worker uses its processor is asked, and the time for a stop runs on whether or not that is ever answered."""
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(life, "ASK_SECONDS", 0.1)
+    async with on_stage(tmp_path, BUSY, answer_seconds=0.4, orderly_seconds=1.5, finish_seconds=0.5) as stage:
+        await stage.until(lambda run: run.step == 3, "it trains")
+        monkeypatch.setattr(stage.target, "effort", never)
+        await asyncio.wait_for(asked.wait(), 60)
+        await stage.ask("stop_asked")
+        run = await stage.until(lambda run: run.state == "stopped", "it is stopped")
+        assert run.ending == "killed" and not stage.alive()
 
 
 async def test_a_worker_without_a_sign_of_life_is_called_stuck_until_it_moves(tmp_path: Path) -> None:
