@@ -27,7 +27,7 @@ from brightrun_tui.registry.scores import (
     score_lines,
 )
 from brightrun_tui.registry.training import held_in, times
-from brightrun_tui.store import Database, evaluations, metrics
+from brightrun_tui.store import Database, evaluations, metrics, runs
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 """Values by step of what was measured while training: ``loss``, ``eval_loss``."""
@@ -119,10 +119,11 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
         raise UsageError(
             "there is something already", where=str(target), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
         )
+    run = await runs.readable(db, version.run_id)
     curves = {
         name: [
             (point.step, point.value)
-            for point in await metrics.series(db, version.run_id, name)
+            for point in await metrics.series(db, version.run_id, name, run.upto(name) if run else None)
             if point.value is not None
         ]
         for name in _COLOURS

@@ -57,10 +57,13 @@ async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
     )
 
 
-async def series(db: Database, run_id: str, name: str) -> list[Point]:
-    """One curve, by step."""
+async def series(db: Database, run_id: str, name: str, upto: int | None = None) -> list[Point]:
+    """One curve, by step, up to what the run has reached (None: all that was ever written). What a run that went back to a
+    checkpoint has behind that was not learnt by what it is now.
+    """
     rows = await db.all(
-        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step", (run_id, name)
+        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= coalesce(?, step) ORDER BY step",
+        (run_id, name, upto),
     )
     return [Point(name, row["step"], row["value"], row["time"]) for row in rows]
 

@@ -13,8 +13,8 @@ OLDEST = 2
 class BriefCollections:
     """What lives now is left out of every later collection; so is, after one that took `LONG_SECONDS`, what it has left.
 
-    What is left out is freed as before when nothing refers to it any more; only what refers to itself in a circle then stays. That
-    is little: what is left out has lived long.
+    What is left out is freed as before when nothing refers to it any more; only what refers to itself in a circle then stays.
+    That is little: what is left out has lived long.
     """
 
     def __init__(self) -> None:

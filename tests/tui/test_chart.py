@@ -13,12 +13,13 @@ from PIL import Image
 from rich.cells import cell_len
 
 from brightrun_tui.domain.curve import LOSS
+from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets.chart import Line, View, draw
-from brightrun_tui.tui.widgets.chart_across import Across
+from brightrun_tui.tui.widgets.chart_across import AXES, Across
 from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
-from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, Strand, chart_of, marks_of
+from brightrun_tui.tui.widgets.chart_scene import ALERT, CHECKPOINT, EVALUATION, Strand, chart_of, freeze, marks_of
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -161,6 +162,44 @@ def test_evaluations_and_troubles_have_marks_on_the_axis() -> None:
     assert marks[EVALUATION] == [20.0] and marks[ALERT] == [60.0]
     axis = draw([Line("train", [1, 100], [1.0, 2.0])], 60, 10, View(), marks).rows[-2]
     assert [text for role, text in axis if role == "mark"] == [EVALUATION, ALERT]
+
+
+def test_what_a_run_went_back_behind_is_drawn_apart_until_it_is_learnt_again() -> None:
+    """Back at an older checkpoint the curve ends there: what had come after it is sparse dots, no value of the run, and gives
+    way step by step to what is learnt now; so do its moments and the marks of checkpoints."""
+    detail = told()
+    loss = detail.curves["train_loss"]
+    last = loss.steps[-1]
+    back = last // 2
+    loss.go_back(back)
+    assert loss.steps[-1] == back and loss.last == loss.values[-1]
+    assert [entry[0] for entry in loss.behind] == list(range(back + 1, last + 1))
+    loss.add(back + 1, 9.0, 1200.0)
+    loss.go_back(back + 1)
+    assert (loss.last, loss.behind[0][0]) == (9.0, back + 2)
+    for axis in AXES[:2]:
+        across = Across(detail, axis)
+        strand = freeze(loss, across)
+        assert strand.behind is not None and strand.places == sorted(strand.places)
+        assert across.of_moment(1200.0) == strand.places[-1], "it goes on where it is now"
+        chart = chart_of(LOSS, {"train_loss": strand}, View(axis=axis))
+        assert [line.role for line in chart.lines] == ["behind", "train"]
+        cells = [part for row in draw(chart.lines, 80, 14, View(axis=axis)).rows for part in row]
+        assert {"behind", "train"} <= {role for role, _ in cells}
+    behind = View(cursor=float(last))
+    assert chart_of(LOSS, {"train_loss": freeze(loss, Across(detail, "step"))}, behind).said[0][1] == "train –"
+    late = Event(9, 1.0, Checkpoint(step=last, path="checkpoints/late"))
+    assert marks_of(replace(detail, checkpoints=(late,)), Across(detail, "step"))[CHECKPOINT] == []
+
+
+def test_a_clock_that_is_set_back_turns_no_curve_round() -> None:
+    """Over the time a curve only ever goes to the right, whatever the clocks of its machines say."""
+    loss = Curve()
+    for step in range(1, 41):
+        loss.add(step, 2 / step, 1000.0 + step - (3600.0 if step > 20 else 0.0))
+    detail = RunDetail("r", {"train_loss": loss})
+    places = Across(detail, "time").places(loss)
+    assert places == sorted(places) and len(places) == 40
 
 
 def test_a_chart_as_a_file_names_its_lines_in_words_and_pixels() -> None:

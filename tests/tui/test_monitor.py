@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from textual.widgets import Button
 
+from brightrun_tui.domain.events import Body, Event, Metric, Progress
 from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
@@ -208,6 +210,36 @@ async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
             await events.ingest(db, "r-0006", later, 999)
         await driver.sees("step 120/160", "75%")
         assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run_that_went_back_says_so_and_shows_what_it_lost_apart(
+    seeded: Paths, opened: Opened, size: tuple[int, int]
+) -> None:
+    """At an older checkpoint after a crash: curve, losses and title are of where the run is now, whether Monitor was open then or
+    is opened later; the word goes once all is learnt again."""
+
+    async def says(*told: Body) -> None:
+        async with open_database(seeded.database) as db:
+            seq = (await runs.get(db, "r-0006")).events_seq
+            lines = [Event(seq + number, time.time(), body) for number, body in enumerate(told, 1)]
+            await events.ingest(db, "r-0006", lines, 0)
+
+    def step(number: int) -> Metric:
+        return Metric(step=number, values={"train_loss": 5.0 + number / 1000})
+
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("step 98/160")
+        await says(Progress(step=60, total_steps=160), step(61))
+        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step", "5.061")
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step")
+        assert max(driver.app.screen.query_one(LossChart).drawn["train_loss"].steps) < 98
+        await says(*map(step, range(62, 99)))
+        await driver.sees("step 98/160", "5.098")
+        await driver.sees_no("went back")
 
 
 async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:

@@ -14,8 +14,9 @@ from brightrun_tui.tui.widgets.reduce import Segment, reduce, ticks
 Row = list[tuple[str, str]]
 """One line of a drawing: role and text."""
 
-PENS = {"raw": Pen("raw", 1, 3), "train": Pen("train"), "eval": Pen("eval", 3, 5)}
-"""Raw values are dots, the first line is whole, the second is dashed: they can be told apart without colour."""
+PENS = {"raw": Pen("raw", 1, 3), "behind": Pen("behind", 1, 4), "train": Pen("train"), "eval": Pen("eval", 3, 5)}
+"""Raw values are dots, the first line is whole, the second is dashed: they can be told apart without colour. What the run went
+back behind is sparse dots."""
 OTHERS = ("other-1", "other-2", "other-3", "other-4")
 """Roles of the same line of other runs."""
 EARLY = 0.15
