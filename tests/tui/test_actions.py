@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -178,11 +177,11 @@ async def test_no_key_acts_between_a_larger_terminal_and_its_picture(seeded: Pat
         screen.screen_layout_refresh_signal.subscribe(
             driver.app, lambda _: looks.append((driver.app.shows_nothing, bool(driver.one("#summary").region)))
         )
-        for _ in range(12):
+        for _ in range(8):
             await driver.pilot.resize_terminal(20, 8)
             await driver.pilot.resize_terminal(80, 24)
             await driver.until(lambda: driver.one("#summary").region, "the run")
-        assert set(looks) == {(True, False), (False, True)}
+        assert (False, False) not in looks and {(True, False), (False, True)} <= set(looks)
 
 
 async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:
