@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.cells import cell_len
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import LOSS
 from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
@@ -20,6 +21,7 @@ from brightrun_tui.tui.widgets.chart import Line, View, draw
 from brightrun_tui.tui.widgets.chart_across import AXES, Across
 from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
 from brightrun_tui.tui.widgets.chart_scene import ALERT, CHECKPOINT, EVALUATION, Strand, chart_of, freeze, marks_of
+from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -190,6 +192,21 @@ def test_what_a_run_went_back_behind_is_drawn_apart_until_it_is_learnt_again() -
     assert chart_of(LOSS, {"train_loss": freeze(loss, Across(detail, "step"))}, behind).said[0][1] == "train –"
     late = Event(9, 1.0, Checkpoint(step=last, path="checkpoints/late"))
     assert marks_of(replace(detail, checkpoints=(late,)), Across(detail, "step"))[CHECKPOINT] == []
+
+
+@pytest.mark.parametrize("spike", [1e20, 1e308, -1e308])
+def test_a_value_beyond_all_measure_hides_nothing_of_the_others(spike: float) -> None:
+    """One step at which all goes wrong: it is drawn, in the app and in files, and what came after is smoothed as it was."""
+    curve = Curve()
+    for step in range(1, 201):
+        curve.add(step, spike if step == 20 else -spike if step == 22 else 2.0)
+    assert smooth(curve.values)[60:] == [2.0] * 140
+    for view in (View(), View(log=True), View(log_x=True), View(fit=False)):
+        rows = draw([Line("train", curve.steps, curve.values)], 80, 14, view).rows
+        assert {sum(cell_len(text) for _, text in row) for row in rows} == {80}
+        assert any(role == "train" for row in rows for role, _ in row)
+    assert "<polyline" in as_svg(LOSS, {"train_loss": curve}, "x") and as_png(LOSS, {"train_loss": curve}, "x")
+    assert len(shown(LOSS, spike)) < 12 and len(humanize.loss(spike)) < 12
 
 
 def test_a_clock_that_is_set_back_turns_no_curve_round() -> None:

@@ -204,7 +204,11 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
         self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
-        self.log_view.follow(RunLog(Path(run.directory)) if run else None)
+        if run is None:
+            self.log_view.follow(None)
+        else:
+            silent = "The worker has not said anything yet." if run.active else "There is no log of it."
+            self.log_view.follow(RunLog(Path(run.directory)), nothing=silent)
         self.query_one("#answers-text", Flow).show(
             lambda width: run_text.answers(detail, width, waits=run is None or run.active)
         )

@@ -229,6 +229,8 @@ def _step_words(place: float) -> str:
 
 def _labels(values: Sequence[float]) -> list[str]:
     largest = max(map(abs, values), default=0)
+    if largest >= 1e12:
+        return [f"{value:.2g}" for value in values]
     if 0 < largest < 1e-3:
         digits = next((count for count in range(1, 6) if _apart(values, f".{count}e")), 6)
         return [f"{value:.{digits}e}" for value in values]
