@@ -17,7 +17,7 @@ from brightrun_tui.domain.curve import LOSS
 from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
 from brightrun_tui.tui.snapshot import RunDetail
-from brightrun_tui.tui.widgets.chart import Line, View, draw
+from brightrun_tui.tui.widgets.chart import OTHERS, Line, View, draw
 from brightrun_tui.tui.widgets.chart_across import AXES, Across
 from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
 from brightrun_tui.tui.widgets.chart_scene import ALERT, CHECKPOINT, EVALUATION, Strand, chart_of, freeze, marks_of
@@ -86,6 +86,16 @@ def test_lines_are_told_apart_without_colour() -> None:
     dashed = [row for row in text if any("⠀" < letter <= "⣿" for letter in row) and row is not whole]
     assert any("train" in row for row in text) and any("eval" in row for row in text)
     assert dashed and len({letter for letter in dashed[0] if "⠀" < letter <= "⣿"}) > 1
+
+
+def test_lines_of_several_runs_are_told_apart_without_colour() -> None:
+    """Where they run beside one another no two have the same dashes."""
+    steps = list(range(300))
+    drawn = []
+    for role in ("train", "eval", "behind", *OTHERS):
+        rows = draw([Line(role, steps, [1.0] * 300)], 80, 6, View()).rows
+        drawn.append("".join(text for row in rows for kind, text in row if kind == role))
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_an_early_peak_is_left_out_and_said() -> None:

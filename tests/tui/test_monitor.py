@@ -324,6 +324,20 @@ async def test_what_is_wrong_with_a_run_is_seen_in_its_row(seeded: Paths, opened
         await driver.sees("Acknowledged")
 
 
+async def test_nothing_of_a_silent_run_looks_as_if_it_were_of_now(seeded: Paths, opened: Opened) -> None:
+    """No time left, no speed, and its machine as it was last seen; also once somebody has acknowledged that it is silent."""
+    async with open_database(seeded.database) as db:
+        await db.execute("UPDATE metrics SET time = time - 7200 WHERE run_id = 'r-0006'")
+        await db.execute("UPDATE events SET time = time - 7200 WHERE run_id = 'r-0006'")
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("silent for", "last seen on cpu")
+        await driver.press("K")
+        await driver.sees_no("silent for")
+        await driver.sees("epoch 1.84/3  silent", "last seen on cpu")
+        await driver.sees_no("412 tokens/s", "2 min 10 s left")
+
+
 async def test_an_alert_is_chosen_and_its_run_with_it(seeded: Paths, opened: Opened) -> None:
     """In the list of alerts the keys act on the run of the chosen one, enter shows its curve, and one is acknowledged alone."""
     async with open_database(seeded.database) as db:

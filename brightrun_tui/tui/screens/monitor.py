@@ -147,7 +147,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         none = " " if narrow and (self._marked or self._left.pinned) else ""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
-        silent = run.active and silence(run, vitals.heard_at, now) is not None
+        silent = _is_silent(run, snapshot, now)
         look = (mark, vitals, silent, narrow, alert)
         known = self._rows.get(run.id)
         if known is not None and known[0] is run and known[1] == look:
@@ -173,6 +173,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         leases = snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
         alerts = self._alerts
+        silent = run is not None and _is_silent(run, snapshot, time.time())
         mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
         nothing = (
             f"No run fits “{self._order.filter}”. esc drops the filter."
@@ -181,7 +182,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         self.query_one("#summary", Flow).show(
             lambda width: (
-                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine, nothing=nothing)
+                run_text.summary(
+                    run, leases, width, rich=rich, detail=detail, alerts=mine, silent=silent, nothing=nothing
+                )
                 if damaged is None
                 else run_text.damaged_summary(damaged, width)
             )
@@ -207,8 +210,8 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         if run is None:
             self.log_view.follow(None)
         else:
-            silent = "The worker has not said anything yet." if run.active else "There is no log of it."
-            self.log_view.follow(RunLog(Path(run.directory)), nothing=silent)
+            nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
+            self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing)
         self.query_one("#answers-text", Flow).show(
             lambda width: run_text.answers(detail, width, waits=run is None or run.active)
         )
@@ -379,3 +382,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
             one.name if one and self.has_class("-zoomed") else "Run"
         )  # in full screen nothing else says of which run it is
         retitle(self.query_one("#summary"), title, Content("  ").join(tabs))
+
+
+def _is_silent(run: Run, snapshot: Snapshot, now: float) -> bool:
+    """Whether too long nothing was heard of a run at work."""
+    heard_at = snapshot.vitals.get(run.id, NO_VITALS).heard_at
+    return run.active and silence(run, heard_at, now) is not None
