@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
-from brightrun_tui.files import plain_disk_errors, write_atomic
+from brightrun_tui.files import plain_disk_errors, write_for_user
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.leaderboard import bounds_words, loss_of, share_right
 from brightrun_tui.registry.scores import (
@@ -131,7 +131,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
     with plain_disk_errors(target):
         measured = await evaluations.of_version(db, version.name, version.version)
         text = report_html(version.ref, version.report, curves, measured)
-        await asyncio.to_thread(write_atomic, target, text, mode=0o666 & ~users_umask())
+        await asyncio.to_thread(write_for_user, target, text, users_umask())
     return target
 
 

@@ -443,6 +443,14 @@ async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, 
             driver.one(".field", TextField).value = str(target)
             await driver.press("enter")
             await driver.until(target.exists)
+        taken = tmp_path / "mine.json"
+        taken.write_text("mine")
+        await driver.press("w")
+        await driver.until(lambda: isinstance(driver.app.screen, SaveFileScreen))
+        driver.one(".field", TextField).value = str(taken)
+        await driver.press("enter")
+        await driver.until(lambda: "There is something already" in driver.toasts(), "nothing is written over")
+        assert taken.read_text() == "mine"
         assert "poems" in (tmp_path / "both.csv").read_text().splitlines()[0]
         document = json.loads((tmp_path / "both.json").read_text())
         assert len(document["curves"]) == 2 and document["curves"][0]["train_loss"][0][0] == 1
