@@ -135,6 +135,10 @@ async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, 
         await choose(driver, "r-0004")
         await driver.sees("damaged", "cannot be read", "Runs 7")
         assert "Retry" not in driver.keys()
+        for pane in ("L", "i"):
+            await driver.press(pane)
+            await driver.sees("Its record is damaged: this cannot be told.")
+            await driver.sees_no("No run is chosen")
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete the run")

@@ -191,8 +191,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         self.alerts.show(alerts, snapshot, acknowledged, self.app.watched_run)
         self._retitle()
+        absent = "No run is chosen." if damaged is None else "Its record is damaged: this cannot be told."
         waiting = (
-            "No run is chosen."
+            absent
             if run is None
             else "Reading the curves …"
             if detail is None
@@ -208,14 +209,14 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
         self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
         if run is None:
-            self.log_view.follow(None)
+            self.log_view.follow(None, nothing=absent)
         else:
             nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
             self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing)
         self.query_one("#answers-text", Flow).show(
             lambda width: run_text.answers(detail, width, waits=run is None or run.active)
         )
-        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
+        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width, absent))
 
     @on(RowTable.Chosen, "#runs")
     def _run_chosen(self, event: RowTable.Chosen) -> None:

@@ -283,10 +283,10 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> 
     return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
 
 
-def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
-    """Everything else that is known: what, where, how much, checkpoints, alerts, phases."""
+def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
+    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where there is no run."""
     if run is None:
-        return [Content.styled("No run is chosen.", "$faint")]
+        return [Content.styled(absent, "$faint")]
     spec = run.spec
     rows: list[tuple[str, str | Content]] = [
         ("Base model", spec.base.id),
