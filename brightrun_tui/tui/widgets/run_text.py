@@ -284,7 +284,7 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> 
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
-    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where there is no run."""
+    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where no run is."""
     if run is None:
         return [Content.styled(absent, "$faint")]
     spec = run.spec
