@@ -56,3 +56,6 @@ async def test_what_is_paid_is_seen_in_a_small_terminal(seeded: Paths, opened: O
     async with opened(seeded, (80, 24), read_only=read_only) as driver:
         await driver.sees("4 Registry")
         assert driver.text().splitlines()[0].rstrip().endswith("/h")
+        for width in (60, 40):
+            await driver.pilot.resize_terminal(width, 24)
+            await driver.until(lambda: driver.text().splitlines()[0].rstrip().endswith("/h"), f"the price at {width}")
