@@ -57,6 +57,12 @@ async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opene
         await choose(driver, "r-0004")
         await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
         assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
+        async with open_database(seeded.database) as db:
+            seq = (await runs.get(db, "r-0004")).events_seq
+            nan = Event(seq + 1, time.time(), Metric(step=12, values={"eval_loss": None}))
+            await events.ingest(db, "r-0004", [nan], 0)
+        await driver.until(lambda: "eval_loss" in driver.app.screen.query_one(LossChart).drawn, "one more")
+        await driver.sees("loss is NaN at steps 11–12 (2 points)", "eval")
 
 
 async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:

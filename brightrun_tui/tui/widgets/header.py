@@ -18,6 +18,7 @@ NARROW, WIDE, ROOMY = 70, 110, 120
 """Columns below which tabs of screens that are not shown are their keys; from which on there are whole words; and the month."""
 KEYS = 32
 """Cells of the tabs then; where there is no room for all the rest, it says what is paid, else the lamp of the engine."""
+READ_ONLY = "read-only "
 COUNTED = "monitor"
 """The tab with the number of unread news."""
 TABS = ("integrations", "new_run", "monitor", "registry")
@@ -67,7 +68,10 @@ class Header(Horizontal):
         text = engine_words(snapshot, read_only=read_only, wide=columns >= WIDE, roomy=columns >= ROOMY)
         if columns < NARROW and text.cell_length > columns - KEYS:
             cost = snapshot.cost_per_hour
-            text = Content.styled(f"{humanize.money(cost)}/h", "bold $accent") if cost else text[:1]
+            lamp = engine_words(snapshot, read_only=False, wide=False)[:1]
+            text = Content.styled(f"{humanize.money(cost)}/h", "bold $accent") if cost else lamp
+            if read_only and columns - KEYS >= text.cell_length + len(READ_ONLY):
+                text = Content.assemble((READ_ONLY, "bold $warning"), text)
         state = self.query_one(".state", Static)
         if state.content != text:
             state.update(text)
@@ -78,7 +82,7 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool
     engine = snapshot.engine
     parts: list[Any] = []
     if read_only:
-        parts += [("read-only ", "bold $warning")]
+        parts += [(READ_ONLY, "bold $warning")]
     if not snapshot.loaded or engine is None:
         return Content.assemble(*parts, ("○ …", "$faint"))
     active = sum(run.active for run in snapshot.runs)

@@ -383,7 +383,9 @@ class LossChart(Widget, can_focus=True):
             if not self.in_grid and strand is not None and strand.places:
                 sign += Content(f" {shown(spec, value_now(strand, view, ends=True))}")
             legend.append(sign)
-        bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
+        bad = gap_words(
+            sorted({step for curve in curves.values() for step in curve.gaps}), cells.one_line(spec.title.lower())
+        )
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         if view.cursor is not None:
             notes.append(Content.styled(f"at {said_place(view.axis, view.cursor)}", "bold $foreground"))
