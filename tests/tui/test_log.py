@@ -261,12 +261,16 @@ async def test_each_machine_alone(seeded: Paths, opened: Opened) -> None:
         with files.log.open("a") as file:
             file.write("printed there\n")
         await driver.press("m")
-        await driver.sees("this machine · 1 of 2")
+        await driver.sees("ended", "this machine · 1 of 2")
         await driver.until(lambda: len(view.lines) > 60)
         assert "printed there" not in view.lines
         await driver.press("m")
-        await driver.sees("RTX 4090 pod-1 · 2 of 2", "printed there")
+        await driver.sees("following", "RTX 4090 pod-1 · 2 of 2", "printed there")
         assert view.lines == ("── machine 2: RTX 4090 pod-1 ──", "printed there")
+        note_machine(files, "A100 pod-2")
+        await driver.sees("ended", "RTX 4090 pod-1 · 2 of 2")
+        await driver.press("m")
+        await driver.sees("following", "A100 pod-2 · 3 of 3")
         await driver.press("m")
         await driver.until(lambda: len(view.lines) > 62, "all of it")
 

@@ -13,7 +13,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
-from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run import TERMINAL, Run, silence
 from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import bindings, key_of
@@ -212,7 +212,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
             self.log_view.follow(None, nothing=absent)
         else:
             nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
-            self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing)
+            self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing, over=run.state in TERMINAL)
         self.query_one("#answers-text", Flow).show(
             lambda width: run_text.answers(detail, width, waits=run is None or run.active)
         )

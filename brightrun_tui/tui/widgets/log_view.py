@@ -74,6 +74,7 @@ class LogView(ScrollView, can_focus=True):
         self._one_reads = asyncio.Lock()
         self._moves = 0
         self._nothing = ""
+        self._over = False
         self._needle = ""
         self._match: int | None = None
         self._matches = 0
@@ -98,9 +99,13 @@ class LogView(ScrollView, can_focus=True):
     def on_mouse_scroll_down(self) -> None:
         self._moves += 1
 
-    def follow(self, log: RunLog | None, *, nothing: str = "No run is chosen.") -> None:
-        """Show this log from its end; the same directory again changes nothing. ``nothing``: said where there is none."""
-        self._nothing = nothing
+    def follow(self, log: RunLog | None, *, nothing: str = "No run is chosen.", over: bool = False) -> None:
+        """Show this log from its end; the same directory again changes nothing. ``nothing``: said where there is none; ``over``:
+        the run has ended, and nothing more is expected.
+        """
+        changed, self._nothing, self._over = over != self._over, nothing, over
+        if changed:
+            self._retitle()
         if (self._log.path if self._log else None) == (log.path if log else None):
             return
         self._show(log)
@@ -373,6 +378,8 @@ class LogView(ScrollView, can_focus=True):
             self._reading = False
         if news is not None and log is self._log:
             self._take(news)
+        elif log.part is not None:  # another machine may have gone on
+            self._retitle()
 
     def _take(self, news: News) -> None:
         if news.restarted:
@@ -448,7 +455,9 @@ class LogView(ScrollView, can_focus=True):
         self._match = None
 
     def _retitle(self) -> None:
-        if self._following:
+        if self._following and (self._over or (self._log is not None and self._log.ended)):
+            state = Content.styled("ended", "$muted")
+        elif self._following:
             state = Content.styled("following", "$success")
         elif self._unseen:
             state = Content.styled(f"paused · {humanize.count(self._unseen)} new ↓", "bold $accent")
