@@ -116,6 +116,12 @@ def give_users_modes(path: Path, umask: int) -> None:
     path.chmod((0o777 if path.is_dir() else 0o666) & ~umask)
 
 
+def write_for_user(path: Path, content: str | bytes, umask: int) -> None:
+    """As `write_atomic`, a file that the user asked for: with the modes of ``umask``. Raises ``OSError``."""
+    write_atomic(path, content)
+    give_users_modes(path, umask)
+
+
 def sync_directory(directory: Path) -> None:
     """Make renames and new names in ``directory`` survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)

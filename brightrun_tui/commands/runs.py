@@ -138,7 +138,9 @@ def metrics(
     async def read(session: Session) -> dict[str, dict[int, float | None]]:
         found = await store.find(session.db, run)
         return {
-            name: {point.step: point.value for point in await curves.series(session.db, found.id, name)}
+            name: {
+                point.step: point.value for point in await curves.series(session.db, found.id, name, found.upto(name))
+            }
             for name in await curves.names(session.db, found.id)
         }
 

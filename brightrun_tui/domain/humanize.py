@@ -123,7 +123,7 @@ def latency(seconds: float | None) -> str:
 def loss(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}"
+    return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}" if abs(value) < 1e6 else f"{value:.0e}"
 
 
 def percent(fraction: float) -> str:

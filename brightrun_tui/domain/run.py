@@ -213,6 +213,10 @@ class Notice(BaseModel):
     message: str
 
 
+EVERY_STEP = frozenset({"train_loss", "learning_rate", "grad_norm", "tokens_per_second"})
+"""Metrics of each step that is written down; `Run.step` is the newest of these. Others come in between, too."""
+
+
 class Run(BaseModel):
     """A run as the store knows it: specification, state and the newest facts.
 
@@ -311,6 +315,12 @@ class Run(BaseModel):
     def reached(self) -> int:
         """The last step of which something may be known: between two steps that are written down others were taken."""
         return self.step + self.spec.settings.training.logging_steps
+
+    def upto(self, metric: str) -> int:
+        """The last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint has older
+        ones behind it.
+        """
+        return self.step if metric in EVERY_STEP else self.reached
 
     @property
     def trains(self) -> bool:

@@ -19,7 +19,7 @@ class Halving:
         """Whether it is to end now; why stands among its notices then."""
         if not run.spec.stop_worst or any(notice.code == STOPPED_EARLY for notice in run.notices):
             return False
-        measured = await metrics.newest(self._db, run.id, "eval_loss", 1, run.total_steps)
+        measured = await metrics.newest(self._db, run.id, "eval_loss", 1, run.upto("eval_loss"))
         if not measured or measured[0].step <= self._seen:
             return False
         self._seen = measured[0].step
@@ -33,5 +33,8 @@ class Halving:
     async def _entrant(self, run: Run) -> Entrant:
         return Entrant(
             run.total_steps,
-            [(point.step, point.value) for point in await metrics.series(self._db, run.id, "eval_loss")],
+            [
+                (point.step, point.value)
+                for point in await metrics.series(self._db, run.id, "eval_loss", run.upto("eval_loss"))
+            ],
         )

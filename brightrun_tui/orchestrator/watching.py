@@ -62,7 +62,7 @@ async def note_alerts(db: Database, run: Run) -> Run:
 
 async def _numbers(db: Database, run: Run, now: float) -> Numbers:
     train, held_out, gradient, load = [
-        await metrics.newest(db, run.id, name, JUDGED, run.reached if name == "eval_loss" else run.step)
+        await metrics.newest(db, run.id, name, JUDGED, run.upto(name))
         for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
     ]
     return Numbers(

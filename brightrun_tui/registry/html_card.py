@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
-from brightrun_tui.files import plain_disk_errors, write_atomic
+from brightrun_tui.files import plain_disk_errors, write_for_user
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.leaderboard import bounds_words, loss_of, share_right
 from brightrun_tui.registry.scores import (
@@ -27,7 +27,7 @@ from brightrun_tui.registry.scores import (
     score_lines,
 )
 from brightrun_tui.registry.training import held_in, times
-from brightrun_tui.store import Database, evaluations, metrics
+from brightrun_tui.store import Database, evaluations, metrics, runs
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
 """Values by step of what was measured while training: ``loss``, ``eval_loss``."""
@@ -119,10 +119,11 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
         raise UsageError(
             "there is something already", where=str(target), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
         )
+    run = await runs.readable(db, version.run_id)
     curves = {
         name: [
             (point.step, point.value)
-            for point in await metrics.series(db, version.run_id, name)
+            for point in await metrics.series(db, version.run_id, name, run.upto(name) if run else None)
             if point.value is not None
         ]
         for name in _COLOURS
@@ -130,7 +131,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
     with plain_disk_errors(target):
         measured = await evaluations.of_version(db, version.name, version.version)
         text = report_html(version.ref, version.report, curves, measured)
-        await asyncio.to_thread(write_atomic, target, text, mode=0o666 & ~users_umask())
+        await asyncio.to_thread(write_for_user, target, text, users_umask())
     return target
 
 

@@ -34,7 +34,8 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
     """Take over lines that were read up to byte ``offset``, all in one transaction with the new offset.
 
     An event whose ``seq`` is known already is left out, so reading a stretch twice changes nothing. A metric of the
-    same name and step replaces the older one, so a step trained again after a crash is not doubled. A line that is not an
+    same name and step replaces the older one, so a step trained again after a crash is not doubled; what the run says of its
+    losses is then of the steps that it still has. A line that is not an
     event is counted and becomes a notice of the run; it may have taken a number.
 
     Raises:
@@ -61,6 +62,8 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
         await metrics.refresh_buckets(db, run_id, [(name, step) for _, name, step, _, _ in points])
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
         run = await runs.write(db, run, {**taken.changes(), "events_offset": offset})
+        if taken.went_back:
+            run = await runs.write(db, run, await _losses_of(db, run))
         if alerts := [_told(run, event) for event in taken.fresh if _is_news(event.body)]:
             room = max(0, MAX_ALERTS - await notifications.count(db, run_id, NewsKind.ALERT))
             await notifications.write(db, alerts[:room])
@@ -94,6 +97,7 @@ class _Taken:
         self._facts: RunChanges = {}
         self.fresh: list[Event[Body]] = []
         self.gap = ""
+        self.went_back = False
 
     def add(self, line: Event[Body] | BadLine) -> None:
         if isinstance(line, BadLine):
@@ -109,7 +113,9 @@ class _Taken:
             self.gap = self.gap or f"event {expected} is missing (got {line.seq})"
         self._seq, self._in_a_row = line.seq, 0
         self.fresh.append(line)
+        before = self._facts.get("step", self._run.step)
         _learn(self._facts, line.body, self._run)
+        self.went_back = self.went_back or self._facts.get("step", before) < before
 
     def measured(self) -> list[tuple[str, str, int, float | None, float]]:
         """What the machine did, at the step that was trained then: its history is drawn like any other curve. So are the tokens
@@ -144,6 +150,23 @@ class _Taken:
         mine = [notice for notice in self._notices if notice.code == NOTICE]
         if len(mine) > MAX_NOTICES:
             self._notices.remove(mine[0])
+
+
+async def _losses_of(db: Database, run: Run) -> RunChanges:
+    """The losses of a run that has gone back to an older checkpoint: those behind it were not learnt by what it is now."""
+    train = [point.value for point in await metrics.newest(db, run.id, "train_loss", 1, run.step)]
+    held_out = [
+        point
+        for point in await metrics.series(db, run.id, "eval_loss", run.upto("eval_loss"))
+        if point.value is not None
+    ]
+    return {
+        "train_loss": train[0] if train else None,
+        "eval_loss": held_out[-1].value if held_out else None,
+        "best_eval_loss": min(
+            (point.value for point in held_out if point.step > 0 and point.value is not None), default=None
+        ),
+    }
 
 
 def _learn(facts: RunChanges, body: Body, run: Run) -> None:

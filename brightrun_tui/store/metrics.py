@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 import aiosqlite
 
 from brightrun_tui.domain.run import Run
+from brightrun_tui.store import rows as records
 from brightrun_tui.store.db import Database
 
 
@@ -51,18 +52,19 @@ async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
         "SELECT change, name, step, value, time FROM metrics NOT INDEXED WHERE run_id = ? AND change > ? ORDER BY change",
         (run_id, mark),
     )
-    return Changes(
-        rows[-1]["change"] if rows else mark,
-        [Point(row["name"], row["step"], row["value"], row["time"]) for row in rows],
-    )
+    return Changes(rows[-1]["change"] if rows else mark, _points(rows))
 
 
-async def series(db: Database, run_id: str, name: str) -> list[Point]:
-    """One curve, by step."""
+async def series(db: Database, run_id: str, name: str, upto: int | None = None) -> list[Point]:
+    """One curve, by step, up to what the run has reached (None: all that was ever written). What a run that went back to a
+    checkpoint has behind that was not learnt by what it is now.
+    """
     rows = await db.all(
-        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? ORDER BY step", (run_id, name)
+        """SELECT name, step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= coalesce(?, step)
+            ORDER BY step""",
+        (run_id, name, upto),
     )
-    return [Point(name, row["step"], row["value"], row["time"]) for row in rows]
+    return _points(rows)
 
 
 async def names(db: Database, run_id: str) -> list[str]:
@@ -75,10 +77,10 @@ async def newest(db: Database, run_id: str, name: str, count: int, upto: int) ->
     the step at which it is.
     """
     rows = await db.all(
-        "SELECT step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= ? ORDER BY step DESC LIMIT ?",
+        "SELECT name, step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= ? ORDER BY step DESC LIMIT ?",
         (run_id, name, upto, count),
     )
-    return [Point(name, row["step"], row["value"], row["time"]) for row in reversed(rows)]
+    return _points(reversed(rows))
 
 
 async def heard_at(db: Database, run: Run) -> float | None:
@@ -126,7 +128,7 @@ async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[Entry
                     WHERE run_id = ? AND name = ? ORDER BY step""",
                 (run_id, name),
             )
-        curves[name] = [_entry(row) for row in rows]
+        curves[name] = _entries(rows)
     return mark, curves
 
 
@@ -139,7 +141,7 @@ async def between(db: Database, run_id: str, name: str, first: int, last: int, m
             GROUP BY (step - ?) / ? ORDER BY step""",
         (run_id, name, first, last, first, width),
     )
-    return [_entry(row) for row in rows]
+    return _entries(rows)
 
 
 async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
@@ -148,9 +150,30 @@ async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
         "SELECT step FROM metrics WHERE run_id = ? AND name = ? AND value IS NULL ORDER BY step LIMIT ?",
         (run_id, name, most),
     )
-    return [row["step"] for row in rows]
+    return [row["step"] for row in rows if isinstance(row["step"], int)]
+
+
+def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
+    """Of rows that can be read: a value that is no number is a gap, a step that is none is left out."""
+    return [
+        Point(
+            str(row["name"]),
+            row["step"],
+            float(row["value"]) if isinstance(row["value"], int | float) else None,
+            records.number(row["time"]),
+        )
+        for row in found
+        if isinstance(row["step"], int)
+    ]
+
+
+def _entries(found: Iterable[aiosqlite.Row]) -> list[Entry]:
+    """The same of neighbours taken together."""
+    return [_entry(row) for row in found if isinstance(row["step"], int)]
 
 
 def _entry(row: aiosqlite.Row) -> Entry:
-    low, high, mean = (_GAP if row[part] is None else float(row[part]) for part in ("low", "high", "mean"))
-    return int(row["step"]), low, high, mean, int(row["count"]), float(row["time"])
+    low, high, mean = (
+        float(row[part]) if isinstance(row[part], int | float) else _GAP for part in ("low", "high", "mean")
+    )
+    return row["step"], low, high, mean, int(row["count"]), records.number(row["time"])

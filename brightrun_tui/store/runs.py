@@ -128,6 +128,12 @@ async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
     return [_read(row) or _damaged(row) for row in found]
 
 
+async def readable(db: Database, run_id: str) -> Run | None:
+    """A run as it is now; None where there is none, or its record is damaged."""
+    found = await read_some(db, [run_id])
+    return found[0] if found and isinstance(found[0], Run) else None
+
+
 async def names(db: Database) -> dict[str, str]:
     """By id, also of runs whose record is damaged."""
     return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}

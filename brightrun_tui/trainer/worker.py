@@ -169,6 +169,7 @@ def _resume(session: Session) -> None:
         session.alert("checkpoint_left_out", complaint)
     if directory is None:
         set_aside(session.files)
+        _tell_if_back(session)
         return
     session.progress, same_optimizer = load_checkpoint(directory, session.model, session.optimizer, session.scaler)
     if not same_optimizer:
@@ -181,6 +182,16 @@ def _resume(session: Session) -> None:
     if session.progress.step not in told:
         tell_checkpoint(session)
     session.alert("resumed", f"going on from step {session.progress.step}", level="info")
+    _tell_if_back(session)
+
+
+def _tell_if_back(session: Session) -> None:
+    """Say at which step the run is, where one before it had come further: until the next step nothing else would."""
+    step, plan = session.progress.step, session.plan
+    told = [event.body.step for event in session.log.history if isinstance(event.body, events.Metric)]
+    if max(told, default=0) > step:
+        epoch = round(plan.epoch(step), 4)
+        session.log.write(events.Progress(step=step, total_steps=plan.total_steps, epoch=epoch))
 
 
 def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:

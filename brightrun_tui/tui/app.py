@@ -37,7 +37,7 @@ from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.dialog import Dialog  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider, Palette  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
-from brightrun_tui.tui.widgets.too_small import too_small  # noqa: E402
+from brightrun_tui.tui.widgets.too_small import TooSmall, too_small  # noqa: E402
 from brightrun_tui.tui.workspace import Workspace  # noqa: E402
 
 textual_quirks.apply()
@@ -180,13 +180,13 @@ class BrightRunApp(Workspace):
         self.exit(code, return_code=code)
 
     @property
-    def _shows_nothing(self) -> bool:
-        """Whether the terminal is too small, or was when the screen was last laid out: the larger picture is not there yet."""
-        return too_small(self.size) or bool(self.screen.size and too_small(self.screen.size))
+    def shows_nothing(self) -> bool:
+        """Whether the terminal is too small, or the notice of that still stands where the larger picture is being laid out."""
+        return too_small(self.size) or any(notice.region for notice in self.screen.query_children(TooSmall))
 
     async def on_event(self, event: events.Event) -> None:
         """As Textual's, but a terminal in which nothing can be read takes no keys, texts or clicks other than to leave it."""
-        if isinstance(event, (events.Key, events.Paste, events.MouseEvent)) and self._shows_nothing:
+        if isinstance(event, (events.Key, events.Paste, events.MouseEvent)) and self.shows_nothing:
             for each in actions.of_scope("app"):
                 if each.name in LEAVING and isinstance(event, events.Key) and event.key in each.keys:
                     await super().run_action(each.name)
@@ -197,7 +197,7 @@ class BrightRunApp(Workspace):
         """As Textual's, but read-only mode refuses what changes something."""
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
-        if self._shows_nothing and (found is None or found.scope != "app"):
+        if self.shows_nothing and (found is None or found.scope != "app"):
             return True  # of a key that was on its way when the terminal shrank: what it meant is not seen any more
         if self.read_only and found and found.changes:
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")

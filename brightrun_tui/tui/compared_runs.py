@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brightrun_tui.domain.events import Sample
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_compare import ComparedRow, compare, names
-from brightrun_tui.store import Database, events, metrics
+from brightrun_tui.store import Database, events, metrics, runs
 from brightrun_tui.tui.curve import Curve
 
 CURVES = ("eval_loss", "train_loss")
@@ -45,21 +45,24 @@ async def read(db: Database, runs: Sequence[Run]) -> ComparedRuns:
     """With curves and answers. Raises `BrightrunError`."""
     curves, answers = [], []
     for run in runs:
-        curves.append(await _curves(db, run.id))
+        curves.append(await _curves(db, run))
         said = await events.read(db, run.id, kinds=("sample",))
         answers.append([event.body for event in said if isinstance(event.body, Sample)])
     known = facts_of(runs)
     return ComparedRuns(known.runs, known.names, known.rows, tuple(curves), _side_by_side(answers))
 
 
-async def _curves(db: Database, run_id: str) -> Mapping[str, Curve]:
-    mark, first = await metrics.overview(db, run_id)
+async def _curves(db: Database, run: Run) -> Mapping[str, Curve]:
+    mark, first = await metrics.overview(db, run.id)
     curves = {name: Curve() for name in CURVES}
     for name, curve in curves.items():
         curve.extend(first.get(name, []))
-    for point in (await metrics.changes(db, run_id, mark)).points:
+    for point in (await metrics.changes(db, run.id, mark)).points:
         if point.name in curves:
             curves[point.name].add(point.step, point.value, point.time)
+    now = await runs.readable(db, run.id) or run
+    for name, curve in curves.items():
+        curve.go_back(now.upto(name))
     return curves
 
 

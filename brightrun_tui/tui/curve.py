@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
+
+from brightrun_tui.store.metrics import Entry
 
 MOST_ENTRIES = 8_192
 """Beyond this neighbours are put together, so that a million points cost what a few thousand do."""
@@ -16,6 +18,7 @@ class Curve:
 
     Every entry stands for one point, or for several neighbours of a long run: ``steps`` has its first step, ``times`` the
     moment of it, ``values`` their mean, ``lows`` and ``highs`` the extremes, ``counts`` how many. NaN is an entry of its own.
+    ``behind`` has what was learnt behind the step that the run went back to, until those steps are taken again.
     """
 
     def __init__(self) -> None:
@@ -26,6 +29,7 @@ class Curve:
         self.highs: list[float] = []
         self.counts: list[int] = []
         self.gaps: list[int] = []
+        self.behind: list[Entry] = []
         self.last = math.nan
         self.version = 0
 
@@ -37,7 +41,7 @@ class Curve:
     def copy(self) -> Curve:
         """As it is now, for a thread."""
         other = Curve()
-        for name in ("steps", "times", "values", "lows", "highs", "counts", "gaps"):
+        for name in ("steps", "times", "values", "lows", "highs", "counts", "gaps", "behind"):
             setattr(other, name, list(getattr(self, name)))
         other.last, other.version = self.last, self.version
         return other
@@ -58,14 +62,28 @@ class Curve:
         if len(self.steps) > MOST_ENTRIES:
             self._halve()
 
-    def extend(self, entries: Iterable[tuple[int, float, float, float, int, float]]) -> None:
-        """Entries behind the last one: first step, least, greatest and mean value, count, time of the first."""
+    def extend(self, entries: Iterable[Entry]) -> None:
+        """Entries behind the last one."""
         for step, low, high, mean, count, time in entries:
             self._append(step, low, high, mean, count, time)
             self.last = mean
             if len(self.steps) > MOST_ENTRIES:
                 self._halve()
         self.version += 1
+
+    def go_back(self, reached: int) -> None:
+        """The run is no further than ``reached``: what lies behind is put aside; of that, what was taken again is gone."""
+        before = len(self.steps), len(self.behind)
+        columns = (self.steps, self.lows, self.highs, self.values, self.counts, self.times)
+        first = bisect_right(self.steps, reached)
+        aside = [*zip(*(column[first:] for column in columns), strict=True), *self.behind]
+        self.behind = [entry for entry in aside if entry[0] > reached]
+        for column in columns:
+            del column[first:]
+        if before != (len(self.steps), len(self.behind)):
+            self.gaps = [step for step in self.gaps if step <= reached]
+            self.last = self.values[-1] if self.values else math.nan
+            self.version += 1
 
     def _append(self, step: int, low: float, high: float, mean: float, count: int, time: float) -> None:
         self.steps.append(step)
@@ -79,6 +97,7 @@ class Curve:
         index = bisect_left(self.steps, step)
         if index < len(self.steps) and self.steps[index] == step and self.counts[index] == 1:
             self.values[index] = self.lows[index] = self.highs[index] = value
+            self.times[index] = time
             if index == len(self.steps) - 1:
                 self.last = value
         elif index and self.counts[index - 1] > 1:

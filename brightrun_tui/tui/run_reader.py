@@ -74,9 +74,9 @@ class RunReader:
         return whole, damaged, dict(self._vitals)
 
     async def _read_vitals(self, run: Run) -> Vitals:
-        train = await metrics.newest(self._db, run.id, "train_loss", TREND_POINTS, run.step)
-        held_out = await metrics.newest(self._db, run.id, "eval_loss", 2, run.reached)
-        rate = await metrics.newest(self._db, run.id, "learning_rate", 1, run.step)
+        train = await metrics.newest(self._db, run.id, "train_loss", TREND_POINTS, run.upto("train_loss"))
+        held_out = await metrics.newest(self._db, run.id, "eval_loss", 2, run.upto("eval_loss"))
+        rate = await metrics.newest(self._db, run.id, "learning_rate", 1, run.upto("learning_rate"))
         return Vitals(
             learning_rate=rate[-1].value if rate else None,
             train_trend=trend([point.value for point in train]),

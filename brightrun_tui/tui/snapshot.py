@@ -18,7 +18,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, engine, events, leases, metrics, notes, notifications
+from brightrun_tui.store import Database, engine, events, leases, metrics, notes, notifications, runs
 from brightrun_tui.store.engine import ServiceFacts
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.curve import MOST_GAPS, Curve
@@ -311,6 +311,10 @@ class SnapshotReader:
             curves.setdefault(point.name, Curve()).add(point.step, point.value, point.time)
             if number % AT_ONCE == AT_ONCE - 1:
                 await asyncio.sleep(0)
+        run = await runs.readable(self._db, run_id)  # read last, so no point is newer than it
+        if run is not None:
+            for name, curve in curves.items():
+                curve.go_back(run.upto(name))
         return curves, changes.mark
 
     async def _read_detail(self, run_id: str) -> RunDetail:

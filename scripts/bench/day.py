@@ -196,13 +196,16 @@ def _row(run: str, look: Look) -> str:
 
 
 def stale_rows(truth: Truth, looks: Sequence[Look]) -> list[tuple[float, str, str, str]]:
-    """Rows that said a state which had not been true for longer than `LATE`: when, run, what was said, what was true."""
+    """Rows that said a state which had been true, and not for longer than `LATE`: when, run, what was said, what was true. A
+    state that came and went between two looks at the store is none: the screen may well have seen it.
+    """
     found = []
     for look in looks:
         for run, said in look.states.items():
             recent = {truth.state(run, look.time - LATE), truth.state(run, look.time)}
             recent |= {state for since, state in truth.states.get(run, []) if look.time - LATE <= since <= look.time}
-            if truth.states.get(run) and said not in recent:
+            past = {state for since, state in truth.states.get(run, []) if since < look.time - LATE}
+            if said in past - recent:
                 found.append((look.time, run, said, truth.state(run, look.time)))
     return found
 

@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.events import Alert, Event
+from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.store import open_database, runs
 from tests.cli.conftest import CommandLine
 from tests.cli.seed import LOSSES, seed
@@ -179,6 +181,20 @@ def test_answers_are_ticked_by_single_keys_and_count(seeded: CommandLine) -> Non
     for bad, kind in (("2=y", "unknown_answer"), ("y", "bad_tick"), ("0=n", "unknown_answer")):
         assert seeded("models", "answers", "tone:2", "--tick", bad, "--json").error["kind"] == kind
     assert "no terminal" in seeded("models", "answers", "tone:2").err
+
+
+def test_a_number_means_a_machine_by_its_number(seeded: CommandLine) -> None:
+    """`--machine 4` is the fourth, not the one with an RTX 4090 in its name; a word is a part of one name."""
+    files = RunDirectory(seeded.home / "data" / "runs" / "cccc3333")
+    files.log.write_bytes(b"here\n")
+    note_machine(files, "RunPod RTX 4090")
+    with files.log.open("ab") as log:
+        log.write(b"there\n")
+    assert "there" in seeded("runs", "logs", "faq", "--machine", "2").out
+    assert "there" in seeded("runs", "logs", "faq", "--machine", "rtx").out
+    for unknown in ("4", "0", "4090"):
+        refused = seeded("runs", "logs", "faq", "--machine", unknown)
+        assert refused.code == 2 and "no machine of this run" in refused.err and "2: RunPod RTX 4090" in refused.err
 
 
 def test_logs_show_the_last_lines(seeded: CommandLine) -> None:

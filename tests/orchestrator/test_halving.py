@@ -39,7 +39,9 @@ async def add(db: Database, run_id: str, losses: Sequence[tuple[int, float]], **
 async def measure(db: Database, run_id: str, losses: Sequence[tuple[int, float]]) -> None:
     after = (await runs.get(db, run_id)).events_seq + 1
     said = [
-        Event(seq=after + number, time=float(step), body=Metric(step=step, values={"eval_loss": loss}))
+        Event(
+            seq=after + number, time=float(step), body=Metric(step=step, values={"train_loss": 1.0, "eval_loss": loss})
+        )
         for number, (step, loss) in enumerate(losses)
     ]
     await events.ingest(db, run_id, said, 0)

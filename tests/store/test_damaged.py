@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,18 @@ from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import Sweep
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import Database, datasets, endpoints, engine, events, leases, open_database, requests, runs
+from brightrun_tui.store import (
+    Database,
+    datasets,
+    endpoints,
+    engine,
+    events,
+    leases,
+    metrics,
+    open_database,
+    requests,
+    runs,
+)
 from brightrun_tui.tui.snapshot import SnapshotReader
 from tests.store.test_ingest import spec
 
@@ -207,3 +219,23 @@ async def test_changes_of_leases_and_endpoints_are_checked_as_well(store: Databa
     for save, record, changes in wrong:
         with pytest.raises((ValidationError, TypeError)):
             await save(store, record, **changes)
+
+
+async def test_a_damaged_point_is_a_gap_and_the_curve_goes_on(store: Database) -> None:
+    """A value that is no number is a gap, a moment that is none is unknown, a step that is none is left out; all else is read,
+    whether Monitor opens the run then or follows it."""
+    rows: list[tuple[object, object, object]] = [(step, 1.0, float(step)) for step in range(1, 7)]
+    rows += [(7, "text", 7.0), (8, b"\x00\xff", 8.0), (9, 1.0, "never"), ("no step", 1.0, 10.0)]
+    for step, value, moment in rows:
+        await store.execute(
+            "INSERT INTO metrics (run_id, name, step, value, time) VALUES ('a', 'train_loss', ?, ?, ?)",
+            (step, value, moment),
+        )
+    _, curves = await metrics.overview(store, "a")
+    assert not curves, "what `ingest` did not bring in has no buckets"
+    await metrics.refresh_buckets(store, "a", [("train_loss", 1)])
+    _, curves = await metrics.overview(store, "a")
+    read = [(step, None if math.isnan(mean) else mean) for step, _, _, mean, _, _ in curves["train_loss"]]
+    followed = [(point.step, point.value) for point in (await metrics.changes(store, "a")).points]
+    assert read == followed == [*((step, 1.0) for step in range(1, 7)), (7, None), (8, None), (9, 1.0)]
+    assert [point.value for point in await metrics.newest(store, "a", "train_loss", 3, 9)] == [None, None, 1.0]

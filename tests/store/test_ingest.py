@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import Alert, Event, Metric
+from brightrun_tui.domain.events import Alert, Event, Metric, Progress
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.store import Database, events, metrics, open_database, runs
 
@@ -61,6 +61,23 @@ def test_any_cutting_and_repeating_of_the_stream_stores_each_step_once(
         await context.__aexit__(None, None, None)
 
     asyncio.run(scenario())
+
+
+async def test_a_run_that_goes_back_to_a_checkpoint_is_no_better_than_what_it_has(tmp_path: Path) -> None:
+    """Losses, the best of them and the curves are of the steps that the run still has, not of those it lost."""
+    context, db = await with_run(tmp_path / "b.db")
+    told = [
+        Metric(step=step, values={"train_loss": 3.0 - step / 20, "eval_loss": 4.0 - step / 20}) for step in range(1, 41)
+    ]
+    await events.ingest(db, "run1", [Event(seq, 1.0 + seq, body) for seq, body in enumerate(told)], 1)
+    run = await events.ingest(db, "run1", [Event(40, 99.0, Progress(step=20))], 2)
+    assert (run.step, run.train_loss, run.eval_loss) == (20, 2.0, 4.0 - run.upto("eval_loss") / 20)
+    assert run.best_eval_loss == run.eval_loss
+    curve = await metrics.series(db, "run1", "train_loss", run.upto("train_loss"))
+    assert curve[-1].step == 20
+    run = await events.ingest(db, "run1", [Event(41, 100.0, Metric(step=21, values={"train_loss": 7.0}))], 3)
+    assert (run.step, run.train_loss) == (21, 7.0)
+    await context.__aexit__(None, None, None)
 
 
 async def test_a_gap_in_the_sequence_is_an_error_and_what_was_said_is_kept(tmp_path: Path) -> None:

@@ -167,6 +167,9 @@ def test_a_killed_worker_loses_no_metric_and_doubles_none(
         if e["kind"] == "metric" and "train_loss" in e["values"]
     ]
     assert len(set(told)) == STEPS, "a repeated step must repeat its loss"
+    again = [e["seq"] for e in read_events(run) if e.get("phase") == "loading"][-1]
+    first = next(e for e in read_events(run) if e["seq"] > again and e["kind"] in ("progress", "metric"))
+    assert first["kind"] == "progress" and first["step"] % 4 == 0, "before its next step it says where it is"
 
 
 @pytest.fixture

@@ -167,6 +167,23 @@ async def test_nothing_is_done_in_a_terminal_that_shows_nothing(seeded: Paths, o
         await driver.until(lambda: driver.app.return_code == 0, "the end")
 
 
+async def test_no_key_acts_between_a_larger_terminal_and_its_picture(seeded: Paths, opened: Opened) -> None:
+    """A key that comes while the picture of a larger terminal is being laid out acts on nothing: its run is not seen yet."""
+    async with opened(seeded, (80, 24)) as driver:
+        await driver.visit("monitor")
+        screen = driver.screen(MonitorScreen)
+        await driver.until(lambda: screen.run, "a run")
+        looks: list[tuple[bool, bool]] = []
+        screen.screen_layout_refresh_signal.subscribe(
+            driver.app, lambda _: looks.append((driver.app.shows_nothing, bool(driver.one("#summary").region)))
+        )
+        for _ in range(8):
+            await driver.pilot.resize_terminal(20, 8)
+            await driver.pilot.resize_terminal(80, 24)
+            await driver.until(lambda: driver.one("#summary").region, "the run")
+        assert (False, False) not in looks and {(True, False), (False, True)} <= set(looks)
+
+
 async def test_a_key_typed_into_a_field_is_not_offered(seeded: Paths, opened: Opened) -> None:
     """While a text field has the focus, the footer shows only keys that would not end up in the text."""
     async with opened(seeded) as driver:

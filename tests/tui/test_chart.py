@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from rich.cells import cell_len
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.curve import LOSS
+from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.tui.curve import MOST_ENTRIES, Curve
 from brightrun_tui.tui.snapshot import RunDetail
-from brightrun_tui.tui.widgets.chart import Line, View, draw
-from brightrun_tui.tui.widgets.chart_across import Across
+from brightrun_tui.tui.widgets.chart import OTHERS, Line, View, draw
+from brightrun_tui.tui.widgets.chart_across import AXES, Across
 from brightrun_tui.tui.widgets.chart_export import as_png, as_svg
-from brightrun_tui.tui.widgets.chart_scene import ALERT, EVALUATION, Strand, chart_of, marks_of
+from brightrun_tui.tui.widgets.chart_scene import ALERT, CHECKPOINT, EVALUATION, Strand, chart_of, freeze, marks_of
+from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import gap_words, reduce, smooth, ticks
 
 values_with_gaps = st.lists(st.one_of(st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=400)
@@ -83,6 +86,16 @@ def test_lines_are_told_apart_without_colour() -> None:
     dashed = [row for row in text if any("⠀" < letter <= "⣿" for letter in row) and row is not whole]
     assert any("train" in row for row in text) and any("eval" in row for row in text)
     assert dashed and len({letter for letter in dashed[0] if "⠀" < letter <= "⣿"}) > 1
+
+
+def test_lines_of_several_runs_are_told_apart_without_colour() -> None:
+    """Where they run beside one another no two have the same dashes."""
+    steps = list(range(300))
+    drawn = []
+    for role in ("train", "eval", "behind", *OTHERS):
+        rows = draw([Line(role, steps, [1.0] * 300)], 80, 6, View()).rows
+        drawn.append("".join(text for row in rows for kind, text in row if kind == role))
+    assert len(set(drawn)) == len(drawn)
 
 
 def test_an_early_peak_is_left_out_and_said() -> None:
@@ -161,6 +174,59 @@ def test_evaluations_and_troubles_have_marks_on_the_axis() -> None:
     assert marks[EVALUATION] == [20.0] and marks[ALERT] == [60.0]
     axis = draw([Line("train", [1, 100], [1.0, 2.0])], 60, 10, View(), marks).rows[-2]
     assert [text for role, text in axis if role == "mark"] == [EVALUATION, ALERT]
+
+
+def test_what_a_run_went_back_behind_is_drawn_apart_until_it_is_learnt_again() -> None:
+    """Back at an older checkpoint the curve ends there: what had come after it is sparse dots, no value of the run, and gives
+    way step by step to what is learnt now; so do its moments and the marks of checkpoints."""
+    detail = told()
+    loss = detail.curves["train_loss"]
+    last = loss.steps[-1]
+    back = last // 2
+    loss.go_back(back)
+    assert loss.steps[-1] == back and loss.last == loss.values[-1]
+    assert [entry[0] for entry in loss.behind] == list(range(back + 1, last + 1))
+    loss.add(back + 1, 9.0, 1200.0)
+    loss.go_back(back + 1)
+    assert (loss.last, loss.behind[0][0]) == (9.0, back + 2)
+    for axis in AXES[:2]:
+        across = Across(detail, axis)
+        strand = freeze(loss, across)
+        assert strand.behind is not None and strand.places == sorted(strand.places)
+        assert across.of_moment(1200.0) == strand.places[-1], "it goes on where it is now"
+        chart = chart_of(LOSS, {"train_loss": strand}, View(axis=axis))
+        assert [line.role for line in chart.lines] == ["behind", "train"]
+        cells = [part for row in draw(chart.lines, 80, 14, View(axis=axis)).rows for part in row]
+        assert {"behind", "train"} <= {role for role, _ in cells}
+    behind = View(cursor=float(last))
+    assert chart_of(LOSS, {"train_loss": freeze(loss, Across(detail, "step"))}, behind).said[0][1] == "train –"
+    late = Event(9, 1.0, Checkpoint(step=last, path="checkpoints/late"))
+    assert marks_of(replace(detail, checkpoints=(late,)), Across(detail, "step"))[CHECKPOINT] == []
+
+
+@pytest.mark.parametrize("spike", [1e20, 1e308, -1e308])
+def test_a_value_beyond_all_measure_hides_nothing_of_the_others(spike: float) -> None:
+    """One step at which all goes wrong: it is drawn, in the app and in files, and what came after is smoothed as it was."""
+    curve = Curve()
+    for step in range(1, 201):
+        curve.add(step, spike if step == 20 else -spike if step == 22 else 2.0)
+    assert smooth(curve.values)[60:] == [2.0] * 140
+    for view in (View(), View(log=True), View(log_x=True), View(fit=False)):
+        rows = draw([Line("train", curve.steps, curve.values)], 80, 14, view).rows
+        assert {sum(cell_len(text) for _, text in row) for row in rows} == {80}
+        assert any(role == "train" for row in rows for role, _ in row)
+    assert "<polyline" in as_svg(LOSS, {"train_loss": curve}, "x") and as_png(LOSS, {"train_loss": curve}, "x")
+    assert len(shown(LOSS, spike)) < 12 and len(humanize.loss(spike)) < 12
+
+
+def test_a_clock_that_is_set_back_turns_no_curve_round() -> None:
+    """Over the time a curve only ever goes to the right, whatever the clocks of its machines say."""
+    loss = Curve()
+    for step in range(1, 41):
+        loss.add(step, 2 / step, 1000.0 + step - (3600.0 if step > 20 else 0.0))
+    detail = RunDetail("r", {"train_loss": loss})
+    places = Across(detail, "time").places(loss)
+    assert places == sorted(places) and len(places) == 40
 
 
 def test_a_chart_as_a_file_names_its_lines_in_words_and_pixels() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 import time
 from contextlib import nullcontext
 from pathlib import Path
@@ -192,6 +193,59 @@ async def test_what_lies_before_is_searched_and_gone_to(seeded: Paths, opened: O
         assert "needle first" in view.lines and len(view.lines) > 40_000
 
 
+async def test_whoever_goes_elsewhere_while_a_long_log_is_read_stays_there(
+    seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The beginning of gigabytes takes a while: what was asked for after it holds, and is not undone when that is read."""
+    log = seeded.data / RUN_LOG
+    fillers = [b"%d filler\n" % number for number in range(3 * FIRST_BYTES // 10)]
+    log.write_bytes(b"".join([*fillers, b"a needle\n", *fillers[:200], b"the end\n"]))
+    read, go_on = RunLog.older, threading.Event()
+
+    def slowly(log: RunLog) -> tuple[tuple[int, tuple[str, ...]], ...]:
+        go_on.wait(60.0)
+        return read(log)
+
+    monkeypatch.setattr(RunLog, "older", slowly)
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L")
+        await driver.sees("the end")
+        await driver.press("g", "slash", *"needle", "enter")
+        await driver.sees("a needle", "1 line")
+        await driver.press("G")
+        await driver.sees("the end")
+        go_on.set()
+        view = driver.one("#log", LogView)
+        await driver.until(lambda: view.lines.count("0 filler") == 2, "all of it is read")
+        reading = {"log-older", "search"}
+        await driver.until(lambda: not [one for one in driver.app.workers if one.group in reading], "nothing is read")
+        await driver.sees("the end", "following")
+
+
+async def test_a_log_that_cannot_be_read_says_so_once(seeded: Paths, opened: Opened) -> None:
+    """A directory in its place, a disk with faults: one line, however often it is looked at."""
+    log = seeded.data / RUN_LOG
+    log.unlink()
+    (log / "sub").mkdir(parents=True)
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L")
+        await driver.sees("the log cannot be read")
+        view, looks = driver.one("#log", LogView), 0
+        read = RunLog.read
+
+        def counted(log: RunLog) -> object:
+            nonlocal looks
+            looks += 1
+            return read(log)
+
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(RunLog, "read", counted)
+            await driver.until(lambda: looks > 2, "it is looked at again")
+        assert sum("cannot be read" in line for line in view.lines) == 1
+
+
 async def test_each_machine_alone(seeded: Paths, opened: Opened) -> None:
     """`m` shows what came from one machine after the other, then all of it again; with one machine it says so."""
     async with opened(seeded, (120, 40)) as driver:
@@ -207,12 +261,16 @@ async def test_each_machine_alone(seeded: Paths, opened: Opened) -> None:
         with files.log.open("a") as file:
             file.write("printed there\n")
         await driver.press("m")
-        await driver.sees("this machine · 1 of 2")
+        await driver.sees("ended", "this machine · 1 of 2")
         await driver.until(lambda: len(view.lines) > 60)
         assert "printed there" not in view.lines
         await driver.press("m")
-        await driver.sees("RTX 4090 pod-1 · 2 of 2", "printed there")
+        await driver.sees("following", "RTX 4090 pod-1 · 2 of 2", "printed there")
         assert view.lines == ("── machine 2: RTX 4090 pod-1 ──", "printed there")
+        note_machine(files, "A100 pod-2")
+        await driver.sees("ended", "RTX 4090 pod-1 · 2 of 2")
+        await driver.press("m")
+        await driver.sees("following", "A100 pod-2 · 3 of 3")
         await driver.press("m")
         await driver.until(lambda: len(view.lines) > 62, "all of it")
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from textual.widgets import Button
 
+from brightrun_tui.domain.events import Body, Event, Metric, Progress
 from brightrun_tui.domain.requests import MoveRun, Request, RetryRun
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.paths import Paths
@@ -55,6 +57,12 @@ async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opene
         await choose(driver, "r-0004")
         await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
         assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
+        async with open_database(seeded.database) as db:
+            seq = (await runs.get(db, "r-0004")).events_seq
+            nan = Event(seq + 1, time.time(), Metric(step=12, values={"eval_loss": None}))
+            await events.ingest(db, "r-0004", [nan], 0)
+        await driver.until(lambda: "eval_loss" in driver.app.screen.query_one(LossChart).drawn, "one more")
+        await driver.sees("loss is NaN at steps 11–12 (2 points)", "eval")
 
 
 async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:
@@ -133,6 +141,10 @@ async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, 
         await choose(driver, "r-0004")
         await driver.sees("damaged", "cannot be read", "Runs 7")
         assert "Retry" not in driver.keys()
+        for pane in ("L", "i"):
+            await driver.press(pane)
+            await driver.sees("Its record is damaged: this cannot be told.")
+            await driver.sees_no("No run is chosen")
         with FileLock(seeded.engine_lock):
             await driver.press("D")
             await driver.sees("Delete the run")
@@ -208,6 +220,36 @@ async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
             await events.ingest(db, "r-0006", later, 999)
         await driver.sees("step 120/160", "75%")
         assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_run_that_went_back_says_so_and_shows_what_it_lost_apart(
+    seeded: Paths, opened: Opened, size: tuple[int, int]
+) -> None:
+    """At an older checkpoint after a crash: curve, losses and title are of where the run is now, whether Monitor was open then or
+    is opened later; the word goes once all is learnt again."""
+
+    async def says(*told: Body) -> None:
+        async with open_database(seeded.database) as db:
+            seq = (await runs.get(db, "r-0006")).events_seq
+            lines = [Event(seq + number, time.time(), body) for number, body in enumerate(told, 1)]
+            await events.ingest(db, "r-0006", lines, 0)
+
+    def step(number: int) -> Metric:
+        return Metric(step=number, values={"train_loss": 5.0 + number / 1000})
+
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("step 98/160")
+        await says(Progress(step=60, total_steps=160), step(61))
+        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step", "5.061")
+    async with opened(seeded, size) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step")
+        assert max(driver.app.screen.query_one(LossChart).drawn["train_loss"].steps) < 98
+        await says(*map(step, range(62, 99)))
+        await driver.sees("step 98/160", "5.098")
+        await driver.sees_no("went back")
 
 
 async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:
@@ -290,6 +332,20 @@ async def test_what_is_wrong_with_a_run_is_seen_in_its_row(seeded: Paths, opened
         await driver.press("K")
         await driver.sees_no("▶ running !")
         await driver.sees("Acknowledged")
+
+
+async def test_nothing_of_a_silent_run_looks_as_if_it_were_of_now(seeded: Paths, opened: Opened) -> None:
+    """No time left, no speed, and its machine as it was last seen; also once somebody has acknowledged that it is silent."""
+    async with open_database(seeded.database) as db:
+        await db.execute("UPDATE metrics SET time = time - 7200 WHERE run_id = 'r-0006'")
+        await db.execute("UPDATE events SET time = time - 7200 WHERE run_id = 'r-0006'")
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.sees("silent for", "last seen on cpu")
+        await driver.press("K")
+        await driver.sees_no("silent for")
+        await driver.sees("epoch 1.84/3  silent", "last seen on cpu")
+        await driver.sees_no("412 tokens/s", "2 min 10 s left")
 
 
 async def test_an_alert_is_chosen_and_its_run_with_it(seeded: Paths, opened: Opened) -> None:
@@ -397,6 +453,14 @@ async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, 
             driver.one(".field", TextField).value = str(target)
             await driver.press("enter")
             await driver.until(target.exists)
+        taken = tmp_path / "mine.json"
+        taken.write_text("mine")
+        await driver.press("w")
+        await driver.until(lambda: isinstance(driver.app.screen, SaveFileScreen))
+        driver.one(".field", TextField).value = str(taken)
+        await driver.press("enter")
+        await driver.until(lambda: "There is something already" in driver.toasts(), "nothing is written over")
+        assert taken.read_text() == "mine"
         assert "poems" in (tmp_path / "both.csv").read_text().splitlines()[0]
         document = json.loads((tmp_path / "both.json").read_text())
         assert len(document["curves"]) == 2 and document["curves"][0]["train_loss"][0][0] == 1

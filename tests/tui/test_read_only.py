@@ -48,6 +48,14 @@ async def test_the_start_button_is_refused_too(paths: Paths, opened: Opened) -> 
         assert len(driver.app.screen_stack) == 1
 
 
+async def test_a_narrow_terminal_says_that_nothing_can_be_changed(seeded: Paths, opened: Opened) -> None:
+    """Where there is no room for it, the lamp of the engine stands alone, and never a letter of a word that was cut."""
+    async with opened(seeded, (60, 24), read_only=True) as driver:
+        await driver.until(lambda: driver.text().splitlines()[0].rstrip().endswith("read-only ○"), "both")
+        await driver.pilot.resize_terminal(40, 24)
+        await driver.until(lambda: driver.text().splitlines()[0].split()[-1] == "○", "the lamp")
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 async def test_what_is_paid_is_seen_in_a_small_terminal(seeded: Paths, opened: Opened, read_only: bool) -> None:
     """Also beside the word that nothing can be changed, which takes the room of half of it."""
@@ -56,3 +64,6 @@ async def test_what_is_paid_is_seen_in_a_small_terminal(seeded: Paths, opened: O
     async with opened(seeded, (80, 24), read_only=read_only) as driver:
         await driver.sees("4 Registry")
         assert driver.text().splitlines()[0].rstrip().endswith("/h")
+        for width in (60, 40):
+            await driver.pilot.resize_terminal(width, 24)
+            await driver.until(lambda: driver.text().splitlines()[0].rstrip().endswith("/h"), f"the price at {width}")

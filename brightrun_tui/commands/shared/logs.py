@@ -71,9 +71,10 @@ def _event(line: bytes) -> Event[Body] | None:
 
 def _part_meant(machine: str, parts: Sequence[MachinePart]) -> int:
     names = [part.machine for part in parts] or [THIS_MACHINE]
-    found = [number for number, name in enumerate(names) if machine.casefold() in name.casefold()]
-    if machine.isdecimal() and 1 <= int(machine) <= len(names):
-        found = [int(machine) - 1]
+    if machine.isdecimal():  # never a word: “4” is the fourth machine, not the one with an RTX 4090
+        found = [number for number in range(len(names)) if number == int(machine) - 1]
+    else:
+        found = [number for number, name in enumerate(names) if machine.casefold() in name.casefold()]
     if len(found) == 1:
         return found[0]
     known = "; ".join(f"{number}: {name}" for number, name in enumerate(names, 1))

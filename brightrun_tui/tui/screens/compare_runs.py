@@ -11,7 +11,8 @@ from textual.containers import VerticalScroll
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
-from brightrun_tui.files import write_atomic
+from brightrun_tui.files import write_for_user
+from brightrun_tui.process import users_umask
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.compared_runs import facts_of, read
 from brightrun_tui.tui.screens.dialog import Dialog
@@ -61,8 +62,11 @@ class CompareRunsScreen(Dialog[None]):
         if made is None:
             self.app.toast(f"“{target.name}” should end in {', '.join(FORMATS)}.", severity="warning")
             return
+        if target.exists():
+            self.app.toast(f"There is something already at {target}; choose another name.", severity="warning")
+            return
         try:
-            await asyncio.to_thread(write_atomic, target, made(self._found))
+            await asyncio.to_thread(write_for_user, target, made(self._found), users_umask())
         except OSError as error:
             self.app.toast(f"{target} could not be written ({error.strerror}).", severity="error")
         else:

@@ -59,9 +59,6 @@ class LogActions(ModeScreen):
     @work(group="search")
     @on(FilterBar.Typed, "#log-search")
     async def _search_changed(self, event: FilterBar.Typed) -> None:
-        self.log_view.search(event.text)
         if event.done:
             self.log_view.focus()
-            if event.text:
-                await self.log_view.read_all()
-                self.log_view.search(event.text)
+        await self.log_view.find(event.text) if event.done and event.text else self.log_view.search(event.text)

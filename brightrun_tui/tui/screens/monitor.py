@@ -13,7 +13,7 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
-from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run import TERMINAL, Run, silence
 from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import bindings, key_of
@@ -147,7 +147,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         none = " " if narrow and (self._marked or self._left.pinned) else ""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
-        silent = run.active and silence(run, vitals.heard_at, now) is not None
+        silent = _is_silent(run, snapshot, now)
         look = (mark, vitals, silent, narrow, alert)
         known = self._rows.get(run.id)
         if known is not None and known[0] is run and known[1] == look:
@@ -173,6 +173,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         leases = snapshot.leases_of(run.id) if run else ()
         damaged = self._damaged
         alerts = self._alerts
+        silent = run is not None and _is_silent(run, snapshot, time.time())
         mine = [alert for alert in alerts if run and alert.run_id == run.id and alert.key not in acknowledged]
         nothing = (
             f"No run fits “{self._order.filter}”. esc drops the filter."
@@ -181,15 +182,18 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         self.query_one("#summary", Flow).show(
             lambda width: (
-                run_text.summary(run, leases, width, rich=rich, detail=detail, alerts=mine, nothing=nothing)
+                run_text.summary(
+                    run, leases, width, rich=rich, detail=detail, alerts=mine, silent=silent, nothing=nothing
+                )
                 if damaged is None
                 else run_text.damaged_summary(damaged, width)
             )
         )
         self.alerts.show(alerts, snapshot, acknowledged, self.app.watched_run)
         self._retitle()
+        absent = "No run is chosen." if damaged is None else "Its record is damaged: this cannot be told."
         waiting = (
-            "No run is chosen."
+            absent
             if run is None
             else "Reading the curves …"
             if detail is None
@@ -204,11 +208,15 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         )
         troubles = [alert.steps[0] for alert in alerts if run and alert.run_id == run.id and alert.steps]
         self.chart.show(detail, name=run.name if run else "", others=others, troubles=troubles, waiting=waiting)
-        self.log_view.follow(RunLog(Path(run.directory)) if run else None)
+        if run is None:
+            self.log_view.follow(None, nothing=absent)
+        else:
+            nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
+            self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing, over=run.state in TERMINAL)
         self.query_one("#answers-text", Flow).show(
             lambda width: run_text.answers(detail, width, waits=run is None or run.active)
         )
-        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width))
+        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width, absent))
 
     @on(RowTable.Chosen, "#runs")
     def _run_chosen(self, event: RowTable.Chosen) -> None:
@@ -375,3 +383,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
             one.name if one and self.has_class("-zoomed") else "Run"
         )  # in full screen nothing else says of which run it is
         retitle(self.query_one("#summary"), title, Content("  ").join(tabs))
+
+
+def _is_silent(run: Run, snapshot: Snapshot, now: float) -> bool:
+    """Whether too long nothing was heard of a run at work."""
+    heard_at = snapshot.vitals.get(run.id, NO_VITALS).heard_at
+    return run.active and silence(run, heard_at, now) is not None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
@@ -80,21 +79,16 @@ def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
     return Numbers(
         now=now,
         heard_at=snapshot.vitals.get(run.id, NO_VITALS).heard_at,
-        train=_points(detail.curves.get("train_loss"), run.step),
-        held_out=_points(detail.curves.get("eval_loss"), run.reached),
-        gradient=_points(detail.curves.get("grad_norm"), run.step),
-        load=[value for _, value in _points(detail.curves.get("utilisation"), run.step)],
+        train=_points(detail.curves.get("train_loss")),
+        held_out=_points(detail.curves.get("eval_loss")),
+        gradient=_points(detail.curves.get("grad_norm")),
+        load=[value for _, value in _points(detail.curves.get("utilisation"))],
         leases=snapshot.leases_of(run.id),
     )
 
 
-def _points(curve: Curve | None, upto: int) -> list[tuple[int, float]]:
-    """Of what the run has trained by now; behind that there may be what it did before it went back to a checkpoint."""
-    if curve is None:
-        return []
-    end = bisect_right(curve.steps, upto)
-    first = max(0, end - JUDGED)
-    return list(zip(curve.steps[first:end], curve.values[first:end], strict=True))
+def _points(curve: Curve | None) -> list[tuple[int, float]]:
+    return list(zip(curve.steps[-JUDGED:], curve.values[-JUDGED:], strict=True)) if curve is not None else []
 
 
 @dataclass(frozen=True)

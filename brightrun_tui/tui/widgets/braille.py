@@ -47,9 +47,8 @@ class Canvas:
             self._dots[row][column] |= _BITS[y & 3][x & 1]
 
     def line(self, points: list[tuple[int, int]], pen: Pen) -> None:
-        """Through all points."""
-        if len(points) == 1:
-            self.dot(*points[0], pen.role)
+        """Through all points; one that is too short for its pen is a dot."""
+        drawn = False
         for (x0, y0), (x1, y1) in pairwise(points):
             y0, y1 = (max(-1, min(self.height, y)) for y in (y0, y1))
             steps = max(abs(x1 - x0), abs(y1 - y0), 1)
@@ -58,6 +57,9 @@ class Canvas:
                 y = y0 + round((y1 - y0) * step / steps)
                 if pen.period == 1 or (x + y) % pen.period < pen.on:
                     self.dot(x, y, pen.role)
+                    drawn = True
+        if points and not drawn:
+            self.dot(*points[0], pen.role)
 
     def column(self, x: int, role: str) -> None:
         """A thin vertical line through the cells, below everything else."""

@@ -14,10 +14,20 @@ from brightrun_tui.tui.widgets.reduce import Segment, reduce, ticks
 Row = list[tuple[str, str]]
 """One line of a drawing: role and text."""
 
-PENS = {"raw": Pen("raw", 1, 3), "train": Pen("train"), "eval": Pen("eval", 3, 5)}
-"""Raw values are dots, the first line is whole, the second is dashed: they can be told apart without colour."""
+PENS = {
+    "raw": Pen("raw", 1, 3),
+    "behind": Pen("behind", 1, 4),
+    "train": Pen("train"),
+    "eval": Pen("eval", 3, 5),
+    "other-1": Pen("other-1", 2, 3),
+    "other-2": Pen("other-2", 5, 7),
+    "other-3": Pen("other-3", 1, 2),
+    "other-4": Pen("other-4", 8, 12),
+}
+"""Raw values are dots, the first line is whole, the second is dashed: they can be told apart without colour. What the run went
+back behind is sparse dots."""
 OTHERS = ("other-1", "other-2", "other-3", "other-4")
-"""Roles of the same line of other runs."""
+"""Roles of the same line of other runs, each with dashes of its own."""
 EARLY = 0.15
 """Part of a curve at its beginning whose peak may be left out of the picture."""
 MARGIN = 7
@@ -139,7 +149,7 @@ def _plot(
         return round((top - value) / (top - bottom) * (canvas.height - 1))
 
     for line, segments in parts:
-        pen = PENS.get(line.role, Pen(line.role, 2, 3))
+        pen = PENS.get(line.role, Pen(line.role))
         for xs, ys in segments:
             canvas.line([(across(a), down(b)) for a, b in zip(xs, ys, strict=True)], pen)
     if view.cursor is not None and x[0] <= view.cursor <= x[1]:
@@ -228,6 +238,8 @@ def _step_words(place: float) -> str:
 
 def _labels(values: Sequence[float]) -> list[str]:
     largest = max(map(abs, values), default=0)
+    if largest >= 1e12:
+        return [f"{value:.2g}" for value in values]
     if 0 < largest < 1e-3:
         digits = next((count for count in range(1, 6) if _apart(values, f".{count}e")), 6)
         return [f"{value:.{digits}e}" for value in values]

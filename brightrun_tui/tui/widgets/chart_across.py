@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from typing import Literal
 
 from brightrun_tui.domain import humanize
@@ -33,7 +34,8 @@ class Across:
     def __init__(self, detail: RunDetail, axis: Axis) -> None:
         self.axis = axis
         self._begin = min((curve.times[0] for curve in detail.curves.values() if curve.times), default=0.0)
-        self._steps = detail.curves.get("train_loss") or Curve()
+        trained = detail.curves.get("train_loss") or Curve()
+        self._steps, self._times = trained.steps, _onwards(trained.times)
         tokens = detail.curves.get(TOKENS) or Curve()
         self._token_steps = [0, *(step for step in tokens.steps if step)]
         self._tokens = [0.0, *(value for step, value in zip(tokens.steps, tokens.lows, strict=True) if step)]
@@ -48,20 +50,20 @@ class Across:
         if not self.known:
             return []
         if self.axis == "time":
-            return [time - self._begin for time in curve.times]
+            return [time - self._begin for time in _onwards(curve.times)]
         if self.axis == "tokens":
             return [self._tokens_at(step) for step in curve.steps]
         return [float(step) for step in curve.steps]
 
     def of_step(self, step: int) -> float:
         if self.axis == "time":
-            return _beside(self._steps.steps, self._steps.times, step, self._begin) - self._begin
+            return _beside(self._steps, self._times, step, self._begin) - self._begin
         return self._tokens_at(step) if self.axis == "tokens" else float(step)
 
     def of_moment(self, moment: float) -> float:
         if self.axis == "time":
             return moment - self._begin
-        return self.of_step(round(_beside(self._steps.times, self._steps.steps, moment, -1.0)))
+        return self.of_step(round(_beside(self._times, self._steps, moment, -1.0)))
 
     def _tokens_at(self, step: int) -> float:
         """Between two counts of the worker as far as the step is; behind the last one as fast as on the whole."""
@@ -73,6 +75,11 @@ class Across:
             return tokens[-1] * step / steps[-1] if steps[-1] else 0.0
         share = (step - steps[index - 1]) / (steps[index] - steps[index - 1])
         return tokens[index - 1] + share * (tokens[index] - tokens[index - 1])
+
+
+def _onwards(times: Sequence[float]) -> list[float]:
+    """Never back: a machine whose clock was set back, or another one that goes slow, goes on where the one before was."""
+    return list(accumulate(times, max))
 
 
 def _beside(known: Sequence[float], values: Sequence[float], wanted: float, nothing: float) -> float:

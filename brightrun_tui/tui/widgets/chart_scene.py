@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from brightrun_tui.domain.curve import CurveSpec, Ink
 from brightrun_tui.tui.curve import Curve
@@ -23,12 +23,13 @@ EVALUATION, CHECKPOINT, ALERT, RESTART = "○", "◆", "!", "↻"
 
 @dataclass(frozen=True)
 class Strand:
-    """A metric of one run, frozen for drawing."""
+    """A metric of one run, frozen for drawing. ``behind``: the same of what was learnt behind the step that it went back to."""
 
     places: list[float]
     lows: list[float]
     highs: list[float]
     values: list[float]
+    behind: Strand | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,14 @@ class Scene:
 
 
 def freeze(curve: Curve, across: Across) -> Strand:
+    behind = Curve()
+    behind.extend(curve.behind)
+    return replace(_strand(curve, across), behind=_strand(behind, across) if curve.behind else None)
+
+
+def _strand(curve: Curve, across: Across) -> Strand:
     places = across.places(curve)
-    return Strand(places, *(list(values) if places else [] for values in (curve.lows, curve.highs, curve.values)))
+    return Strand(places, list(curve.lows), list(curve.highs), list(curve.values)) if places else Strand([], [], [], [])
 
 
 def chart_of(
@@ -71,6 +78,8 @@ def chart_of(
                 )
     for line in spec.lines:
         strand = strands.get(line.metric)
+        if strand is not None and strand.behind is not None:
+            lines.append(Line("behind", strand.behind.places, strand.behind.lows, strand.behind.highs))
         if strand is None or not strand.places:
             continue
         whole = Line(line.ink, strand.places, strand.lows, strand.highs)
@@ -86,7 +95,8 @@ def chart_of(
 
 
 def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
-    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none."""
+    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none; nor where it went back."""
+    ends = ends or strand.behind is not None
     if ends and view.cursor is not None and strand.places and view.cursor > strand.places[-1]:
         return math.nan
     return strand.values[-1] if view.cursor is None else value_at(Line("", strand.places, strand.values), view.cursor)
@@ -99,11 +109,12 @@ def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) ->
     if not across.known:
         return {}
     measured = detail.curves.get("eval_loss")
+    last = max((curve.steps[-1] for curve in detail.curves.values() if curve.behind and curve.steps), default=math.inf)
     began = [event.time for event in detail.phases if event.body.phase == "loading"]
     warned = [event.time for event in detail.alerts if event.body.level != "info"]
     return {
         EVALUATION: [] if measured is None or measured.coarse else across.places(measured),
-        CHECKPOINT: [across.of_step(event.body.step) for event in detail.checkpoints],
+        CHECKPOINT: [across.of_step(event.body.step) for event in detail.checkpoints if event.body.step <= last],
         RESTART: [across.of_moment(time) for time in began[1:]],
         ALERT: [*map(across.of_moment, warned), *map(across.of_step, troubles)],
     }

@@ -11,11 +11,16 @@ from brightrun_tui.domain.humanize import NOTHING
 from brightrun_tui.plugins import Door
 from brightrun_tui.tui.widgets.chart_across import TOKENS
 
+UNSHOWABLE = 1e15
+"""From here on a value written out is longer than a title."""
+
 
 def shown(spec: CurveSpec, value: float) -> str:
     """A value as the curve shows it; a plugin that cannot is no reason for Monitor to stop."""
     if not math.isfinite(value):
         return NOTHING
+    if abs(value) >= UNSHOWABLE:
+        return f"{value:.3g}"
     try:
         return spec.show(value)
     except Exception:

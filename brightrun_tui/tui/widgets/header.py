@@ -15,7 +15,10 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import run_text
 
 NARROW, WIDE, ROOMY = 70, 110, 120
-"""Columns below which the header has room for the lamp of the engine only; from which on for whole words; and for the month."""
+"""Columns below which tabs of screens that are not shown are their keys; from which on there are whole words; and the month."""
+KEYS = 32
+"""Cells of the tabs then; where there is no room for all the rest, it says what is paid, else the lamp of the engine."""
+READ_ONLY = "read-only "
 COUNTED = "monitor"
 """The tab with the number of unread news."""
 TABS = ("integrations", "new_run", "monitor", "registry")
@@ -26,17 +29,18 @@ class Tab(Static):
 
     def __init__(self, mode: str, active: bool) -> None:
         super().__init__(classes="tab -active" if active else "tab")
-        self.mode, self._key_style, self._unread = mode, "bold" if active else "bold $accent", -1
+        self.mode, self._active, self._shown = mode, active, (-1, False)
         self.count(0)
 
-    def count(self, unread: int) -> None:
-        """Show the number of news that nobody has looked at, if there are any."""
-        if unread == self._unread:
+    def count(self, unread: int, *, slim: bool = False) -> None:
+        """Show the number of news that nobody has looked at, if there are any. ``slim``: the key alone, unless it is shown."""
+        if (unread, slim) == self._shown:
             return
-        self._unread = unread
+        self._shown = unread, slim
         action = BY_ID[f"app.{self.mode}"]
-        mark = Content.styled(f" ●{unread if unread < 100 else '99+'}", "bold") if unread else Content("")
-        self.update(Content.assemble((key_of(action.id), self._key_style), " ", action.title, mark))
+        mark = Content.styled(f" ●{unread if unread < 1000 else '999+'}", "bold") if unread else Content("")
+        title = f" {action.title}" if self._active or not slim else ""
+        self.update(Content.assemble((key_of(action.id), "bold" if self._active else "bold $accent"), title, mark))
 
     async def on_click(self) -> None:
         await self.app.run_action(self.mode)
@@ -58,12 +62,16 @@ class Header(Horizontal):
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
         """Only redraws when the words change."""
-        for tab in self.query(Tab):
-            tab.count(snapshot.unread if tab.mode == COUNTED else 0)
         columns = self.app.size.width
+        for tab in self.query(Tab):
+            tab.count(snapshot.unread if tab.mode == COUNTED else 0, slim=columns < NARROW)
         text = engine_words(snapshot, read_only=read_only, wide=columns >= WIDE, roomy=columns >= ROOMY)
-        if columns < NARROW:
-            text = text[:1]
+        if columns < NARROW and text.cell_length > columns - KEYS:
+            cost = snapshot.cost_per_hour
+            lamp = engine_words(snapshot, read_only=False, wide=False)[:1]
+            text = Content.styled(f"{humanize.money(cost)}/h", "bold $accent") if cost else lamp
+            if read_only and columns - KEYS >= text.cell_length + len(READ_ONLY):
+                text = Content.assemble((READ_ONLY, "bold $warning"), text)
         state = self.query_one(".state", Static)
         if state.content != text:
             state.update(text)
@@ -74,7 +82,7 @@ def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool
     engine = snapshot.engine
     parts: list[Any] = []
     if read_only:
-        parts += [("read-only ", "bold $warning")]
+        parts += [(READ_ONLY, "bold $warning")]
     if not snapshot.loaded or engine is None:
         return Content.assemble(*parts, ("○ …", "$faint"))
     active = sum(run.active for run in snapshot.runs)

@@ -72,6 +72,9 @@ class LogView(ScrollView, can_focus=True):
         self._skipped = 0
         self._older = 0
         self._one_reads = asyncio.Lock()
+        self._moves = 0
+        self._nothing = ""
+        self._over = False
         self._needle = ""
         self._match: int | None = None
         self._matches = 0
@@ -90,8 +93,19 @@ class LogView(ScrollView, can_focus=True):
         self._timer = self.set_interval(POLL_SECONDS, self._poll)
         self._retitle()
 
-    def follow(self, log: RunLog | None) -> None:
-        """Show this log from its end; the same directory again changes nothing."""
+    def on_mouse_scroll_up(self) -> None:
+        self._moves += 1
+
+    def on_mouse_scroll_down(self) -> None:
+        self._moves += 1
+
+    def follow(self, log: RunLog | None, *, nothing: str = "No run is chosen.", over: bool = False) -> None:
+        """Show this log from its end; the same directory again changes nothing. ``nothing``: said where there is none; ``over``:
+        the run has ended, and nothing more is expected.
+        """
+        changed, self._nothing, self._over = over != self._over, nothing, over
+        if changed:
+            self._retitle()
         if (self._log.path if self._log else None) == (log.path if log else None):
             return
         self._show(log)
@@ -108,8 +122,19 @@ class LogView(ScrollView, can_focus=True):
         self._clear()
         self._poll()
 
+    async def find(self, needle: str) -> None:
+        """As `search`, in all of the log: what lies before the lines that are kept is read for it. Whoever has gone elsewhere
+        meanwhile stays there.
+        """
+        self.search(needle)
+        moves = self._moves
+        await self._read_all()
+        if moves == self._moves:
+            self.search(needle)
+
     def search(self, needle: str) -> None:
         """Mark every place where ``needle`` stands, and go to the last one."""
+        self._moves += 1
         self._needle = needle.casefold()
         self._match = None
         self._matches = self._count(self._lines)
@@ -130,7 +155,7 @@ class LogView(ScrollView, can_focus=True):
         else:
             text = ""
             if not self._lines and not self._tail and y == self.size.height // 2:
-                text = ("The worker has not said anything yet." if self._log else "No run is chosen.").center(width)
+                text = self._nothing.center(width)
                 base = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
         cells = [Segment(text, base)]
         if self._needle and self._needle in text.casefold():
@@ -166,6 +191,7 @@ class LogView(ScrollView, can_focus=True):
         return None if action in ("next_match", "previous_match") and not self._needle else True
 
     def action_follow(self) -> None:
+        self._moves += 1
         self._set_following(not self._following)
 
     def action_search(self) -> None:
@@ -214,19 +240,20 @@ class LogView(ScrollView, can_focus=True):
         """Stand still at the first line at or after a time or a step; whether there is one. What lies before the lines that are
         kept is read as far as it takes. Raises `ValueError` for what is neither.
         """
-        place = place_of(self._lines, wanted)
+        self._moves += 1
+        moves, place = self._moves, place_of(self._lines, wanted)
         line = "" if place is None else self._lines[place]
         while await self._read_older():
             before, place = line, place_of(self._lines, wanted)
             line = "" if place is None else self._lines[place]
             if line and line == before:
                 break
-        if place is not None:
+        if place is not None and moves == self._moves:
             self._set_following(False)
             self.scroll_to(y=place, animate=False, force=True)
         return place is not None
 
-    async def read_all(self) -> None:
+    async def _read_all(self) -> None:
         """Read what lies before the lines that are kept, too, up to `MOST_OLDER` of them."""
         while await self._read_older():
             pass
@@ -254,8 +281,9 @@ class LogView(ScrollView, can_focus=True):
         return True
 
     async def _to_beginning(self) -> None:
-        await self.read_all()
-        if not self._following:
+        moves = self._moves
+        await self._read_all()
+        if moves == self._moves:
             self.scroll_to(y=0, animate=False, force=True)
 
     def _arrange(self) -> None:
@@ -281,20 +309,24 @@ class LogView(ScrollView, can_focus=True):
         return [piece for line in found for piece in wrapped(line, width)]
 
     def action_next_match(self) -> None:
+        self._moves += 1
         start = -1 if self._match is None else self._match
         self._go_to_match([*range(start + 1, len(self._lines)), *range(start + 1)])
 
     def action_previous_match(self) -> None:
+        self._moves += 1
         start = len(self._lines) if self._match is None else self._match
         self._go_to_match([*range(start - 1, -1, -1), *range(len(self._lines) - 1, start - 1, -1)])
 
     def action_down(self) -> None:
+        self._moves += 1
         self.scroll_relative(y=1, animate=False)
 
     def action_up(self) -> None:
         self._up(self.scroll_relative, y=-1)
 
     def action_page_down(self) -> None:
+        self._moves += 1
         self.scroll_page_down(animate=False)
 
     def action_page_up(self) -> None:
@@ -302,6 +334,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _up(self, scroll: Callable[..., None], **by: int) -> None:
         """Upwards; from the first line on into what lies before it."""
+        self._moves += 1
         if self.scroll_offset.y == 0 and self._log is not None and self._log.unread:
             self._set_following(False)
             self.run_worker(self._read_older(), group="log-older", exit_on_error=True)
@@ -309,11 +342,13 @@ class LogView(ScrollView, can_focus=True):
             scroll(animate=False, **by)
 
     def action_first(self) -> None:
+        self._moves += 1
         self._set_following(False)
         self.scroll_to(y=0, animate=False)
         self.run_worker(self._to_beginning(), group="log-older", exit_on_error=True)
 
     def action_last(self) -> None:
+        self._moves += 1
         self._set_following(True)
 
     def action_left(self) -> None:
@@ -337,11 +372,14 @@ class LogView(ScrollView, can_focus=True):
         try:
             news = await asyncio.to_thread(log.read)
         except OSError as error:
-            news = News(lines=(f"the log cannot be read ({error.strerror})",))
+            said = f"the log cannot be read ({error.strerror})"
+            news = News(lines=(said,)) if said not in self._kept[-1:] else None
         finally:
             self._reading = False
         if news is not None and log is self._log:
             self._take(news)
+        elif log.part is not None:  # another machine may have gone on
+            self._retitle()
 
     def _take(self, news: News) -> None:
         if news.restarted:
@@ -417,7 +455,9 @@ class LogView(ScrollView, can_focus=True):
         self._match = None
 
     def _retitle(self) -> None:
-        if self._following:
+        if self._following and (self._over or (self._log is not None and self._log.ended)):
+            state = Content.styled("ended", "$muted")
+        elif self._following:
             state = Content.styled("following", "$success")
         elif self._unseen:
             state = Content.styled(f"paused · {humanize.count(self._unseen)} new ↓", "bold $accent")

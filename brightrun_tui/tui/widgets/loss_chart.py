@@ -25,7 +25,16 @@ from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import Drawing, View
 from brightrun_tui.tui.widgets.chart_across import AXES, WORDS, Across, said_place
-from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, picture, value_now
+from brightrun_tui.tui.widgets.chart_scene import (
+    RESTART,
+    Scene,
+    chart_of,
+    freeze,
+    grid_of,
+    marks_of,
+    picture,
+    value_now,
+)
 from brightrun_tui.tui.widgets.curves import curves_of, shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
 from brightrun_tui.tui.widgets.titles import retitle
@@ -41,6 +50,7 @@ COLOURS = {
     "train": "curve-train",
     "eval": "curve-eval",
     "raw": "curve-train-raw",
+    "behind": "muted",
     "axis": "muted",
     "title": "foreground",
     "mark": "accent",
@@ -234,7 +244,8 @@ class LossChart(Widget, can_focus=True):
         if self._detail is None:
             return None
         across = Across(self._detail, self.view.axis)
-        known = [places for curve in self.drawn.values() if (places := across.places(curve))]
+        strands = [freeze(curve, across) for curve in self.drawn.values()]
+        known = [one.places for strand in strands for one in (strand, strand.behind) if one is not None and one.places]
         return (min(places[0] for places in known), max(places[-1] for places in known)) if known else None
 
     def _zoom(self, factor: float) -> None:
@@ -338,6 +349,8 @@ class LossChart(Widget, can_focus=True):
             return curve
         near = Curve()
         near.extend(entries)
+        if curve.behind:
+            near.go_back(curve.behind[0][0] - 1)
         return near
 
     def _retitle(self) -> None:
@@ -370,7 +383,9 @@ class LossChart(Widget, can_focus=True):
             if not self.in_grid and strand is not None and strand.places:
                 sign += Content(f" {shown(spec, value_now(strand, view, ends=True))}")
             legend.append(sign)
-        bad = gap_words([step for curve in curves.values() for step in curve.gaps], cells.one_line(spec.title.lower()))
+        bad = gap_words(
+            sorted({step for curve in curves.values() for step in curve.gaps}), cells.one_line(spec.title.lower())
+        )
         notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
         if view.cursor is not None:
             notes.append(Content.styled(f"at {said_place(view.axis, view.cursor)}", "bold $foreground"))
@@ -383,6 +398,11 @@ class LossChart(Widget, can_focus=True):
             ("by tokens learnt from", view.axis == "tokens"),
         )
         notes += [Content(word) for word, on in said_words if on]
+        back = [curve.steps[-1] if curve.steps else 0 for curve in curves.values() if curve.behind]
+        if back:
+            notes.insert(
+                0, Content.styled(f"{RESTART} went back; dots: what it had learnt behind step {max(back):,}", "$accent")
+            )
         count = len(curves_of(self._detail.curves)) if self._detail is not None else 0
         if self.in_grid and len(self._specs()) < count:
             next_, before = key_of("chart.next_curve"), key_of("chart.previous_curve")

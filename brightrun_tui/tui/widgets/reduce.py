@@ -40,7 +40,7 @@ def reduce(
             return
         for step, value in sorted({(best[0], best[1]), (best[2], best[3])}):
             xs.append(step)
-            ys.append(value)
+            ys.append(bounded(value))
         best = (0.0, math.inf, 0.0, -math.inf)
 
     for index in range(first, last):
@@ -67,6 +67,17 @@ def reduce(
     return segments
 
 
+LARGEST = 1e200
+"""What is beyond is drawn there: with larger ones there is no reckoning."""
+FINE = 1 << 80
+"""Parts of one in which means are summed up."""
+
+
+def bounded(value: float) -> float:
+    """The value as far as it can be reckoned with."""
+    return max(-LARGEST, min(LARGEST, value))
+
+
 FEWEST_TO_SMOOTH = 60
 """Points below which a curve is drawn as it is: a mean over so few would tell another story than the points."""
 
@@ -80,10 +91,13 @@ def smooth(values: Sequence[float]) -> list[float]:
     if len(values) < FEWEST_TO_SMOOTH:
         return list(values)
     widest = max(2, len(values) // 40)
-    sums, counts = [0.0], [0]
+    sums, counts = (
+        [0],
+        [0],
+    )  # whole numbers: behind a huge value a sum of floats knows nothing of the small ones any more
     for value in values:
         known = value == value
-        sums.append(sums[-1] + (value if known else 0.0))
+        sums.append(sums[-1] + (int(bounded(value) * FINE) if known else 0))
         counts.append(counts[-1] + known)
     result = []
     for index, value in enumerate(values):
@@ -92,7 +106,7 @@ def smooth(values: Sequence[float]) -> list[float]:
             continue
         half = min(widest, index, len(values) - 1 - index)
         first, last = index - half, index + half + 1
-        result.append((sums[last] - sums[first]) / (counts[last] - counts[first]))
+        result.append((sums[last] - sums[first]) / (FINE * (counts[last] - counts[first])))
     return result
 
 

@@ -71,6 +71,11 @@ class RunLog:
         )
 
     @property
+    def ended(self) -> bool:
+        """Whether nothing more can come: it is of a machine that another one has gone on after."""
+        return self._events.end is not None
+
+    @property
     def unread(self) -> int:
         """Bytes of events and of what was printed that lie before all that was read."""
         return self._events.unread + self._printed.unread

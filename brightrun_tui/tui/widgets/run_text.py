@@ -155,20 +155,18 @@ def summary(
     rich: bool,
     detail: RunDetail | None = None,
     alerts: Sequence[RunAlert] = (),
+    silent: bool = False,
     nothing: str = "",
 ) -> reflow.Lines:
     """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong.
 
-    ``nothing``: said where no run is chosen.
+    ``silent``: nothing is heard of it, so that nothing is told as if it were of now. ``nothing``: said where no run is chosen.
     """
     if run is None:
         return reflow.text(nothing, width, "$muted")
-    lines = [
-        _headline(run, leases, width, with_cost=not rich),
-        _bar_line(run, width, silent=any(alert.code == "silent" for alert in alerts)),
-    ]
+    lines = [_headline(run, leases, width, with_cost=not rich), _bar_line(run, width, silent=silent)]
     if rich:
-        lines += _numbers(run, leases, width)
+        lines += _numbers(run, leases, width, silent=silent)
         if (strip := phase_strip(run, detail, width)) is not None:
             lines.append(strip)
     if alerts:
@@ -260,7 +258,7 @@ def _time_words(run: Run) -> str:
     return f"took {humanize.duration(worked)}{of_all}"
 
 
-def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
+def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> reflow.Lines:
     """Losses, cost and speed, and the machine behind them, or below them where there is no room for all of it."""
 
     def item(label: str, value: str, style: str = "$foreground") -> Content:
@@ -274,21 +272,21 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int) -> reflow.Lines:
         if run.best_eval_loss is not None:
             items.append(item("best", humanize.loss(run.best_eval_loss)))
     items.append(item("cost", lease_text.cost_words(run, leases)))
-    if run.tokens_per_second:
+    if run.tokens_per_second and not silent:
         items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
     line = Content("   ").join(items)
     if not (hardware := hardware_words(run)):
         return [line.truncate(width, ellipsis=True)]
-    machine = item("on", hardware)
+    machine = item("last seen on" if silent else "on", hardware, "$muted" if silent else "$foreground")
     if line.cell_length + 3 + machine.cell_length <= width:
         return [Content.assemble(line, "   ", machine)]
     return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
 
 
-def facts(run: Run | None, detail: RunDetail | None, width: int) -> reflow.Lines:
-    """Everything else that is known: what, where, how much, checkpoints, alerts, phases."""
+def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
+    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where no run is."""
     if run is None:
-        return [Content.styled("No run is chosen.", "$faint")]
+        return [Content.styled(absent, "$faint")]
     spec = run.spec
     rows: list[tuple[str, str | Content]] = [
         ("Base model", spec.base.id),

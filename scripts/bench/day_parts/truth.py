@@ -90,9 +90,7 @@ class Truth:
         points = {
             name: [
                 (point.step, float("nan") if point.value is None else point.value)
-                for point in await metrics.newest(
-                    db, run.id, name, JUDGED, run.reached if name == "eval_loss" else run.step
-                )
+                for point in await metrics.newest(db, run.id, name, JUDGED, run.upto(name))
             ]
             for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
         }
