@@ -45,13 +45,15 @@ class DraftActions(ModeScreen):
         """While it lasts the screen says that a run is being started, and starts no other."""
         raise NotImplementedError
 
+    def action_dataset(self) -> None:
+        self.show_data(self._draft.data)
+
     @work(group="pick")
-    async def action_dataset(self) -> None:
+    async def show_data(self, highlighted: str) -> None:
+        """Choose the data, beginning with these."""
         from brightrun_tui.tui.screens.data import DataScreen
 
-        chosen = await self.app.push_screen_wait(
-            DataScreen(self.app.snapshot.datasets, self._draft.data, self._draft.base)
-        )
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, highlighted, self._draft.base))
         if chosen:
             self._remember()
             self._change(data=chosen.word, columns=dict(chosen.columns))
