@@ -150,7 +150,7 @@ class DraftActions(ModeScreen):
         try:
             spec = make_spec(plan)
         except BrightrunError as error:
-            self.app.show_error(error)
+            self._refuse(error)
             return
         free = not (plan.estimate and plan.estimate.price_per_hour)
         if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
@@ -163,6 +163,11 @@ class DraftActions(ModeScreen):
                 return
             self.app.look_now()
             await self.app.show_run(run.id)
+
+    def _refuse(self, error: BrightrunError) -> None:
+        """What the form shows is not so any more: say it, and plan anew."""
+        self.app.show_error(error)
+        self._change()
 
     async def _submit(self, plan: Plan, spec: RunSpec) -> Run:
         """Put the run into the queue. Raises `BrightrunError`: the account cannot pay, or the store cannot be written."""
@@ -193,7 +198,7 @@ class DraftActions(ModeScreen):
             stop_worst = wanted.stop_worst and are_comparable(values)
             specs = sweep_specs(plans, stop_worst=stop_worst)
         except BrightrunError as error:
-            self.app.show_error(error)
+            self._refuse(error)
             return
         rule = RULE if stop_worst else NOT_COMPARABLE if wanted.stop_worst else ""
         if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):
