@@ -28,6 +28,7 @@ MAX_TOML_BYTES = 1 << 20
 MAX_HEADER_BYTES = 100 << 20
 """As the safetensors format itself allows."""
 _BOM = b"\xef\xbb\xbf"
+"""What editors on Windows put before UTF-8."""
 _SMALLEST_ELEMENT_BITS = 4
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -64,7 +65,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     """A TOML document. Raises `ForeignFileError`."""
     data = read_bytes(path, MAX_TOML_BYTES)
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.removeprefix(_BOM).decode("utf-8"))
     except UnicodeDecodeError:
         raise ForeignFileError("is not text in UTF-8", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except RecursionError:
