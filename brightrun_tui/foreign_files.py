@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,14 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise ForeignFileError("is nested too deeply", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except ValueError as error:
         raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
+
+
+def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
 
 
 def fit(document: Any, model: type[Model], where: str) -> Model:
