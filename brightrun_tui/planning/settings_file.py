@@ -9,6 +9,7 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings, iter_settings
@@ -133,7 +134,7 @@ def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
         raise UsageError(
             f"the file cannot be written ({error.strerror})",
             where=str(path),
-            fix="choose another place",
+            fix=f"{'free some space, or ' if is_disk_full(error) else ''}choose another place",
             kind=ErrorKind.BAD_OPTION,
         ) from None
 
