@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from filelock import FileLock
@@ -13,10 +14,12 @@ from brightrun_tui.planning.column_maps import column_map
 from brightrun_tui.store import datasets, open_database
 from brightrun_tui.tui.app import _beginning
 from brightrun_tui.tui.remembered import remember_also
+from brightrun_tui.tui.screens import data, data_choices
 from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
 from brightrun_tui.tui.screens.monitor import MonitorScreen
+from brightrun_tui.tui.screens.pick import Choice
 from brightrun_tui.tui.widgets.fields import WaitingField
 from tests.tui import seed
 from tests.tui.conftest import Opened
@@ -199,6 +202,31 @@ async def test_a_report_leaves_the_form_its_place(paths: Paths, opened: Opened, 
         draft = driver.new_run.draft.model_copy(update={"data": str(table), "columns": columns})
         await driver.app.show_draft(draft)
         await driver.sees("✓ ready", "more; v shows them", "Not before")
+
+
+async def test_enter_is_for_what_was_typed_however_fast(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed faster than files are listed: the one that was typed is taken, not what stood there before."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_bytes(Path(examples()[0].id).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    may_list = Event()
+
+    def slowly(typed: str) -> list[Choice]:
+        may_list.wait(30)
+        return data_choices.list_data(typed)
+
+    monkeypatch.setattr(data, "list_data", slowly)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        await driver.sees("─ Dataset ─", "169 of 169")
+        await driver.press(*"two", "enter")
+        may_list.set()
+        await driver.until(lambda: driver.app.current_mode == "new_run" and not driver.app.screen.is_modal, "the form")
+        await driver.until(lambda: driver.new_run.draft.data, "the data")
+        assert driver.new_run.draft.data == str(tmp_path / "two.jsonl")
 
 
 async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
