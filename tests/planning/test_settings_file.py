@@ -93,6 +93,10 @@ def test_a_sweep_is_every_combination_under_a_name_of_its_own(paths: Paths) -> N
     assert len(sweep_drafts(plan.draft, "shop", parse_sweep(suggested(plan.settings)))) == 3
     grid = sweep_drafts(Draft(), "shop", parse_sweep("training.learning_rate = 1e-4 2e-4; lora.r = 8, 16"))
     assert [draft.name for draft in grid] == ["shop-1e-4-8", "shop-1e-4-16", "shop-2e-4-8", "shop-2e-4-16"]
-    for wrong in ("lora.r = 8", "lora.rank = 8 16", "lora.r = 8 many", "lora.r = 1 2 3 4", ""):
+    assert parse_sweep("Rank (r) = 8 16; learning rate = 1e-4 2e-4") == parse_sweep(
+        "lora.r = 8 16; training.learning_rate = 1e-4 2e-4"
+    )
+    twice = "lora.r = 8 16; lora.r = 4 8"
+    for wrong in ("lora.r = 8", "lora.rank = 8 16", "lora.r = 8 many", "lora.r = 1 2 3 4", "", twice, "lora.r = 8 08"):
         with pytest.raises(UsageError):
             parse_sweep(wrong)

@@ -237,7 +237,9 @@ async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
         with FileLock(paths.engine_lock):  # an engine is there already, so none is started
             await driver.press("S")
             await driver.sees("Two or three values")
-            await driver.press("enter")
+            await driver.press("end", "backspace", *"abc", "enter")
+            await driver.sees("That did not work", "Two or three values")
+            await driver.press("backspace", "backspace", "backspace", "1", "enter")
             await driver.sees("3 runs, one after the other", "free", "a quarter and at half")
             await driver.press("y")
             await driver.until(lambda: len(driver.app.snapshot.runs) == 3, "three runs")
