@@ -101,7 +101,7 @@ def load_section(
         raise UsageError(
             what,
             where=places.get(key, str(path)),
-            fix=f"known keys: {', '.join(model.model_fields)}",
+            fix="correct the value" if issubclass(model, RootModel) else f"known keys: {', '.join(model.model_fields)}",
             kind=ErrorKind.BAD_CONFIG,
         ) from None
 

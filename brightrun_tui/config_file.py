@@ -152,7 +152,7 @@ def _change(paths: Paths, change: Callable[[TOMLDocument], None]) -> None:
     path = Path(os.path.realpath(paths.config_file))
     with _writing(paths, path):
         _read(path)
-        text = path.read_bytes().decode() if path.exists() else ""
+        text = path.read_bytes().decode("utf-8-sig") if path.exists() else ""
         changed = _changed(paths, text, change)
         if changed != text:
             mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else 0o600

@@ -12,7 +12,7 @@ import os
 import stat
 import struct
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ MAX_TOML_BYTES = 1 << 20
 MAX_HEADER_BYTES = 100 << 20
 """As the safetensors format itself allows."""
 _BOM = b"\xef\xbb\xbf"
+"""What editors on Windows put before UTF-8."""
 _SMALLEST_ELEMENT_BITS = 4
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -64,13 +65,21 @@ def read_toml(path: Path) -> dict[str, Any]:
     """A TOML document. Raises `ForeignFileError`."""
     data = read_bytes(path, MAX_TOML_BYTES)
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return tomllib.loads(data.removeprefix(_BOM).decode("utf-8"))
     except UnicodeDecodeError:
         raise ForeignFileError("is not text in UTF-8", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except RecursionError:
         raise ForeignFileError("is nested too deeply", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except ValueError as error:
         raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
+
+
+def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
+    """Tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
+    found: dict[str, Any] = {}
+    for key, value in table.items():
+        found |= dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
 
 
 def fit(document: Any, model: type[Model], where: str) -> Model:

@@ -10,6 +10,7 @@ from pathlib import Path
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import recognise
 from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.parsed import CATEGORIES
 from brightrun_tui.datasets.reading import first_rows
 from brightrun_tui.datasets.source import inspect_file, readable
 from brightrun_tui.datasets.unpacking import GZIP, ZIP, ZSTD, guess_encoding
@@ -22,7 +23,8 @@ MAPPABLE = ("prompt", "completion", "system", "context", "category", "group")
 @dataclass(frozen=True)
 class TableColumns:
     """``names`` in their order, one ``examples`` text of each that holds any, and a mapping ``guess`` (role to name), empty
-    where the names say by themselves what is what.
+    where the names say by themselves what is what. ``categories``: those that are categories by their names, unless another
+    is mapped to be.
 
     ``sheets``: of a workbook, those with rows, first the one that is read unless another is named. ``encoding``: of text, the
     guess, by Python's name.
@@ -33,6 +35,10 @@ class TableColumns:
     guess: Mapping[str, str] = field(default_factory=dict)
     sheets: tuple[str, ...] = ()
     encoding: str = ""
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        return tuple(name for name in self.names if name.strip().lower() in CATEGORIES)
 
 
 def look_at_columns(path: Path, encoding: str = "", sheet: str = "") -> TableColumns:

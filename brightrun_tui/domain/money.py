@@ -19,6 +19,7 @@ class Hardware(BaseModel):
     """One machine as far as fitting and timing a run needs it. Memory in bytes, speed in FLOP/s.
 
     ``free_memory`` is what nobody uses at this moment of the memory a run would take (one GPU's, or the machine's); 0: unknown.
+    ``disk_free``: None where unknown; a full disk has 0.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -30,7 +31,7 @@ class Hardware(BaseModel):
     memory: int = 0
     cores: int = 1
     flops: float = 0.0
-    disk_free: int = 0
+    disk_free: int | None = None
     free_memory: int = 0
 
     @property

@@ -287,6 +287,8 @@ class Setting(BaseModel):
         annotation: Any = self.field.annotation
         for constraint in self.field.metadata:
             annotation = Annotated[annotation, constraint]
+        if isinstance(raw, bool):
+            raw = str(raw).lower()  # a word, which is no number
         try:
             return TypeAdapter(annotation).validate_python(raw.strip() if isinstance(raw, str) else raw)
         except ValidationError:

@@ -136,7 +136,7 @@ test_service.__test__ = False  # type: ignore[attr-defined]
 
 def _test_local(paths: Paths) -> ServiceStatus:
     machine = hardware(paths.data)
-    facts = {"machine": describe(machine), "disk": f"{machine.disk_free / 1024**3:.1f} GiB free"}
+    facts = {"machine": describe(machine), "disk": f"{(machine.disk_free or 0) / 1024**3:.1f} GiB free"}
     missing = missing_packages("train")
     if missing:
         return ServiceStatus(

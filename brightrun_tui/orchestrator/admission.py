@@ -10,6 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from brightrun_tui.domain.errors import BrightrunError
@@ -41,11 +42,12 @@ class _Look:
 class Admission:
     """Asked by the engine for every run of the queue, in its order.
 
-    ``slots``: `EngineTimings.local_slots`. ``open_provider`` gives the provider of that name.
+    ``slots`` reads `EngineTimings.local_slots`, in a thread: who raises it need not end the engine. Where that is wrong, the last
+    that was right holds. ``open_provider`` gives the provider of that name.
     """
 
-    def __init__(self, slots: int, open_provider: Callable[[str], Awaitable[Provider]]) -> None:
-        self._slots, self._open = slots, open_provider
+    def __init__(self, slots: Callable[[], int], open_provider: Callable[[str], Awaitable[Provider]]) -> None:
+        self._read_slots, self._slots, self._open = slots, 0, open_provider
         self._looks: dict[str, _Look] = {}
         self._cards: tuple[Card, ...] = ()
         self._cards_at = float("-inf")
@@ -54,6 +56,8 @@ class Admission:
         """Whether a run may begin on this machine, where ``at_work`` have not ended."""
         if time.monotonic() - self._cards_at > FRESH_SECONDS:
             self._cards, self._cards_at = await asyncio.to_thread(usable_cards), time.monotonic()
+            with suppress(BrightrunError):
+                self._slots = await asyncio.to_thread(self._read_slots)
         holders = tuple(Holder(one.name, one.gpu_id) for one in at_work)
         return assign(Seats(self._cards, holders, self._slots), gpu_request)
 

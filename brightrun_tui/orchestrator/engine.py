@@ -36,7 +36,7 @@ from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.serverless_endpoints import ServerlessEndpointWatcher
 from brightrun_tui.orchestrator.service_tests import ServiceTests
 from brightrun_tui.orchestrator.targets import LocalTarget, Target
-from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.orchestrator.timings import EngineTimings, load_timings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.orchestrator.warm_worker import WarmWorker
 from brightrun_tui.paths import Paths
@@ -63,7 +63,7 @@ class Engine:
         self.service_tests = ServiceTests(db, paths)
         self.warm_worker = WarmWorker(paths, timings.spare_seconds)
         self._means = Means(self.lease_manager.provider, self.lease_manager.key, self.lease_manager.ssh, self.money)
-        self.admission = Admission(timings.local_slots, self.lease_manager.provider)
+        self.admission = Admission(lambda: load_timings(paths).local_slots, self.lease_manager.provider)
         self.runners: dict[str, Runner] = {}
         self.watchers: dict[str, EndpointWatcher] = {}
         self._tasks: set[asyncio.Task[None]] = set()

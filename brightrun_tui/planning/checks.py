@@ -292,7 +292,7 @@ def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
 
 def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
     need = estimate.disk + RESERVE_BYTES
-    if hardware.disk_free and hardware.disk_free < need:
+    if hardware.disk_free is not None and hardware.disk_free < need:
         return failed(
             "disk",
             BrightrunError(

@@ -9,11 +9,12 @@ from typing import Any
 import tomlkit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.files import write_atomic
-from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, first_problem, read_toml
+from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, dotted, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.bases import size_rule
 from brightrun_tui.planning.draft import Draft
@@ -49,7 +50,7 @@ def read_settings(path: Path) -> SettingsFile:
         ) from None
     settings = document.get("settings", {})
     if isinstance(settings, dict):
-        document["settings"] = _dotted(settings)
+        document["settings"] = dotted(settings)
     try:
         found = SettingsFile.model_validate(document)
     except ValidationError as error:
@@ -125,13 +126,6 @@ def _settings(plan: Plan) -> dict[str, Any]:
     return {setting.key: getattr(getattr(plan.settings, setting.group), setting.name) for setting in iter_settings()}
 
 
-def _dotted(table: dict[str, Any], before: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in table.items():
-        found |= _dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
-    return found
-
-
 def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -140,7 +134,7 @@ def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
         raise UsageError(
             f"the file cannot be written ({error.strerror})",
             where=str(path),
-            fix="choose another place",
+            fix=f"{'free some space, or ' if is_disk_full(error) else ''}choose another place",
             kind=ErrorKind.BAD_OPTION,
         ) from None
 

@@ -29,21 +29,25 @@ def suggested(settings: RunSettings) -> str:
 
 
 def parse_sweep(text: str) -> Values:
-    """``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``.
+    """``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``. A setting may be named as in the form: ``Rank (r)``, ``rank``.
 
     Raises:
         UsageError: an unknown setting, a value that does not fit, too few or too many of either.
     """
-    known = {setting.key: setting for setting in iter_settings()}
+    known = {name: setting for setting in iter_settings() for name in _names(setting)}
     values: Values = {}
     for part in filter(None, (part.strip() for part in text.split(";"))):
-        key, _, listed = part.partition("=")
-        setting = known.get(key.strip())
+        name, _, listed = part.partition("=")
+        setting = known.get(name.strip().casefold())
         if setting is None:
-            raise _wrong(f"there is no setting “{key.strip()}”", "write it like training.learning_rate = 1e-4 2e-4")
+            said = f"there is no setting “{name.strip()[:40]}”"
+            raise _wrong(said, "write it like training.learning_rate = 1e-4 2e-4, or learning rate = …")
+        if setting.key in values:
+            raise _wrong(f"{setting.title} is named twice", f"give it all its values at once, at most {MOST_VALUES}")
         values[setting.key] = _checked(setting, listed.replace(",", " ").split())
     if not 1 <= len(values) <= MOST_SETTINGS:
-        raise _wrong(f"{len(values)} settings are named", f"name one or two, with {MOST_VALUES} values at most")
+        count = f"{len(values)} settings are named" if values else "no setting is named"
+        raise _wrong(count, f"name one or two, with {MOST_VALUES} values at most")
     return values
 
 
@@ -82,12 +86,19 @@ def sweep_sentence(plans: Sequence[Plan]) -> str:
 
 
 def _checked(setting: Setting, words: list[str]) -> tuple[str, ...]:
-    distinct = tuple(dict.fromkeys(words))
-    for word in distinct:
-        setting.parse(word)
+    distinct: dict[object, str] = {}
+    for word in words:
+        distinct.setdefault(setting.parse(word), word)
     if not 2 <= len(distinct) <= MOST_VALUES:
-        raise _wrong(f"{setting.title} has {len(distinct)} values", f"give two or {MOST_VALUES} different ones")
-    return distinct
+        count = f"{len(distinct) or 'no'} value{'s' * (len(distinct) != 1)}"
+        raise _wrong(f"{setting.title} has {count}", "give two or three different ones")
+    return tuple(distinct.values())
+
+
+def _names(setting: Setting) -> set[str]:
+    """How a person may call it."""
+    title = setting.title.casefold()
+    return {setting.key, title, title.partition(" (")[0]}
 
 
 def _wrong(what: str, fix: str) -> UsageError:

@@ -46,7 +46,7 @@ class BoxFacts:
 
     cores: int = 1
     memory: int = 0
-    disk_free: int = 0
+    disk_free: int | None = None
     cards: tuple[Card, ...] = ()
     leases: dict[str, str] = field(default_factory=dict)
 
@@ -58,7 +58,7 @@ class BoxFacts:
         return cls(
             cores=max(1, _number(_first(seen, "cores"))),
             memory=_number(_first(seen, "memory")) * 1024,
-            disk_free=_number(_first(seen, "disk")) * 1024,
+            disk_free=_number(disk) * 1024 if (disk := _first(seen, "disk")) else None,
             cards=_cards(seen, set(leases.values()))[:MOST_CARDS],
             leases=leases,
         )

@@ -83,7 +83,7 @@ class VastOffer(_Tolerant):
                 memory=int(self.cpu_ram * min(1.0, share) * MIB),
                 cores=max(1, int(self.cpu_cores_effective)),
                 flops=peak_flops(self.gpu_name),
-                disk_free=int(self.disk_space * 10**9),
+                disk_free=int(self.disk_space * 10**9) or None,
             ),
         )
 

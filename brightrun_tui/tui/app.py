@@ -70,6 +70,8 @@ QUIT_SECONDS = 2.0
 """For how long leaving waits for what goes on being known."""
 LEAVING = ("quit", "suspend_process")
 """Actions for which nothing need be seen."""
+LONGEST_LINE, LONGEST_TEXT = 10_000, 100_000
+"""Characters that may be pasted at once into a field of one line, and into a text. More is never meant, and holds up the app."""
 DEEPEST = 5
 """Screens on one another, from which on no further dialogue is opened."""
 
@@ -191,6 +193,12 @@ class BrightRunApp(Workspace):
                 if each.name in LEAVING and isinstance(event, events.Key) and event.key in each.keys:
                     await super().run_action(each.name)
             return
+        if isinstance(event, events.Paste):
+            longest = LONGEST_LINE if isinstance(self.focused, Input) else LONGEST_TEXT
+            if len(event.text) > longest:
+                said = f"The clipboard holds {len(event.text):,} characters; at most {longest:,} are taken here."
+                self.toast(said, title="Nothing was pasted", severity="warning")
+                return
         await super().on_event(event)
 
     async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import Any
 
-from pydantic import RootModel
+from pydantic import RootModel, field_validator
+from textual.keys import KEY_ALIASES, Keys, key_to_character
 
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.foreign_files import dotted
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui import actions
 from brightrun_tui.tui.action import key_named, spell
 
 EVERYWHERE = "app"
-_KEY = re.compile(r"((ctrl|shift|alt)\+)*([A-Za-z0-9]|[a-z][a-z0-9_]+)")
+_MODIFIERS = {"ctrl", "shift", "alt"}
+_NAMES = {key.value for key in Keys if key.value.isidentifier()} | {"plus"}
+_THE_SAME = {other: key for key, others in KEY_ALIASES.items() for other in others}
+"""What a terminal sends as another key: ``ctrl+i`` is ``tab``."""
 
 
 class KeySettings(RootModel[dict[str, str]]):
-    """``[keys]``: for an action, such as ``"monitor.pause"``, its keys with blanks between, such as ``"p ctrl+p"``."""
+    """``[keys]``: for an action, such as ``"monitor.pause"``, its keys with blanks between, such as ``"p ctrl+p"``. A table for
+    each place, ``[keys.monitor]``, says the same.
+    """
+
+    @field_validator("root", mode="before")
+    @classmethod
+    def _as_one_table(cls, given: Any) -> Any:
+        return dotted(given) if isinstance(given, dict) else given
 
 
 def load_keymap(paths: Paths) -> dict[str, tuple[str, ...]]:
@@ -44,11 +56,21 @@ def _keys(action_id: str, text: str, paths: Paths) -> tuple[str, ...]:
             f"there is no action “{action_id}”",
             f"did you mean {close[0]}?" if close else "docs/keys.md has them all",
         )
-    keys = tuple(key_named(word) for word in text.split())
-    wrong = next((key for key in keys if not _KEY.fullmatch(key)), "" if keys else text)
+    named = [key_named(word) for word in text.split()]
+    keys = tuple(dict.fromkeys(_THE_SAME.get(key, key) for key in named))
+    wrong = next((key for key in keys if not _is_key(key)), "" if keys else text)
     if wrong or not keys:
-        raise _wrong(paths, action_id, f"“{wrong}” is not a key", "write it like p, ctrl+p, f5 or ?")
+        raise _wrong(paths, action_id, f"“{wrong[:40]}” is not a key", "write it like p, P, ctrl+p, f5 or ?")
     return keys
+
+
+def _is_key(key: str) -> bool:
+    """Whether any terminal sends it: with shift a letter is another letter, and no more needs to be said of it."""
+    *modifiers, name = key.split("+")
+    letter = len(name) == 1 and name.isalnum()
+    named = name in _NAMES or (len(name) > 1 and len(key_to_character(name) or "") == 1)
+    once = len(set(modifiers)) == len(modifiers) and set(modifiers) <= _MODIFIERS
+    return once and (named or letter) and not (letter and "shift" in modifiers and "ctrl" not in modifiers)
 
 
 def _refuse_clashes(keymap: Mapping[str, tuple[str, ...]], paths: Paths) -> None:

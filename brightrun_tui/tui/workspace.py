@@ -278,31 +278,30 @@ class Workspace(App[int]):
 
     async def show_model(self, ref: str) -> None:
         """Go to Registry with this version chosen."""
-        await self.switch_mode("registry")
-        choose = getattr(self.screen, "choose", None)
-        if choose:
-            self.screen.call_after_refresh(choose, ref)
+        await self._show_in("registry", "choose", ref)
 
     async def show_service(self, name: str) -> None:
         """Go to Integrations with this card chosen."""
-        await self.switch_mode("integrations")
-        choose = getattr(self.screen, "choose", None)
-        if choose:
-            self.screen.call_after_refresh(choose, name)
+        await self._show_in("integrations", "choose", name)
 
     async def show_setting(self, key: str) -> None:
         """Go to New Run, to the field of this setting."""
-        await self.switch_mode("new_run")
-        show = getattr(self.screen, "show_setting", None)
-        if show:
-            self.screen.call_after_refresh(show, key)
+        await self._show_in("new_run", "show_setting", key)
+
+    async def show_data(self, name: str) -> None:
+        """Go to New Run, with this added dataset to look at and to take."""
+        await self._show_in("new_run", "show_data", name)
 
     async def show_draft(self, draft: Draft) -> None:
         """Go to New Run with this draft filled in."""
-        await self.switch_mode("new_run")
-        fill = getattr(self.screen, "fill", None)
-        if fill:
-            self.screen.call_after_refresh(fill, draft)
+        await self._show_in("new_run", "fill", draft)
+
+    async def _show_in(self, mode: str, method: str, what: object) -> None:
+        """Go to a screen, and let it show something."""
+        await self.switch_mode(mode)
+        show = getattr(self.screen, method, None)
+        if show:
+            self.screen.call_after_refresh(show, what)
 
     def survive(self, error: Exception) -> None:
         """Say what went wrong in one part, keep the details, and go on; what goes wrong without end ends the app in order."""

@@ -54,7 +54,13 @@ def test_what_a_person_wrote_stays_around_what_is_changed(paths: Paths, config: 
 
 @pytest.mark.parametrize(
     "text",
-    ["", 'boxes = {office = {host = "a"}}\n', 'boxes.office.host = "a"\n', '[boxes]\noffice = {host = "a"}\n[app]\r\n'],
+    [
+        "",
+        '\ufeff[boxes.office]\r\nhost = "a"\r\n',
+        'boxes = {office = {host = "a"}}\n',
+        'boxes.office.host = "a"\n',
+        '[boxes]\noffice = {host = "a"}\n[app]\r\n',
+    ],
 )
 def test_a_box_is_added_however_the_file_is_written(paths: Paths, config: Path, text: str) -> None:
     config.write_bytes(text.encode())

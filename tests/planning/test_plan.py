@@ -100,11 +100,12 @@ def test_a_budget_below_the_estimate_refuses_with_its_own_exit_code(data: Path, 
     assert isinstance(make_plan(Draft(data=str(data), base=model, budget_usd=-1.0), paths).first_problem, UsageError)
 
 
-def test_a_run_too_large_for_the_machine_is_refused_before_anything_starts(data: Path, paths: Paths) -> None:
+@pytest.mark.parametrize("free", [0, 10**9])
+def test_a_run_too_large_for_the_machine_is_refused_before_anything_starts(data: Path, paths: Paths, free: int) -> None:
     small = Offer(id="1", provider="local", hardware=GPU.model_copy(update={"gpu_memory": 2 * 1024**3}))
     plan = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.1-8B-Instruct"), paths, offer=small)
     assert plan.first_problem and plan.first_problem.kind == "does_not_fit"
-    full = Offer(id="1", provider="local", hardware=GPU.model_copy(update={"disk_free": 10**9}))
+    full = Offer(id="1", provider="local", hardware=GPU.model_copy(update={"disk_free": free}))
     plan = make_plan(Draft(data=str(data), base="meta-llama/Llama-3.2-1B-Instruct"), paths, offer=full)
     assert plan.first_problem and plan.first_problem.kind == "disk_full"
 

@@ -38,6 +38,7 @@ def test_what_is_written_is_read_again(paths: Paths, tmp_path: Path) -> None:
         ('[settings]\n"training.epoch" = 3\n', "training.epochs", 2),
         ('base = "starter"\n[settings.training]\nepochs = -1\n', "a number above 0", 3),
         ("settings.lora.r = 8\nsettings . 'lora' . \"lora_alpha\" = 'x'\n", "a whole number", 2),
+        ("[settings.lora]\nr = true\n", "a whole number", 2),
         ("[setings]\n", "setings", 0),
         ("base = 3\n[settings\n", "line 2", 0),
     ],
@@ -49,6 +50,12 @@ def test_a_file_that_does_not_fit_says_where_and_what_fits(tmp_path: Path, text:
         read_settings(tmp_path / "bad.toml")
     assert says in str(refused.value) and "bad.toml" in refused.value.where
     assert refused.value.where.endswith(f", line {line}") if line else "line" not in refused.value.where
+
+
+def test_a_file_saved_by_an_editor_on_windows_is_read(tmp_path: Path) -> None:
+    """A mark of UTF-8 at its beginning and lines that end in two characters change nothing."""
+    (tmp_path / "mine.toml").write_bytes(b"\xef\xbb\xbf[settings.lora]\r\nr = 8\r\n")
+    assert read_settings(tmp_path / "mine.toml").settings == {"lora.r": 8}
 
 
 def test_a_template_of_ones_own_keeps_what_was_changed_and_the_rules_of_its_origin(paths: Paths) -> None:
@@ -86,6 +93,10 @@ def test_a_sweep_is_every_combination_under_a_name_of_its_own(paths: Paths) -> N
     assert len(sweep_drafts(plan.draft, "shop", parse_sweep(suggested(plan.settings)))) == 3
     grid = sweep_drafts(Draft(), "shop", parse_sweep("training.learning_rate = 1e-4 2e-4; lora.r = 8, 16"))
     assert [draft.name for draft in grid] == ["shop-1e-4-8", "shop-1e-4-16", "shop-2e-4-8", "shop-2e-4-16"]
-    for wrong in ("lora.r = 8", "lora.rank = 8 16", "lora.r = 8 many", "lora.r = 1 2 3 4", ""):
+    assert parse_sweep("Rank (r) = 8 16; learning rate = 1e-4 2e-4") == parse_sweep(
+        "lora.r = 8 16; training.learning_rate = 1e-4 2e-4"
+    )
+    twice = "lora.r = 8 16; lora.r = 4 8"
+    for wrong in ("lora.r = 8", "lora.rank = 8 16", "lora.r = 8 many", "lora.r = 1 2 3 4", "", twice, "lora.r = 8 08"):
         with pytest.raises(UsageError):
             parse_sweep(wrong)

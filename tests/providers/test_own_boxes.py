@@ -23,6 +23,8 @@ from brightrun_tui.domain.slots import GpuRequest, assign
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
 from brightrun_tui.orchestrator import admission as admission_module
 from brightrun_tui.orchestrator.admission import Admission
+from brightrun_tui.orchestrator.timings import load_timings
+from brightrun_tui.paths import get_paths
 from brightrun_tui.providers.base import Need, Provider
 from brightrun_tui.providers.box import SshBox, SshBoxes
 from brightrun_tui.providers.box_facts import BoxFacts
@@ -51,7 +53,7 @@ async def test_a_box_is_offered_used_and_left_clean(server: CloudServer, tmp_pat
     assert (await provider.check()).who == "studio" and "RTX 4090" in str((await provider.survey())["studio"])
     offer = (await provider.offers(Need(gpu_memory=20 * 1024**3)))[0]
     assert (offer.id, offer.price_per_hour, offer.hardware.gpu_count) == ("studio", 0.0, 1)
-    assert offer.hardware.memory > 0 and offer.hardware.disk_free > 0
+    assert offer.hardware.memory > 0 and offer.hardware.disk_free
     machine = await provider.launch(offer, f"br-{OURS}-run-1", "", disk=0, deadline=time.time() + 60)
     assert [m.provider_id for m in await provider.list_ours(OURS)] == [machine.provider_id]
     assert await provider.list_ours("ffff0000") == []
@@ -102,7 +104,7 @@ async def test_a_run_in_the_queue_waits_for_a_box_and_says_for_what(server: Clou
     async def opened(_name: str) -> Provider:
         return provider
 
-    admission = Admission(0, opened)
+    admission = Admission(lambda: 0, opened)
     try:
         await until_granted(admission, a_run("b"), [])
         seat = await admission.elsewhere(a_run("c"), [a_run("b")], {"aaaa": "support-bot"})
@@ -123,11 +125,30 @@ async def test_as_many_runs_begin_here_as_there_are_places(
     async def opened(name: str) -> Provider:
         raise AssertionError(f"{name} is not asked")
 
-    admission = Admission(slots, opened)
+    admission = Admission(lambda: slots, opened)
     at_work = [a_run("a"), a_run("b")]
     seats = [await admission.here(GpuRequest(), at_work[:count]) for count in range(3)]
     assert [seat.granted for seat in seats] == granted
     assert "a" in seats[2].waits_for and "at work" in seats[2].waits_for
+
+
+async def test_more_places_hold_from_the_next_look_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who raises `[engine] local_slots` while runs wait ends no engine; a file with a slip in it changes nothing."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    monkeypatch.setattr(admission_module, "usable_cards", lambda: ())
+    monkeypatch.setattr(admission_module, "FRESH_SECONDS", -1.0)
+    paths = get_paths()
+    paths.config.mkdir(parents=True)
+
+    async def opened(name: str) -> Provider:
+        raise AssertionError(f"{name} is not asked")
+
+    admission = Admission(lambda: load_timings(paths).local_slots, opened)
+    said = []
+    for text in ("", "[engine]\nlocal_slots = 2\n", "[engine]\nlocal_slots = two\n"):
+        paths.config_file.write_text(text)
+        said.append((await admission.here(GpuRequest(), [a_run("a")])).granted)
+    assert said == [False, True, True]
 
 
 async def until_granted(admission: Admission, run: Run, starting: list[Run]) -> None:

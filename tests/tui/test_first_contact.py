@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 
 import pytest
 from filelock import FileLock
-from textual.widgets import Input
+from textual.widgets import Input, OptionList
 
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.column_maps import column_map
+from brightrun_tui.store import datasets, open_database
 from brightrun_tui.tui.app import _beginning
 from brightrun_tui.tui.remembered import remember_also
+from brightrun_tui.tui.screens import data, data_choices
 from brightrun_tui.tui.screens.columns import ColumnsScreen
 from brightrun_tui.tui.screens.data import DataScreen
+from brightrun_tui.tui.screens.data_choices import examples
 from brightrun_tui.tui.screens.monitor import MonitorScreen
+from brightrun_tui.tui.screens.pick import Choice
 from brightrun_tui.tui.widgets.fields import WaitingField
+from tests.tui import seed
 from tests.tui.conftest import Opened
 from tests.tui.test_new_run import choose_example, open_form
 
@@ -131,6 +137,98 @@ async def test_own_headings_are_mapped_in_the_app_and_remembered(
     assert found.remembered and found.mapping["category"] == "Datum"
 
 
+async def test_a_category_by_its_name_and_roles_left_out_are_explained(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """Beside a role that no column was given stands which column is it by its name, or what a column would do there."""
+    rows = german_table(tmp_path / "plain.csv").read_text(encoding="utf-8").splitlines()
+    kinds = ["Kategorie", *("Versand" if n % 2 else "Preis" for n in range(40))]
+    table = tmp_path / "kinds.csv"
+    table.write_text("\n".join(f"{kind};{row}" for kind, row in zip(kinds, rows, strict=True)), encoding="utf-8")
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        await driver.until(lambda: isinstance(driver.app.screen, DataScreen))
+        driver.one("#narrow", Input).value = str(table)
+        await driver.sees("40 of 40")
+        await driver.press("f4")
+        await driver.sees("by its name: “Kategorie”", "rows of one talk or person")
+
+
+async def test_the_palette_finds_an_added_dataset(seeded: Paths, opened: Opened) -> None:
+    """It is shown with what is in it, in the dialogue that chooses data; nothing is changed by looking."""
+    async with open_database(seeded.database) as db:
+        await datasets.add(db, seed.dataset_report("anfragen-2026", examples()[0].id))
+    async with opened(seeded) as driver:
+        await driver.press("colon", *"data anfr")
+        await driver.sees("data anfragen-2026")
+        await driver.press("enter")
+        await driver.sees("─ Dataset ─", "169 of 169 records usable")
+        screen = driver.screen(DataScreen)
+        assert (option := screen.query_one(OptionList).highlighted_option) and option.id == "anfragen-2026"
+        await driver.press("escape")
+        assert not driver.new_run.draft.data
+        await driver.press("colon", *"data anfr", "enter")
+        await driver.sees("─ Dataset ─", "169 of 169 records usable")
+        await driver.press("enter")
+        await driver.until(lambda: driver.new_run.draft.data == "anfragen-2026")
+
+
+async def test_the_field_that_keys_act_on_stays_in_sight(paths: Paths, opened: Opened) -> None:
+    """Where undo takes rows away above it, the form is moved; a slider would else be changed unseen."""
+    async with opened(paths, (80, 24)) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        form = driver.new_run.form
+        field = form.row("training.learning_rate").field
+        field.focus()
+        await driver.press("a")
+        form.scroll_to_widget(field, top=True, animate=False)
+        field.focus()
+        await driver.until(lambda: field.region.y == form.content_region.y, "the field at the upper edge")
+        await driver.press("u")
+        await driver.sees("no dataset is chosen")
+        await driver.until(lambda: form.content_region.contains_region(field.region), "the field in sight")
+
+
+async def test_a_report_leaves_the_form_its_place(paths: Paths, opened: Opened, tmp_path: Path) -> None:
+    """In 24 lines the first thing noticed is named, with the key to the rest; the settings are seen without moving."""
+    table = tmp_path / "alt.csv"
+    rows = german_table(table).read_text(encoding="utf-8")
+    table.write_bytes((rows + rows.partition("\n")[2]).encode("cp1252"))
+    async with opened(paths, (80, 24)) as driver:
+        await open_form(driver)
+        columns = {"prompt": "Kundenfrage", "completion": "Unsere Antwort"}
+        draft = driver.new_run.draft.model_copy(update={"data": str(table), "columns": columns})
+        await driver.app.show_draft(draft)
+        await driver.sees("✓ ready", "more; v shows them", "Not before")
+
+
+async def test_enter_is_for_what_was_typed_however_fast(
+    paths: Paths, opened: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed faster than files are listed: the one that was typed is taken, not what stood there before."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.jsonl").write_bytes(Path(examples()[0].id).read_bytes())
+    monkeypatch.chdir(tmp_path)
+    may_list = Event()
+
+    def slowly(typed: str) -> list[Choice]:
+        may_list.wait(30)
+        return data_choices.list_data(typed)
+
+    monkeypatch.setattr(data, "list_data", slowly)
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.press("escape", "d")
+        await driver.sees("─ Dataset ─", "169 of 169")
+        await driver.press(*"two", "enter")
+        may_list.set()
+        await driver.until(lambda: driver.app.current_mode == "new_run" and not driver.app.screen.is_modal, "the form")
+        await driver.until(lambda: driver.new_run.draft.data, "the data")
+        assert driver.new_run.draft.data == str(tmp_path / "two.jsonl")
+
+
 async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
     """Three learning rates with three keys; the palette shows them beside one another."""
     async with opened(paths) as driver:
@@ -139,7 +237,9 @@ async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
         with FileLock(paths.engine_lock):  # an engine is there already, so none is started
             await driver.press("S")
             await driver.sees("Two or three values")
-            await driver.press("enter")
+            await driver.press("end", "backspace", *"abc", "enter")
+            await driver.sees("That did not work", "Two or three values")
+            await driver.press("backspace", "backspace", "backspace", "1", "enter")
             await driver.sees("3 runs, one after the other", "free", "a quarter and at half")
             await driver.press("y")
             await driver.until(lambda: len(driver.app.snapshot.runs) == 3, "three runs")

@@ -8,6 +8,7 @@ import time
 import pytest
 from textual import events
 from textual.geometry import Size
+from textual.widgets import Input
 
 from brightrun_tui.domain.model import SampleAnswer
 from brightrun_tui.paths import Paths
@@ -241,6 +242,22 @@ class SlowToOpen(PickScreen):
 
     async def _on_compose(self, event: events.Compose) -> None:
         await asyncio.sleep(0.3)  # what it is made of comes after this
+
+
+async def test_a_clipboard_without_end_is_refused_in_words(seeded: Paths, opened: Opened) -> None:
+    """A megabyte pasted by mistake holds nothing up and changes nothing; what a field can hold is taken."""
+    async with opened(seeded) as driver:
+        await driver.press("2")
+        await driver.sees("Estimate and checks")
+        await driver.press("d")
+        await driver.until(lambda: isinstance(driver.app.focused, Input), "the field")
+        field = driver.one("#narrow", Input)
+        driver.app.post_message(events.Paste("x日\x1b[31m" * 150_000))
+        await driver.sees("Nothing was pasted")
+        assert "at most 10,000" in driver.toasts()
+        assert not field.value
+        driver.app.post_message(events.Paste("support"))
+        await driver.until(lambda: field.value == "support", "what was pasted")
 
 
 async def test_a_terminal_of_a_few_columns_is_lived_with(seeded: Paths, opened: Opened) -> None:

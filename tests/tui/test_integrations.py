@@ -10,7 +10,7 @@ import pytest
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.widgets.fields import TextField
-from brightrun_tui.tui.widgets.service_card import ServiceCard
+from brightrun_tui.tui.widgets.service_card import CardState, ServiceCard, card_lines
 from tests.tui.conftest import SIZES, Driver, Opened
 
 TOKEN = "hf_" + "notarealtoken" * 2
@@ -38,6 +38,14 @@ async def test_help_says_all_that_a_card_has_no_room_for(paths: Paths, opened: O
         await driver.sees("✗ does not work", "cannot be reac…")
         await driver.press("question_mark")
         await driver.sees("the Hugging Face Hub cannot be reached", "what to do", "honoured)", "HF_TOKEN")
+
+
+def test_a_card_says_that_it_has_more_than_it_has_room_for() -> None:
+    """Five channels on a low terminal: those left out are counted, and the key that shows them is named."""
+    state = CardState(state="ok", detail="5 channels", facts=tuple((f"to-{n}", "ntfy") for n in range(5)))
+    service = next(each for each in services() if each.title == "Notifications")
+    said = "\n".join(line.plain for line in card_lines(service, state, 40, brief=True))
+    assert "to-1" in said and "to-2" not in said and "and 3 more; ? shows them" in said
 
 
 def focused_service(driver: Driver) -> str:

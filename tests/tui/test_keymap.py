@@ -37,6 +37,12 @@ async def test_a_key_of_ones_own_works_and_is_shown(paths: Paths, opened: Opened
         ('"app.help" = "p"', "“Pause / resume” (monitor.pause)"),
         ('"monitor.paus" = "x"', "there is no action"),
         ('"monitor.pause" = "hyper+"', "is not a key"),
+        ('"monitor.pause" = ","', "“,” is not a key"),
+        ('"monitor.pause" = "pasue"', "“pasue” is not a key"),
+        ('"monitor.pause" = "ctrl+ctrl+p"', "is not a key"),
+        ('"monitor.pause" = "shift+p"', "“shift+p” is not a key"),
+        ('"monitor.pause" = "ctrl+i"', "“Next panel” (app.focus_next)"),
+        ('"monitor.pause" = 3', "“3” does not fit"),
     ],
 )
 def test_a_clash_is_refused_with_its_place(paths: Paths, line: str, says: str) -> None:
@@ -51,6 +57,15 @@ def test_two_actions_may_change_their_keys(paths: Paths) -> None:
     """What was another action's key is free once that has another one."""
     configure(paths, '[keys]\n"monitor.pause" = "s"\n"monitor.stop" = "p"\n')
     assert load_keymap(paths) == {"monitor.pause": ("s",), "monitor.stop": ("p",)}
+
+
+@pytest.mark.parametrize(
+    "text", ['[keys]\nmonitor.pause = "ü"', '[keys.monitor]\npause = "ü"', '[keys]\n"monitor.pause" = "ü ü"']
+)
+def test_an_action_is_named_as_toml_allows_and_a_letter_is_that_of_any_keyboard(paths: Paths, text: str) -> None:
+    """With quotes, without them, or below a heading of its place."""
+    configure(paths, f"{text}\n")
+    assert load_keymap(paths) == {"monitor.pause": ("ü",)}
 
 
 def test_ascii_keeps_the_width_of_what_it_stands_for() -> None:

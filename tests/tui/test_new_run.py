@@ -56,6 +56,22 @@ async def choose_example(driver: Driver) -> None:
     await driver.sees("✓ ready")
 
 
+async def test_a_file_that_vanishes_before_the_start_is_seen_in_the_form(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """The start is refused with the reason, and the form does not go on to call itself ready."""
+    table = tmp_path / "faq.jsonl"
+    table.write_bytes(Path(examples()[0].id).read_bytes())
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"data": str(table)}))
+        await driver.sees("✓ ready")
+        table.unlink()
+        await driver.press("s")
+        await driver.sees("That did not work", "there is no such file")
+        await driver.sees("✗ not yet")
+
+
 @pytest.mark.parametrize("size", SIZES)
 async def test_the_keyboard_alone_starts_a_run(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
     """From the first screen to a run in Monitor without a mouse; Escape at the last question does not start it."""

@@ -47,7 +47,7 @@ class ChannelScreen(TryThenSave[str]):
                 "mailtos://USER:PASSWORD@example.com?to=YOU" if not known.service else "",
             ),
             ("kinds", "Events", ", ".join(NewsKind), tells, "everything"),
-            ("quiet", "Quiet hours", "when nothing is sent", known.quiet, "22:00-07:00"),
+            ("quiet", "Quiet hours", "when nothing is sent", known.quiet, "none; or as 22:00-07:00"),
         )
         for key, title, note, value, example in fields:
             yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))

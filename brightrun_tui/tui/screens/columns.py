@@ -34,6 +34,13 @@ ROLE_WORDS = {
     "group": "Belongs to",
 }
 ROLE_ROW = "role-row"
+ROLE_USE = {
+    "system": "what the model is told before the question",
+    "context": "a text that the question is about",
+    "category": "results are told for each, too",
+    "group": "rows of one talk or person are held out together",
+}
+"""What a column in this role is good for."""
 BY_NAMES = "The names of the columns say what they are; choose here only to have it otherwise."
 NONE = ""
 """No column has this role."""
@@ -124,7 +131,7 @@ class ColumnsScreen(Dialog[dict[str, str]]):
     @property
     def _problem(self) -> str:
         """Why this cannot be a mapping; empty where it can."""
-        roles = {role: name for role, name in self._mapping.items() if role not in READING_WORDS}
+        roles = self._roles
         if not roles:
             return ""
         if not {"prompt", "completion"} <= roles.keys():
@@ -140,10 +147,24 @@ class ColumnsScreen(Dialog[dict[str, str]]):
     def _remark(self) -> None:
         for row in self.query(FormRow):
             assert isinstance(row.field, ChoiceField)
-            if row.field.key in READING_WORDS:
-                row.remark("" if row.field.key in self._mapping else "guessed")
+            key, value = row.field.key, row.field.value
+            if key in READING_WORDS:
+                row.remark("" if key in self._mapping else "guessed")
+            elif value != NONE:
+                row.remark(self._table.examples.get(value, ""))
             else:
-                row.remark(self._table.examples.get(row.field.value, ""))
+                row.remark(self._without(key), "$faint")
+
+    def _without(self, role: str) -> str:
+        """What stands for a role that no column was given."""
+        taken = set(self._roles.values())
+        named = [name for name in self._table.categories if name not in taken] if role == "category" else []
+        return f"by its name: {', '.join(f'“{name}”' for name in named)}" if named else ROLE_USE.get(role, "")
+
+    @property
+    def _roles(self) -> dict[str, str]:
+        """The mapping without encoding and sheet."""
+        return {role: name for role, name in self._mapping.items() if role not in READING_WORDS}
 
     @work(exclusive=True, group="check")
     async def _check(self) -> None:

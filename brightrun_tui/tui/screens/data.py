@@ -28,7 +28,7 @@ from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.columns import ROLE_WORDS, ColumnsScreen, choosable
 from brightrun_tui.tui.screens.data_choices import WHOLE_FOLDER, examples, first_records, is_data, known, list_data
 from brightrun_tui.tui.screens.dataset_report import ReportScreen
-from brightrun_tui.tui.screens.dialog import ListDialog
+from brightrun_tui.tui.screens.dialog import ListingDialog
 from brightrun_tui.tui.screens.path_choices import PATH_STARTS, PathSuggester, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.screens.telling import told
@@ -47,7 +47,7 @@ class ChosenData:
     columns: Mapping[str, str]
 
 
-class DataScreen(ListDialog[ChosenData]):
+class DataScreen(ListingDialog[ChosenData]):
     """Answers what was chosen, once it is known to be usable. Typing a path browses the files there.
 
     A table whose columns say nothing by their names is mapped by what the person said of such a table before, or by a guess.
@@ -81,25 +81,12 @@ class DataScreen(ListDialog[ChosenData]):
 
     def on_mount(self) -> None:
         self.query_one(Input).focus()
-        self._list("")
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._list(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        option = self.query_one(OptionList).highlighted_option
-        self._take(option.id if option and option.id else event.value.strip())
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self._take(event.option_id or "")
-
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._look(event.option_id or "")
+        self.make_list("")
 
     def action_browse(self) -> None:
         self._go_to(Path.cwd())
 
-    def _take(self, word: str) -> None:
+    def take(self, word: str) -> None:
         """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""
         path = typed_path(word)
         whole = word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER)
@@ -110,7 +97,7 @@ class DataScreen(ListDialog[ChosenData]):
             if _key(place) in self._usable:  # keys typed ahead are for the form already
                 self._answer(word, place)
             else:
-                self._look(word, take=True)
+                self.look(word, take=True)
 
     def _go_to(self, directory: Path) -> None:
         entry = self.query_one(Input)
@@ -119,7 +106,7 @@ class DataScreen(ListDialog[ChosenData]):
         entry.focus()
 
     @work(exclusive=True, group="list")
-    async def _list(self, typed: str) -> None:
+    async def make_list(self, typed: str) -> None:
         if typed.startswith(PATH_STARTS):
             self._choices = await asyncio.to_thread(list_data, typed)
         elif is_hub_dataset(typed):
@@ -140,8 +127,9 @@ class DataScreen(ListDialog[ChosenData]):
             options.highlighted = ids.index(self._chosen) if self._chosen in ids else nearest(self._choices, typed)
         else:
             self._say("Nothing fits. A path starts with / or ~ or .")
+        self.listed(typed)
 
-    def _look(self, word: str, *, take: bool = False) -> None:
+    def look(self, word: str, *, take: bool = False) -> None:
         """Look into it, or go on where that is under way: a large file is not read from the start again."""
         place = next((report.path for report in self._known if report.name == word), word)
         if place and _key(place) == self._reading:
@@ -287,7 +275,7 @@ class DataScreen(ListDialog[ChosenData]):
             self._known, self._chosen = [made, *self._known], made.name
             entry = self.query_one(Input)
             entry.value = made.name
-            self._list(made.name)
+            self.make_list(made.name)
 
     def refresh_keys(self) -> None:
         self.query_one(KeyFooter).refresh()

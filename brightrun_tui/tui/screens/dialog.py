@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Button, OptionList, Static
+from textual.widgets import Button, Input, OptionList, Static
 
 from brightrun_tui.tui.actions import bindings, dialogue_bindings, of_scope
 from brightrun_tui.tui.widgets import cells
@@ -74,6 +74,60 @@ class ListDialog(Dialog[Answer]):
 
     def action_previous(self) -> None:
         self.query_one(OptionList).action_cursor_up()
+
+
+class ListingDialog(ListDialog[Answer]):
+    """A `ListDialog` whose list is made anew for what is typed, which takes a moment. Enter is for the list of what was typed,
+    and waits for it: keys typed faster than that take nothing that was listed before.
+    """
+
+    def __init__(self, title: str, *, classes: str = "") -> None:
+        super().__init__(title, classes=classes)
+        self._listed: str | None = None
+        self._taking = ""
+        self._entered = False
+
+    def make_list(self, typed: str) -> object:
+        """List what fits, and say so with `listed`."""
+        raise NotImplementedError
+
+    def look(self, word: str) -> object:
+        """Show what is under the cursor."""
+        raise NotImplementedError
+
+    def take(self, word: str) -> None:
+        """Answer it, if it can be used."""
+        raise NotImplementedError
+
+    def listed(self, typed: str) -> None:
+        """The list is that of this text now."""
+        self._listed = typed
+        if self._entered:
+            self._entered = False
+            self._take_chosen(typed)
+
+    def _take_chosen(self, typed: str) -> None:
+        option = self.query_one(OptionList).highlighted_option
+        self._taking = option.id if option and option.id else typed.strip()
+        self.take(self._taking)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        self._taking, self._entered = "", False
+        self.make_list(event.value)
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        self._entered = event.value != self._listed
+        if not self._entered:
+            self._take_chosen(event.value)
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        self._taking = event.option_id or ""
+        self.take(self._taking)
+
+    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
+        if event.option_id != self._taking:  # what is being taken is looked into already
+            self._taking = ""
+            self.look(event.option_id or "")
 
 
 class TryThenSave(Dialog[Answer]):

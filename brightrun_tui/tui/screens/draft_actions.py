@@ -45,13 +45,15 @@ class DraftActions(ModeScreen):
         """While it lasts the screen says that a run is being started, and starts no other."""
         raise NotImplementedError
 
+    def action_dataset(self) -> None:
+        self.show_data(self._draft.data)
+
     @work(group="pick")
-    async def action_dataset(self) -> None:
+    async def show_data(self, highlighted: str) -> None:
+        """Choose the data, beginning with these."""
         from brightrun_tui.tui.screens.data import DataScreen
 
-        chosen = await self.app.push_screen_wait(
-            DataScreen(self.app.snapshot.datasets, self._draft.data, self._draft.base)
-        )
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, highlighted, self._draft.base))
         if chosen:
             self._remember()
             self._change(data=chosen.word, columns=dict(chosen.columns))
@@ -148,7 +150,7 @@ class DraftActions(ModeScreen):
         try:
             spec = make_spec(plan)
         except BrightrunError as error:
-            self.app.show_error(error)
+            self._refuse(error)
             return
         free = not (plan.estimate and plan.estimate.price_per_hour)
         if not await self.confirm("Start the run", plan_text.last_look(plan), yes="Start", danger=False, safe=free):
@@ -161,6 +163,11 @@ class DraftActions(ModeScreen):
                 return
             self.app.look_now()
             await self.app.show_run(run.id)
+
+    def _refuse(self, error: BrightrunError) -> None:
+        """What the form shows is not so any more: say it, and plan anew."""
+        self.app.show_error(error)
+        self._change()
 
     async def _submit(self, plan: Plan, spec: RunSpec) -> Run:
         """Put the run into the queue. Raises `BrightrunError`: the account cannot pay, or the store cannot be written."""
@@ -191,7 +198,7 @@ class DraftActions(ModeScreen):
             stop_worst = wanted.stop_worst and are_comparable(values)
             specs = sweep_specs(plans, stop_worst=stop_worst)
         except BrightrunError as error:
-            self.app.show_error(error)
+            self._refuse(error)
             return
         rule = RULE if stop_worst else NOT_COMPARABLE if wanted.stop_worst else ""
         if not await self.confirm("Start the sweep", plan_text.sweep_words(plans, rule), yes="Start", danger=False):

@@ -248,7 +248,7 @@ class IntegrationsScreen(ModeScreen):
         chosen: str | None = ""
         if boxes:
             chosen = await self._pick(
-                "Your own machines", _addresses(boxes), another="Another machine", hint="address, user and key"
+                "Your own machines", _addresses(boxes), another="New machine", hint="address, user and key"
             )
         if chosen is None:
             return
@@ -264,7 +264,7 @@ class IntegrationsScreen(ModeScreen):
         chosen: str | None = ""
         if known:
             hint = "mail, Slack, Teams, Discord, ntfy, a webhook …"
-            chosen = await self._pick("Channels", _services(known), another="Another channel", hint=hint)
+            chosen = await self._pick("Channels", _services(known), another="New channel", hint=hint)
         if chosen is not None and await self.app.push_screen_wait(ChannelScreen(chosen, known.get(chosen))) is not None:
             self._test(service)
 

@@ -1,4 +1,4 @@
-"""The command palette: every action of every screen, and runs, models and themes by name."""
+"""The command palette: every action of every screen, and runs, models, datasets and themes by name."""
 
 from __future__ import annotations
 
@@ -96,6 +96,9 @@ class ActionProvider(Provider):
             yield Command(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
             )
+        for report in app.snapshot.datasets:
+            told = f"{report.usable:,} records · {cells.one_line(report.path)}"
+            yield Command(f"data {cells.one_line(report.name)}", told, partial(app.show_data, report.name), NAME_WEIGHT)
         for theme in app.theme_names:
             yield Command(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
         yield from self._services_and_settings()

@@ -17,7 +17,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.settings import setting_title
 from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
-from brightrun_tui.tui.screens.dialog import ListDialog
+from brightrun_tui.tui.screens.dialog import ListingDialog
 from brightrun_tui.tui.screens.path_choices import PathSuggester, list_files, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.widgets import cells, reflow
@@ -29,7 +29,7 @@ def is_toml(file: Path) -> bool:
     return file.suffix.casefold() == ".toml"
 
 
-class ReadSettingsScreen(ListDialog[SettingsFile]):
+class ReadSettingsScreen(ListingDialog[SettingsFile]):
     """Answers what the file says, once it is known to be usable. Typing a path browses the files there."""
 
     def __init__(self) -> None:
@@ -47,20 +47,7 @@ class ReadSettingsScreen(ListDialog[SettingsFile]):
         entry.select_on_focus = False
         entry.focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        self._list(event.value)
-
-    def on_input_submitted(self, event: Input.Submitted) -> None:
-        option = self.query_one(OptionList).highlighted_option
-        self._take(option.id if option and option.id else event.value.strip())
-
-    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        self._take(event.option_id or "")
-
-    def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
-        self._look(event.option_id or "")
-
-    def _take(self, word: str) -> None:
+    def take(self, word: str) -> None:
         path = typed_path(word)
         if os.path.isdir(path):
             entry = self.query_one(Input)
@@ -68,10 +55,10 @@ class ReadSettingsScreen(ListDialog[SettingsFile]):
             entry.cursor_position = len(entry.value)
             entry.focus()
         elif word:
-            self._look(word, take=True)
+            self.look(word, take=True)
 
     @work(exclusive=True, group="list")
-    async def _list(self, typed: str) -> None:
+    async def make_list(self, typed: str) -> None:
         choices = await asyncio.to_thread(list_files, typed if "/" in typed else f"./{typed}", is_toml)
         if not any(_is_file(choice) for choice in choices) and os.path.isfile(typed_path(typed)):
             choices.append(Choice(typed, typed))  # of any other name
@@ -82,9 +69,10 @@ class ReadSettingsScreen(ListDialog[SettingsFile]):
             options.highlighted = nearest(choices, typed) or next(iter(files), 0)
         else:
             self._show(reflow.text("There is no settings file, and no directory, whose name begins so.", 70, "$muted"))
+        self.listed(typed)
 
     @work(exclusive=True, group="look")
-    async def _look(self, word: str, *, take: bool = False) -> None:
+    async def look(self, word: str, *, take: bool = False) -> None:
         """Say what the file sets; with ``take``, answer it if it can be used."""
         path = typed_path(word)
         if os.path.isdir(path):

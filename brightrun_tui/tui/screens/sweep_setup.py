@@ -10,7 +10,9 @@ from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Input, Label, Static
 
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.halving import RULE
+from brightrun_tui.planning.sweep import parse_sweep
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import ChoiceField, FieldChanged, TextField
 
@@ -53,5 +55,9 @@ class SweepSetup(Dialog[SweepWish]):
     @on(Button.Pressed)
     def _answer(self) -> None:
         values = self.query_one(TextField).value.strip()
-        if values:
+        try:
+            parse_sweep(values)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
             self.dismiss(SweepWish(values, self.query_one(ChoiceField).value == YES))

@@ -214,11 +214,21 @@ def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
 
 
 def data_report(
-    report: DatasetReport | None, width: int, *, problems: int = 3, more: str = "pick.report", with_lengths: bool = True
+    report: DatasetReport | None,
+    width: int,
+    *,
+    problems: int = 3,
+    more: str = "pick.report",
+    with_lengths: bool = True,
+    brief: bool = False,
 ) -> reflow.Lines:
-    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does."""
+    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does.
+    ``brief``: one thing that was noticed, without its remedy.
+    """
     if report is None:
         return []
+    if brief:
+        problems = 1
     good = report.usable == report.records
     glyph, style = ("✓", "$success") if good else ("!", "$warning") if report.ok else ("✗", "$error")
     head = f"{report.usable:,} of {report.records:,} records usable · {report.format} · {humanize.size(report.bytes)}"
@@ -234,14 +244,14 @@ def data_report(
         where = f" (first: {problem.places[0]})" if problem.places else ""
         found = reflow.text(cells.plain(f"{problem.count:,} × {problem.what}{where}"), width - 4, "$muted")
         lines += reflow.marked(found, 4, "  ·", "$line")
-        if problem.fix:
+        if problem.fix and not brief:
             lines += reflow.marked(reflow.text(cells.plain(problem.fix), width - 4), 4, "  →", "bold $accent")
-    if more and len(report.problems) > problems:
-        lines.append(
-            Content.styled(
-                f"    and {len(report.problems) - problems} more; {actions.key_of(more)} shows them", "$muted"
-            )
+    rest = len(report.problems) - problems
+    if more and (rest > 0 or (brief and report.problems)):
+        said = (
+            f"and {rest} more; {actions.key_of(more)} shows them" if rest > 0 else f"{actions.key_of(more)} shows more"
         )
+        lines.append(Content.styled(f"    {said}", "$muted"))
     return lines
 
 

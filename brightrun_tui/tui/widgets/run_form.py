@@ -24,7 +24,7 @@ from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
-from brightrun_tui.tui.widgets.reflow import Flow
+from brightrun_tui.tui.widgets.reflow import TALL, Flow
 
 GROUPS = {
     "lora": "Adapter",
@@ -96,6 +96,12 @@ class RunForm(VerticalScroll, can_focus=False):
     def on_mount(self) -> None:
         self._show_toggle(False)
 
+    def watch_virtual_size(self) -> None:
+        """Rows came or went: the field that keys act on stays in sight."""
+        focused = self.screen.focused
+        if focused is not None and self in focused.ancestors:
+            self.call_after_refresh(focused.scroll_visible, animate=False)
+
     def _show_title(self, typed: Mapping[str, str]) -> None:
         """Over the settings: how many of all are the person's own, shown or not."""
         mark = f"  ● {len(typed)} changed" if typed else ""
@@ -161,8 +167,9 @@ class RunForm(VerticalScroll, can_focus=False):
     ) -> None:
         """Show what was chosen, and what follows for everything that was not."""
         report = plan.report if plan else None
+        brief = report is not None and report.ok and self.app.size.height < TALL
         self.query_one("#data-report", Flow).show(
-            lambda width: plan_text.data_report(report, width, more="new_run.preview")
+            lambda width: plan_text.data_report(report, width, brief=brief, more="new_run.preview")
         )
         self._show_pick("data", report.name if report else draft.data, draft.data, "choose what to learn from")
         base = plan.base.title if plan and plan.base and plan.base.id == draft.base else ""

@@ -9,6 +9,7 @@ from textual.message import Message
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.integrations.services import Service
+from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.reflow import TALL, Flow
 from brightrun_tui.tui.widgets.titles import retitle
@@ -20,6 +21,9 @@ STATES = {
     "testing": ("◌", "testing …", "$primary"),
     "": ("·", "not tested yet", "$muted"),
 }
+
+BRIEF_FACTS = 2
+"""Facts of an account that a low terminal has room for, where there are more than one more."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,11 @@ def card_lines(service: Service, state: CardState, width: int, *, brief: bool = 
         lines += [
             Content.assemble(("→ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(fix)
         ]
-    for name, value in state.facts[: 2 if brief else None]:
+    shown = BRIEF_FACTS if brief and len(state.facts) > BRIEF_FACTS + 1 else len(state.facts)
+    for name, value in state.facts[:shown]:
         lines += reflow.pair(name, cells.plain(value), width, 12, most=1 if brief else 2)
+    if rest := len(state.facts) - shown:
+        lines.append(Content.styled(f"and {rest} more; {key_of('app.help')} shows them", "$muted"))
     if service.environment and state.placed:
         lines += reflow.pair("credential", state.credential, width, 12, most=2)
     if brief and (state.detail or state.fix):
