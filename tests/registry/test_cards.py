@@ -3,16 +3,41 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.registry import report_markdown
+from brightrun_tui.registry.card import model_card
+from brightrun_tui.registry.safety import Manifest
 from tests.registry.cards import CARDS, Card, make_report
+
+
+def test_a_model_card_has_what_the_hub_sorts_by() -> None:
+    """License of the base, languages and dataset, where they are known; what no card may say does not get into its head."""
+    report = make_report(CARDS["good"])
+    known = {
+        "base_license": "llama3.2",
+        "languages": ("de", "en"),
+        "dataset_source": "hf:me/tickets:default@train#abc123",
+    }
+    manifest = Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={})
+
+    def head(said: Mapping[str, object]) -> dict[str, Any]:
+        lineage = report.lineage.model_copy(update=said)
+        card = model_card(report.model_copy(update={"lineage": lineage}), manifest)
+        found: dict[str, Any] = ModelCard(card).data.to_dict()  # type: ignore[no-untyped-call]  # theirs says nothing
+        return found
+
+    data = head(known)
+    assert (data["license"], data["language"], data["datasets"]) == ("llama3.2", ["de", "en"], ["me/tickets"])
+    assert not {"license", "language", "datasets"} & head({"dataset_source": "/home/ada/private.jsonl"}).keys()
 
 
 @pytest.mark.parametrize(
