@@ -145,12 +145,15 @@ class Gate:
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._model_object()]})
+        """Under every name, the one that stays when another version comes first: programs offer these to choose from."""
+        names = dict.fromkeys(self._services.current.plan.names)
+        return JSONResponse({"object": "list", "data": [self._model_object(name) for name in names]})
 
     async def model(self, request: Request) -> Response:
-        if request.path_params["name"] not in self._services.current.plan.names:
+        name = request.path_params["name"]
+        if name not in self._services.current.plan.names:
             raise RequestRefused("there is no such model here", param="model", code="model_not_found", status=404)
-        return JSONResponse(self._model_object())
+        return JSONResponse(self._model_object(name))
 
     async def generate(self, request: Request) -> Response:
         """One generation, whole or streamed."""
@@ -273,10 +276,10 @@ class Gate:
     def _serves(self) -> bool:
         return self._services.current.supervisor.state.serves
 
-    def _model_object(self) -> dict[str, Any]:
+    def _model_object(self, name: str) -> dict[str, Any]:
         plan = self._services.current.plan
         return {
-            "id": plan.ref,
+            "id": name,
             "object": "model",
             "created": int(plan.created_at),
             "owned_by": "brightrun",
