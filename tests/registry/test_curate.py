@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAnswer
+from brightrun_tui.domain.model import Advice, Endpoint, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.requests import followed_alias, lasting_name
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
@@ -225,6 +225,16 @@ def test_the_html_card_loads_nothing_and_shows_text_as_text(toy: Toy) -> None:
     )
     assert "<script" not in page and "&lt;script&gt;" in page and "a &amp; b" in page
     assert "http" not in page.replace("http-equiv", "") and page.count("<svg") == 2
+
+
+def test_the_html_card_is_read_on_a_phone_and_printed(toy: Toy) -> None:
+    """A digest is wrapped rather than wider than the page; a command is wrapped between its options, and copied whole."""
+    advice = (Advice(why="more", command="brightrun train d --set training.epochs=6 --name a-b"),)
+    verdict = toy.report.verdict.model_copy(update={"advice": advice})
+    page = report_html("harbour:1", toy.report.model_copy(update={"verdict": verdict}))
+    assert "td:last-child,p,li,h1{overflow-wrap:anywhere}" in page and "h2,.asked{break-after:avoid}" in page
+    parts = "<span>brightrun train d</span> <span>--set training.epochs=6</span> <span>--name a-b</span>"
+    assert f"<code>{parts}</code>" in page
 
 
 def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from brightrun_tui import registry
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
@@ -169,6 +170,16 @@ async def test_any_number_of_marked_versions_are_compared(seeded: Paths, opened:
         assert all(f"Only for {version.ref}?" in text for version in found) and "For all?" not in text
         await driver.press("escape", "escape")
         await driver.sees_no("marked")
+
+
+async def test_the_key_to_new_data_is_seen_once_there_is_a_correction(seeded: Paths, opened: Opened) -> None:
+    """Corrections are read after the dialogue has opened; what they make possible then stands in its footer."""
+    async with open_database(seeded.database) as db:
+        await registry.correct(db, "lamp-support:2", [{"role": "user", "content": "When?"}], "At nine.")
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("x")
+        await driver.sees("1 waiting", "n New version")
 
 
 async def test_what_is_marked_is_what_is_measured(seeded: Paths, opened: Opened) -> None:

@@ -23,7 +23,7 @@ def comparison(found: ManyComparison, width: int) -> reflow.Lines:
     """Facts and settings of every version, the best value of each line marked; then what they learnt from."""
     lines: reflow.Lines = []
     for caution in found.cautions:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(caution), "$warning")), width)
+        lines += reflow.marked(reflow.text(caution, width - 2, "$warning"), 2, "!", "bold $warning")
     count = len(found.models)
     tables = -(-count // max(2, (width - MEASURE_WIDTH) // (FEWEST_CELLS + GAP)))
     each = -(-count // tables)

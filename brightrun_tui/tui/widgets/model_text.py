@@ -118,7 +118,7 @@ def report_card(
         width,
     )
     for reason in attention:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(reason), "$warning")), width)
+        lines += reflow.marked(reflow.text(reason, width - 2, "$warning"), 2, "!", "bold $warning")
     if origin:
         style = "$success" if origin.standing == "verified" else "$warning"
         lines += reflow.text(Content.styled(cells.plain(origin.words), style), width)
