@@ -173,14 +173,15 @@ class Gate:
     async def _generate(self, request: Request, visit: _Visit) -> Response:
         if not self._serves:
             raise _loading()
-        if self._in_flight >= MAX_IN_FLIGHT:
-            raise RequestRefused(
-                "too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded"
-            )
+        beside = self._services.candidate is not None
+        if self._in_flight >= MAX_IN_FLIGHT + (MAX_IN_FLIGHT if beside else 0):
+            raise _too_many()
         self._in_flight += 1
         visit.counted_in = True
         content = await _read_body(request)
-        service = self._services.named(model_of(content) if self._services.candidate is not None else "")
+        service = self._services.named(model_of(content) if beside else "")
+        if service is self._services.current and self._in_flight > MAX_IN_FLIGHT:
+            raise _too_many()  # what is left is for the version beside it: a busy endpoint, too, can get another one
         service.answering += 1
         visit.service = service
         if not service.supervisor.ready and not await service.supervisor.wake():
@@ -286,6 +287,10 @@ class Gate:
             "parent": plan.base_id,
             "max_model_len": plan.context_length or None,
         }
+
+
+def _too_many() -> RequestRefused:
+    return RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
 
 
 def _loading() -> RequestRefused:
