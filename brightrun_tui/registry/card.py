@@ -26,7 +26,7 @@ from brightrun_tui.registry.scores import (
     ruling_words,
     score_lines,
 )
-from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.registry.training import computed_in_32_bits, held_in, left_out, times
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -191,6 +191,7 @@ def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
     arguments = [f'"{manifest.base}"']
     arguments += [f'revision="{manifest.base_revision}"'] if manifest.base_revision else []
     arguments += ["quantization_config=held"] if in_4_bits else []
+    arguments += ['dtype="float32"'] if computed_in_32_bits(report) else []  # else as the base's own configuration says
     names = [
         "AutoModelForCausalLM",
         "AutoTokenizer",

@@ -40,6 +40,16 @@ def test_a_model_card_has_what_the_hub_sorts_by() -> None:
     assert not {"license", "language", "datasets"} & head({"dataset_source": "/home/ada/private.jsonl"}).keys()
 
 
+@pytest.mark.parametrize(("device", "wide"), [("cpu", True), ("NVIDIA A40", False)])
+def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: bool) -> None:
+    """A base in 16 bits answers otherwise than the one in 32 bits that a CPU trained with."""
+    report = make_report(CARDS["good"])
+    report = report.model_copy(update={"training": report.training.model_copy(update={"device": device})})
+    card = model_card(report, Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={}))
+    loading = next(line for line in card.splitlines() if "AutoModelForCausalLM.from_pretrained(" in line)
+    assert ('dtype="float32"' in loading) == wide
+
+
 @pytest.mark.parametrize(
     ("name", "grade", "style", "content", "words", "advice"),
     [
