@@ -143,8 +143,12 @@ def other_answers(keys: Sequence[SplitKey]) -> list[list[int]]:
 
 def split_key(record: Record) -> SplitKey:
     group = _digest(record.group, 16) if record.group else _NO_GROUP
-    content = _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
-    return b"".join((group, content, sketch(record), *_turn_keys(record)))
+    return b"".join((group, content_key(record), sketch(record), *_turn_keys(record)))
+
+
+def content_key(record: Record) -> bytes:
+    """16 bytes that are the same for records whose messages are exactly the same; `content_of` finds them in a `SplitKey`."""
+    return _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
 
 
 def records_key(records: Iterable[Record]) -> str:

@@ -63,6 +63,7 @@ class Lineage(BaseModel):
     """Where a model comes from; enough to make it again.
 
     ``base_quantisation``: what the base model's weights were before they were unpacked, such as Q4_1; empty for original ones.
+    ``dataset_source``: its name with ``hf:`` where it is one of the Hub.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -74,6 +75,9 @@ class Lineage(BaseModel):
     base_revision: str = ""
     base_fingerprint: str = ""
     base_quantisation: str = ""
+    base_license: str = ""
+    dataset_source: str = ""
+    languages: tuple[str, ...] = ()
     template: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)

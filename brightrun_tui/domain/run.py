@@ -112,7 +112,8 @@ STATE_GLYPHS: dict[RunState, str] = {
 class BaseModelRef(BaseModel):
     """A base model: ``id`` as the person gave it (Hub id, directory, GGUF file or ``starter``), and what it resolved to.
 
-    ``quantisation``: what its weights were before they were unpacked, such as Q4_1; empty for original weights.
+    ``quantisation``: what its weights were before they were unpacked, such as Q4_1; empty for original weights. ``license``: as
+    the Hub names it, where it is known.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -122,10 +123,13 @@ class BaseModelRef(BaseModel):
     revision: str = ""
     fingerprint: str = ""
     quantisation: str = ""
+    license: str = ""
 
 
 class DatasetRef(BaseModel):
-    """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`."""
+    """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`; ``languages``: ISO 639 codes of those that
+    more than a few records are in.
+    """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -140,6 +144,7 @@ class DatasetRef(BaseModel):
     statement: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
     source: str = ""
+    languages: tuple[str, ...] = ()
 
 
 def _settled(settings: RunSettings) -> RunSettings:

@@ -20,7 +20,7 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
 from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
-from brightrun_tui.planning.model_card import CARD, card_languages
+from brightrun_tui.planning.model_card import CARD, CardFacts, card_facts
 
 DESCRIBING_FILES = (
     "config.json",
@@ -143,6 +143,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
             f"The weights are quantised already ({str(method)[:40] if method else 'unknown method'}); "
             "the original weights give better results."
         )
+    card = card_facts(directory) if CARD in names else CardFacts()
     return BaseModelInfo(
         id="",
         title="",
@@ -150,7 +151,8 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
         parameters=sum(tensor.elements for header in headers for tensor in header.values()),
         present=True,
         has_chat_template=bool(template),
-        traits=Traits.of_template(template, card_languages(directory) if CARD in names else ()),
+        traits=Traits.of_template(template, card.languages),
+        license=card.license,
         weight_bytes=sum(shard.stat().st_size for shard in shards),
         warnings=tuple(warnings),
         ref=BaseModelRef(id="", path=str(directory), fingerprint=_fingerprint(directory, names, shards)),

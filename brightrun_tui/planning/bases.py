@@ -262,7 +262,11 @@ def _starter_quantisation(paths: Paths) -> str:
 
 def _as_known(here: BaseModelInfo, known: CatalogueBase) -> BaseModelInfo:
     """A model of the catalogue that lies here: with what only the catalogue says of it."""
-    said = {"recommended": known.recommended, "license": known.license, "traits": here.traits.or_else(known.traits)}
+    said = {
+        "recommended": known.recommended,
+        "license": known.license or here.license,
+        "traits": here.traits.or_else(known.traits),
+    }
     return here.model_copy(update=said)
 
 

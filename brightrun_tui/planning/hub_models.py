@@ -19,7 +19,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
 from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
-from brightrun_tui.planning.model_card import CARD, languages
+from brightrun_tui.planning.model_card import CARD, languages, license_name
 
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
@@ -163,7 +163,7 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         parameters=counted or architecture.parameters,
         weight_bytes=sum(sizes.values()),
         gated=bool(about.gated),
-        license=str(getattr(about.card_data, "license", "") or ""),
+        license=license_name(getattr(about.card_data, "license", "")),
         traits=traits,
     )
 

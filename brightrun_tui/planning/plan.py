@@ -41,6 +41,9 @@ Found = TypeVar("Found")
 NOMINAL_GPU = "A100"
 """Planned for where a machine is to be rented and no GPU was named."""
 
+SPOKEN = 0.1
+"""Share of the records from which on a language is one of the dataset's."""
+
 ORDER = (
     "dataset",
     "base model",
@@ -194,12 +197,13 @@ def make_spec(plan: Plan) -> RunSpec:
         statement=report.statement,
         columns=report.columns,
         source=report.source,
+        languages=tuple(code for code, share in report.languages.shares.items() if share >= SPOKEN),
     )
     return RunSpec(
         run_id=new_run_id(),
         name=plan.name,
         created_at=time.time(),
-        base=plan.base.ref,
+        base=plan.base.ref.model_copy(update={"license": plan.base.license}),
         dataset=dataset,
         template=plan.draft.template,
         settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation})

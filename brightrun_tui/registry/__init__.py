@@ -27,6 +27,7 @@ from brightrun_tui.registry.curate import (
     tag,
     tick,
 )
+from brightrun_tui.registry.data_diff import LearntData, data_differences
 from brightrun_tui.registry.evaluating import (
     ANSWERS,
     MOST_ANSWERS,
@@ -97,6 +98,7 @@ __all__ = [
     "CorrectedDataset",
     "ExportKind",
     "Interval",
+    "LearntData",
     "ManyComparison",
     "Origin",
     "Pushed",
@@ -115,6 +117,7 @@ __all__ = [
     "compare_many",
     "correct",
     "corrections_line",
+    "data_differences",
     "delete",
     "describe",
     "distrust",

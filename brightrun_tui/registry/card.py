@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.languages import language_name
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.planning.bases import catalogue
+from brightrun_tui.planning.hub_dataset_names import parse
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -22,7 +26,7 @@ from brightrun_tui.registry.scores import (
     ruling_words,
     score_lines,
 )
-from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.registry.training import computed_in_32_bits, held_in, left_out, times
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -124,8 +128,11 @@ def _lineage(report: Report) -> str:
         [
             ("run", lineage.run_id),
             ("dataset", lineage.dataset_name),
+            ("dataset source", lineage.dataset_source),
             ("dataset fingerprint", lineage.dataset_fingerprint),
+            ("languages", ", ".join(map(language_name, lineage.languages))),
             ("base model", lineage.base_id),
+            ("base license", lineage.base_license),
             ("base revision", lineage.base_revision),
             ("base fingerprint", lineage.base_fingerprint),
             *([("base weights", f"dequantised {lineage.base_quantisation}")] if lineage.base_quantisation else []),
@@ -160,8 +167,14 @@ def model_card(report: Report, manifest: Manifest) -> str:
     }
     if on_hub:
         data |= {"base_model": manifest.base, "base_model_relation": "adapter"}
-    if license_ := next((base.license for base in catalogue().base if base.id == manifest.base), ""):
+    lineage = report.lineage
+    of_catalogue = next((base.license for base in catalogue().base if base.id == manifest.base), "")
+    if license_ := lineage.base_license or of_catalogue:
         data["license"] = license_
+    if lineage.languages:
+        data["language"] = list(lineage.languages)
+    with suppress(UsageError):  # it is no dataset of the Hub
+        data["datasets"] = [parse(lineage.dataset_source).repository]
     return (
         f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{_usage(report, manifest, on_hub)}"
     )
@@ -178,6 +191,7 @@ def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
     arguments = [f'"{manifest.base}"']
     arguments += [f'revision="{manifest.base_revision}"'] if manifest.base_revision else []
     arguments += ["quantization_config=held"] if in_4_bits else []
+    arguments += ['dtype="float32"'] if computed_in_32_bits(report) else []  # else as the base's own configuration says
     names = [
         "AutoModelForCausalLM",
         "AutoTokenizer",

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.registry.compare import Comparison, compare
+from brightrun_tui.registry.data_diff import LearntData
 from brightrun_tui.registry.leaderboard import Board, shared_boards
 
 
@@ -25,18 +26,19 @@ class ManyRow(BaseModel):
 
 
 class ManyAnswer(BaseModel):
-    """One question that all of them answered; ``wanted`` is empty where it is not known."""
+    """One question that all of them answered; ``wanted`` is empty where it is not known; ``turns``: of the question."""
 
     model_config = ConfigDict(frozen=True)
 
     question: str
     wanted: str
     answers: tuple[str, ...]
+    turns: tuple[str, ...] = Field((), exclude=True)
 
 
 class ManyComparison(BaseModel):
     """``settings`` holds only those that differ; ``cautions``: for pairs that were not measured alike, why. ``boards``:
-    where some were measured again on the same records.
+    where some were measured again on the same records. ``data``: what each learnt from; empty where nobody asked for that.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,10 +49,13 @@ class ManyComparison(BaseModel):
     answers: tuple[ManyAnswer, ...]
     cautions: tuple[str, ...] = ()
     boards: tuple[Board, ...] = ()
+    data: tuple[LearntData, ...] = ()
 
 
-def compare_many(versions: Sequence[ModelVersion], measured: Sequence[Evaluation] = ()) -> ManyComparison:
-    """Put them side by side; ``measured``: what was measured of them besides their report cards.
+def compare_many(
+    versions: Sequence[ModelVersion], measured: Sequence[Evaluation] = (), data: Sequence[LearntData] = ()
+) -> ManyComparison:
+    """Put them side by side; ``measured``: besides their report cards; ``data``: what they learnt from, by `data_differences`.
 
     Raises:
         UsageError: fewer than two different versions.
@@ -74,6 +79,7 @@ def compare_many(versions: Sequence[ModelVersion], measured: Sequence[Evaluation
         answers=tuple(_answers(versions)),
         cautions=tuple(cautions),
         boards=tuple(shared_boards(versions, measured)),
+        data=tuple(data),
     )
 
 
@@ -119,6 +125,7 @@ def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
             question="\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt),
             wanted=sample.reference,
             answers=tuple(samples[prompt].tuned for samples in known),
+            turns=tuple(str(turn.get("content", "")) for turn in sample.prompt),
         )
         for prompt, sample in known[0].items()
         if all(prompt in samples for samples in known)

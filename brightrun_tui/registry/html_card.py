@@ -44,7 +44,9 @@ vertical-align:top}th{color:var(--soft);font-weight:600}.num{text-align:right;fo
 padding-left:.6rem;white-space:pre-wrap;overflow-wrap:anywhere}.pair>.tuned{border-color:var(--tuned)}
 .asked{white-space:pre-wrap;font-weight:600;overflow-wrap:anywhere}svg{width:100%;height:auto}
 svg text{font:12px system-ui;fill:var(--soft)}
-@media(max-width:40rem){.pair{grid-template-columns:1fr}}@media print{body{margin:0;max-width:none;font-size:11pt}
+td:last-child,p,li,h1{overflow-wrap:anywhere}code>span{display:inline-block;max-width:100%}
+@media(max-width:40rem){.pair{grid-template-columns:1fr}svg text{font-size:18px}}
+@media print{body{margin:0;max-width:none;font-size:11pt}h2,.asked{break-after:avoid}
 .pair,tr,svg{break-inside:avoid}}
 """
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM = 640, 220, 48, 24
@@ -68,7 +70,7 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
     if verdict.reasons:
         parts.append("<ul>" + "".join(f"<li>{_text(reason)}</li>" for reason in verdict.reasons) + "</ul>")
     if verdict.advice:
-        steps = "".join(f"<li>{_text(each.why)}<br><code>{_text(each.command)}</code></li>" for each in verdict.advice)
+        steps = "".join(f"<li>{_text(each.why)}<br>{_command(each.command)}</li>" for each in verdict.advice)
         parts += ["<h2>What to try next</h2>", f"<ol>{steps}</ol>"]
     parts += ["<h2>On records held out from training</h2>", _bars(report), _measures(report)]
     if measured:
@@ -88,6 +90,14 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">"
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>\n{body}\n</body></html>\n'
+    )
+
+
+def _command(command: str) -> str:
+    """Lines end between its options, never within one: “--” at an end of a line would be read as a word of its own."""
+    first, *options = command.split(" --")
+    return (
+        "<code>" + " ".join(f"<span>{_text(part)}</span>" for part in (first, *(f"--{o}" for o in options))) + "</code>"
     )
 
 

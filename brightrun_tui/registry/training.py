@@ -15,7 +15,12 @@ def held_in(report: Report) -> str:
     known = settings if isinstance(settings, dict) else {}
     if known.get("method") != "none":
         return "NF4 (4 bits, double quantisation)" if known.get("double_quant", True) else "NF4 (4 bits)"
-    return "32-bit numbers" if report.training.device in ("", "cpu") else "16-bit numbers"
+    return "32-bit numbers" if computed_in_32_bits(report) else "16-bit numbers"
+
+
+def computed_in_32_bits(report: Report) -> bool:
+    """Whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
+    return report.training.device in ("", "cpu")
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:

@@ -54,6 +54,11 @@ class Ask:
     needs: tuple[str, ...] = ()
 
     @property
+    def form(self) -> dict[str, Any] | None:
+        """The schema that the answer must have, whatever it was asked for by; the empty one is any JSON. None: it is free."""
+        return self.schema if self.call_schema is None else self.call_schema
+
+    @property
     def bytes(self) -> int:
         """The size of what was said, without chat template and tools."""
         return len(self.prompt.encode()) + sum(len(message["content"].encode()) for message in self.messages or ())

@@ -145,12 +145,15 @@ class Gate:
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._model_object()]})
+        """Under every name, the one that stays when another version comes first: programs offer these to choose from."""
+        names = dict.fromkeys(self._services.current.plan.names)
+        return JSONResponse({"object": "list", "data": [self._model_object(name) for name in names]})
 
     async def model(self, request: Request) -> Response:
-        if request.path_params["name"] not in self._services.current.plan.names:
+        name = request.path_params["name"]
+        if name not in self._services.current.plan.names:
             raise RequestRefused("there is no such model here", param="model", code="model_not_found", status=404)
-        return JSONResponse(self._model_object())
+        return JSONResponse(self._model_object(name))
 
     async def generate(self, request: Request) -> Response:
         """One generation, whole or streamed."""
@@ -170,14 +173,15 @@ class Gate:
     async def _generate(self, request: Request, visit: _Visit) -> Response:
         if not self._serves:
             raise _loading()
-        if self._in_flight >= MAX_IN_FLIGHT:
-            raise RequestRefused(
-                "too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded"
-            )
+        beside = self._services.candidate is not None
+        if self._in_flight >= MAX_IN_FLIGHT + (MAX_IN_FLIGHT if beside else 0):
+            raise _too_many()
         self._in_flight += 1
         visit.counted_in = True
         content = await _read_body(request)
-        service = self._services.named(model_of(content) if self._services.candidate is not None else "")
+        service = self._services.named(model_of(content) if beside else "")
+        if service is self._services.current and self._in_flight > MAX_IN_FLIGHT:
+            raise _too_many()  # what is left is for the version beside it: a busy endpoint, too, can get another one
         service.answering += 1
         visit.service = service
         if not service.supervisor.ready and not await service.supervisor.wake():
@@ -273,16 +277,20 @@ class Gate:
     def _serves(self) -> bool:
         return self._services.current.supervisor.state.serves
 
-    def _model_object(self) -> dict[str, Any]:
+    def _model_object(self, name: str) -> dict[str, Any]:
         plan = self._services.current.plan
         return {
-            "id": plan.ref,
+            "id": name,
             "object": "model",
             "created": int(plan.created_at),
             "owned_by": "brightrun",
             "parent": plan.base_id,
             "max_model_len": plan.context_length or None,
         }
+
+
+def _too_many() -> RequestRefused:
+    return RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
 
 
 def _loading() -> RequestRefused:

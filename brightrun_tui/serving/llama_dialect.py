@@ -50,7 +50,7 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
         "cache_prompt": True,
         "n": ask.n,
         **({"logprobs": max(1, ask.logprobs)} if ask.logprobs is not None else {}),
-        **({"json_schema": wanted | _COMPACT} if (wanted := ask.call_schema or ask.schema) else {}),
+        **({"json_schema": ask.form | _COMPACT} if ask.form is not None else {}),
     }
 
 
@@ -64,7 +64,7 @@ async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool 
         RequestRefused: the answer does not have the form that was asked for.
     """
     answer = _Answer(ask, reasoning_begun)
-    formed = defaultdict[int, Growing](Growing) if ask.schema or ask.call_schema else None
+    formed = defaultdict[int, Growing](Growing) if ask.form is not None else None
     async for line in lines:
         if not line.startswith("data:"):
             if line.startswith("error:"):
@@ -85,7 +85,7 @@ async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool 
         if not whole:
             raise RequestRefused(
                 "the engine cannot follow this schema: make it simpler",
-                param="response_format" if ask.schema else "tools",
+                param="tools" if ask.call_schema else "response_format",
                 code="unsupported_value",
             )
         for piece in pieces:
@@ -181,8 +181,9 @@ class _Choice:
 
     def __init__(self, ask: Ask, reasoning_begun: bool) -> None:
         looked_for: tuple[Part, ...] = ("reasoning", "call") if ask.tools else ("reasoning",)
-        constrained = bool(ask.schema or ask.call_schema)
-        self._segments = Segments(() if constrained else looked_for, "reasoning" if reasoning_begun else "content")
+        self._segments = Segments(
+            () if ask.form is not None else looked_for, "reasoning" if reasoning_begun else "content"
+        )
         self._ask = ask
         self._call = ""
         self._calls = 0

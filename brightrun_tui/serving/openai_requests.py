@@ -137,7 +137,7 @@ class ChatRequest(_Generation):
         if len(lengths) > 1:
             raise _fault("max_tokens", "says another length than “max_completion_tokens”: give one of them")
         free = self.tools and self.tool_choice in (None, "auto")
-        if free and self.response_format is not None and self.response_format.wanted():
+        if free and self.response_format is not None and self.response_format.wanted() is not None:
             raise _fault(
                 "response_format",
                 "cannot be held to while the model may call tools: say “tool_choice”: “none” or “required”, or leave one out",
@@ -183,7 +183,7 @@ class ChatRequest(_Generation):
             one_call=one_call,
             needs=self.needed(
                 *(("logprobs",) if self.logprobs else ()),
-                *(("response_format",) if wanted else ()),
+                *(("response_format",) if wanted is not None else ()),
                 *(("tool_choice",) if forced else ()),
                 *(("parallel_tool_calls",) if one_call else ()),
             ),
@@ -277,7 +277,7 @@ class ResponseRequest(_Common):
             messages=messages,
             new_tokens=self.max_output_tokens,
             schema=wanted,
-            needs=self.needed(*(("text",) if wanted else ())),
+            needs=self.needed(*(("text",) if wanted is not None else ())),
         )
 
 
@@ -318,7 +318,7 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
         raise _refusal(error, document) from None
     if request.model not in plan.names:
         raise RequestRefused(
-            f"the model “{request.model}” is not served here; this endpoint serves “{plan.ref}”",
+            f"the model “{request.model}” is not served here; this endpoint serves {plan.names_said}",
             param="model",
             code="model_not_found",
             status=404,

@@ -65,6 +65,11 @@ class EndpointPlan(BaseModel):
         return (self.ref, self.id) if self.base_alone else (self.model, self.ref, self.id)
 
     @property
+    def names_said(self) -> str:
+        """“support” or “support:3”."""
+        return " or ".join(f"“{name}”" for name in dict.fromkeys(self.names))
+
+    @property
     def ref(self) -> str:
         """``name:version``, the model's name in the API; or `ref_of_base` of it."""
         version = f"{self.model}:{self.version}"

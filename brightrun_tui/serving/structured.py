@@ -11,6 +11,8 @@ from brightrun_tui.serving.forms import MAX_TOOLS_BYTES, check_schema, moved
 from brightrun_tui.serving.openai_messages import Name, Strict
 
 _ARGUMENTS = "/properties/arguments"
+_OPEN = {"patternProperties", "allOf", "anyOf", "oneOf", "$ref"}
+"""Words of a schema that may name further properties."""
 
 
 class TextFormat(Strict):
@@ -86,9 +88,8 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
             "type": "object",
             "properties": {
                 "name": {"const": function.get("name")},
-                "arguments": {"type": "object"}
-                | moved(
-                    function.get("parameters") or {},
+                "arguments": moved(
+                    _arguments(function.get("parameters") or {}),
                     f"/anyOf/{number}{_ARGUMENTS}" if len(functions) > 1 else _ARGUMENTS,
                 ),
             },
@@ -102,6 +103,14 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
     schema = forms[0] if len(forms) == 1 else {"anyOf": forms}
     check_schema(schema, MAX_TOOLS_BYTES)
     return schema
+
+
+def _arguments(parameters: dict[str, Any]) -> dict[str, Any]:
+    """What a call may give: nothing where no parameters are named, and no others than these, unless the schema says more."""
+    if not parameters:
+        return {"type": "object", "additionalProperties": False}
+    closed = {"additionalProperties": False} if "properties" in parameters and not _OPEN & parameters.keys() else {}
+    return {"type": "object"} | closed | parameters
 
 
 def told_of_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -329,7 +329,14 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action("registry.tag", "t", "Tags", "Words of your own to find it by.", changes=True),
     action("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     action("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
-    action("registry.compare", "m", "Compare", "Put two versions side by side.", footer=7),
+    action("registry.mark", "space", "Mark", "Mark the version; compare and evaluate then take all that are marked."),
+    action(
+        "registry.compare",
+        "m",
+        "Compare",
+        "Put the marked versions side by side, or this one beside another: results, and what was different.",
+        footer=7,
+    ),
     action(
         "registry.evaluate",
         "E",

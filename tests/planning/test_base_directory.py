@@ -105,6 +105,13 @@ def test_template_and_card_say_what_a_model_can(
     assert (traits.tools, traits.thinks, traits.languages) == (tools, thinks, languages)
 
 
+def test_the_license_of_a_base_is_the_one_that_its_card_names(tmp_path: Path, paths: Paths) -> None:
+    directory = write_model(tmp_path / "m")
+    for said, known in (("apache-2.0", "apache-2.0"), ("[mit, gpl]", ""), ("do\u202ewhat: you <like>", "")):
+        (directory / "README.md").write_text(f"---\nlicense: {said}\n---\n")
+        assert describe_base(str(directory), paths).license == known
+
+
 def test_the_fingerprint_follows_content_and_nothing_else(tmp_path: Path, paths: Paths) -> None:
     def fingerprint(model: Path) -> str:
         return describe_base(str(model), paths).ref.fingerprint

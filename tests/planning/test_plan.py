@@ -49,6 +49,7 @@ def test_a_good_draft_becomes_a_run_that_says_all_it_needs(data: Path, paths: Pa
     assert spec.name == "kunden-fragen" and spec.settings.training.epochs == 3
     assert (spec.dataset.usable, spec.dataset.train_records, spec.dataset.eval_records) == (120, 108, 12)
     assert make_spec(plan).run_id != spec.run_id
+    assert (spec.base.license, spec.dataset.languages) == ("apache-2.0", ("en",)), "the model's card will say it"
 
 
 def test_everything_that_is_wrong_is_listed_at_once_each_with_its_fix(paths: Paths) -> None:

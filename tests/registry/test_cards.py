@@ -3,16 +3,51 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from huggingface_hub import ModelCard
 
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.registry import report_markdown
+from brightrun_tui.registry.card import model_card
+from brightrun_tui.registry.safety import Manifest
 from tests.registry.cards import CARDS, Card, make_report
+
+
+def test_a_model_card_has_what_the_hub_sorts_by() -> None:
+    """License of the base, languages and dataset, where they are known; what no card may say does not get into its head."""
+    report = make_report(CARDS["good"])
+    known = {
+        "base_license": "llama3.2",
+        "languages": ("de", "en"),
+        "dataset_source": "hf:me/tickets:default@train#abc123",
+    }
+    manifest = Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={})
+
+    def head(said: Mapping[str, object]) -> dict[str, Any]:
+        lineage = report.lineage.model_copy(update=said)
+        card = model_card(report.model_copy(update={"lineage": lineage}), manifest)
+        found: dict[str, Any] = ModelCard(card).data.to_dict()  # type: ignore[no-untyped-call]  # theirs says nothing
+        return found
+
+    data = head(known)
+    assert (data["license"], data["language"], data["datasets"]) == ("llama3.2", ["de", "en"], ["me/tickets"])
+    assert not {"license", "language", "datasets"} & head({"dataset_source": "/home/ada/private.jsonl"}).keys()
+
+
+@pytest.mark.parametrize(("device", "wide"), [("cpu", True), ("NVIDIA A40", False)])
+def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: bool) -> None:
+    """A base in 16 bits answers otherwise than the one in 32 bits that a CPU trained with."""
+    report = make_report(CARDS["good"])
+    report = report.model_copy(update={"training": report.training.model_copy(update={"device": device})})
+    card = model_card(report, Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={}))
+    loading = next(line for line in card.splitlines() if "AutoModelForCausalLM.from_pretrained(" in line)
+    assert ('dtype="float32"' in loading) == wide
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion, Report, SampleAnswer
+from brightrun_tui.domain.model import Advice, Endpoint, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.requests import followed_alias, lasting_name
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
@@ -17,6 +18,7 @@ from brightrun_tui.registry import (
     archive,
     compare,
     compare_many,
+    data_differences,
     delete,
     drop_alias,
     promote,
@@ -29,7 +31,7 @@ from brightrun_tui.registry import (
     set_alias,
     tag,
 )
-from brightrun_tui.store import Database, endpoints, models, open_database
+from brightrun_tui.store import Database, endpoints, models, open_database, runs
 from tests.serving.toy import Toy
 
 Finished = Callable[..., Run]
@@ -187,6 +189,35 @@ def test_many_versions_are_compared_by_the_rules_for_two(toy: Toy) -> None:
         compare_many(versions[:1])
 
 
+async def test_a_comparison_says_what_only_one_of_them_learnt(
+    db: Database, toy: Toy, paths: Paths, finished: Finished, source: Path, tmp_path: Path
+) -> None:
+    """A record with another answer is another record; where the data of one is gone, nobody is said to be alone with anything."""
+    versions = []
+    for number, answer in enumerate(("Ten.", "Ten.", "Nine."), 1):
+        directory = tmp_path / f"run-{number}"
+        data = directory / "data"
+        data.mkdir(parents=True)
+        records = [
+            {"id": str(number), "messages": [{"role": "user", "content": q}, {"role": "assistant", "content": a}]}
+            for q, a in (("When?", answer), ("Where?", "Here."))
+        ]
+        (data / "train.jsonl").write_text("".join(f"{json.dumps(record)}\n" for record in records))
+        await runs.create(db, finished(f"run-{number}").spec, str(directory))
+        versions.append(await register(db, paths, finished(f"run-{number}"), source))
+    learnt = await data_differences(db, versions)
+    assert [(each.records, each.alone, each.examples) for each in learnt] == [
+        (2, 0, ()),
+        (2, 0, ()),
+        (2, 1, ("When?",)),
+    ]
+    (tmp_path / "run-1" / "data" / "train.jsonl").unlink()
+    first, second, third = await data_differences(db, versions)
+    assert (first.records, first.alone, second.alone, third.alone) == (None, None, None, None)
+    assert "not here any more" in first.words and third.records == 2
+    assert compare_many(versions, (), learnt).data == learnt
+
+
 def test_the_html_card_loads_nothing_and_shows_text_as_text(toy: Toy) -> None:
     hostile = SampleAnswer(prompt=({"role": "user", "content": "<script>alert(1)</script>"},), tuned="a & b")
     page = report_html(
@@ -194,6 +225,16 @@ def test_the_html_card_loads_nothing_and_shows_text_as_text(toy: Toy) -> None:
     )
     assert "<script" not in page and "&lt;script&gt;" in page and "a &amp; b" in page
     assert "http" not in page.replace("http-equiv", "") and page.count("<svg") == 2
+
+
+def test_the_html_card_is_read_on_a_phone_and_printed(toy: Toy) -> None:
+    """A digest is wrapped rather than wider than the page; a command is wrapped between its options, and copied whole."""
+    advice = (Advice(why="more", command="brightrun train d --set training.epochs=6 --name a-b"),)
+    verdict = toy.report.verdict.model_copy(update={"advice": advice})
+    page = report_html("harbour:1", toy.report.model_copy(update={"verdict": verdict}))
+    assert "td:last-child,p,li,h1{overflow-wrap:anywhere}" in page and "h2,.asked{break-after:avoid}" in page
+    parts = "<span>brightrun train d</span> <span>--set training.epochs=6</span> <span>--name a-b</span>"
+    assert f"<code>{parts}</code>" in page
 
 
 def test_a_comparison_says_which_is_better_only_where_that_is_known(toy: Toy) -> None:

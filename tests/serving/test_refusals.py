@@ -28,6 +28,10 @@ PLAN = EndpointPlan(
 )
 
 
+def chat(**asked: Any) -> bytes:
+    return json.dumps({"model": "harbour", "messages": [{"role": "user", "content": "hi"}], **asked}).encode()
+
+
 def refused(path: str, **asked: Any) -> tuple[str, str]:
     body = {
         "model": "harbour",
@@ -111,6 +115,37 @@ def test_what_is_no_number_is_not_taken_for_one(field: str, value: Any) -> None:
 )
 def test_what_would_have_to_be_ignored_is_refused_instead(asked: dict[str, Any], param: str) -> None:
     assert refused("/v1/chat/completions", **asked)[1] == param
+
+
+def test_the_empty_schema_is_a_form_too() -> None:
+    """It is any JSON: an answer that is none must not come back as if nothing had been asked."""
+    asked = {"type": "json_schema", "json_schema": {"name": "any", "schema": {}}}
+    ask = parse("/v1/chat/completions", chat(response_format=asked), PLAN)
+    assert ask.form == {} and ask.needs == ("response_format",)
+    flat = {"format": {"type": "json_schema", "name": "any", "schema": {}}}
+    ask = parse("/v1/responses", json.dumps({"model": "harbour", "input": "hi", "text": flat}).encode(), PLAN)
+    assert ask.form == {} and ask.needs == ("text",)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "closed"),
+    [
+        (None, True),
+        ({}, True),
+        ({"type": "object", "properties": {}}, True),
+        ({"properties": {"depth": {"type": "integer"}}}, True),
+        ({"type": "object"}, False),
+        ({"type": "object", "properties": {}, "additionalProperties": True}, False),
+        ({"type": "object", "properties": {}, "patternProperties": {"^a": {}}}, False),
+    ],
+)
+def test_a_call_has_no_arguments_that_its_tool_does_not_name(parameters: dict[str, Any] | None, closed: bool) -> None:
+    """A function that takes none would fail at one that was made up."""
+    tools = [{"type": "function", "function": {"name": "tide", "parameters": parameters}}]
+    ask = parse("/v1/chat/completions", chat(tools=tools, tool_choice="required"), PLAN)
+    assert ask.form is not None
+    arguments = ask.form["properties"]["arguments"]
+    assert arguments["type"] == "object" and (arguments.get("additionalProperties") is False) == closed
 
 
 @pytest.mark.parametrize("field", ["reasoning", "include", "functions"])

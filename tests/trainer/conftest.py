@@ -148,7 +148,7 @@ def write_run(
         run_id="r1",
         name="toy",
         created_at=0.0,
-        base=BaseModelRef(id="toy", path=str(base), fingerprint="toy"),
+        base=BaseModelRef(id="toy", path=str(base), fingerprint="toy", license="mit"),
         dataset=DatasetRef(
             path="toy.jsonl",
             name="toy",
@@ -156,6 +156,7 @@ def write_run(
             fingerprint="sha256:0",
             records=len(train) + len(held_out),
             usable=len(train) + len(held_out),
+            languages=("en",),
         ),
         settings=RunSettings().with_overrides({**FAST, **(settings or {})}),
     )

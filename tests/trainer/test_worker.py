@@ -69,6 +69,7 @@ def test_training_helps_and_the_report_card_shows_it(finished: Path) -> None:
     assert set(report.by_category["kind"]) == {"x", "y"}
     assert len(report.samples) == 8 and all(sample.reference for sample in report.samples)
     assert report.lineage.packages["torch"] == torch.__version__
+    assert (report.lineage.base_license, report.lineage.languages) == ("mit", ("en",))
     assert report.quantised_base and report.quantised_base.loss == pytest.approx(metric(finished, "eval_loss")[0])
 
 

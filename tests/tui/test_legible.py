@@ -24,7 +24,7 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.templates import load_templates
-from brightrun_tui.registry.compare import Comparison, Row
+from brightrun_tui.registry.compare_many import ManyComparison, ManyRow
 from brightrun_tui.tui.ascii_driver import like
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import base_text, cells, offer_text, plan_text, reflow, run_text
@@ -312,10 +312,13 @@ def test_numbers_on_an_axis_differ() -> None:
 def test_a_comparison_tells_its_versions_apart(width: int) -> None:
     """Long names are cut before their version; a label never touches its value."""
     assert fit_ref("lamp-support:12", 12) == "lamp-sup…:12" and fit_ref("a:1", 10) == "a:1       "
-    row = Row(what="surprise at everyday talk", a="2.38", b="2.38")
-    found = Comparison(a="lamp-support:2", b="lamp-support:1", facts=(row,), settings=(), comparable=True)
+    refs = tuple(f"lamp-support:{version}" for version in (2, 1, 3, 12, 7))
+    row = ManyRow(what="surprise at everyday talk", values=("2.38", "2.39", "2.40", "2.41", "2.42"))
+    found = ManyComparison(models=refs, facts=(row,), settings=(), answers=())
     lines = [line.plain for line in comparison(found, width)]
     assert ":2" in lines[0] and ":1" in lines[0] and "talk 2.38" in lines[1] and max(map(len, lines)) <= width
+    assert all(f":{ref.rpartition(':')[2]}" in "".join(lines) for ref in refs), "however many there are"
+    assert all(value in "".join(lines) for value in row.values)
 
 
 async def test_a_chosen_row_is_seen_without_colours(

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from brightrun_tui import registry
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
@@ -18,7 +19,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.serving import keeps_answers
 from brightrun_tui.serving.kept_answers import add_answer
-from brightrun_tui.store import corrections, endpoints, models, open_database, requests
+from brightrun_tui.store import corrections, endpoints, models, open_database, requests, runs
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.screens.monitor import MonitorScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
@@ -138,7 +139,55 @@ async def test_comparing_marks_the_better_value(seeded: Paths, opened: Opened) -
         await driver.press("m")
         await driver.sees("Compare lamp-support:2 with")
         await driver.press("enter")
-        await driver.sees("lamp-support:1", "held-out loss", "0.9600 ✓", "1.2400", "Do you deliver to Iceland?")
+        await driver.sees("lamp-support:1", "held-out loss", "0.9600 ✓", "1.2400")
+        await driver.press("end")
+        await driver.sees("Do you deliver to Iceland?")
+
+
+async def test_any_number_of_marked_versions_are_compared(seeded: Paths, opened: Opened) -> None:
+    """space marks, m puts all that are marked side by side; what each learnt from that the others did not is said."""
+    async with open_database(seeded.database) as db:
+        found = await models.list_models(db)
+        for version in found:
+            data = Path((await runs.get(db, version.run_id)).directory) / "data"
+            data.mkdir()
+            own = {"role": "user", "content": f"Only for {version.ref}?"}, {"role": "assistant", "content": "Yes."}
+            both = {"role": "user", "content": "For all?"}, {"role": "assistant", "content": "Yes."}
+            lines = [json.dumps({"id": "1", "messages": messages}) for messages in (both, own)]
+            (data / "train.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    async with opened(seeded) as driver:
+        await choose(driver, found[0].ref)
+        await driver.press("space", "space", "space")
+        await driver.sees("3 marked")
+        await driver.press("m")
+        await driver.sees("held-out loss", "0.9600 ✓", "1.2400", "3.1500", *(version.ref for version in found))
+        await driver.press("end")
+        await driver.sees("Do you deliver to Iceland?")
+        body = driver.one("CompareScreen Flow")
+        await driver.until(lambda: "What they learnt from" in str(body.render()), "the data is read")
+        text = str(body.render())
+        assert text.count("2 records, 1 of them it alone") == 3
+        assert all(f"Only for {version.ref}?" in text for version in found) and "For all?" not in text
+        await driver.press("escape", "escape")
+        await driver.sees_no("marked")
+
+
+async def test_the_key_to_new_data_is_seen_once_there_is_a_correction(seeded: Paths, opened: Opened) -> None:
+    """Corrections are read after the dialogue has opened; what they make possible then stands in its footer."""
+    async with open_database(seeded.database) as db:
+        await registry.correct(db, "lamp-support:2", [{"role": "user", "content": "When?"}], "At nine.")
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("x")
+        await driver.sees("1 waiting", "n New version")
+
+
+async def test_what_is_marked_is_what_is_measured(seeded: Paths, opened: Opened) -> None:
+    """Versions of several names can be measured together: those that are marked come first."""
+    async with opened(seeded) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.press("space", "space", "E")
+        await driver.sees("Evaluate the marked versions", "the marked: lamp-support:2, poems:1")
 
 
 async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:

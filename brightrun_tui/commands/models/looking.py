@@ -125,12 +125,12 @@ def compare(
     models: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]…", help="Two versions or more.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Versions side by side: losses, verdicts, the settings that differ, answers to the same questions; ✓ marks the best."""
+    """Versions side by side: losses, verdicts, settings and data that differ, answers to the same questions; ✓ marks the best."""
 
     async def find(session: Session) -> registry.ManyComparison:
-        return registry.compare_many(
-            [await store.find(session.db, ref) for ref in models], await evaluations.list_all(session.db)
-        )
+        versions = [await store.find(session.db, ref) for ref in models]
+        measured, learnt = await evaluations.list_all(session.db), await registry.data_differences(session.db, versions)
+        return registry.compare_many(versions, measured, learnt)
 
     found = with_store(find)
     if as_json:

@@ -172,6 +172,11 @@ def print_comparison(out: Console, found: ManyComparison) -> None:
     for board in found.boards:
         out.print()
         print_board(out, board)
+    if found.data:
+        out.print(_heading("What they learnt from"))
+        only = [[f"  only here: {question}" for question in each.examples] for each in found.data]
+        said = [(each.ref, "\n".join((each.words, *lines))) for each, lines in zip(found.data, only, strict=True)]
+        out.print(_pairs(said))
     for each in found.answers[:SHOWN_SAMPLES]:
         out.print(_heading("asked"))
         out.print(Text(_whole(each.question), style="bold"))
@@ -333,7 +338,7 @@ def _lineage(model: ModelVersion) -> list[tuple[str, str]]:
 
 def _pairs(pairs: list[tuple[str, str]]) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", width=9)
+    table.add_column(style="dim", width=max([9, *(len(name) for name, _ in pairs)]))
     table.add_column(overflow="fold")
     for name, value in pairs:
         table.add_row(name, Text(value))

@@ -1,14 +1,17 @@
-"""Two versions side by side."""
+"""Versions side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
 
 from brightrun_tui import registry
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import compare_text
@@ -17,26 +20,35 @@ from brightrun_tui.tui.widgets.reflow import Flow, Lines
 
 
 class CompareScreen(Dialog[None]):
-    """Facts, settings that differ, what both were measured on, and answers to the same prompts."""
+    """Facts, settings and data that differ, what they were measured on together, and answers to the same prompts."""
 
-    def __init__(self, a: ModelVersion, b: ModelVersion) -> None:
+    def __init__(self, versions: Sequence[ModelVersion]) -> None:
         super().__init__("Compare", classes="-large")
-        self._a, self._b = a, b
+        self._versions = versions
 
     def compose_body(self) -> ComposeResult:
-        found = registry.compare(self._a, self._b)
-        boards = registry.shared_boards((self._a, self._b), self.app.snapshot.evaluations)
+        found = registry.compare_many(self._versions, self.app.snapshot.evaluations)
         with VerticalScroll(can_focus=True):
-            yield Flow(partial(_compared, found, boards, self._a, self._b))
+            yield Flow(partial(_compared, found))
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
+        self._read_data()
+
+    @work(group="compare")
+    async def _read_data(self) -> None:
+        """What they learnt from takes seconds to read where that is much."""
+        try:
+            learnt = await registry.data_differences(self.app.db, self._versions)
+        except BrightrunError as error:
+            self.app.show_error(error)
+            return
+        found = registry.compare_many(self._versions, self.app.snapshot.evaluations, learnt)
+        self.query_one(Flow).show(partial(_compared, found))
 
 
-def _compared(
-    found: registry.Comparison, boards: list[registry.Board], a: ModelVersion, b: ModelVersion, width: int
-) -> Lines:
+def _compared(found: registry.ManyComparison, width: int) -> Lines:
     lines = compare_text.comparison(found, width)
-    if boards:
-        lines += [Content(""), *boards_text(boards, width)]
-    return lines + compare_text.compared_answers(a, b, width)
+    if found.boards:
+        lines += [Content(""), *boards_text(found.boards, width)]
+    return lines + compare_text.compared_answers(found.models, found.answers, width)

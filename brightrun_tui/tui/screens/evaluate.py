@@ -28,12 +28,17 @@ class Wanted:
 class EvaluateScreen(Dialog[Wanted]):
     """Answers what is wanted."""
 
-    def __init__(self, model: ModelVersion, others: Sequence[ModelVersion], data: str) -> None:
-        """``others``: of the same name; ``data``: what it was trained on, where that is known."""
-        super().__init__(f"Evaluate {model.ref}")
+    def __init__(
+        self, model: ModelVersion, others: Sequence[ModelVersion], data: str, marked: Sequence[ModelVersion] = ()
+    ) -> None:
+        """``others``: of the same name; ``data``: what it was trained on, where that is known; ``marked``: in the list."""
+        super().__init__("Evaluate the marked versions" if marked else f"Evaluate {model.ref}")
         self._data = data
         champion = [other for other in others if "champion" in other.aliases]
-        self._choices: dict[str, tuple[ModelVersion, ...]] = {f"{model.ref} alone": (model,)}
+        self._choices: dict[str, tuple[ModelVersion, ...]] = {}
+        if marked:
+            self._choices[f"the marked: {', '.join(version.ref for version in marked)}"] = tuple(marked)
+        self._choices[f"{model.ref} alone"] = (model,)
         if champion:
             self._choices[f"{model.ref} and the champion"] = (model, *champion)
         if others:

@@ -15,12 +15,17 @@ from brightrun_tui.tui.screens.evaluate import EvaluateScreen, Wanted
 
 
 class MeasureActions(ModeScreen):
-    """Asks, and leaves the work to runs of the engine. A subclass says which version is chosen."""
+    """Asks, and leaves the work to runs of the engine. A subclass says which version is chosen, and which are marked."""
 
     @property
     def model(self) -> ModelVersion | None:
         """The chosen version."""
         return None
+
+    @property
+    def marked(self) -> tuple[ModelVersion, ...]:
+        """The marked versions."""
+        return ()
 
     @work(group="ask")
     async def action_evaluate(self) -> None:
@@ -32,7 +37,7 @@ class MeasureActions(ModeScreen):
             data = await registry.own_data(self.app.db, model)
         except BrightrunError:
             data = ""
-        wanted = await self.app.push_screen_wait(EvaluateScreen(model, others, data))
+        wanted = await self.app.push_screen_wait(EvaluateScreen(model, others, data, self.marked))
         if wanted is not None:
             self._begin_evaluation(wanted)
 

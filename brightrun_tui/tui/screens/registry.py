@@ -50,6 +50,7 @@ class RegistryScreen(MeasureActions, ShareActions):
         super().__init__()
         self._filter = ""
         self._wanted = self._shown = ""
+        self._marked: frozenset[str] = frozenset()
         self._page = PAGES[0]
         self._judge: JudgeSettings | None = None
 
@@ -68,6 +69,11 @@ class RegistryScreen(MeasureActions, ShareActions):
         return self.app.snapshot.model(self._wanted or next((each.chosen for each in listed), ""))
 
     @property
+    def marked(self) -> tuple[ModelVersion, ...]:
+        """The marked versions, in the order of the list."""
+        return tuple(model for model in self.app.snapshot.models if model.ref in self._marked)
+
+    @property
     def endpoint(self) -> Endpoint | None:
         """Where the chosen version is served, if it is."""
         model = self.model
@@ -83,22 +89,27 @@ class RegistryScreen(MeasureActions, ShareActions):
         chosen, self._wanted = self._wanted or self.models.chosen, ""
         kept = [model for model in snapshot.models if not model.archived or model.ref == chosen]
         shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
-        if chosen not in (model.ref for model in shown):  # what the keys act on is always in sight
-            chosen = shown[0].ref if shown else ""
+        refs = [model.ref for model in shown]
+        self._marked &= frozenset(refs)  # what the keys act on is always in sight
+        if chosen not in refs:
+            chosen = refs[0] if refs else ""
         with self.prevent(OptionList.OptionHighlighted):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
             self.models.choose(chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
         serving = sum(endpoint.state == "ready" and not endpoint.down for endpoint in snapshot.endpoints)
-        retitle(self.models, Content.assemble("Models ", (count, "$muted")), f"{serving} serving" if serving else "")
+        marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
+        title = Content.assemble("Models ", (count, "$muted"), marked)
+        retitle(self.models, title, f"{serving} serving" if serving else "")
         self._show_page()
 
     def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
         tall = not self.has_class("-narrow")
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
         needs = bool(self.app.snapshot.attention.get(model.ref))
-        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall, needs)
-        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs))
+        mark = "●" if model.ref in self._marked else " " if self._marked else ""
+        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall, needs, mark)
+        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark))
 
     def _show_page(self) -> None:
         model = self.model
@@ -139,10 +150,25 @@ class RegistryScreen(MeasureActions, ShareActions):
             and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
         possible["leaderboard"] = bool(self.app.snapshot.models)
-        for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again"):
+        for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again", "mark"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return True if possible.get(action, True) else None
+
+    def step_back(self) -> None:
+        """Out of the marks, and to the list."""
+        if self._marked:
+            self._marked = frozenset()
+            self.redraw()
+        else:
+            self.models.focus()
+
+    def action_mark(self) -> None:
+        if self.model is not None:
+            self._marked ^= {self.model.ref}
+            self.redraw()
+            if self.focused is self.models:
+                self.models.action_cursor_down()
 
     @work(group="ask")
     async def action_deploy(self) -> None:
@@ -253,11 +279,19 @@ class RegistryScreen(MeasureActions, ShareActions):
     @work(group="ask")
     async def action_compare(self) -> None:
         from brightrun_tui.tui.screens.compare import CompareScreen
+
+        versions, model = self.marked, self.model
+        if model is not None and len(versions) < 2 and model not in versions:
+            versions += (model,)
+        if len(versions) == 1:
+            versions += await self._choose_other(versions[0])
+        if len(versions) > 1:
+            self.app.push_screen(CompareScreen(versions))
+
+    async def _choose_other(self, model: ModelVersion) -> tuple[ModelVersion, ...]:
+        """The version to put beside this one; none where none was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
-        model = self.model
-        if model is None:
-            return
         others = sorted(
             (other for other in self.app.snapshot.models if other.ref != model.ref),
             key=lambda other: (other.name != model.name, -other.created_at),
@@ -267,8 +301,7 @@ class RegistryScreen(MeasureActions, ShareActions):
         ]
         ref = await self.app.push_screen_wait(PickScreen(f"Compare {model.ref} with", choices))
         other = self.app.snapshot.model(ref or "")
-        if other is not None:
-            self.app.push_screen(CompareScreen(model, other))
+        return (other,) if other is not None else ()
 
     @work(group="ask")
     async def action_judge(self) -> None:

@@ -96,9 +96,7 @@ def _answers(found: ComparedRuns, width: int) -> reflow.Lines:
             ]
             for role, name, answer in zip(ROLES, found.names, one.answers, strict=False)
         ]
-        for at in range(0, len(blocks), 2):
-            left, right = blocks[at], blocks[at + 1] if at + 1 < len(blocks) else []
-            lines += reflow.indented(reflow.beside(left, right, width - 2))
+        lines += reflow.indented(reflow.by_two(blocks, width - 2))
         if one.reference:
             wanted = [Content.styled("wanted", "$success"), *reflow.text(cells.plain(one.reference), width - 2)]
             lines += reflow.indented(wanted)

@@ -74,6 +74,7 @@ class KeyFooter(Widget):
 
     def on_mount(self) -> None:
         self.watch(self.screen, "focused", self.look, init=False)
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self.look())
 
     def look(self) -> None:
         """Draw what is possible now, if that is something else than what is shown."""

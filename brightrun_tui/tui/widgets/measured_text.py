@@ -25,7 +25,7 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
         title = f"{cells.plain(board.dataset)} · {board.records:,} records"
         lines += reflow.heading(title, width, f"ordered by {board.by}")
         if board.note:
-            lines += reflow.text(Content.assemble(("! ", "bold $warning"), (board.note, "$warning")), width)
+            lines += reflow.marked(reflow.text(board.note, width - 2, "$warning"), 2, "!", "bold $warning")
         ref = max(12, min(_REF, width - _PLACE - _LOSS - _RIGHT))
         head = f"{'':{_PLACE + ref}}{'loss, 95%':{_LOSS}}answers right"
         lines.append(Content.styled(head, "$muted").truncate(width, ellipsis=True))

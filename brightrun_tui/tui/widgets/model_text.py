@@ -56,11 +56,18 @@ def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
 
 
 def model_row(
-    model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool, needs: bool = False
+    model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool, needs: bool = False, mark: str = ""
 ) -> Content:
-    """One line of the list, or two when there is room. ``needs``: somebody should look; the report card says why."""
+    """One line of the list, or two when there is room. ``needs``: somebody should look; the report card says why. ``mark``: a
+    glyph before it.
+    """
+    if mark:
+        row = model_row(model, endpoint, width - 2, tall=tall, needs=needs)
+        first, *more = row.split("\n")
+        lines = [Content.assemble((f"{mark} ", "bold $accent"), first), *reflow.indented(more)]
+        return Content("\n").join(lines)
     glyph, style = GRADES[model.report.verdict.grade]
-    mark = Content.styled(f"{glyph} ", f"bold {style}")
+    look = Content.styled(f"{glyph} ", f"bold {style}")
     said = Content.styled(model.report.verdict.grade, style)
     grade = Content.assemble(said, (" !" if needs else "", "bold $warning"))
     grade = grade.pad_right(max(0, GRADE_WIDTH - grade.cell_length))
@@ -69,7 +76,7 @@ def model_row(
     served = endpoint_mark(endpoint, short=True)
     if tall:
         name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
-        first = Content.assemble(mark, name, " ", aliases)
+        first = Content.assemble(look, name, " ", aliases)
         tail = served if served else Content.styled(humanize.day(model.created_at), "$muted")
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
         second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
@@ -80,11 +87,11 @@ def model_row(
         tail = Content.styled(humanize.day(model.created_at), "$muted")
     if width < NARROW:
         name = Content.styled(cells.fit(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold")
-        return Content.assemble(mark, name, " ", grade, " ", tail).truncate(width, ellipsis=True)
+        return Content.assemble(look, name, " ", grade, " ", tail).truncate(width, ellipsis=True)
     stars = Content.styled((cells.stars(model.rating) if model.rating else "").ljust(5), "$warning")
     fixed = 2 + 1 + GRADE_WIDTH + 15 + 2 + 5 + 2 + 22
     name = Content.styled(cells.fit(model.ref, max(8, width - fixed)), "bold")
-    return Content.assemble(mark, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
+    return Content.assemble(look, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
         width, ellipsis=True
     )
 
@@ -111,7 +118,7 @@ def report_card(
         width,
     )
     for reason in attention:
-        lines += reflow.text(Content.assemble(("! ", "bold $warning"), (cells.plain(reason), "$warning")), width)
+        lines += reflow.marked(reflow.text(reason, width - 2, "$warning"), 2, "!", "bold $warning")
     if origin:
         style = "$success" if origin.standing == "verified" else "$warning"
         lines += reflow.text(Content.styled(cells.plain(origin.words), style), width)

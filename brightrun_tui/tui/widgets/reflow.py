@@ -118,6 +118,14 @@ def beside(left: Lines, right: Lines, width: int, gap: int = 3) -> Lines:
     return result
 
 
+def by_two(blocks: Sequence[Lines], width: int) -> Lines:
+    """Any number of blocks, two beside one another, the next two below; each made for `column_width`."""
+    lines: Lines = []
+    for at in range(0, len(blocks), 2):
+        lines += beside(blocks[at], blocks[at + 1] if at + 1 < len(blocks) else [], width)
+    return lines
+
+
 def column_width(width: int, gap: int = 3) -> int:
     return max(4, (width - gap) // 2)
 
