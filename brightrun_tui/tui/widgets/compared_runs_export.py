@@ -15,9 +15,11 @@ from brightrun_tui.tui.widgets.chart_export import overlaid_svg
 from brightrun_tui.tui.widgets.compared_runs_text import TITLES
 
 _STYLE = """body{font:16px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#1c2430}
-table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #dde2e8;
+table{border-collapse:collapse;table-layout:fixed;width:100%}
+td,th{text-align:left;padding:.3rem .6rem .3rem 0;border-bottom:1px solid #dde2e8;
 vertical-align:top}th{color:#5b6675}.same{color:#5b6675}.best{font-weight:700}h2{margin:2rem 0 .5rem;font-size:1.15rem}
-svg{width:100%;height:auto}td.text{white-space:pre-wrap;overflow-wrap:anywhere}@media print{tr,svg{break-inside:avoid}}"""
+svg{width:100%;height:auto;margin-top:1.5rem}
+td.text{white-space:pre-wrap;overflow-wrap:anywhere}@media print{tr,svg{break-inside:avoid}}"""
 
 
 def as_csv(found: ComparedRuns) -> str:
@@ -81,7 +83,7 @@ def as_html(found: ComparedRuns) -> str:
             (name, curves[metric]) for name, curves in zip(found.names, found.curves, strict=False) if metric in curves
         ]
         if svg := overlaid_svg(named, title):
-            parts.append(f"<h2>{title}</h2>{svg}")
+            parts.append(svg)
     if found.answers:
         parts.append(f"<h2>Answers</h2><table><tr><th>prompt</th>{head}<th>wanted</th></tr>")
         for one in found.answers:
@@ -90,8 +92,8 @@ def as_html(found: ComparedRuns) -> str:
         parts.append("</table>")
     title = f"Runs side by side: {', '.join(map(_text, found.names))}"
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
-        f"<h1>{title}</h1>{''.join(parts)}</html>\n"
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+        f"<title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>{''.join(parts)}</html>\n"
     )
 
 

@@ -258,6 +258,10 @@ def _time_words(run: Run) -> str:
     return f"took {humanize.duration(worked)}{of_all}"
 
 
+_GAP = Content("   ")
+"""Between facts in one line."""
+
+
 def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> reflow.Lines:
     """Losses, cost and speed, and the machine behind them, or below them where there is no room for all of it."""
 
@@ -274,13 +278,16 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> 
     items.append(item("cost", lease_text.cost_words(run, leases)))
     if run.tokens_per_second and not silent:
         items.append(item("speed", f"{humanize.count(run.tokens_per_second)} tokens/s"))
-    line = Content("   ").join(items)
-    if not (hardware := hardware_words(run)):
-        return [line.truncate(width, ellipsis=True)]
-    machine = item("last seen on" if silent else "on", hardware, "$muted" if silent else "$foreground")
-    if line.cell_length + 3 + machine.cell_length <= width:
-        return [Content.assemble(line, "   ", machine)]
-    return [line.truncate(width, ellipsis=True), machine.truncate(width, ellipsis=True)]
+    below = []
+    if hardware := hardware_words(run):
+        machine = item("last seen on" if silent else "on", hardware, "$muted" if silent else "$foreground")
+        whole = _GAP.join([*items, machine])
+        if whole.cell_length <= width:
+            return [whole]
+        below = [machine]
+    while len(items) > 1 and _GAP.join(items).cell_length > width:
+        below.insert(0, items.pop())
+    return [_GAP.join(some).truncate(width, ellipsis=True) for some in (items, below) if some]
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
