@@ -413,6 +413,8 @@ async def test_the_columns_of_the_table_are_chosen_and_ordered(seeded: Paths, op
         await driver.press("O", "space", "j", "space", "less_than_sign", "enter")
         await driver.until(lambda: "Train" not in driver.text().split("─ Run ─")[0], "the table has other columns")
         assert driver.text().index("Progress") < driver.text().index("State")
+        row = next(line for line in driver.text().splitlines() if "tone-of-voice" in line)
+        assert row.index("28%") < row.index("paused") and "free" not in row, "the rows follow their heading"
         await driver.until(lambda: "run_columns" in seeded.config_file.read_text(), "it is written down")
     assert '["progress", "state"]' in seeded.config_file.read_text()
 

@@ -148,11 +148,11 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
         silent = _is_silent(run, snapshot, now)
-        look = (mark, vitals, silent, narrow, alert)
+        look = (mark, vitals, silent, narrow, alert, self._columns)
         known = self._rows.get(run.id)
         if known is not None and known[0] is run and known[1] == look:
             return known[2]
-        stamp = (run.updated_at, run.state, look, self._columns)
+        stamp = (run.updated_at, run.state, look)
         build = (
             partial(run_text.run_row, run, tall=False, mark=mark, silent=silent, alert=alert)
             if narrow
