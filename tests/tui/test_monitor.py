@@ -419,6 +419,18 @@ async def test_the_columns_of_the_table_are_chosen_and_ordered(seeded: Paths, op
     assert '["progress", "state"]' in seeded.config_file.read_text()
 
 
+async def test_a_note_is_kept_with_one_enter(seeded: Paths, opened: Opened) -> None:
+    """What was typed is saved by the key that ends typing, and stands with the run."""
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("N")
+        await driver.sees("Note on")
+        await driver.press(*"second", "enter")
+        await driver.until(lambda: "Note on" not in driver.text(), "the dialogue has ended")
+        await driver.press("i", "z")
+        await driver.sees("second")
+
+
 async def test_failed_runs_are_tried_again_together(seeded: Paths, opened: Opened) -> None:
     """One question about all that are marked, with what each of them is changed by."""
     async with opened(seeded) as driver:

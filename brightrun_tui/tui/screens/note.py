@@ -24,8 +24,5 @@ class NoteScreen(Dialog[str]):
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 
-    def on_input_submitted(self) -> None:
-        self.dismiss(self.query_one(TextField).value)
-
     def on_button_pressed(self) -> None:
         self.dismiss(self.query_one(TextField).value)

@@ -14,7 +14,7 @@ from textual.reactive import reactive
 from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widget import Widget
-from textual.widgets import Input
+from textual.widgets import Button, Input
 
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.widgets.cells import one_line
@@ -71,7 +71,8 @@ class TextField(_InForm, Input):
         last: bool = False,
         suggester: Suggester | None = None,
     ) -> None:
-        """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field."""
+        """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field, and where that is
+        the button that does what the dialogue is for, presses it."""
         value = one_line(value)
         super().__init__(
             value, placeholder=placeholder, compact=True, password=password, classes="field", suggester=suggester
@@ -94,9 +95,12 @@ class TextField(_InForm, Input):
             self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if not self._last:
-            event.stop()
-            self.screen.focus_next()
+        if self._last:
+            return
+        event.stop()
+        following = self.screen.focus_next()
+        if isinstance(following, Button) and following.variant == "primary":
+            following.press()
 
 
 class WaitingField(TextField):
