@@ -327,6 +327,28 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "registry.judge", "J", "Judge", "Let a language model elsewhere compare base and tuned answers.", changes=True
     ),
     action("registry.tag", "t", "Tags", "Words of your own to find it by.", changes=True),
+    action(
+        "registry.alias",
+        "A",
+        "Aliases",
+        "Names of your own for this version: NAME:ALIAS means it, until you move them.",
+        changes=True,
+    ),
+    action("registry.describe", "i", "Describe", "One sentence that says what the version is for.", changes=True),
+    action(
+        "registry.archive",
+        "Z",
+        "Archive",
+        "Take the version out of the list without deleting anything, or bring it back.",
+        changes=True,
+    ),
+    action(
+        "registry.clean",
+        "X",
+        "Clean up",
+        "Remove the checkpoints of completed runs whose models are here; says how much that frees.",
+        changes=True,
+    ),
     action("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),
     action("registry.rollback", "B", "Roll back", "Make the previous champion the champion again.", changes=True),
     action("registry.mark", "space", "Mark", "Mark the version; compare and evaluate then take all that are marked."),

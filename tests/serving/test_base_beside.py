@@ -37,7 +37,7 @@ def test_a_base_alone_answers_as_it_did_before_the_training(toy: Toy, tmp_path: 
         assert not other.passed and "should be its base" in other.statement
 
         client = openai.OpenAI(base_url=state.url, api_key=serving.read_key(directory), max_retries=0, timeout=60)
-        assert [model.id for model in client.models.list()] == ["harbour:1@base"]
+        assert [model.id for model in client.models.list()] == ["harbour:1@base", "e1"]
         with pytest.raises(openai.NotFoundError, match="not served here"):
             client.chat.completions.create(model="harbour", messages=[{"role": "user", "content": "Hello"}])
     finally:

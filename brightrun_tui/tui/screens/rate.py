@@ -1,6 +1,8 @@
-"""What you think of a version: stars with a note, and tags."""
+"""What you think of a version: stars with a note, words to find it by, what it is for."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from textual import events
 from textual.app import ComposeResult
@@ -40,19 +42,38 @@ class RateScreen(Dialog[tuple[int | None, str]]):
         self.dismiss((rating or None, self.query_one(TextField).value))
 
 
-class TagScreen(Dialog[tuple[str, ...]]):
-    """Answers the tags as they shall be."""
+class WordsScreen(Dialog[tuple[str, ...]]):
+    """Answers the words as they shall be, each once."""
 
-    def __init__(self, model: ModelVersion) -> None:
-        super().__init__(f"Tags of {model.ref}")
-        self._model = model
+    def __init__(self, title: str, asked: str, words: Sequence[str], example: str) -> None:
+        super().__init__(title)
+        self._asked, self._words, self._example = asked, words, example
 
     def compose_body(self) -> ComposeResult:
-        yield Label(Content("Words to find it by, with spaces between them"))
-        yield TextField("tags", " ".join(self._model.tags), placeholder="shop german v2")
+        yield Label(Content(self._asked))
+        yield TextField("words", " ".join(self._words), placeholder=self._example)
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 
     def on_button_pressed(self) -> None:
         words = self.query_one(TextField).value.replace(",", " ").replace("#", " ").split()
         self.dismiss(tuple(dict.fromkeys(words)))
+
+
+class DescriptionScreen(Dialog[str]):
+    """Answers what the version is for; nothing takes it away."""
+
+    def __init__(self, model: ModelVersion) -> None:
+        super().__init__(f"What {model.ref} is for")
+        self._model = model
+
+    def compose_body(self) -> ComposeResult:
+        yield Label(Content("One sentence, for those who look for a model"))
+        yield TextField(
+            "description", self._model.description, placeholder="answers of the shop's help desk, in its voice"
+        )
+        with Horizontal(classes="buttons"):
+            yield Button("Save", id="save", variant="primary", compact=True)
+
+    def on_button_pressed(self) -> None:
+        self.dismiss(self.query_one(TextField).value)

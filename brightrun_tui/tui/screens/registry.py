@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textual import getters, on, work
 from textual.app import ComposeResult
@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
 from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.screens.curate_actions import CurateActions
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
 from brightrun_tui.tui.screens.share_actions import ShareActions
 from brightrun_tui.tui.snapshot import Snapshot
@@ -35,7 +36,7 @@ PAGES = ("Report card", "Answers", "Training", "Origin")
 CHAMPION = "champion"
 
 
-class RegistryScreen(MeasureActions, ShareActions):
+class RegistryScreen(CurateActions, MeasureActions, ShareActions):
     """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
 
     MODE = "registry"
@@ -87,8 +88,8 @@ class RegistryScreen(MeasureActions, ShareActions):
 
     def show(self, snapshot: Snapshot) -> None:
         chosen, self._wanted = self._wanted or self.models.chosen, ""
-        kept = [model for model in snapshot.models if not model.archived or model.ref == chosen]
-        shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model.aliases)]
+        kept = [model for model in snapshot.models if self._filter or not model.archived or model.ref == chosen]
+        shown = [model for model in kept if fits(self._filter, model.ref, *model.tags, *model_text.names_of(model))]
         refs = [model.ref for model in shown]
         self._marked &= frozenset(refs)  # what the keys act on is always in sight
         if chosen not in refs:
@@ -108,7 +109,7 @@ class RegistryScreen(MeasureActions, ShareActions):
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
         needs = bool(self.app.snapshot.attention.get(model.ref))
         mark = "●" if model.ref in self._marked else " " if self._marked else ""
-        stamp = (model.created_at, model.rating, model.aliases, grade, state, tall, needs, mark)
+        stamp = (model.created_at, model.rating, model_text.names_of(model), grade, state, tall, needs, mark)
         return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark))
 
     def _show_page(self) -> None:
@@ -118,10 +119,15 @@ class RegistryScreen(MeasureActions, ShareActions):
         if model and run:
             model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
         card = partial(_card, self.app.snapshot, model) if model else None
-        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, card))
+        none = f"No model fits “{self._filter}”. esc drops the filter." if self._filter else ""
+        self.query_one("#page-text", Flow).show(partial(_page, self._page, model, card, none))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
-        retitle(self.query_one("#page"), model.ref if model else "No model yet", keys + Content(" · ").join(tabs))
+        retitle(
+            self.query_one("#page"),
+            model.ref if model else "No model" if none else "No model yet",
+            keys + Content(" · ").join(tabs),
+        )
 
     @on(OptionList.OptionHighlighted, "#models")
     def _model_chosen(self, event: OptionList.OptionHighlighted) -> None:
@@ -156,8 +162,10 @@ class RegistryScreen(MeasureActions, ShareActions):
         return True if possible.get(action, True) else None
 
     def step_back(self) -> None:
-        """Out of the marks, and to the list."""
-        if self._marked:
+        """Out of a filter that is kept, of the marks, and to the list."""
+        if self._filter:
+            self.query_one("#model-filter", FilterBar).action_drop()
+        elif self._marked:
             self._marked = frozenset()
             self.redraw()
         else:
@@ -239,44 +247,6 @@ class RegistryScreen(MeasureActions, ShareActions):
             await self.app.show_draft(draft)
 
     @work(group="ask")
-    async def action_rate(self) -> None:
-        from brightrun_tui.tui.screens.rate import RateScreen
-
-        model = self.model
-        said = await self.app.push_screen_wait(RateScreen(model)) if model else None
-        if model and said:
-            await self._change(registry.rate, model.ref, said[0], said[1])
-
-    @work(group="ask")
-    async def action_tag(self) -> None:
-        from brightrun_tui.tui.screens.rate import TagScreen
-
-        model = self.model
-        words = await self.app.push_screen_wait(TagScreen(model)) if model else None
-        if model and words is not None:
-            gone = tuple(tag for tag in model.tags if tag not in words)
-            await self._change(partial(registry.tag, add=words, remove=gone), model.ref)
-
-    @work(group="ask")
-    async def action_promote(self) -> None:
-        model = self.model
-        if model and await self.confirm(
-            "Promote",
-            f"Make {model.ref} the champion of “{model.name}”? The champion until now becomes “previous”.",
-            yes="Promote",
-            danger=False,
-        ):
-            await self._change(registry.promote, model.ref)
-
-    @work(group="ask")
-    async def action_rollback(self) -> None:
-        model = self.model
-        if model and await self.confirm(
-            "Roll back", f"Make the previous champion of “{model.name}” the champion again?", yes="Roll back"
-        ):
-            await self._change(registry.rollback, model.name)
-
-    @work(group="ask")
     async def action_compare(self) -> None:
         from brightrun_tui.tui.screens.compare import CompareScreen
 
@@ -342,14 +312,6 @@ class RegistryScreen(MeasureActions, ShareActions):
                 self.app.toast(registry.judgement_sentence(judged.report.judgement), title=f"{model.ref} is judged")
         self.app.look_now()
 
-    @work(group="ask")
-    async def action_delete(self) -> None:
-        model = self.model
-        if model and await self.confirm(
-            "Delete", f"Remove {model.ref} and its files for good? This cannot be undone.", yes="Delete for good"
-        ):
-            await self._change(registry.delete, self.app.paths, model.ref)
-
     def action_next_pane(self) -> None:
         self._turn(1)
 
@@ -372,14 +334,6 @@ class RegistryScreen(MeasureActions, ShareActions):
         self.query_one("#page").scroll_home(animate=False)
         self._show_page()
 
-    async def _change(self, change: Callable[..., Awaitable[Any]], *arguments: Any) -> None:
-        """Do something to the registry; an error becomes a toast."""
-        try:
-            await change(self.app.db, *arguments)
-        except BrightrunError as error:
-            self.app.show_error(error)
-        self.app.look_now()
-
 
 def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
     return model_text.report_card(
@@ -392,13 +346,14 @@ def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
     )
 
 
-def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, width: int) -> Lines:
+def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, none: str, width: int) -> Lines:
+    """``none``: why no model is shown, where it is not that there is none."""
     if model is None or card is None:
         keys = key_of("app.new_run"), key_of("registry.take")
         hint = (
             f"Models appear here when a run has completed. Press {keys[0]} to set one up, or {keys[1]} to take one in."
         )
-        return reflow.text(hint, width, "$muted")
+        return reflow.text(none or hint, width, "$muted")
     if page == "Report card":
         return card(width)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](

@@ -55,6 +55,11 @@ def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
     return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
 
 
+def names_of(model: ModelVersion) -> tuple[str, ...]:
+    """Its aliases; of one that was put out of the list also that."""
+    return (*model.aliases, "archived") if model.archived else model.aliases
+
+
 def model_row(
     model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool, needs: bool = False, mark: str = ""
 ) -> Content:
@@ -72,7 +77,7 @@ def model_row(
     grade = Content.assemble(said, (" !" if needs else "", "bold $warning"))
     grade = grade.pad_right(max(0, GRADE_WIDTH - grade.cell_length))
     losses = f"{humanize.loss(model.report.base.loss)} → {humanize.loss(model.report.tuned.loss)}"
-    aliases = Content.styled(" ".join(model.aliases), "$accent")
+    aliases = Content.styled(" ".join(names_of(model)), "$accent")
     served = endpoint_mark(endpoint, short=True)
     if tall:
         name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
