@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -138,19 +137,7 @@ def main() -> int:
         table.add("processor time of such a key", "ms", 1000 * moved_cpu)
         table.add("a changed setting to its plan, p95", "ms", 1000 * quantile(plans, 0.95), 200)
         table.add("a changed setting to its plan, median", "ms", 1000 * quantile(plans, 0.5))
-    machine = {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "load_before": round(before, 1),
-        "load_after": round(os.getloadavg()[0], 1),
-        "records": given.records,
-        "runs": given.runs,
-    }
-    if given.json:
-        print(json.dumps({"name": "form", "machine": machine, "rows": table.rows}))
-    else:
-        table.show()
-        print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    table.tell("form", before, as_json=given.json, records=given.records, runs=given.runs)
     return 0
 
 

@@ -81,6 +81,21 @@ class Table:
             goal = "" if row["goal"] is None else f"≤ {row['goal']:g} {'✓' if row['met'] else '✗'}"
             print(f"{row['what']!s:<54}{row['ours']:>9g}{peer:>9} {row['unit']!s:<7}{goal:>10}  {row['peer_name']}")
 
+    def tell(self, name: str, load_before: float, *, as_json: bool, **given: int) -> None:
+        """Print it, with the machine that it was measured on and what was ``given``."""
+        machine = {
+            "cores": os.cpu_count(),
+            "python": platform.python_version(),
+            "load_before": round(load_before, 1),
+            "load_after": round(os.getloadavg()[0], 1),
+            **given,
+        }
+        if as_json:
+            print(json.dumps({"name": name, "machine": machine, "rows": self.rows}))
+        else:
+            self.show()
+            print(", ".join(f"{name} {value}" for name, value in machine.items()))
+
 
 class Beats:
     """What the heartbeat of a watched app has written."""
@@ -261,19 +276,7 @@ def main() -> int:
         if given.peer_python:
             peer_charts(table, environment, home, given.seconds, given.peer_points, given.peer_python)
             peer_leet(table, environment, given.seconds, given.peer_points, given.peer_python)
-    machine = {
-        "cores": os.cpu_count(),
-        "python": platform.python_version(),
-        "load_before": round(before, 1),
-        "load_after": round(os.getloadavg()[0], 1),
-        "points": given.points,
-        "runs": given.runs,
-    }
-    if given.json:
-        print(json.dumps({"name": "tui", "machine": machine, "rows": table.rows}))
-    else:
-        table.show()
-        print(", ".join(f"{name} {value}" for name, value in machine.items()))
+    table.tell("tui", before, as_json=given.json, points=given.points, runs=given.runs)
     return 0
 
 

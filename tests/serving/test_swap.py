@@ -13,11 +13,22 @@ import pytest
 from openai.types.chat import ChatCompletionUserMessageParam
 
 from brightrun_tui import serving
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.serving.gate import MAX_IN_FLIGHT
 from brightrun_tui.serving.places import let_serve, load_beside, serving_place
 from tests.serving.toy import Toy, end, serve, settled, wait_for
 
 pytestmark = pytest.mark.slow
+
+
+def second_beside(directory: Path, second: ModelVersion, key: str) -> Path:
+    """Another version, loaded beside the one that answers; its directory."""
+    home = directory / "version-2"
+    serving.put_key(home, key)
+    serving.prepare(home, endpoint_id="e1", version=second)
+    load_beside(directory, home.name)
+    wait_for(lambda: settled(home), "the second version is loaded beside the first")
+    return home
 
 
 def test_another_version_takes_the_place_without_a_request_that_fails(toy: Toy, tmp_path: Path) -> None:
@@ -47,11 +58,7 @@ def test_another_version_takes_the_place_without_a_request_that_fails(toy: Toy, 
         for caller in callers:
             caller.start()
         second = toy.version(version=2)
-        home = directory / "version-2"
-        serving.put_key(home, key)
-        serving.prepare(home, endpoint_id="e1", version=second)
-        load_beside(directory, home.name)
-        wait_for(lambda: settled(home), "the second version is loaded beside the first")
+        home = second_beside(directory, second, key)
 
         # It can be asked by its full name before it serves; everybody else still gets the first one.
         assert asyncio.run(serving.canary(home, second)).likeness == "same"
@@ -83,11 +90,7 @@ def test_a_busy_endpoint_can_get_another_version(toy: Toy, tmp_path: Path) -> No
         first = serve(directory, toy.version())
         key = serving.read_key(directory)
         second = toy.version(version=2)
-        home = directory / "version-2"
-        serving.put_key(home, key)
-        serving.prepare(home, endpoint_id="e1", version=second)
-        load_beside(directory, home.name)
-        wait_for(lambda: settled(home), "the second version is loaded beside the first")
+        home = second_beside(directory, second, key)
         client = openai.OpenAI(base_url=first.url, api_key=key, max_retries=0, timeout=60)
 
         def refused() -> bool:
