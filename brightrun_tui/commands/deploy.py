@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,14 @@ NameOption = Annotated[
 ]
 PortOption = Annotated[
     int, typer.Option("--port", min=0, max=65535, callback=bounded, help="0: a free one, kept from then on.")
+]
+HostOption = Annotated[
+    str,
+    typer.Option(
+        "--host",
+        metavar="ADDRESS",
+        help="The address of this machine at which others reach it, 0.0.0.0 for all of them. Without: this machine only.",
+    ),
 ]
 KeyFileOption = Annotated[
     Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
@@ -81,6 +90,7 @@ def deploy(
     model: ModelArgument,
     name: NameOption = "",
     port: PortOption = 0,
+    host: HostOption = "",
     key_file: KeyFileOption = None,
     engine: EngineOption = "auto",
     on: OnOption = "local",
@@ -114,6 +124,7 @@ def deploy(
         target=model,
         name=name or lasting_name(model),
         port=port,
+        host=_address(host),
         engine=engine,
         key_file=str(key_file.absolute()) if key_file else "",
         keeps_key=bool(name),
@@ -133,7 +144,28 @@ def deploy(
         return
     say(("✓", "green"), f" {endpoint.ref} answers. End it: ", (f"brightrun undeploy {endpoint.id}", "bold"))
     say(f"Engine: {engine_text(endpoint)}")
+    if endpoint.wanted_host and not ip_address(endpoint.wanted_host).is_loopback:
+        say(
+            ("!", "yellow"),
+            f" It answers others at {endpoint.wanted_host}, without encryption: who can read the traffic can read the key. "
+            "Put a proxy with TLS before it where that is not only you.",
+        )
     put(f"url    {endpoint.url}\nmodel  {endpoint.served_name}\nkey    {key}")
+
+
+def _address(text: str) -> str:
+    """Raises ``UsageError`` for what is no address."""
+    if not text:
+        return ""
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise UsageError(
+            f"“{text}” is not an address",
+            where="--host",
+            fix="an address of this machine, such as 192.168.1.20, or 0.0.0.0 for all of them",
+            kind=ErrorKind.BAD_OPTION,
+        ) from None
 
 
 def _require_sense(wanted: Deploy, wish: RentalWish) -> None:

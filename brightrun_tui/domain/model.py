@@ -274,11 +274,12 @@ def ref_of_base(ref: str) -> str:
 class Endpoint(BaseModel):
     """A model being served. The bearer key is not here: it lies in the endpoint's key file.
 
-    ``engine`` computes the answers, ``engine_note`` says why it is not a faster one; ``wanted_engine`` and ``wanted_port`` (0:
-    any) are what was asked for. ``keeps_key``: also when it has ended, because a person gave it a name. ``follows``: the alias
-    whose version it serves, empty when it is pinned. ``wanted_version`` is to take the place of the present one (0: none is);
-    ``refused_version`` could not. ``idle_unload``: after so many seconds without a request the model leaves
-    memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints looks.
+    ``engine`` computes the answers, ``engine_note`` says why it is not a faster one; ``wanted_engine``, ``wanted_port`` (0: any)
+    and ``wanted_host`` (empty: this machine only) are what was asked for. ``keeps_key``: also when it has ended, because a person
+    gave it a name. ``follows``: the alias whose version it serves, empty when it is pinned. ``wanted_version`` is to take the
+    place of the present one (0: none is); ``refused_version`` could not. ``idle_unload``: after so many seconds without a request
+    the model leaves memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints
+    looks.
 
     ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
@@ -305,6 +306,7 @@ class Endpoint(BaseModel):
     engine_note: str = ""
     wanted_engine: Literal["auto", "llama.cpp", "vllm", "transformers"] = "auto"
     wanted_port: int = 0
+    wanted_host: str = ""
     keeps_key: bool = False
     follows: str = ""
     wanted_version: int = 0

@@ -154,15 +154,17 @@ class MoveRun(Ask[MoveAnswer]):
 
 
 class Deploy(Ask[DeployAnswer]):
-    """``name``: the endpoint's id, empty for a new one; ``port`` 0: any; ``key_file``: where the bearer key is read from, empty:
-    one is made up; ``keeps_key``: also when it is undeployed; ``follows``: the alias whose version it serves from then on;
-    ``idle_unload``: seconds without a request after which the model leaves memory, 0: never. ``rental``: the machine that was
-    agreed to be rented for it, None: this machine serves. ``base_alone``: the base model of the version, without the adapter.
+    """``name``: the endpoint's id, empty for a new one; ``port`` 0: any; ``host``: the address of this machine at which it
+    answers, empty: to this machine only; ``key_file``: where the bearer key is read from, empty: one is made up; ``keeps_key``:
+    also when it is undeployed; ``follows``: the alias whose version it serves from then on; ``idle_unload``: seconds without a
+    request after which the model leaves memory, 0: never. ``rental``: the machine that was agreed to be rented for it, None: this
+    machine serves. ``base_alone``: the base model of the version, without the adapter.
     """
 
     kind: Literal["deploy"] = "deploy"
     name: str = ""
     port: int = 0
+    host: str = ""
     engine: str = "auto"
     key_file: str = ""
     keeps_key: bool = False

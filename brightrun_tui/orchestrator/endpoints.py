@@ -38,12 +38,14 @@ Result = TypeVar("Result")
 @dataclass(frozen=True)
 class EndpointRequest:
     """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
-    ``key``: the bearer key, made up where it is empty; ``keeps_key``: also when it is undeployed. ``follows``: the alias whose
-    version it serves from then on. ``idle_unload``, ``base_alone`` and ``rental``: see `Endpoint`.
+    ``host``: the address that it listens at, empty: loopback; ``key``: the bearer key, made up where it is empty; ``keeps_key``:
+    also when it is undeployed. ``follows``: the alias whose version it serves from then on. ``idle_unload``, ``base_alone`` and
+    ``rental``: see `Endpoint`.
     """
 
     name: str = ""
     port: int = 0
+    host: str = ""
     engine: EngineChoice = "auto"
     key: str = ""
     keeps_key: bool = False
@@ -89,6 +91,7 @@ async def create(
             directory=str(directory),
             wanted_engine=wanted.engine,
             wanted_port=wanted.port,
+            wanted_host=wanted.host,
             keeps_key=wanted.keeps_key,
             follows=wanted.follows,
             idle_unload=wanted.idle_unload,
@@ -228,6 +231,7 @@ class EndpointWatcher:
                 endpoint_id=self.endpoint.id,
                 version=fetched,
                 port=self.endpoint.wanted_port,
+                host=self.endpoint.wanted_host,
                 engine=self.endpoint.wanted_engine,
                 idle_unload=self.endpoint.idle_unload,
                 base_alone=self.endpoint.base_alone,
@@ -357,6 +361,7 @@ class EndpointWatcher:
             endpoint_id=self.endpoint.id,
             version=version,
             port=self.endpoint.wanted_port,
+            host=self.endpoint.wanted_host,
             engine=self.endpoint.wanted_engine,
             idle_unload=self.endpoint.idle_unload,
             remote=self.endpoint.rental is not None,

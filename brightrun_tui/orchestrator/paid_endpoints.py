@@ -88,6 +88,7 @@ class PaidEndpointWatcher(EndpointWatcher):
                 endpoint_id=self.endpoint.id,
                 version=here,
                 port=self.endpoint.wanted_port,
+                host=self.endpoint.wanted_host,
                 engine=self.endpoint.wanted_engine,
                 remote=True,
                 serverless=serverless,

@@ -197,12 +197,13 @@ async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, want
         )
     if (
         (wanted.port and wanted.port != known.wanted_port)
+        or wanted.host not in ("", known.wanted_host)
         or wanted.engine not in ("auto", known.wanted_engine)
         or wanted.key
         or wanted.idle_unload not in (0, known.idle_unload)
     ):
         raise UsageError(
-            f"endpoint {known.id} runs; its port, engine, key and idle time are fixed",
+            f"endpoint {known.id} runs; its address, port, engine, key and idle time are fixed",
             fix=f"brightrun undeploy {known.id}, and deploy it again",
             kind=ErrorKind.IN_USE,
         )
@@ -256,6 +257,7 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
     return EndpointRequest(
         name=ask.name,
         port=ask.port,
+        host=ask.host,
         engine=engine,
         key=read_key_file(Path(ask.key_file)) if ask.key_file else "",
         keeps_key=ask.keeps_key,

@@ -81,7 +81,7 @@ async def _serve(directory: Path, plan: EndpointPlan, secret: str) -> int:
 
     loop = asyncio.get_running_loop()
     prepare_process(loop)
-    listener = _listen(directory, plan.port)
+    listener = _listen(directory, plan)
     port = listener.getsockname()[1]
     (directory / PORT).write_text(str(port))
 
@@ -120,24 +120,25 @@ async def _serve(directory: Path, plan: EndpointPlan, secret: str) -> int:
     return 1 if services.current.supervisor.state.status == "failed" else 0
 
 
-def _listen(directory: Path, asked: int) -> socket.socket:
-    """A socket on loopback: on the port asked for, else on the last one used here, else on a free one."""
+def _listen(directory: Path, plan: EndpointPlan) -> socket.socket:
+    """A socket at the address and port asked for; without, on loopback, on the last port used here, else on a free one."""
+    asked, host = plan.port, plan.listens_at
     last = 0
     with contextlib.suppress(OSError, ValueError):
         last = int((directory / PORT).read_text())
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     for port in (asked,) if asked else (last, 0):
         try:
-            listener.bind(("127.0.0.1", port))
+            listener.bind((host, port))
             return listener
         except OSError as error:
             reason = error.strerror
     listener.close()
     raise BrightrunError(
-        f"port {asked} cannot be used ({reason})",
-        where="127.0.0.1",
-        fix="choose another port, or none",
+        f"port {asked} cannot be used ({reason})" if asked else f"the address cannot be used ({reason})",
+        where=host,
+        fix="choose another port, or none" if asked else "give an address of this machine, or none",
         kind=ErrorKind.PORT_TAKEN,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ PLAN = "endpoint.json"
 _NEEDED = ("torch", "transformers", "peft", "fastapi", "starlette", "uvicorn")
 
 
+LOOPBACK = "127.0.0.1"
+
+
 class EndpointPlan(BaseModel):
     """``endpoint.json``: all that the server process needs to know. Lengths and ``vocabulary`` in tokens; 0 means
     unknown.
@@ -31,6 +35,7 @@ class EndpointPlan(BaseModel):
     ``tools`` says that the chat template can present tools to the model. ``engine`` is what was asked for; what became of it
     stands in ``state.json``. ``idle_unload``: seconds without a request after which the model leaves memory; 0: it stays.
     ``remote``: the worker is on another machine, see `remote`; ``serverless``: workers of a service answer, see `hosting`.
+    ``host``: the address of this machine that the gate listens at; empty: loopback.
     ``base_revision``: of the Hub, which base was trained on. ``base_alone``: the base answers, without the adapter.
     """
 
@@ -50,7 +55,7 @@ class EndpointPlan(BaseModel):
     greedy: bool = True
     tools: bool = False
     port: int = 0
-    host: str = "127.0.0.1"
+    host: str = ""
     engine: EngineChoice = "auto"
     idle_unload: float = 0.0
     remote: bool = False
@@ -63,6 +68,18 @@ class EndpointPlan(BaseModel):
     def names(self) -> tuple[str, ...]:
         """What callers may call the model. The base does not answer to the name of what was trained from it."""
         return (self.ref, self.id) if self.base_alone else (self.model, self.ref, self.id)
+
+    @property
+    def listens_at(self) -> str:
+        """The address that the gate binds."""
+        return self.host or LOOPBACK
+
+    def url(self, port: int) -> str:
+        """Where programs on this machine reach it."""
+        address = ip_address(self.listens_at)
+        if address.is_unspecified:
+            return f"http://{LOOPBACK if address.version == 4 else '[::1]'}:{port}/v1"
+        return f"http://{f'[{address}]' if address.version == 6 else address}:{port}/v1"
 
     @property
     def names_said(self) -> str:
@@ -82,7 +99,7 @@ def prepare(
     endpoint_id: str,
     version: ModelVersion,
     port: int = 0,
-    host: str = "127.0.0.1",
+    host: str = "",
     engine: EngineChoice = "auto",
     idle_unload: float = 0.0,
     remote: bool = False,
@@ -91,7 +108,8 @@ def prepare(
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
-    May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts.
+    May be repeated; the key stays the same. ``port`` 0 lets the server choose, and keep its choice over restarts. ``host``: an
+    address of this machine, empty: loopback.
     With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``. With
     ``serverless`` workers of a service do, too, which may hold fewer tokens than the model could. With ``base_alone`` the base
     answers, without the adapter.

@@ -95,7 +95,8 @@ class Services:
     def _load(self, place: str, home: Path) -> Service:
         root = self._directory / place
         prompts = Prompts(root)
-        plan, url = read_plan(root), f"http://127.0.0.1:{self._port}/v1"
+        plan = read_plan(root)
+        url = plan.url(self._port)
         supervisor: Supervision
         if plan.serverless is not None:
             from brightrun_tui.serving.serverless_supervisor import ServerlessSupervisor
