@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, machine_heading, read_parts
@@ -22,8 +23,8 @@ def note_machine(files: RunDirectory, machine: str) -> None:
     parts = read_parts(files)
     if machine == (parts[-1].machine if parts else THIS_MACHINE):
         return
-    heading = line_break(files.log) + machine_heading(machine, part_number(files, machine))
     events = files.events.stat().st_size if files.events.exists() else 0
+    heading = line_break(files.log) + machine_heading(machine, _next_number(files, parts))
     if not parts and _has_begun(files):
         _append(files, MachinePart(machine=THIS_MACHINE))
     if machine == THIS_MACHINE:
@@ -37,9 +38,12 @@ def note_machine(files: RunDirectory, machine: str) -> None:
 def part_number(files: RunDirectory, machine: str) -> int:
     """Which part of the run it is, from 1, that ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
     parts = read_parts(files)
-    if parts:
-        return len(parts) + (parts[-1].machine != machine)
-    return 2 if _has_begun(files) else 1
+    return len(parts) if parts and parts[-1].machine == machine else _next_number(files, parts)
+
+
+def _next_number(files: RunDirectory, parts: Sequence[MachinePart]) -> int:
+    """Of a machine that goes on after ``parts``. What was begun before any machine was noted is a part, too: that of this one."""
+    return len(parts) + (2 if not parts and _has_begun(files) else 1)
 
 
 def _has_begun(files: RunDirectory) -> bool:

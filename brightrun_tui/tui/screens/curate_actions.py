@@ -13,19 +13,14 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.store import Database
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.chosen_model import ChosenModel
 
 MOVED_BY_US = ("champion", "previous")
 """Aliases that follow what is promoted."""
 
 
-class CurateActions(ModeScreen):
-    """Asks, and changes the registry. A subclass says which version is chosen."""
-
-    @property
-    def model(self) -> ModelVersion | None:
-        """The chosen version."""
-        return None
+class CurateActions(ChosenModel):
+    """Asks, and changes the registry."""
 
     @work(group="ask")
     async def action_rate(self) -> None:

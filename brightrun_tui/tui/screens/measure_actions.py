@@ -10,17 +10,12 @@ from brightrun_tui import registry
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.planning.dataset_reports import report_of
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.chosen_model import ChosenModel
 from brightrun_tui.tui.screens.evaluate import EvaluateScreen, Wanted
 
 
-class MeasureActions(ModeScreen):
-    """Asks, and leaves the work to runs of the engine. A subclass says which version is chosen, and which are marked."""
-
-    @property
-    def model(self) -> ModelVersion | None:
-        """The chosen version."""
-        return None
+class MeasureActions(ChosenModel):
+    """Asks, and leaves the work to runs of the engine. A subclass says which versions are marked."""
 
     @property
     def marked(self) -> tuple[ModelVersion, ...]:

@@ -12,7 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.chosen_model import ChosenModel
 from brightrun_tui.tui.screens.export import HUB, Wanted
 from brightrun_tui.tui.widgets import cells
 
@@ -20,13 +20,8 @@ TELL_SHARE = 0.25
 """Of an upload or a download, between two words about how far it is."""
 
 
-class ShareActions(ModeScreen):
-    """Asks where to, and does it while other screens are shown. A subclass says which version is chosen."""
-
-    @property
-    def model(self) -> ModelVersion | None:
-        """The chosen version."""
-        return None
+class ShareActions(ChosenModel):
+    """Asks where to, and does it while other screens are shown."""
 
     @work(group="ask")
     async def action_export(self) -> None:
