@@ -59,7 +59,6 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
             such a model.
     """
     with without_garbage_collection():
-        import peft  # noqa: F401
         from transformers import AutoTokenizer
 
     target.parent.mkdir(parents=True, exist_ok=True)
