@@ -35,11 +35,15 @@ def gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendGpu
     yield gpus
 
 
+def worker_of(home: Home, run_id: str) -> int:
+    """The process of a run's worker; raises FileNotFoundError while one is replaced by the next."""
+    return int((Path(home.run(run_id).directory) / "worker.pid").read_text())
+
+
 def seen_by(home: Home, run_id: str) -> str:
     """The GPU that the worker of a run sees; empty while there is none at work."""
     try:
-        pid = int((Path(home.run(run_id).directory) / "worker.pid").read_text())
-        process = psutil.Process(pid)
+        process = psutil.Process(worker_of(home, run_id))
         alive = process.status() != psutil.STATUS_ZOMBIE and any(WORKER in word for word in words_of(process))
         return process.environ().get("CUDA_VISIBLE_DEVICES", "all") if alive else ""
     except (OSError, ValueError, psutil.Error):
@@ -56,9 +60,7 @@ def trains(home: Home, run_id: str) -> str:
 
 def hold_still(home: Home, run_id: str, *, on: bool = True) -> None:
     """Let its worker take no time of this computer, which has no four GPUs, until it is to do something."""
-    os.kill(
-        int((Path(home.run(run_id).directory) / "worker.pid").read_text()), signal.SIGSTOP if on else signal.SIGCONT
-    )
+    os.kill(worker_of(home, run_id), signal.SIGSTOP if on else signal.SIGCONT)
 
 
 @pytest.mark.slow
@@ -82,11 +84,10 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
     # one is killed, the engine too: all are where they were, and nobody else is there
     sixth = home.start_training(*LONG)
     home.kill(ENGINE)
-    pid_file = Path(home.run(first[0]).directory) / "worker.pid"
-    before = pid_file.read_text()
-    os.kill(int(before), signal.SIGKILL)
+    before = worker_of(home, first[0])
+    os.kill(before, signal.SIGKILL)
     home.command("engine", "start")
-    wait_until(lambda: pid_file.read_text() != before and trains(home, first[0]), "it goes on", 120)
+    wait_until(lambda: trains(home, first[0]) and worker_of(home, first[0]) != before, "it goes on", 120)
     assert {run: trains(home, run) for run in where} == where
     assert [home.run(run).state for run in (fifth, sixth)] == ["queued", "queued"]
 

@@ -42,6 +42,7 @@ async def test_a_request_and_its_answer_stand_in_the_row_under_their_old_names(t
         assert json.loads(row["payload"]) == {
             "name": "shop",
             "port": 0,
+            "host": "",
             "engine": "auto",
             "key_file": "",
             "keeps_key": True,
