@@ -51,7 +51,7 @@ from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths, typed_path
-from brightrun_tui.planning import probes
+from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import check_account
@@ -166,9 +166,7 @@ def estimate(
         intensity=intensity,
     )
     _check_data(draft)
-    plan = asyncio.run(plan_run(draft, get_paths()))
-    if plan.ready and _probed(plan):
-        plan = asyncio.run(plan_run(draft, get_paths()))
+    plan = asyncio.run(_plan(draft))
     if plan.estimate is None or not plan.ready:
         print_preflight(talk(), plan)
         refuse(talk(), plan, find_remedies(plan, get_paths()))
@@ -189,15 +187,14 @@ def estimate(
         )
 
 
-def _probed(plan: Plan) -> bool:
-    """Measure, once, how fast this machine is with the base model of the plan, where that is still to be found out."""
-    found, base = plan.estimate, plan.base
-    if found is None or base is None or found.measured or found.fits == "no" or plan.draft.provider != "local":
-        return False
-    if not probes.is_worth_it(base, found.quantisation, plan.hardware, get_paths()):
-        return False
-    say(f"Measuring once how fast this machine is with {base.title} …")
-    return probes.measure(base, found.quantisation, plan.hardware, get_paths())
+async def _plan(draft: Draft) -> Plan:
+    """With this machine measured first, once, where nothing is known of how fast it is with the base model."""
+    plan = await plan_run(draft, get_paths())
+    if plan.ready and plan.base and machine_speed.is_unknown(plan, get_paths()):
+        say(f"Measuring once how fast this machine is with {plan.base.title} …")
+        if await machine_speed.measure(plan, get_paths()):
+            return await plan_run(draft, get_paths())
+    return plan
 
 
 def make_draft(

@@ -27,6 +27,8 @@ FORWARDS = 3
 """What training on a token costs, in forward passes."""
 ANSWER_SHARE, ANSWER_SECONDS = 0.2, 60.0
 """Of the time of training, which sample answers of base and tuned model may take together; and what they have in any case."""
+BASE_SHARE, WAY_SHARE = 0.4, 0.2
+"""What of that the base model may take, and the answers on the way."""
 ANSWERS_AT_ONCE = 24
 """Sample answers that are written side by side, where memory allows it."""
 ANSWER_ROOM = (64, 1024)
@@ -57,6 +59,9 @@ def answer_room(expected: float, max_new_tokens: int) -> int:
     least, most = ANSWER_ROOM
     return max_new_tokens or int(min(most, max(least, 2 * expected)))
 
+
+ANSWER_EXPECTED = 1.25
+"""Tokens that a model is reckoned to write for each one in the data's own answer."""
 
 PROBE_ROWS, PROBE_LENGTH, PROBE_TOKENS = 2, 256, 24
 """What a probe of a machine does: rows trained on and measured, their length, and tokens of one answer."""

@@ -8,6 +8,7 @@ from typing import Literal
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings, title_and_key
+from brightrun_tui.domain.sizing import answer_seconds
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
@@ -59,7 +60,9 @@ def estimate(
         shape.mean,
         GPU_DOUBT if hardware.gpu_count else CPU_DOUBT,
     )
-    work, measured = learnt.parts.total, learnt.weight > FORMULA_WEIGHT
+    answering = min(learnt.parts.answering, answer_seconds(learnt.parts.training))
+    parts = learnt.parts.model_copy(update={"answering": answering})
+    work, measured = parts.total, learnt.weight > FORMULA_WEIGHT
     setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
     return Estimate(
         memory=need.total,
@@ -81,7 +84,7 @@ def estimate(
         download=base.weight_bytes + DATA_COPIES * report.bytes,
         upload=_upload_bytes(base, settings, hardware, shape.steps),
         measured=measured,
-        parts=learnt.parts,
+        parts=parts,
         reckoned=reckoned,
         mean_tokens=shape.mean,
         quantisation=chosen.method,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import platform
-import subprocess
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -51,25 +51,30 @@ def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: P
     )
 
 
-def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
-    """Make the probe, in a process of its own, and keep it; whether that worked. Blocking: some seconds."""
-    command = python("-m", "brightrun_tui.trainer.probe", base.ref.path, method)
+async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
+    """Make the probe, in a process of its own that ends when this is cancelled, and keep it; whether that worked."""
+    command = ["nice", "-n", "5", *python("-m", "brightrun_tui.trainer.probe", base.ref.path, method)]
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env=environment_without_secrets(),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd="/",
+    )
     try:
-        done = subprocess.run(
-            command,
-            env=environment_without_secrets(),
-            capture_output=True,
-            timeout=LONGEST_SECONDS,
-            stdin=subprocess.DEVNULL,
-            check=True,
-        )
-        found = Probe.model_validate_json(done.stdout.splitlines()[-1])
+        said, _ = await asyncio.wait_for(process.communicate(), LONGEST_SECONDS)
+        found = Probe.model_validate_json(said.splitlines()[-1])
         path = _file(base, method, machine, paths)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomic(path, found.model_dump_json())
-    except (OSError, subprocess.SubprocessError, ValidationError, IndexError) as error:
+    except (OSError, TimeoutError, ValidationError, IndexError) as error:
         log.info("no probe of %s: %s", base.id, type(error).__name__)
         return False
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     return True
 
 

@@ -14,11 +14,14 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.sizing import (
+    ANSWER_EXPECTED,
     ANSWERS_AT_ONCE,
+    BASE_SHARE,
     GPU_SHARE,
     GPU_TOKENS,
     TRAIN_SAMPLE,
     TRAIN_SAMPLE_SHARE,
+    WAY_SHARE,
     answer_room,
     answer_seconds,
     evaluations,
@@ -129,7 +132,7 @@ def reckon_time(
         loading=_loading_seconds(model, settings, machine, shape, need, weight_bytes),
         training=training,
         measuring=_measuring_seconds(model, settings, machine, shape, need, training),
-        answering=min(answer_seconds(training), _answering_seconds(model, settings, machine, shape, need)),
+        answering=_answering_seconds(model, settings, machine, shape, need, training),
         saving=SAVE_SECONDS,
     )
 
@@ -137,13 +140,22 @@ def reckon_time(
 def _loading_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> float:
-    """Imports, weights, finding the fastest way that is right, and a rehearsal with the longest records."""
+    """Imports, weights, finding the fastest way that is right, and on a GPU a rehearsal with the longest records: on a CPU
+    the first step is one.
+    """
     pace = pace_of(machine)
-    tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1) + need.tokens * _flops_per_token(
-        model, settings, shape, 2
-    )
+    tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1)
+    if machine.gpu_count:
+        tried += need.tokens * _flops_per_token(model, settings, shape, 2)
     small_operations = (WAYS_CALLS + 1) * pace.layer_seconds * model.layers
     return START_SECONDS + weight_bytes / LOAD_BYTES_PER_SECOND + tried / pace.flops + small_operations
+
+
+def _rounds(settings: RunSettings, shape: Shape) -> float:
+    """How often the held-out records are measured on the way."""
+    if every := settings.evaluation.eval_steps:
+        return shape.steps / every
+    return evaluations(shape.steps, shape.samples * shape.mean, shape.eval_records * shape.mean)
 
 
 def _measuring_seconds(
@@ -151,13 +163,11 @@ def _measuring_seconds(
 ) -> float:
     """The held-out records before training, on the way, and everyday talk; and some training records afterwards."""
     pace = pace_of(machine)
-    every = settings.evaluation.eval_steps
     tokens = shape.eval_records * shape.mean
-    on_the_way = shape.steps / every if every else evaluations(shape.steps, shape.samples * shape.mean, tokens)
     one_round = forward_seconds(model, settings, machine, shape, need, tokens)
     talk = 2 * TALK_TOKENS * _flops_per_token(model, settings, shape, 1) / pace.flops
     sample = min(TRAIN_SAMPLE_SHARE * training, TRAIN_SAMPLE / max(1, shape.eval_records) * one_round)
-    return (1 + on_the_way) * one_round + talk + sample
+    return (1 + _rounds(settings, shape)) * one_round + talk + sample
 
 
 def forward_seconds(
@@ -178,16 +188,22 @@ def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNee
 
 
 def _answering_seconds(
-    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
+    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should."""
+    """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should: at
+    the end, and on the way as often as the time for it allows.
+    """
     prompts = min(settings.evaluation.sample_prompts, shape.eval_records)
     if not prompts:
         return 0.0
-    one_token = answer_token_seconds(model, machine, need, min(prompts, ANSWERS_AT_ONCE))
-    room = answer_room(shape.answer_mean, settings.evaluation.max_new_tokens)
+    allowed = answer_seconds(training)
     batches = math.ceil(prompts / ANSWERS_AT_ONCE)
-    return batches * (room + min(room, 1.25 * shape.answer_mean + 8)) * one_token
+    one_token = batches * answer_token_seconds(model, machine, need, min(prompts, ANSWERS_AT_ONCE))
+    room = answer_room(shape.answer_mean, settings.evaluation.max_new_tokens)
+    base = min(BASE_SHARE * allowed, room * one_token)
+    tuned = min(room, ANSWER_EXPECTED * shape.answer_mean + 8) * one_token
+    on_the_way = min(_rounds(settings, shape), WAY_SHARE * allowed // tuned)
+    return min(allowed, base + (1 + on_the_way) * tuned)
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:

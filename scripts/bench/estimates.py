@@ -5,13 +5,15 @@
 
 Shapes are BASE/DATA/MICRO-BATCH/HELD-OUT, such as ``small/short/0/8``; ``--only`` takes patterns of them (``starter/*``).
 ``small`` is the model of 1.2 million weights that the tests train, ``starter`` the one of `brightrun bases`.
-Each run is planned twice: by the formula alone, and corrected by the rows above it. *Others*: processors that other programs kept
-busy meanwhile; where that is much, the machine was not the one that was reckoned with.
+Each run is planned twice: by the formula alone, and corrected by a probe of the base, as before a first run, and by the rows
+above it. *Others*: processors that other programs kept busy meanwhile; where that is much, the machine was not the one that
+was reckoned with.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import os
 import platform
@@ -37,11 +39,12 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.time_parts import PARTS, TimeParts
 from brightrun_tui.orchestrator.prepare import prepare
 from brightrun_tui.paths import Paths, get_paths
+from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.bases import fetch_base
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.learning import Measured
-from brightrun_tui.planning.measured import measured_of
+from brightrun_tui.planning.measured import measured_of, measured_on
 from brightrun_tui.planning.plan import make_plan, make_spec
 from brightrun_tui.store.history import PastRun
 from tests.small_model import kept_small_model
@@ -122,8 +125,11 @@ def measure(
     plan = make_plan(draft, paths)
     spec = make_spec(plan)
     assert plan.base and plan.report and plan.estimate
+    if machine_speed.is_unknown(plan, paths):
+        asyncio.run(machine_speed.measure(plan, paths))
     formula: Estimate = estimate(plan.base, plan.report, plan.settings, plan.hardware)
-    expected = estimate(plan.base, plan.report, plan.settings, plan.hardware, known=known)
+    shown = [*measured_on(plan.hardware, paths, plan.base), *known]
+    expected = estimate(plan.base, plan.report, plan.settings, plan.hardware, known=shown)
     directory = paths.run_directory(spec.run_id)
     prepare(
         Run(
@@ -225,7 +231,7 @@ def main() -> int:
             row, taught = measure(name, place, file, int(micro), int(held_out), wanted.steps, paths, known)
             rows.append(row)
             known += [taught] if taught else []
-            print(f"{name}: {row.expected:.0f} s expected, {row.took.total:.0f} s taken", file=sys.stderr, flush=True)
+            print(table([row]).splitlines()[2], file=sys.stderr, flush=True)
     if wanted.json:
         plain = [
             asdict(row) | {"took": row.took.model_dump(), "expected_parts": row.expected_parts.model_dump()}

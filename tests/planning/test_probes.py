@@ -37,7 +37,7 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     assert measured_on(other, paths, base) == [], "another machine's"
 
 
-def test_only_a_model_that_is_here_and_takes_its_time_is_probed(
+async def test_only_a_model_that_is_here_and_takes_its_time_is_probed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paths = Paths(*[tmp_path] * 4)
@@ -48,4 +48,6 @@ def test_only_a_model_that_is_here_and_takes_its_time_is_probed(
     small = here.model_copy(update={"parameters": 1_200_000})
     monkeypatch.setattr(probes, "missing_packages", lambda extra: [])
     assert [probes.is_worth_it(base, "none", CPU, paths) for base in (absent, here, small)] == [False, True, False]
-    assert not probes.measure(here, "none", CPU, paths), "a model that cannot be loaded leaves the estimate as it was"
+    assert not await probes.measure(here, "none", CPU, paths), (
+        "a model that cannot be loaded leaves the estimate as it was"
+    )

@@ -10,12 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_seconds
+from brightrun_tui.domain.sizing import ANSWER_EXPECTED, ANSWERS_AT_ONCE, BASE_SHARE, WAY_SHARE, answer_seconds
 from brightrun_tui.trainer.evaluation.generate import Prompt
-
-BASE_SHARE, WAY_SHARE = 0.4, 0.2
-EXPECTED = 1.25
-"""Tokens that a model is reckoned to write for each one in the data's own answer."""
 
 
 @dataclass
@@ -42,7 +38,7 @@ class AnswerTime:
         """As many of the prompts, the first ones first, as are likely to be answered in that time."""
         chosen: list[Prompt] = []
         for prompt in prompts:
-            tokens = EXPECTED * max(each.expected for each in [*chosen, prompt])
+            tokens = ANSWER_EXPECTED * max(each.expected for each in [*chosen, prompt])
             batches = 1 + len(chosen) // ANSWERS_AT_ONCE
             if tokens * batches * self.per_token > seconds:
                 break

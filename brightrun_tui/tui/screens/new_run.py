@@ -21,6 +21,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.orchestrator.timings import load_timings
+from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
@@ -74,6 +75,8 @@ class NewRunScreen(ChoosingBase):
         self._plan_before: Plan | None = None
         self._changed_at = -math.inf
         self._starting = False
+        self._measuring = False
+        self._measured: set[tuple[str, str]] = set()
 
     def compose_body(self) -> ComposeResult:
         with Container(id="body"):
@@ -254,14 +257,8 @@ class NewRunScreen(ChoosingBase):
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
-        if (
-            self._ready
-            and not self.app.read_only
-            and draft.provider == "local"
-            and time.monotonic() > self._stand_by_after
-        ):
-            self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
-            await self._prewarm()
+        if self._ready and not self.app.read_only and draft.provider == "local":
+            await self._prepare_here(plan)
 
     def _is_wanted(self, draft: Draft) -> bool:
         """Whether its dataset is still the one that is chosen, and there is somebody to see it."""
@@ -275,15 +272,40 @@ class NewRunScreen(ChoosingBase):
     def _retitle_plan(self, said: Content) -> None:
         retitle(self.query_one("#plan"), "Estimate and checks", said.truncate(44, ellipsis=True))
 
-    async def _prewarm(self) -> None:
-        """A run on this machine is likely now: have a worker ready for it."""
+    async def _prepare_here(self, plan: Plan) -> None:
+        """A run on this machine is likely now: have a worker ready for it, and know how long it will take."""
         try:
             wanted = load_timings(self.app.paths).spare_seconds > 0
         except BrightrunError as error:
             self.app.show_error(error)
-        else:
-            if wanted:
-                await self.app.ask(StandBy(), wait=0.0)
+            return
+        if not wanted:
+            return
+        if time.monotonic() > self._stand_by_after:
+            self._stand_by_after = time.monotonic() + STAND_BY_SECONDS
+            await self.app.ask(StandBy(), wait=0.0)
+        self._measure_machine(plan)
+
+    @work(exit_on_error=False, group="measure")
+    async def _measure_machine(self, plan: Plan) -> None:
+        """Find out, once, how fast this machine is with that base model, while nothing else is at work; then plan again."""
+        assert plan.base and plan.estimate
+        wanted = (plan.base.id, plan.estimate.quantisation)
+        busy = self._measuring or any(run.active for run in self.app.snapshot.runs)
+        if busy or wanted in self._measured:
+            return
+        if not await asyncio.to_thread(machine_speed.is_unknown, plan, self.app.paths):
+            return
+        self._measuring = True
+        self._measured.add(wanted)
+        self._show_plan()
+        try:
+            known = await machine_speed.measure(plan, self.app.paths)
+        finally:
+            self._measuring = False
+        self._show_plan()
+        if known:
+            self._change()
 
     def _show_plan(self) -> None:
         plan = self._plan
@@ -300,7 +322,7 @@ class NewRunScreen(ChoosingBase):
         self.start_button.set_class(ready, "-ready")
         starting = "◌ starting …"
         self.start_button.label = Content(starting if self._starting else "Start  ▶" if ready else "Start")
-        self._retitle_plan(plan_text.start_words(plan, self._problem))
+        self._retitle_plan(plan_text.start_words(plan, self._problem, self._measuring))
         self.refresh_keys()
 
     @property
@@ -325,6 +347,7 @@ class NewRunScreen(ChoosingBase):
     def starting(self) -> Iterator[None]:
         """A start takes a moment; who presses the key again meanwhile does not start a second run."""
         self._starting = True
+        self.workers.cancel_group(self, "measure")  # it would take the run's time, and measure what is left of it
         self._show_plan()
         try:
             yield

@@ -202,14 +202,17 @@ def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
     ]
 
 
-def start_words(plan: Plan | None, problem: BrightrunError | None) -> Content:
-    """Under the pre-flight list: ready, and with how many warnings, or what stands in the way."""
+def start_words(plan: Plan | None, problem: BrightrunError | None, measuring: bool = False) -> Content:
+    """Under the pre-flight list: ready, and with how many warnings, or what stands in the way. ``measuring``: how fast this
+    machine is is being found out.
+    """
     if plan is None:
         return Content.styled("estimating …", "$muted")
     if problem is None:
         warned = len(_warnings(plan))
         note = f" · {warned} warning{'s' * (warned > 1)}" if warned else ""
-        return Content.assemble(("✓ ready", "bold $success"), (note, "bold $warning"))
+        doing = " ◌ timing this machine" if measuring else ""
+        return Content.assemble(("✓ ready", "bold $success"), (note, "bold $warning"), (doing, "$primary"))
     return Content.styled(f"✗ not yet: {cells.one_line(problem.what)}", "$error")
 
 
