@@ -21,18 +21,12 @@ class AskLine(Dialog[str]):
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content(cells.plain(self._question)))
-        yield TextField("line", self._value, last=True)
+        yield TextField("line", self._value)
         with Horizontal(classes="buttons"):
             yield Button(self._yes, variant="primary", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(TextField).focus()
 
-    def on_input_submitted(self) -> None:
-        self._answer()
-
     def on_button_pressed(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
         self.dismiss(self.query_one(TextField).value.strip() or None)

@@ -38,7 +38,7 @@ class BoxScreen(TryThenSave[str]):
     def compose_body(self) -> ComposeResult:
         for key, title, note, example in FIELDS:
             yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))
-            yield TextField(key, self._known.get(key, ""), placeholder=example, last=key == FIELDS[-1][0])
+            yield TextField(key, self._known.get(key, ""), placeholder=example)
         yield from self.compose_saving()
 
     def on_mount(self) -> None:

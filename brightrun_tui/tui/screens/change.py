@@ -42,18 +42,12 @@ class ChangeScreen(Dialog[ChangeRun]):
         keys = {**SETTINGS, **LIMITS}
         for key, title in keys.items():
             yield Label(Content(title), classes="" if key == next(iter(keys)) else "spaced")
-            yield TextField(key, self._before[key], placeholder="no limit", last=key == "max_hours")
+            yield TextField(key, self._before[key], placeholder="no limit")
         yield Label(Content.styled(f"So far: {self._used}. {self._holds}.", "$muted"), classes="spaced")
         with Horizontal(classes="buttons"):
             yield Button("Change it", id="save", variant="primary", compact=True)
 
-    def on_input_submitted(self) -> None:
-        self._answer()
-
     def on_button_pressed(self) -> None:
-        self._answer()
-
-    def _answer(self) -> None:
         typed = {field.key: field.value.strip() for field in self.query(TextField)}
         changed = {key: value for key, value in typed.items() if value and value != self._before[key]}
         settings = {key: value for key, value in changed.items() if key in SETTINGS}

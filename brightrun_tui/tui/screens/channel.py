@@ -51,7 +51,7 @@ class ChannelScreen(TryThenSave[str]):
         )
         for key, title, note, value, example in fields:
             yield Label(Content.assemble((title, "bold $foreground"), f"  {note}"))
-            yield TextField(key, value, placeholder=example, password=key == "url", last=key == "quiet")
+            yield TextField(key, value, placeholder=example, password=key == "url")
         yield from self.compose_saving()
 
     def on_mount(self) -> None:

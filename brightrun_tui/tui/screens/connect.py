@@ -38,7 +38,7 @@ class ConnectScreen(TryThenSave[ServiceStatus]):
             )
         for field in service.fields:
             yield Label(Content.assemble((field.title, "bold $foreground"), f"  {field.hint}"))
-            yield TextField(field.name, password=field.secret, last=field is service.fields[-1])
+            yield TextField(field.name, password=field.secret)
         yield Static(Content.assemble("Get one at ", (service.where_to_get, "underline")), classes="spaced hint")
         yield from self.compose_saving()
 

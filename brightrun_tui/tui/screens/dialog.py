@@ -150,9 +150,6 @@ class TryThenSave(Dialog[Answer]):
         self.query_one("#anyway").display = False
         self.say(Content(""))
 
-    def on_input_submitted(self) -> None:
-        self.query_one("#save", Button).press()
-
     def say(self, text: Content) -> None:
         self.query_one("#said", Static).update(sanitize(text))
 

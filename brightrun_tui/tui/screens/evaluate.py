@@ -57,7 +57,7 @@ class EvaluateScreen(Dialog[Wanted]):
         yield Label(Content("Versions"), classes="spaced")
         yield ChoiceField("versions", tuple(self._choices))
         yield Label(Content("Prompts answered, to their end (0 to 64)"), classes="spaced")
-        yield TextField("answers", str(registry.ANSWERS), last=True)
+        yield TextField("answers", str(registry.ANSWERS))
         yield Static("", id="said", markup=False)
         with Horizontal(classes="buttons"):
             yield Button("Evaluate", id="evaluate", variant="primary", compact=True)
@@ -65,13 +65,7 @@ class EvaluateScreen(Dialog[Wanted]):
     def on_mount(self) -> None:
         self.query_one("#evaluate" if self._data else TextField).focus()
 
-    def on_input_submitted(self) -> None:
-        self._done()
-
     def on_button_pressed(self) -> None:
-        self._done()
-
-    def _done(self) -> None:
         data, answers = (field.value.strip() for field in self.query(TextField))
         if not data:
             self._say("Name the data to measure on.")

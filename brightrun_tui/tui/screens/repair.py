@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.suggester import Suggester
-from textual.widgets import Button, Input, Label, OptionList
+from textual.widgets import Button, Label, OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.datasets import Examined
@@ -82,7 +82,7 @@ class RepairScreen(Dialog[DatasetReport]):
         if values:
             said = f"Relabel, such as {values[-1]}=new; several with commas; → completes"
             yield Label(Content(cells.one_line(said)))
-            yield TextField("relabel", last=True, suggester=CategorySuggester(values))
+            yield TextField("relabel", suggester=CategorySuggester(values))
         with VerticalScroll(id="verdict", can_focus=False):
             yield Flow(self._words, id="verdict-text")
         with Horizontal(classes="buttons"):
@@ -129,7 +129,6 @@ class RepairScreen(Dialog[DatasetReport]):
         )
 
     @on(Button.Pressed, "#make")
-    @on(Input.Submitted)
     def _pressed(self) -> None:
         self.action_make()
 

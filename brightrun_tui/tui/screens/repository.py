@@ -28,20 +28,14 @@ class RepositoryScreen(Dialog[str]):
             classes="question",
         )
         yield Label(Content("Repository of the adapter"))
-        yield TextField("repository", "", placeholder="owner/name", last=True)
+        yield TextField("repository", "", placeholder="owner/name")
         with Horizontal(classes="buttons"):
             yield Button("Look at it", id="look", variant="primary", compact=True)
 
     def on_mount(self) -> None:
         self.query_one(TextField).focus()
 
-    def on_input_submitted(self) -> None:
-        self._done()
-
     def on_button_pressed(self) -> None:
-        self._done()
-
-    def _done(self) -> None:
         repository = self.query_one(TextField).value.strip()
         if repository:
             self.dismiss(repository)

@@ -25,18 +25,12 @@ class SaveFileScreen(Dialog[Path]):
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content(self._question))
-        yield TextField("target", str(Path.cwd() / self._proposed), last=True, suggester=PathSuggester())
+        yield TextField("target", str(Path.cwd() / self._proposed), suggester=PathSuggester())
         yield Label(Content.styled("→ at its end completes a path", "$muted"))
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 
     def on_button_pressed(self) -> None:
-        self._done()
-
-    def on_input_submitted(self) -> None:
-        self._done()
-
-    def _done(self) -> None:
         target = self.query_one(TextField).value.strip()
         if target:
             self.dismiss(typed_path(target).absolute())

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.widgets import Button, Input, Label, Static
+from textual.widgets import Button, Label, Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.halving import RULE
@@ -36,7 +36,7 @@ class SweepSetup(Dialog[SweepWish]):
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content("Two or three values for a setting; a second setting after a semicolon"))
-        yield TextField("values", self._suggested, last=True)
+        yield TextField("values", self._suggested)
         yield Label(Content("Stop the worst early"), classes="below")
         yield ChoiceField("stop_worst", (YES, NO))
         yield Static(Content.styled(RULE, "$muted"), id="rule")
@@ -51,7 +51,6 @@ class SweepSetup(Dialog[SweepWish]):
         if event.key == "stop_worst":
             self.query_one("#rule").visible = event.value == YES
 
-    @on(Input.Submitted)
     @on(Button.Pressed)
     def _answer(self) -> None:
         values = self.query_one(TextField).value.strip()

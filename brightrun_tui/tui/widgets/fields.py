@@ -68,17 +68,13 @@ class TextField(_InForm, Input):
         *,
         placeholder: str = "",
         password: bool = False,
-        last: bool = False,
         suggester: Suggester | None = None,
     ) -> None:
-        """On the ``last`` field of a dialogue enter is for the dialogue; on others it goes to the next field, and where that is
-        the button that does what the dialogue is for, presses it."""
         value = one_line(value)
         super().__init__(
             value, placeholder=placeholder, compact=True, password=password, classes="field", suggester=suggester
         )
         self.key = key
-        self._last = last
         self._told = value
         self.typing = True
 
@@ -95,12 +91,14 @@ class TextField(_InForm, Input):
             self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        if self._last:
-            return
+        """Enter goes to the next field; from the last text of a dialogue on, it presses the button that the dialogue is for."""
         event.stop()
-        following = self.screen.focus_next()
-        if isinstance(following, Button) and following.variant == "primary":
-            following.press()
+        texts = [widget for widget in self.screen.focus_chain if isinstance(widget, TextField)]
+        does = [button for button in self.screen.query(Button) if button.variant == "primary"]
+        if does and texts[-1:] == [self]:
+            does[0].press()
+        else:
+            self.screen.focus_next()
 
 
 class WaitingField(TextField):
