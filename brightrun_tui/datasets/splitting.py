@@ -1,4 +1,6 @@
-"""Which records are held out: deterministic, by content, and never apart from records that hold their answers."""
+"""Which records are held out: deterministic, by content, never apart from records that hold their answers, and of each answer
+that many give a fair share.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +16,13 @@ from brightrun_tui.datasets.near_copies import SKETCH_BYTES, find_near_copies, s
 from brightrun_tui.domain.dataset import Record
 
 SplitKey = bytes
-"""All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its turns.
+"""All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its last answer,
+its turns.
 
-Between content and turns lies its `sketch`.
+Between answer and turns lies its `sketch`.
 """
 
-_GROUP, _CONTENT, _SKETCH = slice(0, 16), slice(16, 32), 32
+_GROUP, _CONTENT, _ANSWER, _SKETCH = slice(0, 16), slice(16, 32), slice(32, 40), 40
 _TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
@@ -66,7 +69,8 @@ def plan_split(
 
     Records that belong together (`find_units`) stay on one side. Whole units are taken in the order of
     a hash of seed and content, so that the choice does not depend on the order of the file, until their number
-    is as close to ``eval_fraction`` of all records as whole units allow, and at most ``eval_max``. With two
+    is as close to ``eval_fraction`` of all records as whole units allow, and at most ``eval_max``. Of every answer that so
+    many records give that its share would be one or more, such as a label, its share is taken. With two
     units or more each side gets at least one; where all records are the same, none is held out.
 
     Args:
@@ -82,7 +86,7 @@ def plan_split(
     free = [unit for unit in members.values() if taught.isdisjoint(unit)] or list(members.values())
     order = sorted(free, key=lambda unit: _rank(seed, min(content_of(keys[i]) for i in unit)))
     target = max(1, min(eval_max, round(len(keys) * eval_fraction), len(keys) - 1))
-    for unit in _choose(order, target, eval_max, len(keys)):
+    for unit in _choose(_spread_answers(order, keys, target / len(keys)), target, eval_max, len(keys)):
         for index in unit:
             held_out[index] = True
     return held_out
@@ -143,7 +147,7 @@ def other_answers(keys: Sequence[SplitKey]) -> list[list[int]]:
 
 def split_key(record: Record) -> SplitKey:
     group = _digest(record.group, 16) if record.group else _NO_GROUP
-    return b"".join((group, content_key(record), sketch(record), *_turn_keys(record)))
+    return b"".join((group, content_key(record), _answer_key(record), sketch(record), *_turn_keys(record)))
 
 
 def content_key(record: Record) -> bytes:
@@ -177,6 +181,12 @@ def content_of(key: SplitKey) -> bytes:
 def likeness(key: SplitKey) -> bytes:
     """8 bytes that are the same for records that say the same, whatever their spaces and capitals."""
     return key[-_TURN:]
+
+
+def _answer_key(record: Record) -> bytes:
+    """8 bytes of the last answer that is learnt, spaces and capitals aside."""
+    said = next((m.said for m in reversed(record.messages) if m.role == "assistant" and m.train), "")
+    return _digest(" ".join(said.split()).casefold(), 8)
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
@@ -229,6 +239,22 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
         if len(answers) > 1 and answers.total() > many:
             parted += [i for i in onward if not turn(i, depth + 1)]
     return found, parted
+
+
+def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share: float) -> list[list[int]]:
+    """The units with every answer spread evenly over them: of any beginning of the list it has its part.
+
+    Those answers count that have at least one unit in ``share`` of all; the units of all others are spread together. Within
+    one answer, and where none is frequent, the order stays.
+    """
+    answers = [min((content_of(keys[i]), keys[i][_ANSWER]) for i in unit)[1] for unit in order]
+    frequent = {answer for answer, count in Counter(answers).items() if count * share >= 1}
+    kinds = [answer if answer in frequent else b"" for answer in answers]
+    many, so_far, places = Counter(kinds), Counter[bytes](), []
+    for kind in kinds:
+        places.append((so_far[kind] + 0.5) / many[kind])
+        so_far[kind] += 1
+    return [order[i] for i in sorted(range(len(order)), key=places.__getitem__)]
 
 
 def _choose(order: Sequence[list[int]], target: int, eval_max: int, total: int) -> list[list[int]]:

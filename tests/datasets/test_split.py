@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable, Sequence
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui import datasets
-from brightrun_tui.datasets.splitting import find_units, split_key
+from brightrun_tui.datasets.splitting import find_units, part_held_out, split_key
 from brightrun_tui.domain.dataset import Message, Record
 
 
@@ -199,3 +200,32 @@ def test_answers_of_given_groups_do_not_chain_the_groups() -> None:
     records = [record(g * 5 + i, f"{g} {i}", f"g{g}") for g in range(40) for i in range(4)]
     records += [talk(f"hello{g}", ["Hi", f"hello from {g}"]).model_copy(update={"group": f"g{g}"}) for g in range(15)]
     assert len(set(find_units([split_key(r) for r in records]).first)) == 40
+
+
+@given(st.lists(st.integers(1, 60), min_size=2, max_size=5), st.floats(0.05, 0.5), st.integers(0, 5))
+def test_every_label_that_is_frequent_enough_is_held_out_in_its_share(
+    counts: list[int], fraction: float, seed: int
+) -> None:
+    """A rare class that chance left out of the held-out records would make a model that never says it look perfect."""
+    records = [labelled(f"{label}-{number}", str(label)) for label, many in enumerate(counts) for number in range(many)]
+    held = datasets.split(records, fraction, len(records), seed)[1]
+    share = len(held) / len(records)
+    for label, many in enumerate(counts):
+        if many * share >= 1:
+            found = sum(record.messages[-1].content == str(label) for record in held)
+            assert abs(found - many * share) <= 1.5, f"{found} of {many} at {share:.0%}"
+
+
+def test_a_rare_label_both_chooses_the_checkpoint_and_judges_it() -> None:
+    for seed in range(20):
+        held = [labelled(str(i), "check" if i % 12 == 0 else "fine") for i in range(25)]
+        sides = part_held_out(held, seed)
+        assert sides is not None
+        assert all(any(record.messages[-1].content == "check" for record in side) for side in sides)
+
+
+def labelled(question: str, label: str) -> Record:
+    """A question of its own words, so that nothing but its label is like another's."""
+    words = hashlib.sha256(question.encode()).hexdigest()
+    said = " ".join(words[i : i + 4] for i in range(0, 48, 4))
+    return Record(id=question, messages=(Message(role="user", content=said), Message(role="assistant", content=label)))
