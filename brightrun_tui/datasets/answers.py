@@ -48,6 +48,24 @@ _ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
 """What a spreadsheet makes of a long number that it does not take for text."""
 _ROUNDED_WITHIN = re.compile(r"(?<![\w.,])\d[.,]\d{1,6}E\+\d{2}\b")
 """The same in a sentence, where a table was filled in by a formula; scientists write 10 or e."""
+_SUMS = frozenset(
+    (
+        "total",
+        "totals",
+        "grand total",
+        "sum",
+        "count",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "insgesamt",
+        "totale",
+        "somme",
+        "suma",
+    )
+)
+_STOP = re.compile(r"[\s.!?](\[?<?(?:END|STOP|EOS|EOT)>?\]?)\s*\Z")
+"""By which older ways of training wanted every answer to end."""
 _LEAST_ECHO = 12
 _HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _LABEL = re.compile(
@@ -103,6 +121,10 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "placeholder", ""
     if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
         yield "placeholder_question", ""
+    if found := _STOP.search(answers[-1]):
+        yield "stop_word", found[1]
+    if asked.strip(" :").lower() in _SUMS and re.fullmatch(r"[\d.,' ]+", answers[-1].strip()):
+        yield "totals", printable(asked, _SHOWN)
     if gap := next(filter(None, map(_gap_in, answers)), ""):
         yield "gaps", gap
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
@@ -113,7 +135,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "turned_round", ""
 
 
-MANY = ("quoted", "turned_round")
+MANY = ("quoted", "turned_round", "stop_word")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder")
 """Kinds that are meant where they are found in more than half of the records."""
