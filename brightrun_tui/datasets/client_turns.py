@@ -103,7 +103,7 @@ def _shown(message: Any) -> list[Any]:
         (message.get(name) for name in ("content", "author")) if isinstance(message, dict) else (None, None)
     )
     about = message.get("metadata") if isinstance(message, dict) else None
-    if not isinstance(content, dict) or not isinstance(author, dict) or content.get("content_type") in _UNSEEN:
+    if not isinstance(content, dict) or not isinstance(author, dict) or str(content.get("content_type")) in _UNSEEN:
         return []
     if (isinstance(about, dict) and about.get("is_visually_hidden_from_conversation")) or content.get("parts") == [""]:
         return []

@@ -24,10 +24,21 @@ _BYTE = "[¡-ª¬®-º¼-¿\x80-\x9fƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]"
 """What Windows-1252 makes of a later byte of a letter in UTF-8, without quotes, dashes and spaces that stand behind letters."""
 _ANY_BYTE = "[\x80-\xbfƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ€‚„…‘’“”–—]"
 _BYTE_1251 = "[ЂЃѓ†‡€‰Љ‹ЊЌЋЏђ™љ›њќћџЎўЈ¤Ґ¦§©Є¬®Ї°±Ііґµ¶·№єјЅѕїЁё]"
-_GARBLED = re.compile(
-    f"\ufffd|Ã{_BYTE}|Â[\xa0«»{_BYTE[1:-1]}]|â€|â‚¬|â„¢|ï»¿|ðŸ|(?:[ÐÑ]{_ANY_BYTE}){{2}}|(?:[ä-é]{_ANY_BYTE}{{2}}){{2}}"
-    f"|(?:[РС]{_BYTE_1251}){{3}}"
+_GARBLED = tuple(
+    (leads, re.compile(pattern))
+    for leads, pattern in (
+        ("\ufffd", "\ufffd"),
+        ("Ã", f"Ã{_BYTE}"),
+        ("Â", f"Â[\xa0«»{_BYTE[1:-1]}]"),
+        ("â", "â(?:€|‚¬|„¢)"),
+        ("ï", "ï»¿"),
+        ("ð", "ðŸ"),
+        ("ÐÑ", f"(?:[ÐÑ]{_ANY_BYTE}){{2}}"),
+        ("äåæçèé", f"[ä-é]{_ANY_BYTE}{{2}}[ä-é]{_ANY_BYTE}{{2}}"),
+        ("РС", f"[РС]{_BYTE_1251}(?:[РС]{_BYTE_1251}){{2}}"),
+    )
 )
+"""By the letters that they begin with: looking for these first takes a tenth of the time."""
 _ERROR = re.compile(
     r"""\W*(?:"?error"?: ?[{"]|(?:(?:api|openai|http|server|request) )?error(?: code)?: |http(?:/\d\.\d)? ?[45]\d\d\b"""
     r"|[45]\d\d (?:too many|internal server|bad gateway|service unavailable|gateway time)|traceback \(most"
@@ -76,8 +87,10 @@ def spelling_in(text: str) -> str:
 
 def garbled_in(text: str) -> str:
     """The first letters that come about where a text is read in the wrong encoding, in a few characters; else empty."""
-    found = None if text.isascii() else _GARBLED.search(text)
-    return found[0] if found else ""
+    for leads, pattern in () if text.isascii() else _GARBLED:
+        if any(lead in text for lead in leads) and (found := pattern.search(text)):
+            return found[0]
+    return ""
 
 
 def is_quoted(text: str) -> bool:

@@ -54,7 +54,8 @@ _MARKUP = re.compile(
 )
 _ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_UNSEEN = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
+_UNSEEN = re.compile(f"[{_UNSEEN_LETTERS}]")
 _PARTS_WORDS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts that are written without spaces, where a break between words is one of those that nobody sees."""
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
@@ -163,7 +164,7 @@ def has_control_characters(text: str) -> bool:
 
 def has_unseen_characters(text: str) -> bool:
     """Whether there are characters in it that nobody sees, and that few people type."""
-    return not text.isascii() and bool(_UNSEEN.search(text)) and not _PARTS_WORDS.search(text)
+    return any(letter in text for letter in _UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
 
 
 def cleaned(turns: Iterable[Turn]) -> list[Turn]:

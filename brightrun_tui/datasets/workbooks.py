@@ -27,6 +27,8 @@ _LAST_ROW = 1 << 20
 """As the format itself allows."""
 _LOOKED_AT = 1000
 """Rows by which it is told whether a sheet has more than one column."""
+_NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
+"""What the library says of an archive that is damaged, or of one from the future."""
 _PIECE = 1 << 20
 _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
@@ -91,7 +93,7 @@ def holds_open_formulas(file: SourceFile) -> bool:
                 name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")
             ]
             return any(_OPEN_FORMULA.search(archive.read(name)) for name in sheets)
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _NO_ARCHIVE:
         return False
 
 
@@ -248,7 +250,7 @@ def _refuse_bombs(file: SourceFile) -> None:
     try:
         with zipfile.ZipFile(file.data) as archive:
             size = sum(one.file_size for one in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _NO_ARCHIVE:
         raise DatasetError(
             "the workbook is damaged or cut off",
             where=str(file.path),

@@ -237,6 +237,14 @@ def test_a_conversation_of_chatgpts_export_is_the_way_that_was_shown_last(write:
     assert first(datasets.check(write("a.json", json.dumps([talk(i) for i in range(COUNT)])))) == ANSWERED
 
 
+@pytest.mark.parametrize("content", [{"content_type": ["text"], "parts": 5}, {"content_type": {}}, ["x"], None])
+def test_a_message_of_no_known_form_in_such_an_export_is_no_fault_of_ours(write: Write, content: Any) -> None:
+    message = {"author": {"role": "user"}, "content": content}
+    talk = {"mapping": {"a": {"message": message, "parent": []}}, "current_node": "a"}
+    with pytest.raises(DatasetError):
+        datasets.check(write("a.json", json.dumps([talk, talk])))
+
+
 def test_a_text_in_an_unknown_field_of_a_turn_is_the_reason(write: Write) -> None:
     rows = [
         {"messages": [{"role": "user", "plain": asked(i)}, {"role": "assistant", "plain": said(i)}]} for i in range(4)

@@ -134,3 +134,17 @@ def test_where_the_wrong_list_of_a_file_was_read_the_others_are_named(write: Wri
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("a.json", json.dumps(document)))
     assert "“Instances”" in refused.value.fix
+
+
+def test_a_workbook_whose_damage_looks_like_a_later_version_is_refused(tmp_path: Path) -> None:
+    """It was a traceback."""
+    book = openpyxl.Workbook()
+    assert book.active is not None
+    for pair in [{"prompt": "prompt", "completion": "completion"}, *PAIRS]:
+        book.active.append(list(pair.values()))
+    book.save(path := tmp_path / "a.xlsx")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 6] = 167
+    path.write_bytes(content)
+    with pytest.raises(DatasetError, match="damaged"):
+        datasets.check(path)
