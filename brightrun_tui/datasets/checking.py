@@ -16,7 +16,7 @@ from brightrun_tui.datasets.languages import judge
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
-from brightrun_tui.datasets.parsed import COMPLETIONS
+from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import Sample
@@ -273,7 +273,11 @@ class _Survey:
             and not (is_note(name) or is_explanation(name) or name.strip().lower() in COMPLETIONS)
         }
         pairs = dataset.formats.keys() & {"alpaca", "prompt-completion"}
-        rivals = {name: found for name, found in most_first if pairs and name.strip().lower() in COMPLETIONS}
+        rivals = {
+            name: found
+            for name, found in most_first
+            if pairs and name.strip().lower() in (*COMPLETIONS, *OTHER_ANSWERS)
+        }
         unused = {
             name: found
             for name, found in most_first

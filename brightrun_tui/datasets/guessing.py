@@ -30,7 +30,6 @@ _PROMPT_WORDS = (
     "client",
     "document",
     "article",
-    "text",
     "source",
     "src",
     "passage",
@@ -96,8 +95,10 @@ _NO_ANSWERS = ("user", "username", "author", "sender", "direction", "subject")
 """Names of columns that hold no answers, though they may hold questions."""
 _PEOPLE = frozenset("user customer client kunde cliente name id".split())
 """Columns of such a name hold questions only where they hold texts."""
-_UNWANTED = frozenset("incorrect wrong bad worst draft old original raw rejected".split())
-_WANTED = frozenset("best correct final approved corrected edited improved ideal".split())
+_UNWANTED = frozenset(
+    "incorrect wrong bad worst draft old original raw rejected model prediction predicted generated chatgpt gpt baseline".split()
+)
+_WANTED = frozenset("human expert best correct final approved corrected edited improved ideal".split())
 _KEYS = frozenset("label labels class classes target answer gold correct cop duplicate entailment".split())
 """Words of columns that may hold numbers which stand for something."""
 _MOST_CLASSES = 12
@@ -228,6 +229,8 @@ def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> flo
     if _is_about(name, _ABOUT):
         return -1.0
     low = name.lower()
+    if low.strip() in ("text", "texts"):
+        return _NAMED if words is _PROMPT_WORDS else -1.0
     return _NAMED if any(word in low for word in words) else -1.0 if any(word in low for word in others) else 0.0
 
 

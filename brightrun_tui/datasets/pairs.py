@@ -61,12 +61,14 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     if answered == "answers" and isinstance(completion, str) and completion.startswith("["):
         completion = list_in(completion) or completion
     if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
+        completion, several = _first_of_several(completion)
         question, more = ("", set()) if _are_turns(prompt) else _question(fields, asked)
         before: list[Any] = prompt if _are_turns(prompt) else [{"role": "user", "content": question}]
         after = _turns_of_answer(completion)
         turns = [turn._replace(train=False) for turn in read_turns(before)] + read_turns(after)
         draft = draft_of(row, with_system(system, turns), used | more)
         remark_on(draft, answered, [*before, *after])
+        draft.remarks += several
         draft.tools = tools_of(fields)
         return draft
     history = fields.get("history") or []
@@ -214,9 +216,8 @@ def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]
     ):
         texts = list(dict.fromkeys(text_of(one["text"]) for one in completion))  # of several people
         completion = texts if len(texts) > 1 else next(iter(texts), None)
-    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
-        remarks.append("several_answers")
-        completion = next((text for text in completion if text.strip()), "")
+    completion, several = _first_of_several(completion)
+    remarks += several
     if _is_document(completion):
         return _as_json(completion), ["json_answer"]
     answer = _trimmed(text_of(completion))
@@ -229,6 +230,13 @@ def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]
         else:
             remarks.append("no_such_choice")
     return answer, remarks
+
+
+def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
+    """The first of several texts that are each an answer, and a remark on it; anything else as it is."""
+    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
+        return next((text for text in completion if text.strip()), ""), ["several_answers"]
+    return completion, []
 
 
 def _is_document(value: Any) -> bool:

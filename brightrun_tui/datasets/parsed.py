@@ -47,6 +47,16 @@ COMPLETIONS = (
     "answerkey",
     "answer_key",
 )
+OTHER_ANSWERS = (
+    "ground_truth",
+    "groundtruth",
+    "ground truth",
+    "reference_answer",
+    "human_answer",
+    "model_answer",
+    "gold",
+)
+"""What else holds an answer, where there is one by its usual name."""
 NOTHING = frozenset({"nan", "none", "null", "<na>", "n/a", "<noinput>", "no input", "noinput"})
 """What stands in a field beside the question where there is nothing to say, after pandas and in Alpaca's own data."""
 REASONING = (

@@ -311,6 +311,10 @@ REMARKS: dict[str, Reason] = {
         "in a file that says something for all of them, beside their list ({detail}), which is not learnt",
         "write it into each record, as the field system or in front of the question, if the model is to be told the same later",
     ),
+    "quoted_mail": Reason(
+        "whose answer holds the mail that it answers, or one that was sent on ({detail})",
+        "take it off: the model would learn to write such mails itself",
+    ),
     "stop_word": Reason(
         "whose answer ends with a word that tells a program to stop, such as {detail}",
         "take it off: the model would learn to say it, and here it learns by itself where an answer ends",

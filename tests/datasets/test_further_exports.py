@@ -401,6 +401,18 @@ LONG = "The water leaves the bay twice a day, and comes back as often, as the ol
             {"Customer": "Anna{i}", "Request text": "Tide {i}?", "What we said": "At {i} sharp."},
             {"prompt": "Request text", "completion": "What we said"},
         ),
+        (
+            {
+                "title": "Lamp {i}",
+                "bullets": "LED; {i} W",
+                "seo_text": "Lamp {i} is the light for every room you have.",
+            },
+            {"prompt": "bullets", "completion": "seo_text"},
+        ),
+        (
+            {"question": "Tide {i}?", "model_answer": LONG + "{i}", "human_answer": "At {i}."},
+            {"prompt": "question", "completion": "human_answer"},
+        ),
         ({"body": "Tide {i}?", "user": "anna{i}"}, {}),
         ({"question": "Tide {i}?", "sent at": "2024-01-0{i} 10:00"}, {}),
         ({"goal": "Reach the pier {i}.", "way1": "Swim {i} miles.", "way2": "Walk {i} miles."}, {}),
@@ -526,3 +538,31 @@ def test_a_stop_word_behind_every_answer_is_said_and_one_behind_few_is_not(write
     for name, each, expected in (("a", 1, True), ("b", 3, False)):
         rows = [{"prompt": asked(i), "completion": said(i) + ("" if i % each else " END")} for i in range(COUNT)]
         assert ("stop_word" in kinds(datasets.check(write(f"{name}.jsonl", lines(*rows))))) is expected
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        "On Mon, May 1, 2024 at 10:00 AM Anna <anna@x.org> wrote:\n> When?",
+        "Am 01.05.2024 um 10:00 schrieb Anna:\n> Wann?",
+        "-----Original Message-----\nFrom: Anna",
+    ],
+)
+def test_the_mail_below_an_answer_is_said(write: Write, mail: str) -> None:
+    rows = [{"prompt": asked(i), "completion": f"{said(i)}\n\n{mail}"} for i in range(COUNT)]
+    assert "quoted_mail" in kinds(datasets.check(write("a.jsonl", lines(*rows))))
+    plain = [{"prompt": asked(i), "completion": f"On day {i} he wrote: come -- or stay."} for i in range(COUNT)]
+    assert "quoted_mail" not in kinds(datasets.check(write("b.jsonl", lines(*plain))))
+
+
+@pytest.mark.parametrize("answer", ["see above", "s.o.", "ditto", '"'])
+def test_an_answer_that_points_to_another_row_is_said(write: Write, answer: str) -> None:
+    rows = [{"prompt": asked(i), "completion": said(i) if i % 4 else answer} for i in range(COUNT)]
+    assert "placeholder" in kinds(datasets.check(write("a.jsonl", lines(*rows))))
+
+
+def test_of_several_answers_to_turns_the_first_is_learnt(write: Write) -> None:
+    """They were put together to one."""
+    rows = [{"input": [user(i)], "ideal": [said(i), f"At {i}."]} for i in range(COUNT)]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert first(report) == ANSWERED and "several_answers" in kinds(report)
