@@ -42,12 +42,53 @@ _PLACEHOLDERS = frozenset(
         "keine antwort",
         "sin respuesta",
         "sans réponse",
+        "see above",
+        "see below",
+        "as above",
+        "same as above",
+        "ditto",
+        "dito",
+        "idem",
+        '"',
+        "siehe oben",
+        "s.o.",
+        "s. o.",
+        "ver arriba",
+        "voir ci-dessus",
+        "vedi sopra",
     }
 )
 _ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
 """What a spreadsheet makes of a long number that it does not take for text."""
 _ROUNDED_WITHIN = re.compile(r"(?<![\w.,])\d[.,]\d{1,6}E\+\d{2}\b")
 """The same in a sentence, where a table was filled in by a formula; scientists write 10 or e."""
+_SUMS = frozenset(
+    (
+        "total",
+        "totals",
+        "grand total",
+        "sum",
+        "count",
+        "summe",
+        "gesamt",
+        "gesamtsumme",
+        "insgesamt",
+        "totale",
+        "somme",
+        "suma",
+    )
+)
+_STOP = re.compile(r"[\s.!?](\[?<?(?:END|STOP|EOS|EOT)>?\]?)\s*\Z")
+"""By which older ways of training wanted every answer to end."""
+_MAIL = re.compile(
+    r"^[^\S\n]*(?:On [^\n]{6,120} wrote:|Am [^\n]{6,120} schrieb[^\n]{0,80}:|Le [^\n]{6,120} a écrit\s?:"
+    r"|El [^\n]{6,120} escribió:|Il [^\n]{6,120} ha scritto:"
+    r"|-{2,} ?(?:Original Message|Forwarded message|Ursprüngliche Nachricht|Mensaje original) ?-{2,})"
+    r"\s*$",
+    re.M | re.I,
+)
+"""What mail programs write above the mail that is answered."""
+_MAIL_SIGNS = ("wrote:", "schrieb", "écrit", "escribió:", "scritto:", "--")
 _LEAST_ECHO = 12
 _HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _LABEL = re.compile(
@@ -103,6 +144,12 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "placeholder", ""
     if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
         yield "placeholder_question", ""
+    if quoted := next(filter(None, map(_mail_in, answers)), ""):
+        yield "quoted_mail", quoted
+    if found := _STOP.search(answers[-1]):
+        yield "stop_word", found[1]
+    if asked.strip(" :").lower() in _SUMS and re.fullmatch(r"[\d.,' ]+", answers[-1].strip()):
+        yield "totals", printable(asked, _SHOWN)
     if gap := next(filter(None, map(_gap_in, answers)), ""):
         yield "gaps", gap
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
@@ -113,7 +160,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "turned_round", ""
 
 
-MANY = ("quoted", "turned_round")
+MANY = ("quoted", "turned_round", "stop_word")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder")
 """Kinds that are meant where they are found in more than half of the records."""
@@ -123,6 +170,12 @@ def _refusal_in(answer: str) -> str:
     plain = answer.lower()
     found = _REFUSAL.search(answer) if any(sign in plain for sign in _SIGNS) else None
     return found[0] if found else ""
+
+
+def _mail_in(answer: str) -> str:
+    """The line above a mail that an answer holds; empty where it holds none."""
+    found = _MAIL.search(answer) if any(sign in answer for sign in _MAIL_SIGNS) else None
+    return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _gap_in(answer: str) -> str:

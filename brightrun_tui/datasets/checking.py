@@ -13,16 +13,17 @@ from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.languages import judge
-from brightrun_tui.datasets.mark_words import is_note, speaks_of_learning
+from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
+from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import Sample
 from brightrun_tui.datasets.source import fingerprint, no_records
-from brightrun_tui.datasets.spelling import spelling_in
+from brightrun_tui.datasets.spelling import garbled_in, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
-from brightrun_tui.datasets.templated import has_control_characters, marks_in, markup_in
+from brightrun_tui.datasets.templated import has_control_characters, has_unseen_characters, marks_in, markup_in
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.datasets.workbooks import holds_open_formulas
@@ -43,7 +44,6 @@ _LEAST_CUT = 100
 _ENDING = 12
 """Characters; answers that end alike have a signature, those that were cut off end anyhow."""
 _SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
-_GARBLED = ("â€", "Ã©", "Ã¨", "Ã¤", "Ã¶", "Ã¼", "Ã±", "Ã³")
 
 
 class Examined(NamedTuple):
@@ -111,7 +111,7 @@ def examine(
             for kind in outcome.remarks:
                 survey.note(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
-            survey.count_unused(outcome.unused)
+            survey.count_unused(outcome.unused, outcome.texts)
             survey.count_flags(outcome.flags)
     _refuse_unless_trainable(dataset, survey)
     survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
@@ -144,6 +144,7 @@ class _Survey:
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
         self._unused: dict[str, array[int]] = {}
+        self._long_unused: dict[str, array[int]] = {}
         self._personal: dict[str, array[int]] = {}
         self._first_personal: list[str] = []
         self._languages = LanguageShares()
@@ -199,8 +200,8 @@ class _Survey:
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
         texts = [message.content for message in record.messages]
-        if any(not text.isascii() and any(mark in text for mark in _GARBLED) for text in texts):
-            self.note("garbled", place)
+        if garbled := next(filter(None, map(garbled_in, texts)), ""):
+            self.note("garbled", place, detail=garbled)
         if mark := marks_in(texts):
             self.note("marks", place, detail=mark)
         if spelling := next(filter(None, map(spelling_in, texts)), ""):
@@ -208,6 +209,8 @@ class _Survey:
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.note("markup", place, detail=markup)
         self._count_personal(personal_data(texts), place)
+        if any(map(has_unseen_characters, texts)):
+            self.note("invisible", place)
         if any(map(has_control_characters, texts)):
             self.note("control_characters", place)
 
@@ -225,11 +228,12 @@ class _Survey:
         if kinds and len(self._first_personal) < FIRST_PLACES:
             self._first_personal.append(place)
 
-    def count_unused(self, names: Iterable[str]) -> None:
-        """Count fields of a record whose text is not in its turns."""
-        for name in dict.fromkeys(names):
-            if name in self._unused or len(self._unused) < _MOST_VALUES:
-                self._unused.setdefault(name, array("L")).append(self.entry)
+    def count_unused(self, names: Iterable[str], texts: Iterable[str]) -> None:
+        """Count fields of a record whose text is not in its turns, and those of them that its question may be about."""
+        for found, each in ((self._unused, names), (self._long_unused, texts)):
+            for name in dict.fromkeys(each):
+                if name in found or len(found) < _MOST_VALUES:
+                    found.setdefault(name, array("L")).append(self.entry)
 
     def count_flags(self, flags: Iterable[Flag]) -> None:
         """Count marks that nobody reads."""
@@ -262,12 +266,29 @@ class _Survey:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
         most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
         noted = {name: found for name, found in most_first if is_note(name)}
+        long = {
+            name: found
+            for name, found in most_first
+            if 2 * len(self._long_unused.get(name, ())) > self.usable
+            and not (is_note(name) or is_explanation(name) or name.strip().lower() in COMPLETIONS)
+        }
+        pairs = dataset.formats.keys() & {"alpaca", "prompt-completion"}
+        rivals = {
+            name: found
+            for name, found in most_first
+            if pairs and name.strip().lower() in (*COMPLETIONS, *OTHER_ANSWERS)
+        }
         unused = {
             name: found
             for name, found in most_first
-            if (len(found) * 2 > self.usable or "." in name) and name not in noted
+            if (len(found) * 2 > self.usable or "." in name) and not any(name in each for each in (noted, long, rivals))
         }
-        for kind, fields in (("noted", noted), ("unused_fields", unused)):
+        for kind, fields in (
+            ("noted", noted),
+            ("two_answers", rivals),
+            ("long_unused", long),
+            ("unused_fields", unused),
+        ):
             if fields:
                 concerned = sorted({entry for found in fields.values() for entry in found})
                 self.log.add(kind, count=max(map(len, fields.values())), detail=_named(fields), entries=concerned)
@@ -296,6 +317,8 @@ class _Survey:
         if dataset.for_testing:
             left = [file.name for file in dataset.for_testing]
             self.log.add("for_testing", count=len(left), detail=_named(left))
+        if told := [name for name, value in dataset.header.items() if tells_all(name) and " " in str(value).strip()]:
+            self.log.add("beside_list", count=self.usable, detail=_named(told))
         if dataset.others:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
 
@@ -425,13 +448,15 @@ def _refuse_unless_trainable(dataset: Dataset, survey: _Survey) -> None:
 
 
 def _other_sheets(dataset: Dataset) -> str:
-    """That a workbook has formulas without results, or other sheets, which may be what is meant."""
+    """That a workbook has formulas without results, or the file other sheets or lists, which may be what is meant."""
     if dataset.source.file.is_workbook and holds_open_formulas(dataset.source.file):
         return (
             "the workbook holds formulas that were never computed: open it in a spreadsheet program and save it; else "
         )
-    if not dataset.others or not dataset.source.file.is_workbook:
+    if not dataset.others:
         return ""
+    if not dataset.source.file.is_workbook:
+        return f"only one list of the file was read; if {_named(dataset.others)} is meant, put all records into one list; else "
     return f"only one sheet was read; name the right one (--sheet, in the app F4), if it is {_named(dataset.others)}; else "
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from brightrun_tui.datasets.marks import ENDINGS
+
 _LANGCHAIN = {
     "human": "user",
     "humanmessage": "user",
@@ -22,6 +24,8 @@ _LANGCHAIN = {
     "function": "tool",
     "functionmessage": "tool",
 }
+_UNSEEN = frozenset({"thoughts", "reasoning_recap", "user_editable_context", "model_editable_context"})
+_SPEAKERS = frozenset({"system", "user", "human", "assistant", "gpt", "bot", "tool"})
 _ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_output"})
 """What a response of OpenAI's consists of, and what is given to the next one."""
 
@@ -66,6 +70,71 @@ def from_items(value: Any) -> Any:
             turns[-1] = {**turns[-1], "reasoning_content": "\n".join(thoughts)}
             thoughts = []
     return turns
+
+
+def are_said(turns: Any) -> bool:
+    """Whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
+    if not isinstance(turns, list) or not all(isinstance(turn, dict) and len(turn) == 1 for turn in turns):
+        return False
+    speakers = {str(next(iter(turn))).strip().lower() for turn in turns}
+    return len(speakers) > 1 and speakers <= _SPEAKERS
+
+
+def from_tree(value: Any) -> Any:
+    """A conversation of ChatGPT's own export, a tree of messages, as its turns: those on the way to the one shown last."""
+    nodes = value.get("mapping") if isinstance(value, dict) else None
+    if not isinstance(nodes, dict) or "current_node" not in value:
+        return value
+    turns: list[Any] = []
+    place = value["current_node"]
+    for _ in nodes:
+        node = nodes.get(place) if isinstance(place, str) else None
+        if not isinstance(node, dict):
+            break
+        turns += _shown(node.get("message"))
+        place = node.get("parent")
+    about = {name: value[name] for name in ("id", "conversation_id") if isinstance(value.get(name), str)}
+    return {"messages": turns[::-1], **about}
+
+
+def _shown(message: Any) -> list[Any]:
+    """A message as a turn; none for what nobody saw."""
+    content, author = (
+        (message.get(name) for name in ("content", "author")) if isinstance(message, dict) else (None, None)
+    )
+    about = message.get("metadata") if isinstance(message, dict) else None
+    if not isinstance(content, dict) or not isinstance(author, dict) or str(content.get("content_type")) in _UNSEEN:
+        return []
+    if (isinstance(about, dict) and about.get("is_visually_hidden_from_conversation")) or content.get("parts") == [""]:
+        return []
+    return [{"role": author.get("role"), "content": content}]
+
+
+def answer_of(value: Any) -> Any:
+    """The answer in what a service returned: a turn, a text, or the texts of several; anything else as it is.
+
+    Known are OpenAI's ``choices``, Gemini's ``candidates``, Bedrock's ``output``, Ollama's ``message`` and ``generated_text``.
+    """
+    if not isinstance(value, Mapping) or "role" in value:
+        return value
+    given = next((value[name] for name in ("choices", "candidates") if isinstance(value.get(name), list)), [value])
+    said = [_said(one) for one in given if isinstance(one, Mapping)]
+    if not said or len(said) < len(given) or None in said:
+        return value
+    return said[0] if len(said) == 1 else [one.get("content") if isinstance(one, Mapping) else one for one in said]
+
+
+def _said(choice: Mapping[str, Any]) -> Any:
+    """What one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
+    inner = choice["output"] if isinstance(choice.get("output"), Mapping) else choice
+    turn: Mapping[str, Any] = next(
+        (inner[name] for name in ("message", "content") if isinstance(inner.get(name), Mapping)), {}
+    )
+    if "role" in turn or "parts" in turn:
+        return {"role": "assistant", **turn, **{name: choice[name] for name in ENDINGS if name in choice}}
+    if isinstance(choice.get("text"), str) and "finish_reason" in choice:
+        return choice["text"]
+    return choice.get("generated_text") if len(choice) == 1 else None
 
 
 def instructions_of(fields: Mapping[str, Any], answer: Any) -> Any:

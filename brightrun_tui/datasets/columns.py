@@ -55,7 +55,7 @@ def look_at_columns(path: Path, encoding: str = "", sheet: str = "") -> TableCol
             if value not in (None, "") and not isinstance(value, list | dict):
                 examples.setdefault(str(name), str(value))
     found = guess_columns(rows)
-    guess = {"prompt": found[0], "completion": found[1]} if found and recognise(rows) is None else {}
+    guess = found if recognise(rows) is None else {}
     sheets, guessed = _kind_of(path)
     return TableColumns(names, examples, guess, sheets, guessed)
 

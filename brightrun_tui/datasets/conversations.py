@@ -5,17 +5,20 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
+from operator import lt
 from typing import Any
 
-from brightrun_tui.datasets.client_turns import as_turn, from_items
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of
-from brightrun_tui.datasets.marks import is_cut, is_internal_note, learnt, learnt_in_parts
+from brightrun_tui.datasets.client_turns import answer_of, are_said, as_turn, from_items
+from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
+from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
+from brightrun_tui.datasets.moments import Order, order_of
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     CONVERSATIONS,
+    IDS,
     PROMPTS,
     REASONING,
     SURE_CONVERSATIONS,
@@ -39,16 +42,15 @@ from brightrun_tui.datasets.tool_calls import (
     results_in_parts,
     tools_of,
 )
-from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, role_of, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, printable, role_of, text_of
 
 SPEAKERS = ("role", "from", "speaker", "sender", "author")
-TEXTS = ("content", "value", "text", "message", "utterance", "parts")
+TEXTS = ("content", "value", "text", "message", "utterance", "parts", "body", "msg")
 _ORDERS = frozenset(
-    "timestamp created_at createdAt create_time created time ts date datetime sent_at index turn turn_id turn_index position "
-    "sequence seq order number message_index".split()
+    "timestamp createdat createdtime createtime created time ts date datetime sentat sent index turn turnid turnindex turnnumber "
+    "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
 )
-_SORTABLE = re.compile(r"\d{4}-\d\d-\d\d")
-"""Dates whose order is that of their letters."""
+_JOINTS = re.compile(r"[ _.-]")
 _TURN_FIELDS = frozenset(
     (
         *SPEAKERS,
@@ -65,6 +67,7 @@ _TURN_FIELDS = frozenset(
         "refusal",
         "annotations",
         "audio",
+        *(name.lower() for name in ENDINGS),
     )
 )
 
@@ -84,9 +87,12 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
     used = {name, first_of(fields, SYSTEMS)}
     if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
         answered = first_of(fields, COMPLETIONS)
-        if (isinstance(answer := fields.get(answered), str) and answer.strip()) or is_turn(answer):
+        answer = answer_of(fields.get(answered))
+        if (isinstance(answer, str) and answer.strip()) or is_turn(answer):
             turns = [*turns, answer if is_turn(answer) else {"role": "assistant", "content": answer}]
             used.add(answered)
+    elif decision(fields.get(DECIDED)) is False:
+        raise Unusable("thumbs_down", DECIDED)
     draft = draft_of(row, with_system(value_of(fields, SYSTEMS), read_turns(turns)), used)
     remark_on(draft, name, turns)
     draft.tools = tools_of(fields)
@@ -123,6 +129,8 @@ def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
                 key = ""
             if not key and name != "items" and _is_exchange(turns[0]):
                 key = "from"
+            if not key and are_said(turns):
+                key = "role"
         if key:
             return name, key
     return "", ""
@@ -130,6 +138,13 @@ def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 def _speaks(turn: Mapping[str, Any]) -> bool:
     return bool(role_of_turn(turn)) and any(name in lowered(as_turn(turn)) for name in TEXTS)
+
+
+def conversation_in(record: Mapping[str, Any]) -> Any:
+    """The turns of a record that holds a conversation; None where it holds none."""
+    fields = lowered(record)
+    name, _ = _conversation_in(fields)
+    return turns_in(fields[name]) if name else None
 
 
 def is_turn(value: Any) -> bool:
@@ -159,7 +174,10 @@ def turns_in(value: Any) -> Any:
     if isinstance(value, dict) and value and all(isinstance(column, list) for column in value.values()):
         return [dict(zip(value, row, strict=True)) for row in zip(*value.values(), strict=False)]
     if isinstance(value, list) and value and all(map(_is_exchange, value)):
-        return [turn for exchange in value for turn in _parted(exchange)]
+        turns = [turn for exchange in value for turn in _parted(exchange)]
+        return [turn for place, turn in enumerate(turns) if turn["role"] != "system" or turn not in turns[:place]]
+    if are_said(value):
+        return [{"role": speaker, "content": said} for turn in value for speaker, said in turn.items()]
     return [as_turn(turn) for turn in from_items(value)] if isinstance(value, list) else value
 
 
@@ -196,13 +214,24 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
 def _are_unsorted(turns: Sequence[Any]) -> bool:
     """Whether a time or a number in every turn says that they belong into another order."""
     first = turns[0] if turns else None
-    for name in _ORDERS & first.keys() if isinstance(first, dict) else ():
-        orders: list[Any] = [turn.get(name) for turn in turns if isinstance(turn, dict)]
-        numbers = all(isinstance(order, int | float | Decimal) for order in orders)
-        if numbers or all(isinstance(order, str) and _SORTABLE.match(order) for order in orders):
-            if any(after < before for before, after in pairwise(orders)):
+    for name in first if isinstance(first, dict) else ():
+        if _says_when(str(name)):
+            orders = [order_of(turn.get(name)) for turn in turns if isinstance(turn, dict)]
+            if any(_is_before(after, before) for before, after in pairwise(orders)):
                 return True
     return False
+
+
+@lru_cache(maxsize=1024)
+def _says_when(name: str) -> bool:
+    """Whether a field of this name says when a turn was, or which one it is."""
+    return _JOINTS.sub("", name.lower()) in _ORDERS
+
+
+def _is_before(one: Order, other: Order) -> bool:
+    """Whether it is so in every way in which the two may be read; False where they cannot be compared."""
+    alike = len(one) == len(other) > 0 and all(map(isinstance, one, map(type, other)))
+    return alike and all(map(lt, one, other))
 
 
 def _is_unread(field: str, value: Any) -> bool:
@@ -219,6 +248,15 @@ def _literal(text: str) -> Any:
         except (ValueError, SyntaxError, RecursionError, MemoryError):
             continue
     raise Unusable("other_shape")
+
+
+def list_in(text: str) -> list[Any]:
+    """The texts in a list that a cell spells as JSON or as Python does; empty where it is none of texts."""
+    try:
+        found = turns_in(text)
+    except Unusable:
+        return []
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else []
 
 
 def _speaker_key(turn: Any) -> str:
@@ -244,11 +282,19 @@ def _is_exchange(value: Any) -> bool:
 
 
 def _parted(exchange: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Its turns; what stands beside them, such as marks, belongs to the answer."""
     fields = lowered(exchange)
-    return [
-        {"role": role, "content": value_of(fields, names)}
-        for role, names in (("user", PROMPTS), ("assistant", COMPLETIONS))
+    names = {
+        role: first_of(fields, known)
+        for role, known in (("system", SYSTEMS), ("user", PROMPTS), ("assistant", COMPLETIONS))
+    }
+    turns = [
+        {"role": role, "content": fields.get(name)}
+        for role, name in names.items()
+        if role != "system" or fields.get(name)
     ]
+    turns[-1] |= {name: value for name, value in fields.items() if name not in (*names.values(), *turns[-1], *IDS)}
+    return turns
 
 
 def _read(turn: Any) -> Iterator[Turn]:
@@ -275,6 +321,11 @@ def _read(turn: Any) -> Iterator[Turn]:
     if results and not content:
         return
     thoughts = next((text for name in REASONING if name in fields and (text := thoughts_in(fields[name]))), "")
+    if content is None and not calls:
+        content = fields.get("refusal")
+        unknown = next((str(name) for name, value in turn.items() if _is_unread(name, value)), "")
+        if unknown and content is None and not any(name in fields for name in TEXTS):
+            raise Unusable("no_text", printable(unknown))
     yield Turn(
         role,
         content,

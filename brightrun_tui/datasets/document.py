@@ -69,9 +69,15 @@ class Document:
                 if event == "start_array" and name == self.key:
                     yield from _array(events, reader)
                 elif event == "start_array":
-                    count = sum(isinstance(item, dict) for item in _array(events, reader))
+                    count, texts = 0, list[str]()
+                    for item in _array(events, reader):
+                        count += isinstance(item, dict)
+                        if isinstance(item, str) and len(texts) < MAX_HEADER_FIELDS:
+                            texts.append(item)
                     if count:
                         self.others[name] = count
+                    elif texts and len(self.header) < MAX_HEADER_FIELDS:
+                        self.header[name] = texts
                 else:
                     built = _build(event, value, events, reader)
                     if len(self.header) < MAX_HEADER_FIELDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import NamedTuple
@@ -12,6 +13,8 @@ from brightrun_tui.domain.errors import DatasetError
 KINDS = {
     ".jsonl": "JSONL",
     ".ndjson": "JSONL",
+    ".jsonlines": "JSONL",
+    ".jl": "JSONL",
     ".json": "JSON",
     ".csv": "CSV",
     ".tsv": "TSV",
@@ -65,11 +68,19 @@ def data_files(directory: Path) -> DataFiles:
             kind=ErrorKind.DATASET_FOLDER,
         )
     if not files:
+        inner = (
+            one
+            for one in sorted(directory.iterdir())
+            if one.is_dir() and os.access(one, os.R_OK) and not is_about(one.name)
+        )
+        below = next((one for one in inner if any(map(kind_of, one.iterdir()))), None)
         raise DatasetError(
             "the folder holds no dataset file",
             where=str(directory),
             kind=ErrorKind.DATASET_IS_DIRECTORY,
-            fix="name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())),
+            fix=f"folders in it are not looked into: name the one that holds the files, such as {below}"
+            if below
+            else "name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())),
         )
     testing = [file for file in files if _TESTING.match(file.name) and not _TRAINING.match(file.name)]
     if any(map(_TRAINING.match, (file.name for file in files))) and testing:

@@ -10,6 +10,7 @@ from typing import Any
 
 from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
+from brightrun_tui.datasets.client_turns import from_tree
 from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, speaks_by
 from brightrun_tui.datasets.pairs import from_pair
 from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
@@ -18,8 +19,16 @@ from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.plugins import Blame, Door, Loaded
 
-_WRAPPING = frozenset({"row", "row_idx", "truncated_cells"})
-OUR_SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
+_WRAPPING = {
+    "row": {"row_idx", "truncated_cells"},
+    "node": {"cursor"},
+    "fields": {"id", "createdTime"},
+    "attributes": {"id", "type", "documentId", "links", "meta"},
+    "_source": {"_index", "_id", "_score", "_type", "_version", "sort"},
+}
+"""The field in which servers hand out a record, and what they write beside it."""
+JSON_SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")
+OUR_SUFFIXES = (*JSON_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
 """Files that are read already: their records may be of any format."""
 
 
@@ -148,9 +157,12 @@ def is_known(row: Any) -> bool:
 
 
 def unwrapped(value: Any) -> Any:
-    """A bare list of turns as a record, and a record out of what a server of datasets wraps it in."""
-    if isinstance(value, dict) and value.keys() <= _WRAPPING and isinstance(value.get("row"), dict):
-        return value["row"]
+    """A bare list of turns as a record, and a record out of what a server wraps it in."""
+    if isinstance(value, dict):
+        for name, beside in _WRAPPING.items():
+            if isinstance(value.get(name), dict) and value.keys() <= {name, *beside}:
+                return value[name]
+        return from_tree(value)
     return {"messages": value} if isinstance(value, list) else value
 
 

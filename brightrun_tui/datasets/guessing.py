@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from brightrun_tui.datasets.mark_words import decision, name_words
+from brightrun_tui.datasets.moments import is_moment
 from brightrun_tui.datasets.parsed import SYSTEMS
 
 _PROMPT_WORDS = (
@@ -24,6 +28,17 @@ _PROMPT_WORDS = (
     "kunde",
     "cliente",
     "client",
+    "document",
+    "article",
+    "source",
+    "src",
+    "passage",
+    "dialog",
+    "ticket",
+    "problem",
+    "body",
+    "diff",
+    "premise",
 )
 _COMPLETION_WORDS = (
     "answer",
@@ -42,47 +57,96 @@ _COMPLETION_WORDS = (
     "risposta",
     "resposta",
     "lösung",
+    "summary",
+    "highlights",
+    "abstract",
+    "headline",
+    "translation",
+    "tgt",
+    "generation",
+    "resolution",
+    "revision",
+    "zusammenfassung",
+    "übersetzung",
 )
 _NAMED = 2.0
 _MOST_CANDIDATES = 64
 """Columns that are put together in pairs; of more, those that read most like one or the other."""
-_ABOUT = ("id", "date", "datum", "time", "url", "link", "email", "status", "name", "#", "nr")
+_ABOUT = (
+    *(
+        "id",
+        "date",
+        "datum",
+        "time",
+        "url",
+        "link",
+        "email",
+        "status",
+        "name",
+        "#",
+        "nr",
+        "uuid",
+        "created_at",
+        "updated_at",
+    ),
+    *("agent", "type", "priority", "timestamp", "zeitstempel", "rationale", "path", "tag", "tags", "key"),
+)
+_NO_ANSWERS = ("user", "username", "author", "sender", "direction", "subject")
+"""Names of columns that hold no answers, though they may hold questions."""
+_PEOPLE = frozenset("user customer client kunde cliente name id".split())
+"""Columns of such a name hold questions only where they hold texts."""
+_UNWANTED = frozenset(
+    "incorrect wrong bad worst draft old original raw rejected model prediction predicted generated chatgpt gpt baseline".split()
+)
+_WANTED = frozenset("human expert best correct final approved corrected edited improved ideal".split())
+_KEYS = frozenset("label labels class classes target answer gold correct cop duplicate entailment".split())
+"""Words of columns that may hold numbers which stand for something."""
+_MOST_CLASSES = 12
+_SIBLING = re.compile(
+    r"(.{2,})(?:(?<=\w)\d|(?<=[ _-])[A-Za-z]|(?<=[a-z])[A-D]|(?<=op)[a-d]|\.(?:suggestion|responses?))"
+)
+"""Columns of one name but for a number or a letter at its end, or for who gave the answer."""
 
 
-def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
-    """Names of the columns that read most like questions and like their answers; None with fewer than two columns of text.
+def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Columns by their roles: ``prompt`` and ``completion``, and ``context`` where the answer is the class of two texts.
 
-    A name counts more than content. Of the content: questions end in question marks, answers seldom do and are long; what
-    says the same in every row, or only numbers, is neither, nor is a key without a space. Names that differ by the word for
-    question and answer only belong together.
+    Empty with fewer than two columns of text. A name counts more than content. Of the content: questions end in question marks,
+    answers seldom do and are long; what says the same in every row, or only numbers, times or an annotator's decisions, is
+    neither, nor is a key without a space, nor one of several columns that are called the same but for a number. Names that
+    differ by the word for question and answer only belong together.
     """
     names = list(dict.fromkeys(str(name) for row in rows for name in row))
     texts = {
-        name: [text.strip() for row in rows if isinstance(text := row.get(name), str) and text.strip()]
+        name: [text.strip() for row in rows if isinstance(text := _only(row.get(name)), str) and text.strip()]
         for name in names
     }
+    siblings = _siblings(names)
     candidates = [
         name
         for name in names
         if texts[name]
+        and name not in siblings
         and name.strip().lower() not in SYSTEMS
-        and not all(map(_is_number, texts[name]))
+        and not any(all(map(_is_other, texts[name])) for _is_other in (_is_number, is_moment, _is_decision))
         and not _is_constant(texts[name])
     ]
     if len(candidates) < 2:
-        return None
+        return {}
     place = {name: number for number, name in enumerate(names)}
     longest = max(_mean_length(texts[name]) for name in candidates)
 
     def as_prompt(name: str) -> float:
-        return _by_name(name, _PROMPT_WORDS) + _share(texts[name], "?") + _variety(texts[name])
+        named = _by_name(name, _PROMPT_WORDS, _COMPLETION_WORDS)
+        return named + _share(texts[name], "?") + _variety(texts[name]) + _mean_length(texts[name]) / longest / 10
 
     def as_completion(name: str) -> float:
         return (
-            _by_name(name, _COMPLETION_WORDS)
+            _by_name(name, _COMPLETION_WORDS, _PROMPT_WORDS)
             - _share(texts[name], "?")
             + _variety(texts[name])
             + _mean_length(texts[name]) / longest
+            + 1.5 * (bool(name_words(name) & _WANTED) - bool(name_words(name) & _UNWANTED))
         )
 
     if len(candidates) > _MOST_CANDIDATES:
@@ -97,12 +161,49 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
         )
         for prompt in candidates
         for completion in candidates
-        if prompt != completion and (_by_name(prompt, _PROMPT_WORDS) > 0 or _are_texts(texts[prompt]))
+        if prompt != completion
+        and not _is_about(completion, (*_ABOUT, *_NO_ANSWERS))
+        and (_are_texts(texts[prompt]) or (_by_name(prompt, _PROMPT_WORDS) > 0 and not name_words(prompt) <= _PEOPLE))
     ]
     if not pairs:
-        return None
+        return {}
     _, _, prompt, completion = max(pairs)
-    return prompt, completion
+    found = {"prompt": prompt, "completion": completion}
+    others = [name for name in candidates if name not in found.values() and _are_texts(texts[name])]
+    if len(others) == 1 and _are_classes(texts[completion]):
+        found["context"] = others[0]
+    return found
+
+
+def numbered_answers(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The column whose numbers stand for something: the class of a text, or which of some columns is right. Else empty."""
+    for name in dict.fromkeys(str(name) for row in rows for name in row):
+        if name_words(name) & _KEYS:
+            values = [str(row[name]).strip() for row in rows if row.get(name) not in (None, "")]
+            if values and len(set(values)) <= _MOST_CLASSES and all(value.lstrip("-").isdecimal() for value in values):
+                return name
+    return ""
+
+
+def is_named_answer(name: str) -> bool:
+    """Whether a column's name says that it holds answers."""
+    return _by_name(name, _COMPLETION_WORDS) > 0
+
+
+def _siblings(names: Sequence[str]) -> set[str]:
+    """Of these names those that differ from others by a number or a letter at their end only."""
+    stems = {name: found[1].lower() for name in names if (found := _SIBLING.fullmatch(name.strip()))}
+    counts = Counter(stems.values())
+    return {name for name, stem in stems.items() if counts[stem] > 1}
+
+
+def _are_classes(texts: Sequence[str]) -> bool:
+    """Whether these are few words that come again and again."""
+    return len(texts) > 5 and len(set(texts)) * 3 <= len(texts)
+
+
+def _is_decision(text: str) -> bool:
+    return decision(text) is not None
 
 
 def _kinship(prompt: str, completion: str) -> float:
@@ -123,11 +224,25 @@ def _is_constant(texts: Sequence[str]) -> bool:
     return len(texts) > 2 and len(set(texts)) == 1
 
 
-def _by_name(name: str, words: Sequence[str]) -> float:
-    low = name.lower()
-    if any(low == word or low.endswith(f"_{word}") or low.startswith(f"{word}_") for word in _ABOUT):
+def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> float:
+    """How much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
+    if _is_about(name, _ABOUT):
         return -1.0
-    return _NAMED if any(word in low for word in words) else 0.0
+    low = name.lower()
+    if low.strip() in ("text", "texts"):
+        return _NAMED if words is _PROMPT_WORDS else -1.0
+    return _NAMED if any(word in low for word in words) else -1.0 if any(word in low for word in others) else 0.0
+
+
+def _is_about(name: str, words: Sequence[str]) -> bool:
+    """Whether a name has one of these words at its beginning or end."""
+    low = name.strip().lower().replace(" ", "_")
+    return any(low == word or low.endswith(f"_{word}") or low.startswith(f"{word}_") for word in words)
+
+
+def _only(value: Any) -> Any:
+    """What a list of one holds, as tools of annotators write what one of them said."""
+    return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
 def _share(texts: Sequence[str], end: str) -> float:

@@ -51,7 +51,8 @@ _DISLIKED = _set(
     "unacceptable falsch schlecht"
 )
 _RATED = _set(
-    "kto tag label feedback feedbacks vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung"
+    "kto tag label feedback feedbacks vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung "
+    "helpfulness correctness coherence truthfulness honesty harmlessness"
 )
 _REVIEWED = _set("status state verdict decision review judgement judgment approval assessment qa")
 _ABOUT_ANSWERS = _set(
@@ -61,6 +62,14 @@ _ABOUT_ANSWERS = _set(
 _NOTES = _set(
     "comment comments note notes remark remarks correction corrections annotation annotations todo kommentar kommentare "
     "anmerkung anmerkungen bemerkung bemerkungen notiz notizen korrektur comentario comentarios nota commentaire remarque"
+)
+_TELLING = _set(
+    "system instruction instructions definition prompt prefix preamble persona role context systemprompt anweisung rolle"
+)
+_SURROUNDING = _set("context preamble persona background passage kontext hintergrund")
+_EXPLAINING = _set(
+    "explanation rationale reason reasons critique feedback solution generation generations raw original url source metadata "
+    "erklärung begründung"
 )
 _CHOSEN = _set(
     "use used usable select selected take export final ok done checked relevant include keep verwenden nutzen benutzen behalten "
@@ -123,6 +132,7 @@ _REJECTING = _FALSE - frozenset("false|f|no|n|off|down|lose|negative|nein|non|n�
 _NEITHER = frozenset(
     "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")
 )
+_DECISIONS = {"accept": True, "accepted": True, "reject": False, "rejected": False, "ignore": False, "ignored": False}
 _LONGEST_WORD = 20
 _SHADES = re.compile("[\ufe0e\ufe0f\U0001f3fb-\U0001f3ff]")
 _JOINTS = re.compile(r"(?<=\w)[-_](?=\w)")
@@ -168,11 +178,35 @@ def speaks_of_learning(name: str) -> bool:
     return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
 
 
+def tells_all(name: str) -> bool:
+    """Whether a field beside the list of records is called like something that the model is told before every question."""
+    return bool(name_words(name) & _TELLING)
+
+
+def tells_more(name: str) -> bool:
+    """Whether a field of a record is called like something that the answer is given for, beside the question."""
+    return bool(name_words(name) & _SURROUNDING)
+
+
+def is_explanation(name: str) -> bool:
+    """Whether a field is called like what somebody wrote about an answer afterwards."""
+    return bool(name_words(name) & _EXPLAINING)
+
+
 def is_note(name: str) -> bool:
     """Whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)
+
+
+DECIDED = "answer"
+"""What tools of annotators call it whether a record was taken."""
+
+
+def decision(value: Any) -> bool | None:
+    """What an annotator decided of a record, in the words of tools that call this the answer; None for any other text."""
+    return _DECISIONS.get(folded(value)) if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
 
 
 def folded(word: str) -> str:

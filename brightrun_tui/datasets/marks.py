@@ -9,7 +9,9 @@ from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, r
 from brightrun_tui.datasets.turns import Unusable, printable
 
 _PARTS = frozenset({"split", "partition"})
-_ENDINGS = frozenset("finishreason finish_reason stopreason stop_reason".split())
+ENDINGS = frozenset("finishReason finish_reason stopReason stop_reason done_reason".split())
+"""Where services say why an answer ended."""
+_ENDINGS = frozenset(name.lower() for name in ENDINGS)
 _CUT = frozenset("length max_tokens max_output_tokens max_length content_filter safety".split())
 _TESTING = frozenset({"test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"})
 _NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())

@@ -9,8 +9,9 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from brightrun_tui.datasets.client_turns import from_items, instructions_of
-from brightrun_tui.datasets.conversations import is_turn, read_turns, remark_on
+from brightrun_tui.datasets.client_turns import answer_of, from_items, instructions_of
+from brightrun_tui.datasets.conversations import conversation_in, is_turn, list_in, read_turns, remark_on
+from brightrun_tui.datasets.mark_words import DECIDED, decision
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -20,13 +21,15 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
+    holds_text,
+    is_blank,
     lowered,
     scalar,
     thoughts_in,
     value_of,
     with_system,
 )
-from brightrun_tui.datasets.tool_calls import tools_of
+from brightrun_tui.datasets.tool_calls import TOOLS, calls_as_answer, tools_beside, tools_of
 from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, text_of
 
 JOINED = ("prompt", "question", "query", "input", "context")
@@ -46,19 +49,26 @@ _BEFORE = re.compile(r"(?:[^\S\n]*\n)+| (?! )")
 def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     """One question and one answer: alpaca, prompt/completion and their synonyms."""
     fields = lowered(row)
-    asked, answered = first_of(fields, ("instruction", *PROMPTS)), first_of(fields, COMPLETIONS)
-    used = {asked, answered, first_of(fields, SYSTEMS)}
-    prompt, completion, system = fields.get(asked), fields.get(answered), value_of(fields, SYSTEMS)
+    asked = first_of(fields, ("instruction", *PROMPTS))
+    answered, decided = _answered(fields)
+    used = {asked, answered, decided, first_of(fields, SYSTEMS)}
+    prompt, completion, system = fields.get(asked), answer_of(fields.get(answered)), value_of(fields, SYSTEMS)
     system = system or instructions_of(fields, completion)
+    if isinstance(prompt, Mapping):  # what a service was asked, with what it was given beside the turns
+        fields = {**{str(name).lower(): part for name, part in prompt.items()}, **fields}
+        system, prompt = system or value_of(fields, SYSTEMS), conversation_in(prompt) or prompt
     prompt, completion = _taken_apart(prompt), _taken_apart(completion)
+    if answered == "answers" and isinstance(completion, str) and completion.startswith("["):
+        completion = list_in(completion) or completion
     if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
-        before: list[Any] = (
-            prompt if isinstance(prompt, list) and _are_turns(prompt) else [{"role": "user", "content": prompt}]
-        )
+        completion, several = _first_of_several(completion)
+        question, more = ("", set()) if _are_turns(prompt) else _question(fields, asked)
+        before: list[Any] = prompt if _are_turns(prompt) else [{"role": "user", "content": question}]
         after = _turns_of_answer(completion)
         turns = [turn._replace(train=False) for turn in read_turns(before)] + read_turns(after)
-        draft = draft_of(row, with_system(system, turns), used)
+        draft = draft_of(row, with_system(system, turns), used | more)
         remark_on(draft, answered, [*before, *after])
+        draft.remarks += several
         draft.tools = tools_of(fields)
         return draft
     history = fields.get("history") or []
@@ -77,10 +87,29 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
     thoughts = first_of(fields, REASONING)
-    turns += [Turn("user", question), Turn("assistant", answer, reasoning=thoughts_in(fields.get(thoughts)))]
+    tools = tools_beside(fields)
+    calls = calls_as_answer(answer, tools)
+    turns.append(Turn("user", question))
+    turns.append(Turn("assistant", "" if calls else answer, True, thoughts_in(fields.get(thoughts)), calls))
     draft = draft_of(row, turns, used | more | {"history", thoughts})
+    draft.tools = tools
+    draft.unused += [name for name in TOOLS if not tools and holds_text(fields.get(name))]
     draft.remarks += remarks
     return draft
+
+
+def _answered(fields: Mapping[str, Any]) -> tuple[str, str]:
+    """The field with the answer, and the one where an annotator's tool says that the record was taken, which it calls answer.
+
+    Raises:
+        Unusable: it was not taken.
+    """
+    names = [name for name in COMPLETIONS if name in fields and not is_blank(fields[name])]
+    if len(names) < 2 or DECIDED not in names or (taken := decision(fields[DECIDED])) is None:
+        return first_of(fields, COMPLETIONS), ""
+    if not taken:
+        raise Unusable("thumbs_down", DECIDED)
+    return next(name for name in names if name != DECIDED), DECIDED
 
 
 def _taken_apart(value: Any) -> Any:
@@ -110,7 +139,10 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
     for name in dict.fromkeys((asked, *JOINED)):
         if name not in fields:
             continue
-        text = _trimmed(text_of(fields.get(name)))
+        try:
+            text = _trimmed(text_of(fields.get(name)))
+        except Unusable as reason:
+            raise Unusable(reason.kind, f"{name}: {reason.detail}") from None
         if name != asked and text.strip().lower() in NOTHING:
             text = ""
         if name == "prompt" and any(part in text for part in parts):
@@ -127,26 +159,27 @@ def _trimmed(text: str) -> str:
     return text[found.end() if found else 0 :].rstrip()
 
 
-def _choices(fields: Mapping[str, Any]) -> list[str]:
-    """The texts of a multiple-choice question; empty where it is none."""
+def _choices(fields: Mapping[str, Any]) -> dict[str, str]:
+    """The texts of a multiple-choice question by their letters, or by the marks that the file gives them; else empty."""
     given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(tuple(fields))]
+    letters: Sequence[str] = _LETTERS
     if isinstance(given, dict):
-        given = _lettered_choices(given)
-    if not isinstance(given, list) or not 2 <= len(given) <= len(_LETTERS):
-        return []
-    return (
-        [text_of(text).strip() for text in given]
-        if all(isinstance(text, str) and text.strip() for text in given)
-        else []
-    )
+        letters, given = _marked_choices(given)
+    if not isinstance(given, list) or not 2 <= len(given) <= len(letters):
+        return {}
+    if not all(isinstance(text, str) and text.strip() for text in given):
+        return {}
+    return dict(zip(letters, (text_of(text).strip() for text in given), strict=False))
 
 
-def _lettered_choices(given: Mapping[str, Any]) -> Any:
-    """The choices in an object by letter, or in its list ``text`` beside one of letters; None for anything else."""
+def _marked_choices(given: Mapping[str, Any]) -> tuple[Sequence[str], Any]:
+    """Marks and choices of an object by letter, or in its list ``text`` beside one of letters or digits; else no choices."""
     letters, texts = list(given), list(given.values())
     if isinstance(given.get("text"), list) and isinstance(given.get("label", given.get("labels")), list):
         letters, texts = given.get("label", given.get("labels")), given["text"]
-    return texts if [str(letter).upper() for letter in letters] == list(_LETTERS[: len(texts)]) else None
+    marks = [str(letter).upper() for letter in letters]
+    known = (list(_LETTERS[: len(texts)]), [str(number) for number in range(1, len(texts) + 1)])
+    return marks, texts if marks in known else None
 
 
 @lru_cache(maxsize=256)
@@ -162,11 +195,11 @@ def _choice_columns(fields: tuple[str, ...]) -> tuple[str, ...]:
     return ()
 
 
-def _listed(choices: Sequence[str]) -> str:
-    return "\n".join(f"{letter}. {text}" for letter, text in zip(_LETTERS, choices, strict=False))
+def _listed(choices: Mapping[str, str]) -> str:
+    return "\n".join(f"{mark}. {text}" for mark, text in choices.items())
 
 
-def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
+def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
     if isinstance(completion, dict) and (
@@ -183,20 +216,27 @@ def _answer(completion: Any, choices: Sequence[str]) -> tuple[str, list[str]]:
     ):
         texts = list(dict.fromkeys(text_of(one["text"]) for one in completion))  # of several people
         completion = texts if len(texts) > 1 else next(iter(texts), None)
-    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
-        remarks.append("several_answers")
-        completion = next((text for text in completion if text.strip()), "")
+    completion, several = _first_of_several(completion)
+    remarks += several
     if _is_document(completion):
         return _as_json(completion), ["json_answer"]
     answer = _trimmed(text_of(completion))
     number = scalar(completion)
-    if choices and answer not in choices and number.lstrip("-").isdecimal():
+    texts = list(choices.values())
+    if choices and answer not in texts and answer not in choices and number.lstrip("-").isdecimal():
         if not isinstance(completion, str) and 0 <= int(number) < len(choices):
-            answer = choices[int(number)]
+            answer = texts[int(number)]
             remarks.append("counted_choice")
         else:
             remarks.append("no_such_choice")
     return answer, remarks
+
+
+def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
+    """The first of several texts that are each an answer, and a remark on it; anything else as it is."""
+    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
+        return next((text for text in completion if text.strip()), ""), ["several_answers"]
+    return completion, []
 
 
 def _is_document(value: Any) -> bool:

@@ -13,7 +13,7 @@ from brightrun_tui.datasets.marks import Flag, fields_of, says_what_to_learn
 from brightrun_tui.datasets.tool_calls import TOOLS
 from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, text_of
 
-SURE_CONVERSATIONS = ("messages", "conversations", "conversation")
+SURE_CONVERSATIONS = ("messages", "conversations", "conversation", "chat_messages")
 CONVERSATIONS = (*SURE_CONVERSATIONS, "dialogue", "dialog", "chat", "turns", "items", "contents")
 PROMPTS = (
     "prompt",
@@ -44,7 +44,19 @@ COMPLETIONS = (
     "reponse",
     "risposta",
     "answers",
+    "answerkey",
+    "answer_key",
 )
+OTHER_ANSWERS = (
+    "ground_truth",
+    "groundtruth",
+    "ground truth",
+    "reference_answer",
+    "human_answer",
+    "model_answer",
+    "gold",
+)
+"""What else holds an answer, where there is one by its usual name."""
 NOTHING = frozenset({"nan", "none", "null", "<na>", "n/a", "<noinput>", "no input", "noinput"})
 """What stands in a field beside the question where there is nothing to say, after pandas and in Alpaca's own data."""
 REASONING = (

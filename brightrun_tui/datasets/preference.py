@@ -19,17 +19,19 @@ _BETTER = frozenset("winning win w good better best positive pos besser".split()
 _WORSE = frozenset("losing lose l bad worse worst negative neg schlechter".split())
 """Words that mean so only where a name has no other word than these and `_ANSWERS`."""
 _CORRECTED = frozenset(
-    "corrected correction edited revised rewritten improved fixed gold golden expected ideal korrigiert verbessert".split()
+    "corrected correction edited revised revision rewritten improved fixed gold golden expected ideal korrigiert "
+    "verbessert".split()
 )
 _ANSWERS = frozenset(
     "answer answers response responses reply output outputs completion completions text example messages "
-    "conversation antwort respuesta réponse".split()
+    "conversation generation generations candidates antwort respuesta réponse".split()
 )
 _RANKS = frozenset("rank ranks ranking score scores rating ratings reward rewards".split())
+_LABELS = frozenset("label labels correct".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
 _LETTERED = re.compile(
-    r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort))"
-    r"[ _-]?(?P<mark>[ab]|[0-9])",
+    r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort|solution|summary|ref"
+    r"|reference))(?:[ _-]?(?P<mark>[ab]|[0-9])|[ _-][a-km-vx-z])",
     re.I,
 )
 
@@ -147,7 +149,10 @@ def _holds_answer(value: Any) -> bool:
 
 def _is_rank(field: tuple[str, Any]) -> bool:
     name, value = field
-    return bool(name_words(name) & _RANKS) and isinstance(value, int | float) and not isinstance(value, bool)
+    words = name_words(name)
+    if isinstance(value, bool):
+        return bool(words & _LABELS)
+    return bool(words & _RANKS) and isinstance(value, int | float)
 
 
 def _is_conversation(value: Any) -> bool:

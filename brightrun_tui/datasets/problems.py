@@ -41,6 +41,10 @@ LEFT_OUT: dict[str, Reason] = {
         "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
         "otherwise fill in target_response",
     ),
+    "newest_first": Reason(
+        "whose answer stands before its question, and their times or numbers say so, too",
+        "sort the turns of each conversation by their time or number, the oldest first",
+    ),
     "no_question": Reason("without a question", "every record needs something the user says before the answer"),
     "nothing_to_train": Reason(
         "whose every answer is marked as not to be trained on",
@@ -48,6 +52,9 @@ LEFT_OUT: dict[str, Reason] = {
     ),
     "unknown_role": Reason(
         "with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"
+    ),
+    "no_text": Reason(
+        "whose turns hold their text in a field that is not known (“{detail}”)", "call the field of the text content"
     ),
     "not_text": Reason(
         "with images or other content that is not text ({detail})", "only text can be trained on; keep the text parts"
@@ -259,7 +266,7 @@ REMARKS: dict[str, Reason] = {
         f"shorten them, or see {title_and_key('data.max_length')} and {title_and_key('data.over_length')}",
     ),
     "garbled": Reason(
-        "with garbled letters such as â€™ or Ã©", "the text was once read in the wrong encoding: export it as UTF-8"
+        "with garbled letters, such as {detail}", "the text was once read in the wrong encoding: export it as UTF-8"
     ),
     "few_records": Reason(
         "usable records are few", "50 to 100 good ones are a sensible start, several hundred are better"
@@ -273,6 +280,11 @@ REMARKS: dict[str, Reason] = {
     "shared_prompt": Reason(
         "({detail}) that ask word for word what others ask, too often to be held out together",
         "fine where one instruction has many good answers; the held-out loss may look a little better than it is",
+    ),
+    "two_answers": Reason(
+        "with a second text that is called like an answer ({detail}), which is not learnt",
+        "look at the preview: where it is the one that is meant, map the columns (--column for each, in the app F4): prompt=…, "
+        "completion=NAME",
     ),
     "several_answers": Reason(
         "with several answers; the first was taken", "give each answer a record of its own, if all are to be learned"
@@ -291,10 +303,33 @@ REMARKS: dict[str, Reason] = {
         "with internal notes among their turns, which were left out",
         "usually nothing to do: the client never saw them; to learn them, remove what marks them as notes",
     ),
+    "long_unused": Reason(
+        "with texts in fields that are not used, though the answers may rest on them: {detail}",
+        "where they do, the model cannot know the answers: map such a field, context=NAME (beside messages system=NAME)",
+    ),
+    "beside_list": Reason(
+        "in a file that says something for all of them, beside their list ({detail}), which is not learnt",
+        "write it into each record, as the field system or in front of the question, if the model is to be told the same later",
+    ),
+    "quoted_mail": Reason(
+        "whose answer holds the mail that it answers, or one that was sent on ({detail})",
+        "take it off: the model would learn to write such mails itself",
+    ),
+    "stop_word": Reason(
+        "whose answer ends with a word that tells a program to stop, such as {detail}",
+        "take it off: the model would learn to say it, and here it learns by itself where an answer ends",
+    ),
+    "totals": Reason(
+        "that [look|looks] like a sum at the end of a table ({detail})", "leave it out, unless it is meant"
+    ),
+    "invisible": Reason(
+        "with characters in their texts that nobody sees (zero-width spaces, byte order marks, soft hyphens)",
+        "they would be learnt as text: clean them with the setting data.marks=clean",
+    ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",
-        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME; a better answer, "
-        "map it: completion=NAME",
+        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME (beside messages "
+        "system=NAME); a better answer, map it: completion=NAME",
     ),
     "announced": Reason(
         "[records|record] announced in the file's header, but {detail} found", "check that the export is complete"

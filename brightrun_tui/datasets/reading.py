@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -15,10 +16,20 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.brightrun_v4 import pairs_of
 from brightrun_tui.datasets.document import Document, find_records
 from brightrun_tui.datasets.folder import data_files
-from brightrun_tui.datasets.formats import DatasetFormat, format_of_suffix, formats, is_record, recognise, unwrapped
+from brightrun_tui.datasets.formats import (
+    JSON_SUFFIXES,
+    DatasetFormat,
+    format_of_suffix,
+    formats,
+    is_record,
+    recognise,
+    unwrapped,
+)
 from brightrun_tui.datasets.jsonl import read_jsonl
+from brightrun_tui.datasets.mark_words import tells_more
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages
+from brightrun_tui.datasets.pairs import CHOICES
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
@@ -34,13 +45,19 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
+PLAIN_SUFFIXES = (".txt", ".text", ".log", "")
+"""Endings that say nothing: the content does."""
+_JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
+"""How objects and lists begin."""
 _PEEK = 20
+_LONG_TEXT = 100
 
 
 class Outcome(NamedTuple):
     """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
 
-    ``value`` is what the file holds there, where that is left out. ``flags`` are marks that nobody reads.
+    ``value`` is what the file holds there, where that is left out. ``flags`` are marks that nobody reads. ``texts``: of the
+    unused fields those with a text that is long enough to be what the question is about.
     """
 
     place: str
@@ -51,6 +68,7 @@ class Outcome(NamedTuple):
     unused: Sequence[str] = ()
     value: Any = None
     flags: Sequence[Flag] = ()
+    texts: Sequence[str] = ()
 
 
 @dataclass
@@ -94,7 +112,8 @@ class Source:
             ids.add(key)
             unused = [name for name in draft.unused if name != self.thumbs.field]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
-            yield Outcome(place, record, remarks=remarks, unused=unused, flags=flags)
+            texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
+            yield Outcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(
@@ -117,7 +136,12 @@ class Source:
         draft = chosen.draft(row.value)
         for role in [role for role in self.unheard if getattr(draft, role)]:
             del self.unheard[role]
-        messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
+        try:
+            messages, remarks = canonical_messages(cleaned(draft.turns) if self.clean else draft.turns)
+        except Unusable as reason:
+            if "unsorted" in draft.remarks and reason.kind in ("no_answer", "no_question"):
+                raise Unusable("newest_first") from None
+            raise
         record = Record(
             id=draft.id or f"{part or 'record'}-{row.number}",
             messages=messages,
@@ -237,13 +261,12 @@ def _container(
     suffix = file.suffix
     if file.is_workbook:
         document = Document(file, "")
-        return read_workbook(file, document.others, sheet), document
+        return read_workbook(file, document.others, sheet, _knows_header(columns)), document
     if file.is_parquet or suffix in (".parquet", ".pq"):
         return read_parquet(file), None
-    start = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
     if suffix in TABLE_SUFFIXES:
-        return read_csv(file), None
-    if suffix in (".jsonl", ".ndjson", ".json") or (not suffix and start in (b"{", b"[")):
+        return read_csv(file, _knows_header(columns)), None
+    if suffix in JSON_SUFFIXES or (suffix in PLAIN_SUFFIXES and _JSON.match(file.head)):
         if _is_document(file, suffix):
 
             def is_wanted(value: Any) -> bool:
@@ -254,12 +277,14 @@ def _container(
             document = Document(file, find_records(file, is_wanted))
             return document.rows(), document
         return read_jsonl(file), None
+    if suffix in PLAIN_SUFFIXES and (table := _table_in(file, columns)):
+        return table, None
     own = format_of_suffix(suffix)
     if own is not None and own.rows is not None:
         return own.rows(file), None
     what = (
         "plain text has no questions and answers to learn from"
-        if suffix in (".txt", ".md", "")
+        if suffix in (*PLAIN_SUFFIXES, ".md")
         else f"“{suffix}” files are not read"
     )
     raise DatasetError(
@@ -268,6 +293,23 @@ def _container(
         kind=ErrorKind.DATASET_UNKNOWN_FILE_TYPE,
         fix=f"give the data as {ACCEPTED}; simplest is a table with the columns prompt and completion, saved as CSV",
     )
+
+
+def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[Row] | None:
+    """The rows of a table that is called a text, as spreadsheets save one with tabs; None where it is none that is known."""
+    try:
+        rows = read_csv(file, _knows_header(columns))
+        first = list(islice(rows, _PEEK))
+    except DatasetError:
+        return None
+    known = len(first) > 1 and (columns or recognise([row.value for row in first]))
+    return chain(first, rows) if known else None
+
+
+def _knows_header(columns: Mapping[str, str] | None) -> Callable[[Sequence[str]], bool]:
+    """Tells whether these cells are the names of columns that are mapped, or known where none are."""
+    wanted = set((columns or {}).values())
+    return lambda cells: wanted <= set(cells) if wanted else is_record(dict.fromkeys(cells, "…"))
 
 
 def _is_document(file: SourceFile, suffix: str) -> bool:
@@ -282,6 +324,14 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
     except (ValueError, RecursionError):
         return suffix == ".json" or line[:1] == b"[" or (bool(rest.strip()) and line[-1:] in (b"{", b"[", b","))
     return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
+
+
+def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
+    """Whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
+    if not isinstance(value, str) or not (len(value) >= _LONG_TEXT or tells_more(name)):
+        return False
+    asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
+    return asked.strip().partition("\n")[0] not in value
 
 
 def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
@@ -320,7 +370,9 @@ def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
     for row in rows:
         if isinstance(row.value, dict) and not _is_header(row.value):
             others = {name: value for name, value in row.value.items() if name not in mapped}
-            kept = {name: value for name, value in others.items() if is_mark(name, value)}
+            kept = {
+                name: value for name, value in others.items() if is_mark(name, value) or name.strip().lower() in CHOICES
+            }
             kept |= {name: value for name, value in lowered(others).items() if name in categories}
             row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row

@@ -8,7 +8,7 @@ from typing import Any
 
 from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
 from brightrun_tui.datasets.formats import formats, is_record
-from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.guessing import guess_columns, is_named_answer, numbered_answers
 from brightrun_tui.datasets.mark_words import name_words
 from brightrun_tui.datasets.source import Row, SourceFile
 from brightrun_tui.datasets.turns import ROLES, printable
@@ -17,6 +17,7 @@ from brightrun_tui.domain.errors import DatasetError, UsageError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _SPEAKING = frozenset("author sender speaker role from user who participant sprecher absender".split())
+_PARENTS = frozenset({"parent_id", "parent", "parent_message_id", "parentId", "message_tree_id"})
 _SHOWN_FIELDS = 12
 _LONG_NAME = 40
 
@@ -39,11 +40,26 @@ def check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, s
             fix=_suggestion(found, rows),
             kind=ErrorKind.COLUMNS_INCOMPLETE,
         )
+    if "context" in columns and "prompt" not in columns:
+        raise UsageError(
+            "context belongs to a question, which is mapped as prompt",
+            where="columns",
+            fix=f"beside messages, map it as their system text: system={printable(columns['context'])}",
+            kind=ErrorKind.COLUMNS_INCOMPLETE,
+        )
 
 
 def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     found = _field_names(rows)
-    if turn := _column_of_speakers(rows):
+    if (turn := _column_of_speakers(rows)) and (parent := next((name for name in found if name in _PARENTS), "")):
+        return DatasetError(
+            f"each entry is one message of a tree (“{parent}” names the one before it), not a whole conversation",
+            where=str(file.path),
+            kind=ErrorKind.DATASET_TURNS,
+            fix="make a record of each way from a first question to an answer that is to be learnt: "
+            '{"messages": [{"role": …, "content": …}, …]}',
+        )
+    if turn:
         return DatasetError(
             f"each entry is one turn of a conversation (it has a “{printable(turn)}”), not a whole conversation",
             where=str(file.path),
@@ -87,11 +103,18 @@ def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
             fix='give the texts themselves: {"prompt": …, "completion": …}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
-    if nested := _nested_records(rows[0].value):
+    if nested := _where_records_are(rows[0].value):
         return DatasetError(
-            f"each entry holds a list of records in “{printable(nested)}”",
+            f"the records stand in “{nested}”, within each entry",
             where=f"{file.path}, {rows[0].place}",
-            fix="put these records into one list, or each on a line of its own",
+            fix="put these records into one list, or each on a line of its own, with what belongs to them from around them",
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    if len(rows) == 1 and _reads_like_content(found):
+        return DatasetError(
+            "the file is one object, whose names read like texts and not like names of fields",
+            where=f"{file.path}, {rows[0].place}",
+            fix='write a list with an object for each of them: {"prompt": …, "completion": …}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
     if nested := _nested_conversation(rows[0].value):
@@ -109,10 +132,21 @@ def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
     )
 
 
-def _nested_records(value: Any) -> str:
-    """The field of an entry that holds a list of records; else empty."""
-    inner = value.items() if isinstance(value, dict) else ()
-    return next((str(name) for name, part in inner if isinstance(part, list) and part and is_record(part[0])), "")
+def _where_records_are(value: Any, deepest: int = 4) -> str:
+    """The way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
+    for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
+        first = (
+            next(iter(part.values() if isinstance(part, Mapping) else part), None)
+            if isinstance(part, Mapping | list)
+            else None
+        )
+        several = isinstance(part, list) or (isinstance(part, Mapping) and len(part) > 1)
+        if first is not None and several and is_record(first):
+            return printable(str(name))
+        inner = part if isinstance(part, Mapping) else first
+        if further := _where_records_are(inner, deepest - 1):
+            return f"{printable(str(name))}.{further}"
+    return ""
 
 
 def _nested_conversation(value: Any) -> str:
@@ -129,7 +163,7 @@ def _column_of_speakers(rows: Sequence[Row]) -> str:
         said = {str(row.value.get(name)).strip().lower() for row in rows if isinstance(row.value, dict)}
         if name.strip().lower() in SPEAKERS[:3] or (len(said) > 1 and said <= ROLES.keys()):
             return name
-        if guessed and name in guessed and name_words(name) & _SPEAKING and 1 < len(said) <= len(rows) // 2:
+        if not guessed and name_words(name) & _SPEAKING and 1 < len(said) <= len(rows) // 2:
             return name
     return ""
 
@@ -146,11 +180,16 @@ def _listed(names: Sequence[str]) -> str:
 
 def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
     """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
-    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
-    if guess is None:
+    values = [row.value for row in rows if isinstance(row.value, Mapping)]
+    guess = guess_columns(values)
+    if (numbers := numbered_answers(values)) and not is_named_answer(guess.get("completion", "")):
+        return (
+            f"“{printable(numbers)}” holds numbers that stand for something (a class, or which of other columns is right): write "
+            "that in words into a column named completion, and what is asked into one named prompt"
+        )
+    if not guess:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    prompt, completion = guess
-    pairs = f"prompt={printable(prompt)}, completion={printable(completion)}"
+    pairs = ", ".join(f"{role}={printable(name)}" for role, name in guess.items())
     return f"rename the columns, or map them (--column for each, in the app F4): {pairs}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,7 +33,23 @@ _MAGIC = (
     (b"SQLite format 3", "a SQLite database", "export the table as CSV"),
     (b"ARROW1", "an Arrow file", "save it as Parquet or JSONL"),
     (b"BZh", "a bzip2 archive", "unpack it first"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first"),
+    (b"Rar!", "a RAR archive", "unpack it first"),
+    (b"\xfd7zXZ", "an xz archive", "unpack it first"),
+    (b"FEA1", "a Feather file", "save it as Parquet or JSONL"),
+    (b"\xff\xff\xff\xff", "an Arrow file", "save it as Parquet or JSONL (datasets: .to_parquet or .to_json)"),
+    (b"ORC\x08", "an ORC file", "save it as Parquet or JSONL"),
+    (b"Obj\x01", "an Avro file", "save it as Parquet or JSONL"),
+    (b"\x80\x04\x95", "a pickle of Python objects", "save the records as JSONL"),
+    (b"\x89HDF", "an HDF5 file", "save it as Parquet or JSONL"),
+    (b"{\\rtf", "a document in RTF", "copy the text into a plain text editor, and save it under the same name"),
+    (
+        b"version https://git-lfs",
+        "only the pointer that stands for a file in Git LFS",
+        "fetch the file itself: git lfs pull, or download it from the page",
+    ),
 )
+_WEB_PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head)\b", re.I)
 
 _OFFICE = (
     ((".ods", ".numbers"), "a spreadsheet of another kind than Excel's", "save it as .xlsx, or as CSV UTF-8"),
@@ -357,6 +374,13 @@ def _refuse_unless_text(file: SourceFile) -> None:
     for magic, name, fix in _MAGIC:
         if file.head.startswith(magic):
             raise DatasetError(f"this is {name}, not a dataset", where=where, fix=fix, kind=ErrorKind.DATASET_BINARY)
+    if _WEB_PAGE.match(file.head.removeprefix(codecs.BOM_UTF8).lstrip()):
+        raise DatasetError(
+            "this is a web page, not a dataset",
+            where=where,
+            fix="download the file itself; where one has to log in for it, a page that asks for that is saved instead",
+            kind=ErrorKind.DATASET_BINARY,
+        )
     if file.head[257:262] == b"ustar":
         raise DatasetError(
             "this is a tar archive, not a dataset",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -19,11 +19,17 @@ _PARQUET_BATCH = 256
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
+_RULE = re.compile(r"\s*:?-{3,}:?\s*")
+"""The line below the names of the columns in Markdown."""
 _DELIMITERS = ",;\t|"
 _LEAST_CONVERSATIONS = 5
 """Conversations by name in one object; fewer may be parts of one record."""
 _LOOKED_AT = 8
 """Lines behind the header by which the delimiter is told."""
+ABOVE = 5
+"""Rows that may stand above the names of the columns: headings of groups of them, remarks."""
+IsHeader = Callable[[Sequence[str]], bool]
+"""Whether cells are names of columns that are known."""
 _EMPTY_CELLS = frozenset(
     {
         "nan",
@@ -45,15 +51,17 @@ _EMPTY_CELLS = frozenset(
         "#NV",
         "#BEZUG!",
         "#WERT!",
+        "\\N",
     }
 )
 """What pandas, SQL clients and Excel write for a cell without a value."""
 
 
-def read_csv(file: SourceFile) -> Iterator[Row]:
+def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[Row]:
     """A dict of column name to text for every row, numbered by the line on which the row starts.
 
-    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most.
+    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most. The
+    names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
 
     Raises:
         DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
@@ -71,23 +79,53 @@ def read_csv(file: SourceFile) -> Iterator[Row]:
     if head < len(ahead) and not alone and not _has_delimiter(first) and _has_delimiter(ahead[head][1]):  # a title
         first_number, first = ahead[head]
         ahead = ahead[head + 1 :]
-    delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, [line for _, line in ahead])
-    lines = chain(ahead, lines)
-    spaced = _quotes_after_spaces([first, *(line for _, line in ahead)], delimiter)
-    reader = csv.reader(
-        chain([first], (line for _, line in lines)), delimiter=delimiter, strict=True, skipinitialspace=spaced
-    )
-    header: list[str] = []
+    following = [line for _, line in ahead]
+    delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, following)
+    spaced = _quotes_after_spaces([first, *following], delimiter)
+    texts = chain([first], (line for _, line in chain(ahead, lines)))
+    reader = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=spaced)
     start = first_number
-    try:
+
+    def rows() -> Iterator[tuple[int, list[str]]]:
+        nonlocal start
         for cells in reader:
-            if not header:
-                header = header_names(file, start, cells)
-            elif any(cell.strip() for cell in cells):
-                yield Row(start, as_dict(file, start, header, cells), f"line {start}")
+            yield start, cells
             start = first_number + reader.line_num
+
+    try:
+        inner = _delimiter_in_quotes(first, following, delimiter)
+        yield from _below_header(file, _parted_again(rows(), inner) if inner else rows(), is_header)
     except csv.Error as error:
         raise _broken_csv(file, start, error) from None
+
+
+def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_header: IsHeader) -> Iterator[Row]:
+    rows = (
+        (number, cells) for number, cells in rows if any(cell.strip() and not _RULE.fullmatch(cell) for cell in cells)
+    )
+    above = list(islice(rows, 1))
+    if above and not is_header(_trimmed(above[0][1])):
+        above += islice(rows, ABOVE)
+    found = next((place for place, (_, cells) in enumerate(above) if is_header(_trimmed(cells))), 0)
+    header = header_names(file, *above[found]) if above else []
+    for number, cells in chain(above[found + 1 :], rows):
+        yield Row(number, as_dict(file, number, header, cells), f"line {number}")
+
+
+def _delimiter_in_quotes(first: str, following: Sequence[str], delimiter: str) -> str:
+    """The delimiter within lines that a spreadsheet has put into quotes as a whole, as if each were one cell; else empty."""
+    lines = [line for line in (first, *following) if line.strip()]
+    inner = [cells[0] for cells in csv.reader(lines) if len(cells) == 1]
+    if len(inner) < 3 or len(inner) < len(lines) or not all(line.lstrip().startswith('"') for line in lines):
+        return ""
+    found = _delimiter(inner[0], inner[1:])
+    widths = {len(cells) for cells in csv.reader(inner, delimiter=found)}
+    return found if len(widths) == 1 and widths != {1} else ""
+
+
+def _parted_again(rows: Iterator[tuple[int, list[str]]], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    for number, cells in rows:
+        yield number, next(csv.reader(["".join(cells[:1])], delimiter=delimiter, strict=True), [])
 
 
 def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
@@ -269,10 +307,15 @@ def _delimiter(header_line: str, following: list[str]) -> str:
 
 def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
     """The column names in the first row of a table. Raises `DatasetError` where one is used twice."""
+    names = _trimmed(cells)
+    _refuse_twice(names, file.at(line))
+    return names
+
+
+def _trimmed(cells: Sequence[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     while len(names) > 1 and not names[-1]:
         names.pop()
-    _refuse_twice(names, file.at(line))
     return names
 
 

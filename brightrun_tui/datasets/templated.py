@@ -48,10 +48,16 @@ _THOUGHT_TAG = re.compile(
 _HEADED_BY = ("##", "Human:", "USER:", "User:")
 _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
-    r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});|</(?:p|div|span|li|td|strong|a)>|<br ?/?>"
+    r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});"
+    r"|</(?:p|div|span|li|td|tr|table|ul|ol|strong|a|b|i|u|em|font|center|blockquote|h[1-6])>|<br ?/?>|<img\s"
+    r"|<@[UW][A-Z0-9]{5,}>|<https?://[^|>\s]+\|[^>\n]+>"
 )
 _ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
+_UNSEEN = re.compile(f"[{_UNSEEN_LETTERS}]")
+_PARTS_WORDS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
+"""Scripts that are written without spaces, where a break between words is one of those that nobody sees."""
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _SPOKEN_BY = "Human|User|Assistant|System|AI|Bot"
@@ -144,7 +150,7 @@ def marks_in(texts: Iterable[str]) -> str:
 
 
 def markup_in(text: str) -> str:
-    """The first HTML tag or entity of those that editors and help desks put around plain text, or empty."""
+    """The first HTML tag or entity of those that editors, help desks and chats put around plain text, or empty."""
     if ("&" in text or "<" in text) and (match := _MARKUP.search(text)):
         return match[0]
     named = _ENTITY.finditer(text) if "&" in text else ()
@@ -154,6 +160,11 @@ def markup_in(text: str) -> str:
 def has_control_characters(text: str) -> bool:
     """Whether there are characters that no text has: NUL, terminal escapes and the like."""
     return not text.isprintable() and bool(_CONTROL.search(text))
+
+
+def has_unseen_characters(text: str) -> bool:
+    """Whether there are characters in it that nobody sees, and that few people type."""
+    return any(letter in text for letter in _UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
 
 
 def cleaned(turns: Iterable[Turn]) -> list[Turn]:
@@ -191,7 +202,8 @@ def cleaned(turns: Iterable[Turn]) -> list[Turn]:
 
 
 def _plain(text: str) -> str:
-    return _ESCAPES.sub("", _MARK.sub("", text)).strip()
+    text = _ESCAPES.sub("", _MARK.sub("", text))
+    return (_UNSEEN.sub("", text) if has_unseen_characters(text) else text).strip()
 
 
 def _without_end(text: str) -> str:

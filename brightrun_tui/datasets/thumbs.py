@@ -89,6 +89,7 @@ class _Field:
     words: set[str] = field(default_factory=set)
     odd: int = 0
     plain: bool = True
+    judged: int = 0
     by_answer: dict[str, float] | None = field(default_factory=dict)
     follows: bool = True
     rejected: int = 0
@@ -106,6 +107,7 @@ class _Field:
             return
         if said is None:
             return
+        self.judged += 1
         if len(self.values) <= _MOST_VALUES:
             self.values.add(said)
         if isinstance(value, str) and len(self.words) <= _MOST_VALUES:
@@ -124,7 +126,7 @@ class _Field:
     @property
     def is_class(self) -> bool:
         """Whether it says the same as the answer, of which there are few that come again and again."""
-        few = self.by_answer is not None and 1 < len(self.by_answer) * _LEAST_USES <= self.count
+        few = self.by_answer is not None and 1 < len(self.by_answer) * _LEAST_USES <= self.judged
         return few and self.follows and (not self.plain or max(map(len, self.by_answer or ())) <= _LONGEST_CLASS)
 
     def is_thumb(self, name: str, records: int) -> bool:

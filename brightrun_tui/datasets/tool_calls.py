@@ -1,7 +1,8 @@
-"""Calls of tools as files hold them, and the tools that may be called: OpenAI's, Anthropic's, Gemini's and ShareGPT's forms."""
+"""Calls of tools as files hold them, and the tools that may be called, in the forms of all the well-known clients."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,15 +12,15 @@ from brightrun_tui.domain.dataset import ToolCall
 
 CALL_ROLES = frozenset({"function_call", "tool_call"})
 """Speakers whose whole text is a call, in ShareGPT's form."""
-TOOLS = ("tools", "functions")
+TOOLS = ("tools", "functions", "toolconfig")
 _ARGUMENTS = ("arguments", "parameters", "input", "args", "kwargs", "params")
 _SCHEMAS = ("input_schema", "inputSchema")
 """What Anthropic's clients and MCP call a tool's parameters."""
-_CALL_PARTS = ("functionCall", "function_call")
-_RESULT_PARTS = ("functionResponse", "function_response")
+_CALL_PARTS = ("functionCall", "function_call", "toolUse")
+_RESULT_PARTS = ("functionResponse", "function_response", "toolResult")
 _DECLARATIONS = ("functionDeclarations", "function_declarations")
-"""How Gemini's clients name calls, results and tools."""
-_ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id"})
+"""How the clients of Gemini and Bedrock name calls, results and tools."""
+_ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id", "toolUseId"})
 
 
 def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
@@ -61,14 +62,26 @@ def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
         if isinstance(part, dict) and part.get("type") == "tool_result":
             said.append((str(part.get("tool_use_id") or ""), part.get("content")))
         elif isinstance(returned, dict):
-            said.append((str(returned.get("id") or ""), returned.get("response")))
+            answered = returned.get("id") or returned.get("toolUseId") or ""
+            said.append((str(answered), returned.get("response", _plain(returned.get("content")))))
         else:
             rest.append(part)
     return rest, said
 
 
+def _plain(content: Any) -> Any:
+    """Bedrock's parts of a result as parts of text."""
+    if not isinstance(content, list):
+        return content
+    given = (part.get("json", part) if isinstance(part, dict) else part for part in content)
+    return [
+        part if isinstance(part, dict) and "text" in part else json.dumps(part, ensure_ascii=False, default=str)
+        for part in given
+    ]
+
+
 def _called(part: Any) -> Any:
-    """The call in a part as Gemini's clients write it; None in any other."""
+    """The call in a part as the clients of Gemini and Bedrock write it; None in any other."""
     return _first(part, _CALL_PARTS)
 
 
@@ -86,12 +99,37 @@ def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
     given = _from_text(given)
     if not given:
         return ()
-    if isinstance(given, dict) and _first(given, _DECLARATIONS):
-        given = [given]
+    if isinstance(given, dict):
+        given = (
+            given["tools"]
+            if isinstance(given.get("tools"), list)
+            else [given]
+            if _first(given, _DECLARATIONS)
+            else given
+        )
     if not isinstance(given, list):
         raise Unusable("broken_tools")
     listed = ((_first(one, _DECLARATIONS) or one) for one in given)
     return tuple(_tool(tool) for one in listed for tool in (one if isinstance(one, list) else [one]))
+
+
+def tools_beside(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The tools of a question in a table, whose column of that name may also hold hammers; none then."""
+    try:
+        return tools_of(row)
+    except Unusable:
+        return ()
+
+
+def calls_as_answer(answer: str, tools: tuple[dict[str, Any], ...]) -> tuple[ToolCall, ...]:
+    """The calls that an answer consists of, as JSON, where all are of these tools; none in any other answer."""
+    if not tools or not answer.startswith(("[", "{")):
+        return ()
+    try:
+        calls = calls_in_text(answer)
+    except Unusable:
+        return ()
+    return calls if {call.name for call in calls} <= {tool["function"]["name"] for tool in tools} else ()
 
 
 def _call(given: Any) -> ToolCall:
@@ -108,16 +146,19 @@ def _call(given: Any) -> ToolCall:
     name = function.get("name")
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         raise Unusable("broken_call")
-    return ToolCall(name=name, arguments=arguments, id=given["id"] if isinstance(given.get("id"), str) else "")
+    called = given.get("id", given.get("toolUseId"))
+    return ToolCall(name=name, arguments=arguments, id=called if isinstance(called, str) else "")
 
 
 def _tool(given: Any) -> dict[str, Any]:
-    function = given.get("function", given) if isinstance(given, dict) else None
+    function = given.get("function", given.get("toolSpec", given)) if isinstance(given, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise Unusable("broken_tools")
     schema = next((name for name in _SCHEMAS if name in function), "")
     if schema and "parameters" not in function:
         function = {"parameters" if name == schema else name: value for name, value in function.items()}
+        if isinstance(function["parameters"], dict) and function["parameters"].keys() == {"json"}:
+            function["parameters"] = function["parameters"]["json"]
     return {"type": "function", "function": function}
 
 

@@ -57,6 +57,7 @@ ROLES: dict[str, Role] = {
     "助手": "assistant",
     "ассистент": "assistant",
     "support_agent": "assistant",
+    "end_user": "user",
     "ai_assistant": "assistant",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
@@ -190,6 +191,8 @@ def text_of(content: Any) -> str:
         return content.isoformat(" ") if isinstance(content, datetime) else content.isoformat()
     elif isinstance(content, list):
         text = "\n".join(_part(part) for part in content if not _is_thought(part))
+    elif isinstance(content, dict) and isinstance(content.get("parts"), list):
+        return text_of(content["parts"])
     else:
         raise Unusable("not_text", "an object" if isinstance(content, dict) else type(content).__name__)
     if not text.isascii():
@@ -221,8 +224,14 @@ def thoughts_of(content: Any) -> str:
     """The texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
     if not isinstance(content, list):
         return ""
-    texts = [part.get(str(part.get("type")), part.get("text")) for part in content if _is_thought(part)]
+    texts = [_thought(part) for part in content if _is_thought(part)]
     return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+
+
+def _thought(part: dict[str, Any]) -> Any:
+    inner = part.get("reasoningContent")
+    text = inner.get("reasoningText") if isinstance(inner, dict) else None
+    return text.get("text") if isinstance(text, dict) else part.get(str(part.get("type")), part.get("text"))
 
 
 def _is_part(part: Any) -> bool:
@@ -230,7 +239,9 @@ def _is_part(part: Any) -> bool:
 
 
 def _is_thought(part: Any) -> bool:
-    return isinstance(part, dict) and (str(part.get("type")) in _THOUGHT_PARTS or part.get("thought") is True)
+    return isinstance(part, dict) and (
+        str(part.get("type")) in _THOUGHT_PARTS or part.get("thought") is True or "reasoningContent" in part
+    )
 
 
 def _part(part: Any) -> str:
@@ -238,6 +249,8 @@ def _part(part: Any) -> str:
         return part
     if isinstance(part, dict) and str(part.get("type", "text")) in _TEXT_PARTS and isinstance(part.get("text"), str):
         return str(part["text"])
+    if isinstance(part, dict) and part.get("type") == "refusal" and isinstance(part.get("refusal"), str):
+        return str(part["refusal"])
     raise Unusable("not_text", printable(str(part.get("type", "an object"))) if isinstance(part, dict) else "a list")
 
 

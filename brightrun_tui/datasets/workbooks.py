@@ -13,7 +13,7 @@ from typing import Any
 from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
 from brightrun_tui.datasets.source import Row, SourceFile, readable
-from brightrun_tui.datasets.tables import as_dict, header_names
+from brightrun_tui.datasets.tables import ABOVE, IsHeader, as_dict, header_names
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -27,6 +27,8 @@ _LAST_ROW = 1 << 20
 """As the format itself allows."""
 _LOOKED_AT = 1000
 """Rows by which it is told whether a sheet has more than one column."""
+_NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
+"""What the library says of an archive that is damaged, or of one from the future."""
 _PIECE = 1 << 20
 _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
@@ -51,8 +53,12 @@ class _Scan:
     hidden: set[int] = field(default_factory=set)
 
 
-def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> Iterator[Row]:
+def read_workbook(
+    file: SourceFile, others: dict[str, int], sheet: str = "", is_header: IsHeader = lambda cells: True
+) -> Iterator[Row]:
     """A dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with rows.
+
+    The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header`` knows.
 
     Raises:
         DatasetError: openpyxl is missing, the workbook is damaged, protected or a bomb, or it has no sheet with rows.
@@ -70,7 +76,7 @@ def read_workbook(file: SourceFile, others: dict[str, int], sheet: str = "") -> 
             )
         if not sheet:
             others.update({one.title: scan.rows - 1 for one, scan in sheets.items() if one is not chosen})
-        yield from _rows(file, chosen, sheets[chosen])
+        yield from _rows(file, chosen, sheets[chosen], _header_below(chosen, is_header))
 
 
 def sheet_names(file: SourceFile) -> list[str]:
@@ -87,7 +93,7 @@ def holds_open_formulas(file: SourceFile) -> bool:
                 name for name in archive.namelist() if name.startswith("xl/worksheets/") and name.endswith(".xml")
             ]
             return any(_OPEN_FORMULA.search(archive.read(name)) for name in sheets)
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _NO_ARCHIVE:
         return False
 
 
@@ -139,7 +145,16 @@ def _opened(file: SourceFile) -> Iterator[Any]:
         ) from None
 
 
-def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
+def _header_below(sheet: Any, is_header: IsHeader) -> int:
+    """The number of the row with the names of the columns, where it is not the first with several cells; else 0."""
+    rows = enumerate(sheet.iter_rows(max_row=_LOOKED_AT, values_only=True), start=1)
+    named = ((number, [str(cell).strip() for cell in cells if cell is not None]) for number, cells in rows)
+    first = list(islice(((number, cells) for number, cells in named if len(cells) > 1), ABOVE + 1))
+    known = [number for number, cells in first if is_header(cells)]
+    return known[0] if known and known[0] != first[0][0] else 0
+
+
+def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator[Row]:
     header: list[str] = []
     file.position.total = scan.rows
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
@@ -161,7 +176,7 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan) -> Iterator[Row]:
             said > most
         ):  # a text that is kept once may stand in every cell, and a row may have its only cell far to the right
             raise WORKBOOK_BOMB.at(str(file.path))
-        if not any(cell.strip() for cell in cells):
+        if number < header_at or not any(cell.strip() for cell in cells):
             continue
         if not header and not title and sum(1 for cell in cells if cell.strip()) == 1:
             title = cells  # over the table; or the name of its only column
@@ -235,7 +250,7 @@ def _refuse_bombs(file: SourceFile) -> None:
     try:
         with zipfile.ZipFile(file.data) as archive:
             size = sum(one.file_size for one in archive.infolist())
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except _NO_ARCHIVE:
         raise DatasetError(
             "the workbook is damaged or cut off",
             where=str(file.path),

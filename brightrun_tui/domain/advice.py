@@ -87,13 +87,13 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         )
     elif f.tuned_loss >= f.base_loss:
         yield Advice(
-            why="it did not get better than the base model: take smaller steps",
+            why="it did not get better than the base model: take smaller steps (a lower learning rate)",
             command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 3)}),
         )
     if f.general_base > 0 and f.general_tuned > FORGOTTEN * f.general_base:
         yield Advice(
-            why="it forgot much of what the base model knew: take smaller steps, or mix some everyday questions with "
-            "good answers into the data",
+            why="it forgot much of what the base model knew: take smaller steps (a lower learning rate), or mix some everyday "
+            "questions with good answers into the data",
             command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 2)}),
         )
     if weak := _weak_category(report):

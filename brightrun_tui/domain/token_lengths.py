@@ -26,6 +26,7 @@ class TokenLengths(BaseModel):
         middle: half of them are no longer.
         longest: in tokens.
         ranges: how they spread.
+        unwritten: records that the model's chat template cannot write; they have no length.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -40,6 +41,7 @@ class TokenLengths(BaseModel):
     middle: int
     longest: int
     ranges: tuple[Range, ...]
+    unwritten: int = 0
 
     @property
     def limit(self) -> int:
@@ -62,14 +64,18 @@ class TokenLengths(BaseModel):
 
     @property
     def fate(self) -> str:
-        """What becomes of those that are longer, in words."""
+        """What becomes of those that are longer, and of those that cannot be written, in words."""
         if not self.limit:
-            return "no limit is known"
-        if not self.over:
-            return f"none is longer than {self.limit:,} tokens"
-        return (
-            f"{percent(self.over)} are longer than {self.limit:,} tokens and {FATES.get(self.over_length, 'too long')}"
-        )
+            longer = "no limit is known"
+        elif not self.over:
+            longer = f"none is longer than {self.limit:,} tokens"
+        else:
+            what = FATES.get(self.over_length, "too long")
+            longer = f"{percent(self.over)} are longer than {self.limit:,} tokens and {what}"
+        if not self.unwritten:
+            return longer
+        what = f"{self.unwritten:,} of {self.records:,} records hold what its chat template cannot write (calls of tools, mostly)"
+        return f"{longer}; {what}: they are left out"
 
     @property
     def counted(self) -> str:
@@ -81,9 +87,17 @@ class TokenLengths(BaseModel):
 
 
 def describe_lengths(
-    lengths: Sequence[int], *, base: str, of: int, records: int, context: int, max_length: int, over_length: str
+    lengths: Sequence[int],
+    *,
+    base: str,
+    of: int,
+    records: int,
+    context: int,
+    max_length: int,
+    over_length: str,
+    unwritten: int = 0,
 ) -> TokenLengths:
-    """From the tokens of each example; a record may make several."""
+    """From the tokens of each example; a record may make several, or none where it is ``unwritten``."""
     ordered = sorted(lengths)
     limit = min((each for each in (max_length, context) if each), default=0)
     over = sum(length > limit for length in ordered) / len(ordered) if limit and ordered else 0.0
@@ -98,4 +112,5 @@ def describe_lengths(
         middle=ordered[(len(ordered) - 1) // 2] if ordered else 0,
         longest=ordered[-1] if ordered else 0,
         ranges=ranges(ordered, [each for each in (max_length, context) if each]),
+        unwritten=unwritten,
     )

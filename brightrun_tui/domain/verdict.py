@@ -99,7 +99,7 @@ def _doubts(report: Report, found: Tally, f: Findings) -> list[str]:
             "without held-out records (kept back from the training) nothing is known about text the model has not seen"
         )
     low, high = chance_interval(found.marks)
-    if found.credit >= GOOD_CONTENT and low < SURE_CONTENT:
+    if found.credit >= GOOD_CONTENT and low < SURE_CONTENT and not f.stood_in:
         doubts.append(
             f"{counted(len(found.marks), 'checked answer')} {'is' if len(found.marks) == 1 else 'are'} too few to be sure: "
             f"of all it would give, {low:.0%} to {high:.0%} may be right"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from brightrun_tui.domain.findings import AnswerFindings, Findings, FormKind, Mark
 from brightrun_tui.domain.grading import (
     ENOUGH_ENDED,
+    GOOD_CONTENT,
     SMALL_CHANGE,
     SOME_CONTENT,
     beyond_floor,
@@ -76,7 +77,7 @@ def ticks_sentence(report: Report) -> str:
 
 def summary(grade: Grade, style: Grade, content: Grade | None, found: Tally, f: Findings, doubts: list[str]) -> str:
     """What follows from both grades, for whoever has to decide."""
-    right = _right(found)
+    right = _right(found) + (" (to questions that it learnt from)" if f.stood_in else "")
     if f.tuned_loss >= f.base_loss:
         no_better = "on records it has not seen it does no better than the base model"
         if content == "good":
@@ -129,10 +130,18 @@ def often_wrong(found: Tally, f: Findings | None) -> str:
             f"Sounds right, but {_right(found)}: it has learnt the manner of your data, but not the facts. "
             "Do not let it answer anybody yet."
         )
+    use = f"Good for {_USES[f.answers.form if f and f.answers else '']}."
+    floor = floor_marks(found, f) if f else []
+    if f and f.floor and found.credit >= GOOD_CONTENT and "right" in floor:
+        beyond = beyond_floor(found, floor)
+        return (
+            f"Right mostly where the usual answer is right: {_right(found)}, but of the {len(beyond)} that always answering "
+            f"“{_short(f.floor.answer)}” gets wrong, only {beyond.count('right') or 'none'}. {use}"
+        )
     words = f"Sounds right, is often wrong: {_right(found)}."
     if found.credit < SOME_CONTENT:
         return f"{words} It has learnt the manner of your data, but not the facts: do not let it answer anybody yet."
-    return f"{words} Good for {_USES[f.answers.form if f and f.answers else '']}."
+    return f"{words} {use}"
 
 
 def _right(found: Tally) -> str:
@@ -153,7 +162,9 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
         *([f"{unclear} in other words, with nothing that could be compared"] if unclear else []),
     ]
     reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
-    if 2 * found.known >= len(found.marks):
+    if f.stood_in:
+        reasons[0] += "; all of them to questions that it learnt from, so that this tells nothing about new ones"
+    elif 2 * found.known >= len(found.marks):
         low, high = chance_interval(found.marks)
         reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"
     if found.by_people == len(found.marks):

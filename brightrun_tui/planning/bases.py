@@ -98,6 +98,12 @@ def smallest_that_speaks(language: str) -> CatalogueBase | None:
     return min(speaking, key=lambda base: (base.gated, base.parameters), default=None)
 
 
+def smallest_with_tools() -> CatalogueBase | None:
+    """The smallest of the catalogue whose chat template takes tools; a gated one only where there is no other."""
+    taking = [base for base in catalogue().base if base.traits.tools]
+    return min(taking, key=lambda base: (base.gated, base.parameters), default=None)
+
+
 def list_bases(paths: Paths) -> list[BaseChoice]:
     """The catalogue, starter first, then GGUF files that were unpacked here; ``present`` without asking the network."""
     shipped = [

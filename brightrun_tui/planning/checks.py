@@ -29,7 +29,7 @@ from brightrun_tui.integrations.packages import install_command, missing_package
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import smallest_that_speaks
+from brightrun_tui.planning.bases import smallest_that_speaks, smallest_with_tools
 from brightrun_tui.planning.check import Check, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
@@ -120,6 +120,20 @@ def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
         f"the records are in {name}, of which {base.title} knows little: it speaks {languages_said(base.traits.languages)}",
         f"choose a base that speaks {name}{f', such as {other.title} ({other.id})' if other else ''}, or look at its answers "
         "before you use them",
+    )
+
+
+def check_tools(report: DatasetReport, base: BaseModelInfo) -> Check | None:
+    """Where records call tools, and the base's template has no place for them; None otherwise, or where that is not known."""
+    calls = next((problem.count for problem in report.problems if problem.kind == "calls"), 0)
+    if not calls or base.traits.tools is not False:
+        return None
+    other = smallest_with_tools()
+    return warning(
+        "tools",
+        f"{calls:,} of {report.usable:,} records call tools, for which the chat template of {base.title} has no place: what it "
+        "cannot write will be left out",
+        f"choose a base that takes tools{f', such as {other.title} ({other.id})' if other else ''}",
     )
 
 

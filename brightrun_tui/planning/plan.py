@@ -48,6 +48,7 @@ ORDER = (
     "dataset",
     "base model",
     "language",
+    "tools",
     "template",
     "settings",
     "machine",
@@ -144,6 +145,7 @@ def make_plan(
         work.append(("base model", lambda: checks.check_base(base, paths)))
     if report and base:
         work.append(("language", lambda: checks.check_language(report, base)))
+        work.append(("tools", lambda: checks.check_tools(report, base)))
     if estimated:
         work += [
             ("memory", lambda: checks.check_memory(estimated, machine)),

@@ -19,11 +19,12 @@ def token_lengths(
     Raises as `TokenViews.of`.
     """
     lengths: list[int] = []
-    context = 0
+    context = unwritten = 0
     for number, record in enumerate(found.sample):
         progress(f"counting tokens: {number:,} of {len(found.sample):,} records", number / len(found.sample))
         each, context = views.lengths_of(record, settings.training.objective)
         lengths += each
+        unwritten += not each
     return describe_lengths(
         lengths,
         base=base,
@@ -32,4 +33,5 @@ def token_lengths(
         context=context,
         max_length=settings.data.max_length,
         over_length=settings.data.over_length,
+        unwritten=unwritten,
     )

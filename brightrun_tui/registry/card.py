@@ -23,6 +23,7 @@ from brightrun_tui.registry.scores import (
     corrections_line,
     grades_line,
     mark_words,
+    measured_on,
     ruling_words,
     score_lines,
 )
@@ -44,7 +45,7 @@ def report_markdown(report: Report) -> str:
                 for number, each in enumerate(report.verdict.advice, 1)
             ),
         ]
-    parts += ["## On records held out from training", _scores(report)]
+    parts += [f"## On {measured_on(report)}", _scores(report)]
     for category, values in report.by_category.items():
         rows = [
             (value, f"{scores.get('base', float('nan')):.4f}", f"{scores.get('tuned', float('nan')):.4f}")

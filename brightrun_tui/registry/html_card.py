@@ -23,6 +23,7 @@ from brightrun_tui.registry.scores import (
     grades_line,
     judging_words,
     mark_words,
+    measured_on,
     ruling_words,
     score_lines,
 )
@@ -72,7 +73,7 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
     if verdict.advice:
         steps = "".join(f"<li>{_text(each.why)}<br>{_command(each.command)}</li>" for each in verdict.advice)
         parts += ["<h2>What to try next</h2>", f"<ol>{steps}</ol>"]
-    parts += ["<h2>On records held out from training</h2>", _bars(report), _measures(report)]
+    parts += [f"<h2>On {measured_on(report)}</h2>", _bars(report), _measures(report)]
     if measured:
         parts += ["<h2>Measured again</h2>", _measured_again(measured)]
     if drawn := _curves(curves or {}):

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.evaluation import Evaluation, Judging
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.model import Report, Ruling
+from brightrun_tui.domain.tally import tally
 
 _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
     ("content", "answers right", ".0%", "high", "facts as wanted; partly right counts half"),
@@ -77,12 +78,25 @@ def score_lines(report: Report | Evaluation) -> list[ScoreLine]:
             ),
             "",
         )
+        if name == "content" and isinstance(report, Report) and (outranked := _outranked(report)):
+            better, note = "", f"by comparison; {outranked}"
         lines.append(
             ScoreLine(
                 what=what, base=shown[0], tuned=shown[1], value=tuned, good=good, better=better, note=note, means=means
             )
         )
     return lines
+
+
+def _outranked(report: Report) -> str:
+    """What people and a judge say of the answers, or that most could not be compared; empty where comparison is what counts."""
+    found = tally(report)
+    said = found.by_people or found.by_judge
+    if said and 2 * said >= len(found.marks):
+        who = "people" if found.by_people >= found.by_judge else "the judge"
+        return f"{who} found {found.count('right') or 'none'} of {len(found.marks)} right, and that counts"
+    unclear = found.count("unclear")
+    return f"{unclear} of {len(found.marks)} could not be compared" if 2 * unclear > len(found.marks) else ""
 
 
 LOSS_MEANS = "how much the wanted answers surprise it, in nats a token; lower is better"
@@ -117,6 +131,13 @@ def corrections_line(report: Report) -> str:
     others = [f"{count} {_MARK_WORDS[mark]}" for mark, count in counts.items() if count and mark != "right"]
     are = "is" if counts["right"] == 1 else "are"
     return f"{counts['right']} of {total} {are} right now" + (f" ({', '.join(others)})" if others else "")
+
+
+def measured_on(report: Report) -> str:
+    """Which records the numbers of a report card are from."""
+    if report.findings and report.findings.stood_in:
+        return "records that it learnt from, as none were held out"
+    return "records it has never seen"
 
 
 def splits_words(report: Report) -> str:

@@ -216,7 +216,7 @@ def test_of_very_many_columns_question_and_answer_are_guessed_soon() -> None:
     rows = [{f"c{column}": f"text {column} {row}" for column in range(20_000)} for row in range(2)]
     for number, row in enumerate(rows):
         row |= {"my question": f"How many is {number}?", "my answer": f"It is {number}, or a few more."}
-    assert guess_columns(rows) == ("my question", "my answer")
+    assert guess_columns(rows) == {"prompt": "my question", "completion": "my answer"}
 
 
 def test_a_map_in_a_parquet_file_is_measured_and_not_damaged(tmp_path: Path) -> None:

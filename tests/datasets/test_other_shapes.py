@@ -306,8 +306,8 @@ def test_records_in_one_object_are_read(write: Write, document: Any, count: int)
     [
         ({"input_ids": [1, 2], "labels": [-100, 2]}, "some tokenizer"),
         ({"id": "r", "body": {"messages": [{"role": "user", "content": ASKED}]}}, "stands in “body”"),
-        ({"part": "x", "faq": [{"question": ASKED, "answer": SAID}]}, "list of records in “faq”"),
-        ({"ticket": 1, "author": "customer", "body": ASKED}, "known form"),
+        ({"part": "x", "faq": [{"question": ASKED, "answer": SAID}]}, "records stand in “faq”"),
+        ({"ticket": 1, "author": "customer", "remark": ASKED}, "known form"),
     ],
     ids=lambda value: str(value)[:30],
 )
@@ -318,7 +318,7 @@ def test_a_form_that_is_not_read_is_named_for_what_it_is(write: Write, row: dict
 
 def test_turns_in_rows_are_told_by_who_speaks(write: Write) -> None:
     """Whatever the column is called."""
-    table = "ticket,author,body\n" + "".join(f"{i},customer,Where is {i}\n{i},agent,There {i}\n" for i in range(9))
+    table = "ticket,author,remark\n" + "".join(f"{i},customer,Where is {i}\n{i},agent,There {i}\n" for i in range(9))
     with pytest.raises(DatasetError, match="one turn of a conversation"):
         datasets.check(write("a.csv", table))
 

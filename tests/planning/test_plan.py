@@ -188,6 +188,28 @@ def test_a_base_that_does_not_speak_the_language_of_the_records_is_warned_of(
         assert said in check.what and "speaks English" in check.what and "Qwen/Qwen2.5-0.5B-Instruct" in check.fix
 
 
+@pytest.mark.parametrize(("base", "said"), [("starter", True), ("Qwen/Qwen2.5-0.5B-Instruct", False)])
+def test_calls_of_tools_that_a_base_has_no_place_for_are_warned_of(
+    base: str, said: bool, tmp_path: Path, paths: Paths
+) -> None:
+    """Before anything starts, with a base that takes them; the others of the records are learnt all the same."""
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "tide", "arguments": {}}}]}
+    data = tmp_path / "data.jsonl"
+    rows = [
+        {
+            "messages": [
+                {"role": "user", "content": f"{i}?"},
+                call if i % 2 else {"role": "assistant", "content": f"At {i}."},
+            ]
+        }
+        for i in range(60)
+    ]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = [check for check in make_plan(Draft(data=str(data), base=base), paths).checks if check.name == "tools"]
+    assert [check.state for check in found] == (["warning"] if said else [])
+    assert all("30 of 60 records" in check.what and "Qwen" in check.fix for check in found)
+
+
 def test_records_that_the_model_cannot_take_are_noticed_before_the_start(tmp_path: Path, paths: Paths) -> None:
     long = tmp_path / "long.jsonl"
     words = "every word is a token here " * 200

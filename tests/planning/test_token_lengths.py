@@ -47,6 +47,27 @@ def test_tokens_are_those_of_a_run_and_the_share_beyond_the_limit_is_theirs(
     assert sum(each.share for each in counted.ranges if each.low >= limit) == pytest.approx(5 / 20)
 
 
+def test_records_that_the_template_cannot_write_are_counted_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They have no length; before, the shortest and the longest of nothing were 0, and that was all."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path / "home"))
+    call = {"role": "assistant", "tool_calls": [{"function": {"name": "tide", "arguments": {"day": 1}}}]}
+    rows = [{"messages": [{"role": "user", "content": f"{n}?"}, call]} for n in range(4)]
+    rows += [
+        {"messages": [{"role": "user", "content": f"{n}?"}, {"role": "assistant", "content": f"At {n}."}]}
+        for n in range(6)
+    ]
+    file = tmp_path / "d.jsonl"
+    file.write_text(lines(*rows))
+    views = TokenViews(str(toy_base()), get_paths())
+    try:
+        counted = token_lengths(datasets.examine(file), views, "toy", RunSettings())
+    finally:
+        views.close()
+    assert counted.unwritten == 4 and "4 of 10 records hold what its chat template cannot write" in counted.fate
+
+
 @pytest.mark.parametrize(
     "lengths",
     [[1], [5, 5, 5], [40, 41, 60], [3, 700], [300, 2000], [999, 1001], [7, 3_000_000], list(range(1, 6000, 7))],

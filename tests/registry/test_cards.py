@@ -13,7 +13,7 @@ from huggingface_hub import ModelCard
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.domain.verdict import decide
-from brightrun_tui.registry import report_markdown
+from brightrun_tui.registry import report_markdown, score_lines
 from brightrun_tui.registry.card import model_card
 from brightrun_tui.registry.safety import Manifest
 from tests.registry.cards import CARDS, Card, make_report
@@ -82,7 +82,14 @@ def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: b
         ("nothing held out", "mixed", "good", "good", "without held-out records (kept back", "data.eval_fraction"),
         ("tools", "good", "good", "good", "18 of 20 answers are the tool calls they should be", ""),
         ("reasoning", "mixed", "good", "mixed", "Sounds right, is often wrong: 12 of 20", ""),
-        ("labels", "mixed", "good", "mixed", "of the 8 that this gets wrong, the model gets 3 right", ""),
+        (
+            "labels",
+            "mixed",
+            "good",
+            "mixed",
+            "19 of 24 checked answers are right, but of the 8 that always answering “positive” gets wrong, only 3. Good for",
+            "",
+        ),
         ("more than the majority", "good", "good", "good", "of the 8 that this gets wrong, the model gets 6 right", ""),
         ("only the majority", "poor", "good", "poor", "is no better than always answering “positive”", ""),
         ("German", "good", "good", "good", "“Guten Tag … Ihr Pim”, which most of your answers share", ""),
@@ -114,6 +121,32 @@ def test_every_card_says_what_a_careful_person_would(
     assert all(shlex.split(each.command)[0] == "brightrun" for each in verdict.advice)
     card = report_markdown(report)
     assert verdict.summary.split(".")[0] in card and (not advice or "What to try next" in card)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("people disagree", "by comparison; people found 2 of 8 right, and that counts"),
+        ("a judge disagrees", "by comparison; the judge found 5 of 20 right, and that counts"),
+        ("free talk", "by comparison; 7 of 8 could not be compared"),
+    ],
+)
+def test_a_measure_that_others_outrank_is_not_shown_as_the_last_word(name: str, words: str) -> None:
+    """Twenty of twenty in green stood beside six of eight wrong."""
+    (line,) = [line for line in score_lines(make_report(CARDS[name])) if line.what == "answers right"]
+    assert line.note == words and not line.better
+    (good,) = [line for line in score_lines(make_report(CARDS["good"])) if line.what == "answers right"]
+    assert good.better == "tuned" and "comparison" not in good.note
+
+
+def test_answers_to_questions_that_it_learnt_from_promise_nothing_for_others() -> None:
+    verdict = make_report(CARDS["nothing held out"]).verdict
+    said = " ".join((verdict.summary, *verdict.reasons))
+    assert "8 of 8 checked answers are right (to questions that it learnt from)" in verdict.summary
+    assert "of all answers it would give" not in said and "tells nothing about new ones" in said
+    card = report_markdown(make_report(CARDS["nothing held out"]))
+    assert "On records that it learnt from" in card and "never seen" not in card
+    assert "On records it has never seen" in report_markdown(make_report(CARDS["good"]))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from brightrun_tui.registry import (
     bounds_words,
     judging_words,
     loss_of,
+    measured_on,
     score_lines,
     share_right,
 )
@@ -139,8 +140,9 @@ def scores_table(report: Report | Evaluation) -> Group:
             Text(line.tuned, style=style),
             Text.assemble(line.note, "; " if line.note else "", (line.means, "dim")),
         )
-    judged = judging_words(report.judging) if isinstance(report, Evaluation) else ""
-    on = judged or f"{report.tuned.records} records the training never saw"
+    on = (
+        f"{report.tuned.records} {measured_on(report)}" if isinstance(report, Report) else judging_words(report.judging)
+    )
     return Group(table, Text(f"on {on}, {report.tuned.tokens:,} tokens", style="dim italic"))
 
 

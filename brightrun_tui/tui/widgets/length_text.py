@@ -21,7 +21,7 @@ def in_tokens(found: TokenLengths, width: int) -> reflow.Lines:
     said = f"half have up to {found.middle:,}, the longest {found.longest:,}; {found.fate}"
     if found.counted:
         said += f"; {found.counted}"
-    style = "$warning" if found.over else "$muted"
+    style = "$warning" if found.over or found.unwritten else "$muted"
     title = Content.assemble((f"tokens of {cells.one_line(found.base)}  ", "bold"), (said, style))
     beyond = reflow.indented(
         reflow.text(cells.one_line(found.marks_beyond), width - _INDENT, "$muted"), _INDENT, "", ""

@@ -16,6 +16,7 @@ from brightrun_tui.registry.scores import (
     corrections_line,
     grades_line,
     mark_words,
+    measured_on,
     ruling_words,
     score_lines,
     splits_words,
@@ -241,7 +242,8 @@ def _scores(model: ModelVersion, width: int) -> reflow.Lines:
     base, tuned = model.report.base, model.report.tuned
     most = max(base.loss, tuned.loss, 1e-9)
     room = max(8, min(48, width - 44))
-    lines = reflow.heading("On records it has never seen", width, f"{tuned.records} held out · lower is better")
+    held_out = "" if model.report.findings and model.report.findings.stood_in else " held out"
+    lines = reflow.heading(f"On {measured_on(model.report)}", width, f"{tuned.records}{held_out} · lower is better")
     for label, score, style in (("base", base, "$muted"), ("tuned", tuned, "$curve-train")):
         filled, empty = cells.bar(score.loss / most, room)
         lines.append(
