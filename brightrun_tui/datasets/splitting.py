@@ -28,6 +28,8 @@ _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
 FEWEST_FOR_EACH = 10
 """Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
+FEWEST_OF_A_LABEL = 2
+"""Records of a label that are held out where it has enough: one to choose the checkpoint, one to judge it."""
 
 
 class Units(NamedTuple):
@@ -70,7 +72,8 @@ def plan_split(
     Records that belong together (`find_units`) stay on one side. Whole units are taken in the order of
     a hash of seed and content, so that the choice does not depend on the order of the file, until their number
     is as close to ``eval_fraction`` of all records as whole units allow, and at most ``eval_max``. Of every answer that so
-    many records give that its share would be one or more, such as a label, its share is taken. With two
+    many records give that its share would be one or more, such as a label, its share is taken, and of a rare label
+    two where it has enough. With two
     units or more each side gets at least one; where all records are the same, none is held out.
 
     Args:
@@ -242,17 +245,25 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
 
 
 def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share: float) -> list[list[int]]:
-    """The units with every answer spread evenly over them: of any beginning of the list it has its part.
+    """The units with every answer spread evenly over them, so that any beginning of the list has its part of each.
 
-    Those answers count that have at least one unit in ``share`` of all; the units of all others are spread together. Within
-    one answer, and where none is frequent, the order stays.
+    Those answers count that have about one unit or more in ``share`` of all; the units of all others are spread together.
+    Where there are few answers in all, as where they are labels, the rare ones have `FEWEST_OF_A_LABEL` in ``share`` of all,
+    if that leaves most of them to be learnt. Within one answer, and where none is frequent, the order stays.
     """
     answers = [min((content_of(keys[i]), keys[i][_ANSWER]) for i in unit)[1] for unit in order]
-    frequent = {answer for answer, count in Counter(answers).items() if count * share >= 1}
+    counts = Counter(answers)
+    are_labels = len(counts) * FEWEST_OF_A_LABEL <= share * len(order)
+
+    def due(count: int) -> float:
+        enough = are_labels and count >= 4 * FEWEST_OF_A_LABEL
+        return max(count * share, FEWEST_OF_A_LABEL if enough else 0.0)
+
+    frequent = {answer for answer, count in counts.items() if round(due(count)) >= 1}
     kinds = [answer if answer in frequent else b"" for answer in answers]
     many, so_far, places = Counter(kinds), Counter[bytes](), []
     for kind in kinds:
-        places.append((so_far[kind] + 0.5) / many[kind])
+        places.append((so_far[kind] + 0.5) / due(many[kind]))
         so_far[kind] += 1
     return [order[i] for i in sorted(range(len(order)), key=places.__getitem__)]
 

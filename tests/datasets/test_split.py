@@ -217,11 +217,14 @@ def test_every_label_that_is_frequent_enough_is_held_out_in_its_share(
 
 
 def test_a_rare_label_both_chooses_the_checkpoint_and_judges_it() -> None:
+    """One in twenty is rare, and yet the one that matters; one in sixty is left to be learnt."""
+    told = ["check" if i % 20 == 0 else "stop" if i % 60 == 1 else "fine" for i in range(250)]
     for seed in range(20):
-        held = [labelled(str(i), "check" if i % 12 == 0 else "fine") for i in range(25)]
+        learnt, held = datasets.split([labelled(str(i), label) for i, label in enumerate(told)], 0.1, 500, seed)
         sides = part_held_out(held, seed)
-        assert sides is not None
+        assert sides is not None and len(held) == 25
         assert all(any(record.messages[-1].content == "check" for record in side) for side in sides)
+        assert sum(record.messages[-1].content == "stop" for record in learnt) >= 4
 
 
 def labelled(question: str, label: str) -> Record:
