@@ -48,6 +48,8 @@ def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: b
     card = model_card(report, Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={}))
     loading = next(line for line in card.splitlines() if "AutoModelForCausalLM.from_pretrained(" in line)
     assert ('dtype="float32"' in loading) == wide
+    vllm = next(line for line in card.splitlines() if line.startswith("With vLLM"))
+    assert "--dtype bfloat16" in vllm and "answers can differ" in vllm
 
 
 @pytest.mark.parametrize(

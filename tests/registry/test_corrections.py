@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import correct, make_dataset, register
-from brightrun_tui.store import Database, corrections, runs
+from brightrun_tui.store import Database, corrections, models, runs
 from brightrun_tui.store import datasets as added
 
 RECORDS = [(f"How warm is room {number}?", f"It has {number} degrees.") for number in range(30)]
@@ -58,3 +58,13 @@ async def test_corrections_become_data_that_is_learnt_and_the_old_file_stays(
         assert sum(correction_number(record.id) is not None for record in learnt) == 2
     with pytest.raises(UsageError):
         await make_dataset(db, paths, "harbour", data=made.report.path)
+
+
+async def test_the_data_is_that_of_the_newest_version_made_here_where_the_newest_came_from_elsewhere(
+    db: Database, paths: Paths, data: Path
+) -> None:
+    own = await models.get(db, "harbour")
+    number = await models.reserve(db, "harbour", "import-1")
+    await models.complete(db, own.model_copy(update={"version": number, "run_id": "import-1"}))
+    await correct(db, "harbour", [{"role": "user", "content": "And the cellar?"}], "Four degrees.")
+    assert (await make_dataset(db, paths, "harbour")).before == str(data)
