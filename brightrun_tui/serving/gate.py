@@ -192,7 +192,9 @@ class Gate:
         (prompt, new_tokens), read = await _prompt(service, ask), 0
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
-            read = await service.long_prompts.read(service.supervisor.engine, prompt.ids, request.is_disconnected)
+            read = await service.long_prompts.read(
+                service.supervisor.engine, prompt.ids, request.is_disconnected, lambda: service.answering > 1
+            )
         told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
         reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:

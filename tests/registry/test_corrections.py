@@ -48,6 +48,7 @@ async def test_corrections_become_data_that_is_learnt_and_the_old_file_stays(
     made = await make_dataset(db, paths, "harbour")
     assert (made.new, made.replaced, made.report.name, made.draft.data) == (2, 1, "rooms-v2", "rooms-v2")
     assert data.read_bytes() == before and not await corrections.waiting(db)
+    assert made.draft.overrides["data.correction_repeats"] == 4 and made.report.corrections == 2
     assert (await added.get(db, "rooms-v2")).usable == len(RECORDS) + 1
     said = {record.messages[-2].content: record.messages[-1].content for record in datasets.read(made.report.path)}
     assert said["How warm is  room 7?"] == "It has 99 degrees." and "How warm is room 7?" not in said
