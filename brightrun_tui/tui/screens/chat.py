@@ -43,7 +43,7 @@ class ChatScreen(Dialog[None]):
     """A conversation; the answer appears while it is written."""
 
     SCOPES = ("chat", "modal")
-    BINDINGS = bindings("chat")
+    BINDINGS = bindings("chat", "modal")  # both use escape
 
     def __init__(self, model: ModelVersion) -> None:
         super().__init__(f"Chat with {model.ref}", classes="-large -chat")
