@@ -27,6 +27,7 @@ from brightrun_tui.datasets.templated import has_control_characters, has_unseen_
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.datasets.workbooks import holds_open_formulas
+from brightrun_tui.domain.correction import correction_number
 from brightrun_tui.domain.dataset import DatasetReport, LanguageShares, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -130,6 +131,7 @@ class _Survey:
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
+        self._corrections = 0
         self._turns = 0
         self._preview_size = preview
         self._preview: list[Record] = []
@@ -163,6 +165,7 @@ class _Survey:
         """Count a usable record."""
         self.records += 1
         self.usable += 1
+        self._corrections += correction_number(record.id) is not None
         self.entries.append(self.entry)
         if len(self._preview) < self._preview_size:
             self._preview.append(record)
@@ -395,6 +398,7 @@ class _Survey:
             preview=tuple(self._preview),
             origin=origin_in(dataset.header),
             languages=self._languages,
+            corrections=self._corrections,
         )
 
 

@@ -19,6 +19,8 @@ ENOUGH_RECORDS = 10
 WENT_PAST = 0.7
 """Part of the training before which the best checkpoint must lie for fewer epochs to be enough."""
 MANY_EPOCHS = 12
+MOST_SHOWN = 100
+"""Times an epoch that a correction can be shown."""
 FEW_TRAINING_RECORDS = 200
 SMALL_BASE = 1_000_000_000
 """Parameters below which a base model often has not the room for facts."""
@@ -56,6 +58,15 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         yield Advice(
             why="nobody knows yet whether its answers are right: read them and say so",
             command=f"brightrun models answers {shlex.quote(report.name)}",
+        )
+    if missed := sum(each.mark in ("wrong", "partly") for each in report.corrections):
+        many = f"{missed} of {len(report.corrections)} corrections {'is' if missed == 1 else 'are'}"
+        yield Advice(
+            why=f"{many} not learnt: show each more often; what helps most is the same answer to the question in other words, as "
+            "further corrections",
+            command=_train(
+                report, {"data.correction_repeats": min(MOST_SHOWN, 2 * max(2, settings.data.correction_repeats))}
+            ),
         )
     if verdict.grade == "good" and not report.ticks:
         yield Advice(

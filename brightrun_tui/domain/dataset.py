@@ -173,7 +173,8 @@ class DatasetReport(BaseModel):
 
     ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
     ``origin``: what it was made from, where it is a repaired version of another dataset. ``columns``: how the file is read
-    where that was said: roles by the names of its columns, encoding and sheet.
+    where that was said: roles by the names of its columns, encoding and sheet. ``corrections``: records that were written for a
+    corrected answer of a model.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -196,6 +197,7 @@ class DatasetReport(BaseModel):
     origin: DatasetOrigin | None = None
     columns: dict[str, str] = Field(default_factory=dict)
     languages: LanguageShares = Field(default_factory=LanguageShares)
+    corrections: int = 0
 
     @property
     def ok(self) -> bool:

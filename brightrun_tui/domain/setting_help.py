@@ -70,6 +70,10 @@ TRADES: dict[str, Trade] = {
         "Another number holds out other records; the same one makes runs comparable.",
         "Scores of runs with different held-out records cannot be compared.",
     ),
+    "data.correction_repeats": Trade(
+        "A corrected answer among hundreds of records is learnt when an epoch shows it several times; 4 is a sound start.",
+        "Far more of it, and the model gives the corrected answer to questions that are only like it.",
+    ),
     "training.objective": Trade(
         "sft teaches the answers as they stand. Packages may bring others.",
         "Another objective may need data of another kind.",

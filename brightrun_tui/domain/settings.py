@@ -110,6 +110,11 @@ class DataSettings(SettingsGroup):
         description="What to do with records over the max length; split cuts them between turns. Always counted and shown.",
     )
     split_seed: Annotated[int, SEEDS] = Field(13, title="Split seed", description="Which records are held out.")
+    correction_repeats: Annotated[int, Field(ge=1, le=100)] = Field(
+        1,
+        title="Corrections shown",
+        description="How often an epoch shows each corrected answer: once among many records it is easily missed.",
+    )
 
 
 class TrainingSettings(SettingsGroup):

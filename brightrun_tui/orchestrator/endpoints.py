@@ -235,6 +235,7 @@ class EndpointWatcher:
                 engine=self.endpoint.wanted_engine,
                 idle_unload=self.endpoint.idle_unload,
                 base_alone=self.endpoint.base_alone,
+                shared=str(self.paths.endpoints),
             )
             await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
@@ -365,6 +366,7 @@ class EndpointWatcher:
             engine=self.endpoint.wanted_engine,
             idle_unload=self.endpoint.idle_unload,
             remote=self.endpoint.rental is not None,
+            shared=str(self.paths.endpoints),
         )
         load_beside(self.directory, home.name)
 

@@ -91,7 +91,7 @@ def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, 
     """Steps and lengths as the worker would plan them."""
     training = settings.training
     evaluated = held_out(report.usable, settings)
-    train = max(1, report.usable - evaluated)
+    train = max(1, report.usable - evaluated) + report.corrections * (settings.data.correction_repeats - 1)
     samples = max(1, round(training.epochs * train))
     if training.max_steps:
         samples = training.max_steps * training.batch_size

@@ -219,8 +219,13 @@ def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
     note = (
         "" if on_hub else "\nThe base model is not on the Hugging Face Hub: put the path of your copy in its place.\n"
     )
-    vllm = f"vllm serve {manifest.base} --enable-lora --lora-modules {manifest.model}=. --max-lora-rank {_rank(report)}"
-    caution = " It holds the base in 16 bits, so answers can differ: export “merged” for it." if in_4_bits else ""
+    dtype = "float16" if quantisation.compute_dtype == "float16" else "bfloat16"
+    vllm = (
+        f"vllm serve {manifest.base} --dtype {dtype} --enable-lora --lora-modules {manifest.model}=. "
+        f"--max-lora-rank {_rank(report)}"
+    )
+    otherwise = in_4_bits or computed_in_32_bits(report)
+    caution = " It computes in 16 bits, so answers can differ: export “merged” for it." if otherwise else ""
     return f"## Use\n\n```python\n{code}\n```\n{note}\nWith vLLM: `{vllm}`.{caution}\n"
 
 

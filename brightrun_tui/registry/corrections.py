@@ -32,6 +32,8 @@ from brightrun_tui.store import Database, corrections, models, runs
 from brightrun_tui.store import datasets as added
 
 MOST_CHARACTERS = 200_000
+SHOWN = 4
+"""Times an epoch that a run which is to learn corrections is shown each of them, unless the one before said more."""
 
 
 class CorrectedDataset(BaseModel):
@@ -110,7 +112,8 @@ async def outcomes_of(db: Database, name: str) -> dict[int, tuple[str, Correctio
 
 
 async def make_dataset(db: Database, paths: Paths, name: str, *, data: str = "") -> CorrectedDataset:
-    """Write a new version of the dataset that the newest version of a model was made from, with the corrections in it.
+    """Write a new version of the dataset that the newest version of a model was made from, with the corrections in it. Where that
+    version came from elsewhere, the newest one that was made here counts.
 
     The file before stays as it is. A record that asks the same as a correction has its answer replaced; the other corrections
     are added. The new dataset is among those that New Run offers.
@@ -132,7 +135,7 @@ async def make_dataset(db: Database, paths: Paths, name: str, *, data: str = "")
             fix="mark an answer wrong while chatting (x), or: brightrun models corrections NAME --add",
             kind=ErrorKind.NO_CORRECTIONS,
         )
-    run = await _run_of(db, version)
+    run = await _run_of(db, version) or await _run_before(db, version)
     source = data or (run.spec.dataset.path if run else "")
     if not source or not os.path.exists(source):
         raise BrightrunError(
@@ -175,6 +178,8 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
             was = getattr(getattr(run.spec.settings, group), field)
             if setting.key != "quantisation.method" and was != getattr(getattr(usual, group), field):
                 overrides[setting.key] = was
+    shown = "data.correction_repeats"
+    overrides[shown] = max(SHOWN, overrides.get(shown, 1))
     return Draft(
         name=version.name,
         data=data.name,
@@ -192,6 +197,15 @@ async def _run_of(db: Database, version: ModelVersion) -> Run | None:
         return await runs.get(db, version.run_id)
     except BrightrunError:  # imported, or its run was deleted
         return None
+
+
+async def _run_before(db: Database, version: ModelVersion) -> Run | None:
+    """That of the newest version of the model that was made here: the one in question came from elsewhere."""
+    others = [each for each in await models.list_models(db) if each.name == version.name]
+    for other in sorted(others, key=lambda each: -each.version):
+        if run := await _run_of(db, other):
+            return run
+    return None
 
 
 def _with_corrections(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from brightrun_tui.serving.export_measure import Fidelity
 
 _USE = """```python
@@ -15,23 +17,43 @@ output = model.generate(**inputs, max_new_tokens=256, do_sample=False)  # ends w
 print(tokenizer.decode(output[0, inputs["input_ids"].shape[1]:], skip_special_tokens=True))
 ```
 
-With vLLM: `vllm serve .`
+With vLLM: `vllm serve . --dtype {dtype}`
+
+With MLX on a Mac (written from its documentation, not run): `mlx_lm.generate --model . --prompt "Hello" --temp 0`
 """
 
 
-def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str) -> str:
-    """The card for a merged directory, or for a GGUF file of the name ``weights``."""
+_CHOSEN = (
+    "Both choose tokens as the model's own settings say, as its endpoint does; without these words they would draw them at\n"
+    "random, and answer otherwise than the samples above. They also round what they compute with, so an answer that hung in\n"
+    "the balance can still be another one."
+)
+
+_OPTIONS = {
+    "temperature": "--temp",
+    "top_k": "--top-k",
+    "top_p": "--top-p",
+    "min_p": "--min-p",
+    "repeat_penalty": "--repeat-penalty",
+}
+"""Of llama.cpp's server, by its names for what they set."""
+
+
+def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str, choosing: Mapping[str, float]) -> str:
+    """The card for a merged directory, or for a GGUF file of the name ``weights``. ``choosing``: how tokens are chosen."""
     head, _, _ = card.partition("\n## Use\n")
     library = "transformers" if form == "merged" else "gguf"
     head = head.replace("library_name: peft", f"library_name: {library}").replace(
         "base_model_relation: adapter", f"base_model_relation: {'merge' if form == 'merged' else 'quantized'}"
     )
+    options = " ".join(f"{_OPTIONS[name]} {value:g}" for name, value in choosing.items())
     use = (
-        _USE
+        _USE.replace("{dtype}", dtype)
         if form == "merged"
         else (
             "With Ollama, in this directory: `ollama create my-model -f Modelfile`, then `ollama run my-model`\n\n"
-            f"With llama.cpp: `llama-server -m {weights} --jinja`\n"
+            f"With llama.cpp: `llama-server -m {weights} --jinja {options}`\n\n"
+            f"{_CHOSEN}\n"
         )
     )
     return (

@@ -22,7 +22,6 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from brightrun_tui.domain.serverless import ADAPTER
 from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
@@ -189,10 +188,13 @@ class Gate:
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
         llama, vllm = engine == "llama.cpp", engine == VLLM
-        _check_engine_can(ask, engine)
-        prompt, new_tokens = await _prompt(service, ask)
+        _check_engine_can(ask, engine, service.defaults)
+        (prompt, new_tokens), read = await _prompt(service, ask), 0
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
+            read = await service.long_prompts.read(
+                service.supervisor.engine, prompt.ids, request.is_disconnected, lambda: service.answering > 1
+            )
         told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
         reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:
@@ -204,7 +206,7 @@ class Gate:
         answer = AnswerStream(ask, service.plan.ref)
         said = lines(reply.chunks())
         if llama or vllm:
-            said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]))
+            said = translated(said, ask, prompt.text.rstrip().endswith(MARKERS["reasoning"][0]), read)
         if ask.stream:
             visit.streams = True
             return self._relay(reply, said, ask, answer, visit, service)
@@ -299,15 +301,23 @@ def _loading() -> RequestRefused:
     )
 
 
-def _check_engine_can(ask: Ask, engine: str) -> None:
-    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it."""
+def _check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
+    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it. ``defaults`` are the model's
+    own generation settings."""
     if engine == "llama.cpp":
-        counted = next((name for name in ("frequency_penalty", "presence_penalty") if ask.body.get(name)), None)
-        if counted:
+        # What a frequency penalty takes for the prompt is given back to the logits, which a repetition penalty would scale.
+        repetition = ask.body.get("repetition_penalty", defaults.get("repetition_penalty") or 1.0)
+        why = (
+            ("presence_penalty", "llama.cpp counts the prompt, too")
+            if ask.body.get("presence_penalty")
+            else ("frequency_penalty", "with a repetition penalty llama.cpp counts the prompt, too")
+            if ask.body.get("frequency_penalty") and repetition != 1.0
+            else None
+        )
+        if why:
             raise RequestRefused(
-                f"“{counted}” cannot be honoured here: llama.cpp counts the prompt, too. “repetition_penalty” can, or serve "
-                "the model with: brightrun deploy --engine transformers",
-                param=counted,
+                f"“{why[0]}” cannot be honoured here: {why[1]}. Serve the model with: brightrun deploy --engine transformers",
+                param=why[0],
                 code="unsupported_parameter",
             )
     elif needs := [name for name in ask.needs if engine != VLLM or name not in CAN]:
@@ -343,7 +353,7 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
 def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, engine: str) -> bytes:
     if engine == VLLM:
         served = service.plan.serverless
-        name = served.name if served is not None else ADAPTER
+        name = served.name if served is not None else service.plan.adapter_name
         return json.dumps(vllm_body(ask, prompt.ids, new_tokens, service.defaults, name)).encode()
     if engine == "llama.cpp":
         return json.dumps(llama_body(ask, prompt.ids, new_tokens, service.defaults)).encode()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -37,6 +37,8 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
         name: defaults[name] for name in ("temperature", "top_k", "top_p", "min_p") if defaults.get(name) is not None
     }
     body = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0} | own | ask.body
+    if frequency := body.get("frequency_penalty"):
+        body["logit_bias"] = _without_prompt(ids, frequency, body.get("logit_bias") or {})
     if "seed" in body:
         body["seed"] %= 2**32 - 1
     return body | {
@@ -54,16 +56,25 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
     }
 
 
+def _without_prompt(ids: list[int], frequency: float, given: dict[str, float]) -> dict[str, float]:
+    """Biases that give back what the prompt's tokens are fined: llama.cpp counts them, too, and OpenAI the answer's alone."""
+    returned = {str(token): frequency * count for token, count in Counter(ids).items()}
+    return returned | {token: returned.get(token, 0.0) + bias for token, bias in given.items()}
+
+
 _NO_ANSWER = 'data: {"error": "this is no answer"}'
 
 
-async def translated(lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False) -> AsyncIterator[str]:
-    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it.
+async def translated(
+    lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False, read: int = 0
+) -> AsyncIterator[str]:
+    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``: tokens of
+    the prompt that the engine knows because this very request had them read before.
 
     Raises:
         RequestRefused: the answer does not have the form that was asked for.
     """
-    answer = _Answer(ask, reasoning_begun)
+    answer = _Answer(ask, reasoning_begun, read)
     formed = defaultdict[int, Growing](Growing) if ask.form is not None else None
     async for line in lines:
         if not line.startswith("data:"):
@@ -114,8 +125,8 @@ def _object(text: str) -> dict[str, Any] | None:
 class _Answer:
     """All choices of one answer."""
 
-    def __init__(self, ask: Ask, reasoning_begun: bool) -> None:
-        self._ask = ask
+    def __init__(self, ask: Ask, reasoning_begun: bool, read: int) -> None:
+        self._ask, self._read = ask, read
         created = int(time.time())
         self._head: dict[str, Any] = {
             "id": f"{'cmpl' if ask.dialect == 'completions' else 'chatcmpl'}-{secrets.token_hex(12)}",
@@ -134,7 +145,8 @@ class _Answer:
         found: list[dict[str, Any]] = []
         if usage := document.get("usage"):
             self._tokens["prompt_tokens"] = int(usage.get("prompt_tokens") or 0)
-            self._cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+            known = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+            self._cached = max(0, known - self._read)
             self._tokens["completion_tokens"] += int(usage.get("completion_tokens") or 0)
         for given in document.get("choices", []):
             index = int(given.get("index") or 0)

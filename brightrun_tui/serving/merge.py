@@ -31,7 +31,7 @@ from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
 from brightrun_tui.serving.full_precision import load_held, save_plain
-from brightrun_tui.serving.ollama import modelfile, renderer
+from brightrun_tui.serving.ollama import modelfile, renderer, token_choice
 from brightrun_tui.serving.view import generation_settings
 
 MERGED = "merged"
@@ -97,7 +97,8 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
             _write_gguf(model, base, aside / weights, words, settings, form)
             stops = [str(tokenizer.decode([end])) for end in ends]
             begin = str(tokenizer.bos_token or "") if getattr(tokenizer, "add_bos_token", False) else ""
-            write_atomic(aside / "Modelfile", modelfile(weights, renderer(tokenizer), stops, begin), mode=0o644)
+            text = modelfile(weights, renderer(tokenizer), stops, begin, token_choice(settings))
+            write_atomic(aside / "Modelfile", text, mode=0o644)
         del model
         found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into)
         if too_far(found, read_gain(adapter)):
@@ -108,7 +109,8 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
                 kind=ErrorKind.MERGE_DIFFERS,
             )
         facts |= {"dtype": stored if form == MERGED else form, **found.model_dump()}
-        card = export_card((adapter / CARD).read_text(encoding="utf-8"), form, str(facts["dtype"]), found, weights)
+        own = (adapter / CARD).read_text(encoding="utf-8")
+        card = export_card(own, form, str(facts["dtype"]), found, weights, token_choice(settings))
         write_atomic(aside / CARD, card, mode=0o644)
         write_atomic(aside / FACTS, json.dumps(facts, indent=2), mode=0o644)
         give_users_modes(aside, users_umask())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 Render = Callable[[Sequence[dict[str, str]], bool], str]
@@ -10,12 +10,15 @@ Render = Callable[[Sequence[dict[str, str]], bool], str]
 _S, _U, _A, _V = "SYSTEM·TURN", "FIRST·USER·TURN", "ANSWER·TURN", "SECOND·USER·TURN"
 
 
-def modelfile(weights: str, render: Render, stops: Sequence[str], begin: str = "") -> str:
+def modelfile(
+    weights: str, render: Render, stops: Sequence[str], begin: str = "", choosing: Mapping[str, float] | None = None
+) -> str:
     """A Modelfile that serves the GGUF file ``weights``, which lies beside it.
 
     Args:
         stops: texts that end an answer.
         begin: the text of the token that begins every prompt, which Ollama adds by itself.
+        choosing: how tokens are chosen, as `token_choice` says it; without it Ollama draws them, and punishes repetition.
     """
     lines = [f"FROM ./{weights}"]
     found = _template(render, begin)
@@ -25,8 +28,21 @@ def modelfile(weights: str, render: Render, stops: Sequence[str], begin: str = "
         template, system = found
         lines.append(f'TEMPLATE """{template}"""')
         lines += [f'SYSTEM """{system}"""'] if system else []
+    lines += [f"PARAMETER {name} {value:g}" for name, value in (choosing or {}).items()]
     lines += [f'PARAMETER stop "{_quoted(stop)}"' for stop in dict.fromkeys(stops) if stop.strip()]
     return "\n".join(lines) + "\n"
+
+
+def token_choice(settings: Mapping[str, Any]) -> dict[str, float]:
+    """How an answer's tokens are chosen where nobody says otherwise, by llama.cpp's names: as this model's endpoint chooses them.
+
+    ``settings``: of ``generation_config.json``. One that does not say ``do_sample`` takes the likeliest, as a report card does.
+    """
+    drawn = bool(settings.get("do_sample"))
+    given = {name: settings.get(name) for name in ("temperature", "top_k", "top_p", "min_p")} if drawn else {}
+    usual = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "min_p": 0.0} if drawn else {"temperature": 0.0}
+    found = usual | {name: value for name, value in given.items() if value is not None}
+    return {**found, "repeat_penalty": float(settings.get("repetition_penalty") or 1.0)}
 
 
 def _template(render: Render, begin: str) -> tuple[str, str] | None:

@@ -37,6 +37,7 @@ class EndpointPlan(BaseModel):
     ``remote``: the worker is on another machine, see `remote`; ``serverless``: workers of a service answer, see `hosting`.
     ``host``: the address of this machine that the gate listens at; empty: loopback.
     ``base_revision``: of the Hub, which base was trained on. ``base_alone``: the base answers, without the adapter.
+    ``shared``: a directory for what endpoints have in common; empty: this one shares nothing.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,7 @@ class EndpointPlan(BaseModel):
     base_revision: str = ""
     base_alone: bool = False
     created_at: float = 0.0
+    shared: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -87,6 +89,11 @@ class EndpointPlan(BaseModel):
         return " or ".join(f"“{name}”" for name in dict.fromkeys(self.names))
 
     @property
+    def adapter_name(self) -> str:
+        """What an engine that has adapters of several endpoints calls this one."""
+        return f"{self.id}-{self.ref}-{self.created_at:.0f}"
+
+    @property
     def ref(self) -> str:
         """``name:version``, the model's name in the API; or `ref_of_base` of it."""
         version = f"{self.model}:{self.version}"
@@ -105,6 +112,7 @@ def prepare(
     remote: bool = False,
     serverless: ServedModel | None = None,
     base_alone: bool = False,
+    shared: str = "",
 ) -> EndpointPlan:
     """Make ``directory`` ready for the server process: the view of base and adapter, the key, ``endpoint.json``.
 
@@ -112,7 +120,7 @@ def prepare(
     address of this machine, empty: loopback.
     With ``remote`` another machine computes: of the base only tokenizer and configuration need be in ``version.base_path``. With
     ``serverless`` workers of a service do, too, which may hold fewer tokens than the model could. With ``base_alone`` the base
-    answers, without the adapter.
+    answers, without the adapter. ``shared``: a directory for what endpoints have in common.
 
     Raises:
         BaseModelError: the base model's files are not on this machine.
@@ -156,6 +164,7 @@ def prepare(
             base_revision=version.report.lineage.base_revision,
             base_alone=base_alone,
             created_at=version.created_at,
+            shared=shared,
         )
         if not (directory / KEY).exists():
             put_key(directory, new_key())

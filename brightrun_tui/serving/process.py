@@ -27,6 +27,7 @@ _MODULES = (
     "brightrun_tui.serving.worker",
     "brightrun_tui.serving.renderer",
     "brightrun_tui.serving.graded_gguf",
+    "brightrun_tui.serving.vllm_keeper",
 )
 
 # Nothing else is handed down: a credential in the caller's environment is none of the server's business.

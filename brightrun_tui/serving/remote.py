@@ -51,4 +51,6 @@ def whereabouts(directory: Path) -> Whereabouts | None:
 
 def plan_there(plan: EndpointPlan, directory: str, base: str) -> EndpointPlan:
     """The plan for the worker on the machine, in ``directory`` there. The ``base`` model is fetched there where it is empty."""
-    return plan.model_copy(update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False})
+    return plan.model_copy(
+        update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False, "shared": ""}
+    )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.serving.long_prompts import LongPrompts
 from brightrun_tui.serving.places import CANDIDATE, LAST_ANSWER_SECONDS, read_place, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.prompts import Prompts
@@ -32,6 +33,7 @@ class Service:
     defaults: dict[str, Any]
     room: Room
     answering: int = 0
+    long_prompts: LongPrompts = field(default_factory=LongPrompts)
     last_use: float = field(default_factory=time.monotonic)
     running: asyncio.Task[None] | None = field(default=None, repr=False)
 

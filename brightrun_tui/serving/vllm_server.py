@@ -1,70 +1,89 @@
-"""vLLM's own server over base and adapter, as a process of its own that imports nothing of ours. Only the worker imports this.
+"""vLLM's own server over base and adapter: one for all endpoints of a base that is held alike. Only the worker imports this.
 
-It listens on a socket in the endpoint's directory, which is for its owner alone, so it needs no key. The command ``vllm`` may
-belong to another environment than this program's.
+Each worker brings its adapter to the vLLM that is there, or has one started; `vllm_keeper` ends it after the last of them. vLLM
+listens on a socket in a directory that is for its owner alone, so it needs no key.
 """
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
+import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import httpx
+from filelock import FileLock
 
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
-from brightrun_tui.domain.serverless import ADAPTER, lora_rank
-from brightrun_tui.files import write_atomic
+from brightrun_tui.domain.serverless import lora_rank
+from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_json
+from brightrun_tui.process import python
+from brightrun_tui.serving import vllm_keeper as keeper
 from brightrun_tui.serving.engines import VLLM, EngineUnsuitableError, vllm_program, what_is_missing
 from brightrun_tui.serving.plan import EndpointPlan
-from brightrun_tui.serving.process import environment
-from brightrun_tui.serving.view import VIEW
+from brightrun_tui.serving.process import LOG, environment, shorten_log
+from brightrun_tui.serving.view import TOKENIZER_FILES, VIEW
 from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
 
 MEMORY_SHARE = 0.45
-"""Of the GPU's memory. vLLM takes all of it at once, and the version that is to come is loaded beside the one that serves."""
-GRACE_SECONDS = 3.0
-"""To end in, once asked; less than whoever ends the worker waits for it."""
-LOOK_SECONDS = 0.2
-_NOT_HANDED_DOWN = ("PYTHONPATH", "TORCHDYNAMO_DISABLE", "OMP_WAIT_POLICY")
-"""What is meant for our own processes: another environment has its own packages, and vLLM does compile."""
-_PARENT_DEATH = 1  # PR_SET_PDEATHSIG
+"""Of the GPU's memory. vLLM takes all of it at once, and a version that has another base is loaded beside the one that serves."""
+ADAPTERS_AT_ONCE = 4
+"""That one step computes; requests to further adapters wait for the next one."""
+ADAPTERS_KEPT = 16
+"""In main memory; further ones are read from the disk when they are asked."""
+TOKENIZER = "tokenizer"
+_READ_BY_TOKENIZER = (*TOKENIZER_FILES, "config.json")
+LOG_TAIL = 4000
+"""Characters of vLLM's log that are told where it does not come up."""
 
 
 def serve(plan: EndpointPlan) -> None:
-    """Load the model and serve it until the process ends. The current directory must be the endpoint's.
+    """Have the model loaded and serve it until the process ends. The current directory must be the endpoint's.
 
     Raises:
         EngineUnsuitableError: vLLM is not there, cannot load this model, or does not come up with it.
         RuntimeError: it ended after it had served.
     """
-    wanted = command(plan)
+    place = shared_place(plan)
     write_atomic(Path(NOTE), "loading the model into vLLM")
-    Path(SOCKET).unlink(missing_ok=True)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    process = subprocess.Popen(
-        wanted, env=_environment(), stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_end_with_parent()
-    )
     try:
-        _wait_for_adapter(process)
-        write_atomic(Path(NOTE), "")
-        write_atomic(Path(REPORT), json.dumps({"engine": VLLM, "device": "GPU"}))
-        raise RuntimeError(f"vLLM ended with {_words(process.wait())}; see server.log")
+        with _membership(place, plan):
+            Path(SOCKET).unlink(missing_ok=True)
+            # A socket's path may have 108 bytes at most; where a link leads may be as long as it likes.
+            Path(SOCKET).symlink_to(place / SOCKET)
+            _bring_adapter(place, plan)
+            write_atomic(Path(NOTE), "")
+            write_atomic(Path(REPORT), json.dumps({"engine": VLLM, "device": "GPU"}))
+            while keeper.alive(place):
+                time.sleep(keeper.LOOK_SECONDS)
+            raise RuntimeError(f"vLLM ended with {_how_it_ended(place)}; see server.log")
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        _end(process)
 
 
-def command(plan: EndpointPlan) -> list[str]:
-    """How vLLM is started for this version. No secret is in it. Raises `EngineUnsuitableError`."""
+def shared_place(plan: EndpointPlan) -> Path:
+    """Where the vLLM of this version is, or will be: the same for all that it can serve together. The current directory must be
+    the endpoint's. Raises `EngineUnsuitableError`."""
+    view = Path(VIEW)
+    told = hashlib.sha256(json.dumps(command(plan, Path(TOKENIZER))).encode())
+    for name in TOKENIZER_FILES:
+        if "template" not in name and name != "tokenizer_config.json" and (view / name).is_file():
+            told.update((view / name).read_bytes())  # what tokens are; how turns are laid out is the gate's business
+    return Path(plan.shared or ".").absolute() / f"vllm-{told.hexdigest()[:16]}"
+
+
+def command(plan: EndpointPlan, tokenizer: Path) -> list[str]:
+    """How vLLM is started for the base of this version. No secret is in it. Raises `EngineUnsuitableError`."""
     program = vllm_program()
     if program is None:
         raise EngineUnsuitableError(what_is_missing("vllm"))
@@ -74,13 +93,12 @@ def command(plan: EndpointPlan) -> list[str]:
         raise EngineUnsuitableError("vLLM holds a base in 4 bits with double quantisation only")
     quantised = ["--quantization", "bitsandbytes"] if plan.quantisation == "nf4" else []
     length = ["--max-model-len", str(plan.context_length)] if plan.context_length else []
-    adapter = json.dumps({"name": ADAPTER, "path": plan.adapter})
     return [
         *(program, "serve", plan.base),
-        *("--tokenizer", str(Path(VIEW).absolute())),
-        *("--served-model-name", "base"),
-        *("--enable-lora", "--max-loras", "1", "--max-lora-rank", str(lora_rank(_rank(Path(plan.adapter))))),
-        *("--lora-modules", adapter),
+        *("--tokenizer", str(tokenizer)),
+        *("--served-model-name", keeper.BASE_NAME),
+        *("--enable-lora", "--max-lora-rank", str(lora_rank(_rank(Path(plan.adapter))))),
+        *("--max-loras", str(ADAPTERS_AT_ONCE), "--max-cpu-loras", str(ADAPTERS_KEPT)),
         *("--dtype", plan.compute_dtype, *quantised, *length),
         *("--generation-config", "vllm"),  # the gate says what the base model's own settings are
         "--enable-prefix-caching",
@@ -106,49 +124,76 @@ def _rank(adapter: Path) -> int:
     return int(config.get("r") or 0)
 
 
-def _environment() -> dict[str, str]:
-    return {name: value for name, value in environment().items() if name not in _NOT_HANDED_DOWN}
-
-
-def _end_with_parent() -> Any:
-    """For the child to call: it is asked to end when the worker is killed, whatever killed it."""
-    prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible is done
-    return lambda: prctl(_PARENT_DEATH, signal.SIGTERM)
-
-
-def _wait_for_adapter(process: subprocess.Popen[bytes]) -> None:
-    """Until it answers and names the adapter: it does only once it has loaded it."""
-    with httpx.Client(transport=httpx.HTTPTransport(uds=SOCKET), base_url="http://engine", timeout=10.0) as client:
-        while process.poll() is None:
-            with suppress(httpx.HTTPError):
-                reply = client.get("/v1/models")
-                if reply.status_code == 200:
-                    if ADAPTER in _names(reply):
-                        return
-                    raise EngineUnsuitableError("vLLM answers, but without the adapter")
-            time.sleep(LOOK_SECONDS)
-    raise EngineUnsuitableError(
-        f"vLLM ended with {_words(process.returncode)} while it loaded the model; see server.log"
-    )
-
-
-def _names(reply: httpx.Response) -> list[str]:
+@contextmanager
+def _membership(place: Path, plan: EndpointPlan) -> Iterator[None]:
+    """Be one of those for whom vLLM is kept, and have it started where it is not there. Afterwards vLLM has let go of the
+    adapter, or has ended with its last user."""
+    private_directory(place)
+    private_directory(place / keeper.MEMBERS)
+    ours = place / keeper.MEMBERS / str(os.getpid())
+    with FileLock(place / keeper.CHANGING):
+        member = ours.open("w")
+        fcntl.flock(member, fcntl.LOCK_EX)
+        member.write(plan.adapter_name)
+        member.flush()
+        if not keeper.alive(place):
+            _start_keeper(place, plan)
     try:
-        return [str(one["id"]) for one in reply.json()["data"]]
-    except (ValueError, TypeError, KeyError):
-        return []
+        yield
+    finally:
+        member.close()
+        deadline = time.monotonic() + keeper.GRACE_SECONDS + 1.0
+        while ours.exists() and keeper.alive(place) and time.monotonic() < deadline:
+            time.sleep(keeper.LOOK_SECONDS / 4)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """It and the processes that it started; after `GRACE_SECONDS` without mercy."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGTERM)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(GRACE_SECONDS)
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+def _start_keeper(place: Path, plan: EndpointPlan) -> None:
+    tokenizer = place / TOKENIZER
+    private_directory(tokenizer)
+    for name in _READ_BY_TOKENIZER:
+        if (Path(VIEW) / name).is_file():
+            shutil.copyfile(Path(VIEW) / name, tokenizer / name)
+    write_atomic(place / keeper.COMMAND, json.dumps(command(plan, tokenizer)))
+    (place / keeper.ENDED).unlink(missing_ok=True)
+    shorten_log(place)
+    with (place / LOG).open("ab") as log:
+        process = subprocess.Popen(
+            python("-m", "brightrun_tui.serving.vllm_keeper", str(place)),
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    while process.poll() is None and not keeper.alive(place):
+        time.sleep(keeper.LOOK_SECONDS / 4)
 
 
-def _words(code: int) -> str:
-    return f"{'signal' if code < 0 else 'exit code'} {abs(code)}"
+def _bring_adapter(place: Path, plan: EndpointPlan) -> None:
+    """Wait until vLLM answers, and have it load the adapter. Raises `EngineUnsuitableError`."""
+    with keeper.connection() as client:
+        while keeper.names_at(client) is None:
+            if not keeper.alive(place):
+                raise EngineUnsuitableError(
+                    f"vLLM ended with {_how_it_ended(place)} while it loaded the model; see server.log"
+                )
+            time.sleep(keeper.LOOK_SECONDS)
+        with FileLock(place / keeper.CHANGING):
+            if plan.adapter_name in (keeper.names_at(client) or []):
+                return
+            told = {"lora_name": plan.adapter_name, "lora_path": plan.adapter}
+            try:
+                reply = client.post("/v1/load_lora_adapter", json=told, timeout=600.0)
+            except httpx.HTTPError as error:
+                raise EngineUnsuitableError(f"vLLM did not load the adapter: {error}") from None
+            if reply.status_code != 200:
+                raise EngineUnsuitableError(f"vLLM did not load the adapter: {reply.text[:300]}")
+
+
+def _how_it_ended(place: Path) -> str:
+    """In words; what it printed last goes into the log of this endpoint."""
+    with suppress(OSError):
+        print((place / LOG).read_text(errors="replace")[-LOG_TAIL:], file=sys.stderr, flush=True)
+    with suppress(OSError):
+        return (place / keeper.ENDED).read_text()
+    return "its keeper"

@@ -143,9 +143,7 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
     action("chat.send", "enter", "Send", "Send what you wrote.", footer=2, palette=False),
-    action(
-        "chat.stop", "f6", "Stop answer", "End the answer being written; escape does that too.", footer=4, palette=False
-    ),
+    action("chat.stop", "escape f6", "Stop answer", "End the answer being written.", footer=1, palette=False),
     action("chat.clear", "f4 ctrl+l", "Clear", "Forget the conversation so far.", footer=3, palette=False),
     action(
         "chat.wrong",

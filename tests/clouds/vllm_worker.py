@@ -1,6 +1,7 @@
 """A worker as vLLM is one, for a toy model: ``python -m tests.clouds.vllm_worker TOLD PORT``.
 
-It takes token ids at ``/v1/completions`` and streams, names its models at ``/v1/models``, and refuses what it does not know.
+It takes token ids at ``/v1/completions`` and streams, names its models at ``/v1/models``, and refuses what it does not know. Told
+``changing``, it loads and unloads adapters as vLLM does where that is allowed.
 """
 
 from __future__ import annotations
@@ -8,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 import uvicorn
@@ -18,7 +21,7 @@ from peft import PeftModel
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
@@ -61,31 +64,85 @@ class Worker:
         )
         if told["nf4"]:
             suit_cpu(model, torch.float32)
-        self.names = [*told["names"], *([told["adapter_name"]] if "adapter" in told else [])]
-        self.adapter = told.get("adapter_name", "")
-        self.model: Any = PeftModel.from_pretrained(model, told["adapter"]) if self.adapter else model
+        self.bases: list[str] = told["names"]
+        self.adapters: dict[str, str] = {}
+        self.model: Any = model
+        self.turn, self.loaded = threading.Lock(), 0
+        self.changing = bool(told.get("changing"))
+        self.most_rank = int(told.get("most_rank", 512))
+        if "adapter" in told:
+            self.load(told["adapter_name"], told["adapter"])
         self.model.eval()
         self.tokenizer = AutoTokenizer.from_pretrained(base)
         self.length = told["length"]
 
     def app(self) -> Starlette:
+        changing = [
+            Route("/v1/load_lora_adapter", self.load_adapter, methods=["POST"]),
+            Route("/v1/unload_lora_adapter", self.unload_adapter, methods=["POST"]),
+        ]
         return Starlette(
             routes=[
                 Route("/health", lambda _request: Response()),
                 Route("/v1/models", self.models),
                 Route("/v1/completions", self.complete, methods=["POST"]),
+                *(changing if self.changing else []),
             ]
         )
 
     async def models(self, _request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in self.names]})
+        names = [*self.bases, *self.adapters]
+        return JSONResponse({"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+
+    async def load_adapter(self, request: Request) -> Response:
+        told = await request.json()
+        name, path = told.get("lora_name"), told.get("lora_path")
+        if told.keys() - {"lora_name", "lora_path"} or not name or not path:
+            return _error(400, "Both 'lora_name' and 'lora_path' must be provided.")
+        if name in self.adapters:
+            return _error(400, f"The lora adapter '{name}' has already been loaded.")
+        try:
+            await asyncio.to_thread(self.load, name, path)
+        except (OSError, ValueError) as error:
+            return _error(500, str(error))
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' added successfully.")
+
+    async def unload_adapter(self, request: Request) -> Response:
+        told = await request.json()
+        name = told.get("lora_name")
+        if told.keys() - {"lora_name", "lora_int_id"} or not name:
+            return _error(400, "'lora_name' needs to be provided to unload a LoRA adapter.")
+        if name not in self.adapters:
+            return _error(404, f"The lora adapter '{name}' cannot be found.")
+        await asyncio.to_thread(self.unload, name)
+        return PlainTextResponse(f"Success: LoRA adapter '{name}' removed successfully.")
+
+    def load(self, name: str, path: str) -> None:
+        rank = json.loads((Path(path) / "adapter_config.json").read_text())["r"]
+        if rank > self.most_rank:
+            raise ValueError(f"LoRA rank {rank} is greater than max_lora_rank {self.most_rank}.")
+        with self.turn:
+            self.loaded += 1
+            inner = f"adapter{self.loaded}"
+            if isinstance(self.model, PeftModel):
+                self.model.load_adapter(path, inner)
+            else:
+                self.model = PeftModel.from_pretrained(self.model, path, adapter_name=inner)
+            self.model.eval()
+            self.adapters[name] = inner
+
+    def unload(self, name: str) -> None:
+        with self.turn:
+            inner = self.adapters.pop(name)
+            if self.adapters:
+                self.model.delete_adapter(inner)
 
     async def complete(self, request: Request) -> Response:
         try:
             asked = Completion.model_validate(await request.json())
         except ValidationError as error:
             return _error(400, str(error.errors()[0]["loc"]))
-        if asked.model not in self.names:
+        if asked.model not in (*self.bases, *self.adapters):
             return _error(404, f"The model `{asked.model}` does not exist.")
         if self.length and len(asked.prompt) + asked.max_tokens > self.length:
             return _error(400, f"This model's maximum context length is {self.length} tokens.")
@@ -111,8 +168,7 @@ class Worker:
         ]
         drawn = asked.temperature > 0
         options: dict[str, Any] = {"temperature": asked.temperature, "top_p": asked.top_p} if drawn else {}
-        plain = self.model.disable_adapter() if self.adapter and asked.model != self.adapter else torch.no_grad()
-        with plain, torch.no_grad():
+        with self.turn, self._as(asked.model), torch.no_grad():
             made = self.model.generate(
                 input_ids=prompt,
                 attention_mask=torch.ones_like(prompt),
@@ -125,6 +181,14 @@ class Worker:
             )
         ids = made[0, len(asked.prompt) :].tolist()
         return ids, bool(ids) and ids[-1] in ends
+
+    def _as(self, name: str) -> AbstractContextManager[Any]:
+        """While it lasts the model is the base, or has the adapter of this name."""
+        if name in self.adapters:
+            self.model.set_adapter(self.adapters[name])
+        elif isinstance(self.model, PeftModel):
+            return cast(AbstractContextManager[Any], self.model.disable_adapter())
+        return nullcontext()
 
 
 def _event(document: dict[str, Any]) -> str:

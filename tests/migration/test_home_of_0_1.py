@@ -80,3 +80,8 @@ def test_a_bundle_can_be_imported_again(old: Path, tmp_path: Path) -> None:
     taken = elsewhere("models", "import", old / "fern.brightrun.tar", "--json")
     assert taken.code == 0, taken.out
     assert elsewhere("models", "--json").document["models"][0]["name"] == "fern"
+
+
+def test_a_bundle_of_ones_own_is_not_called_a_strangers(brightrun: CommandLine, old: Path) -> None:
+    said = brightrun("models", "import", old / "fern.brightrun.tar")
+    assert said.code == 0 and "made and measured here" in said.err and "sender" not in said.err

@@ -112,6 +112,14 @@ def test_more_epochs_and_more_records_never_cost_less(
     assert few.seconds_low <= few.seconds <= few.seconds_high and few.cost_usd <= few.cost_usd_high
 
 
+def test_corrections_that_an_epoch_shows_again_take_their_steps() -> None:
+    data = report(100).model_copy(update={"corrections": 20})
+    once, often = (
+        reckon("HuggingFaceTB/SmolLM2-135M-Instruct", {"data.correction_repeats": times}, CPU, data) for times in (1, 4)
+    )
+    assert often.steps > once.steps and often.seconds > once.seconds
+
+
 @examples(max_examples=150, deadline=None)
 @given(
     base=bases,

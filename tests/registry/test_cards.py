@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
+from brightrun_tui.domain.advice import advise
+from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
 from brightrun_tui.domain.verdict import decide
@@ -48,6 +50,8 @@ def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: b
     card = model_card(report, Manifest(model="lantern", version=1, run_id="r", base="meta/tiny", files={}))
     loading = next(line for line in card.splitlines() if "AutoModelForCausalLM.from_pretrained(" in line)
     assert ('dtype="float32"' in loading) == wide
+    vllm = next(line for line in card.splitlines() if line.startswith("With vLLM"))
+    assert "--dtype bfloat16" in vllm and "answers can differ" in vllm
 
 
 @pytest.mark.parametrize(
@@ -230,3 +234,15 @@ def test_from_five_ticks_on_people_decide_and_taking_them_back_restores_the_rest
     assert some.verdict.content == "poor" and "4 by people" in " ".join(some.verdict.reasons)
     assert ticked(report, ENOUGH_TICKS + 5, 0).verdict.content == "good"
     assert ticked(report, 0, 0) == report
+
+
+def test_a_card_says_which_corrections_were_not_learnt_and_what_to_try() -> None:
+    report = make_report(CARDS["good"])
+    outcomes = tuple(
+        CorrectionOutcome(id=number, question="When?", wanted="At six.", answer="At five.", mark=mark)
+        for number, mark in enumerate(("right", "wrong"))
+    )
+    lineage = report.lineage.model_copy(update={"settings": {"data": {"correction_repeats": 4}}})
+    report = report.model_copy(update={"corrections": outcomes, "lineage": lineage})
+    said = next(each for each in advise(report) if "not learnt" in each.why)
+    assert "1 of 2 corrections is" in said.why and "--set data.correction_repeats=8" in said.command

@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import correct, make_dataset, register
-from brightrun_tui.store import Database, corrections, runs
+from brightrun_tui.store import Database, corrections, models, runs
 from brightrun_tui.store import datasets as added
 
 RECORDS = [(f"How warm is room {number}?", f"It has {number} degrees.") for number in range(30)]
@@ -48,6 +48,7 @@ async def test_corrections_become_data_that_is_learnt_and_the_old_file_stays(
     made = await make_dataset(db, paths, "harbour")
     assert (made.new, made.replaced, made.report.name, made.draft.data) == (2, 1, "rooms-v2", "rooms-v2")
     assert data.read_bytes() == before and not await corrections.waiting(db)
+    assert made.draft.overrides["data.correction_repeats"] == 4 and made.report.corrections == 2
     assert (await added.get(db, "rooms-v2")).usable == len(RECORDS) + 1
     said = {record.messages[-2].content: record.messages[-1].content for record in datasets.read(made.report.path)}
     assert said["How warm is  room 7?"] == "It has 99 degrees." and "How warm is room 7?" not in said
@@ -58,3 +59,13 @@ async def test_corrections_become_data_that_is_learnt_and_the_old_file_stays(
         assert sum(correction_number(record.id) is not None for record in learnt) == 2
     with pytest.raises(UsageError):
         await make_dataset(db, paths, "harbour", data=made.report.path)
+
+
+async def test_the_data_is_that_of_the_newest_version_made_here_where_the_newest_came_from_elsewhere(
+    db: Database, paths: Paths, data: Path
+) -> None:
+    own = await models.get(db, "harbour")
+    number = await models.reserve(db, "harbour", "import-1")
+    await models.complete(db, own.model_copy(update={"version": number, "run_id": "import-1"}))
+    await correct(db, "harbour", [{"role": "user", "content": "And the cellar?"}], "Four degrees.")
+    assert (await make_dataset(db, paths, "harbour")).before == str(data)

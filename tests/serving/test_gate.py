@@ -18,11 +18,15 @@ from openai.types import CompletionUsage
 from openai.types.chat import ChatCompletion, ChatCompletionUserMessageParam
 from openai.types.responses import ResponseFormatTextJSONSchemaConfigParam
 from openai.types.shared_params import ResponseFormatJSONSchema
+from peft import PeftModel
+from transformers import AutoTokenizer
 
 from brightrun_tui import serving
 from brightrun_tui.datasets.turns import text_of
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.serving.full_precision import load_held
 from brightrun_tui.serving.kept_answers import MOST_BYTES, add_answer
+from brightrun_tui.serving.sampling import Penalties
 from tests.serving.conftest import Served
 from tests.serving.toy import Toy, wait_for
 
@@ -146,7 +150,8 @@ def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
         ("n", 200),
         ("logprobs", "many"),
         ("top_logprobs", 30),
-        ("frequency_penalty", 0.5),
+        ("presence_penalty", 0.5),
+        ("frequency_penalty", 2.5),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}),
         ("tools", [{"type": "function", "function": {"name": "f"}}]),
         ("presence_penalty", 2.5),
@@ -326,6 +331,35 @@ def test_several_answers_and_their_likelihoods(served: Served, toy: Toy) -> None
     assert all(len(each.top_logprobs) == 2 and each.logprob == each.top_logprobs[0].logprob for each in told.content)
     likeliest = ask(toy) | {"temperature": 2.0, "extra_body": {"top_k": 1}}
     assert served.client().chat.completions.create(**likeliest).choices[0].message.content == toy.sample.tuned
+
+
+@pytest.mark.parametrize("penalty", [0.7, -0.4])
+def test_a_frequency_penalty_counts_what_the_answer_said_and_not_the_prompt(
+    served: Served, toy: Toy, penalty: float
+) -> None:
+    question = ask(toy) | {"messages": [{"role": "user", "content": "How deep is the harbour? " * 4}], "max_tokens": 40}
+    answers = served.client().chat.completions.create(**question, frequency_penalty=penalty, n=2).choices
+    assert [choice.message.content for choice in answers] == [penalised(toy, question["messages"], penalty)] * 2
+    with pytest.raises(openai.BadRequestError, match="with a repetition penalty"):
+        served.client().chat.completions.create(
+            **question, frequency_penalty=penalty, extra_body={"repetition_penalty": 1.2}
+        )
+
+
+def penalised(toy: Toy, messages: list[dict[str, str]], penalty: float) -> str:
+    """The greedy answer by OpenAI's formula, without any server."""
+    model = PeftModel.from_pretrained(load_held(toy.base, "nf4-double"), toy.run / "adapter")
+    tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
+    inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    made = model.generate(
+        **inputs,
+        max_new_tokens=40,
+        do_sample=False,
+        eos_token_id=[1, 3],
+        pad_token_id=0,
+        logits_processor=[Penalties(penalty, 0.0)],
+    )
+    return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
 
 def test_the_model_is_known_by_name_and_version_only(served: Served, toy: Toy) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import jinja2
 
-from brightrun_tui.serving.ollama import Render, modelfile
+from brightrun_tui.serving.export_card import export_card
+from brightrun_tui.serving.export_measure import Fidelity
+from brightrun_tui.serving.ollama import Render, modelfile, token_choice
 
 CHATML = (
     "{% if messages[0]['role'] != 'system' %}<|im_start|>system\nBe kind.<|im_end|>\n{% endif %}"
@@ -40,3 +42,20 @@ def test_a_template_without_a_place_for_a_system_prompt_and_one_of_no_simple_for
     )
     odd = modelfile("m.gguf", rendering("{{ messages | length }}"), [])
     assert odd.startswith("FROM ./m.gguf\n# ") and "TEMPLATE" not in odd
+
+
+def test_an_export_answers_as_its_card_says_and_does_not_draw_or_punish_words_unasked() -> None:
+    """Ollama and llama.cpp draw tokens where nobody says otherwise, and Ollama punishes repetition, too."""
+    likeliest = token_choice({"bos_token_id": 1})
+    text = modelfile("m.gguf", rendering(CHATML), [], choosing=likeliest)
+    assert "PARAMETER temperature 0\nPARAMETER repeat_penalty 1\n" in text
+    card = export_card("# A\n", "q8_0", "q8_0", Fidelity(measured=False, base="the base"), "m.gguf", likeliest)
+    assert "`llama-server -m m.gguf --jinja --temp 0 --repeat-penalty 1`" in card
+
+    drawn = token_choice({"do_sample": True, "temperature": 0.6, "top_p": 0.95, "repetition_penalty": 1.05})
+    assert drawn == {"temperature": 0.6, "top_k": 0, "top_p": 0.95, "min_p": 0.0, "repeat_penalty": 1.05}
+
+
+def test_the_card_of_a_merged_model_names_how_its_weights_are_held_and_how_a_mac_reads_them() -> None:
+    card = export_card("# A\n", "merged", "bfloat16", Fidelity(measured=False, base="the base"), "", {})
+    assert "`vllm serve . --dtype bfloat16`" in card and "`mlx_lm.generate --model . " in card

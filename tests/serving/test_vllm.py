@@ -8,17 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
+import httpx
 import openai
 import psutil
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from brightrun_tui import serving
 from brightrun_tui.serving import engines
 from brightrun_tui.serving.engines import EngineUnsuitableError
+from brightrun_tui.serving.places import let_serve, load_beside
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.vllm_server import command
 from tests.serving.test_processes import gone, state_of
@@ -72,10 +77,10 @@ def test_what_vllm_cannot_serve_as_it_was_graded_is_left_to_another_engine(
         quantisation="nf4",
         compute_dtype="bfloat16",
     )
-    told = command(plan.model_copy(update={"adapter": str(_plain(tmp_path))}))
+    told = command(plan.model_copy(update={"adapter": str(_plain(tmp_path))}), Path("tokenizer"))
     assert told[told.index("--max-lora-rank") + 1] == "16" and "--enable-prefix-caching" in told
     with pytest.raises(EngineUnsuitableError, match=why):
-        command(plan.model_copy(update=changes))
+        command(plan.model_copy(update=changes), Path("tokenizer"))
 
 
 def _plain(tmp_path: Path) -> Path:
@@ -83,6 +88,13 @@ def _plain(tmp_path: Path) -> Path:
     plain.mkdir()
     (plain / "adapter_config.json").write_text('{"r": 12}')
     return plain
+
+
+def _told(place: Path) -> dict[str, Any]:
+    """What the one vLLM below ``place`` was told."""
+    (found,) = place.glob("vllm-*/told.json")
+    said: dict[str, Any] = json.loads(found.read_text())
+    return said
 
 
 @pytest.mark.slow
@@ -94,7 +106,7 @@ def test_an_endpoint_is_served_by_vllm_and_takes_it_along(
     try:
         state = serve(directory, toy.version(), engine="vllm")
         assert (state.engine, state.engine_note) == ("vLLM", "")
-        told = json.loads((directory / "told.json").read_text())
+        told = _told(directory)
         assert not {"HF_TOKEN", "PYTHONPATH", "TORCHDYNAMO_DISABLE", "BRIGHTRUN_API_KEY"} & told["environment"].keys()
         assert serving.read_key(directory) not in json.dumps(told)
 
@@ -110,7 +122,7 @@ def test_an_endpoint_is_served_by_vllm_and_takes_it_along(
         wait_for(lambda: state_of(directory).restarts == 1, "its death is noticed")
         assert "vLLM ended with signal 9" in state_of(directory).error
         wait_for(lambda: state_of(directory).status == "ready", "it is back")
-        second = json.loads((directory / "told.json").read_text())["pid"]
+        second = _told(directory)["pid"]
         assert client.chat.completions.create(**ask).choices[0].message.content
 
         # The worker is killed without mercy: vLLM, which is in a session of its own, does not outlive it.
@@ -123,7 +135,7 @@ def test_an_endpoint_is_served_by_vllm_and_takes_it_along(
         )
 
         # A vLLM that does not want to end is ended all the same.
-        third = json.loads((directory / "told.json").read_text())["pid"]
+        third = _told(directory)["pid"]
         psutil.Process(third).suspend()
         end(directory)
         assert gone(third) and state_of(directory).status == "stopped"
@@ -145,3 +157,93 @@ def test_a_vllm_that_does_not_come_up_is_told_with_its_place(program: Path, toy:
         assert "no such option" in (directory / "server.log").read_text()
     finally:
         end(directory)
+
+
+@pytest.mark.slow
+def test_endpoints_of_one_base_share_one_vllm_and_none_lives_or_dies_by_another(
+    program: Path, toy: Toy, tmp_path: Path
+) -> None:
+    shared, first, second = tmp_path / "shared", tmp_path / "first", tmp_path / "second"
+    untaught = toy.version(version=2, directory=str(_untaught(toy, tmp_path / "untaught")))
+    try:
+        serve(first, toy.version(), engine="vllm", shared=str(shared))
+        serve(second, untaught, engine="vllm", shared=str(shared), endpoint_id="e2")
+        vllm = _told(shared)["pid"]
+        assert len(_vllms(shared)) == 1
+        assert (_answer(first, toy), _answer(second, toy)) == (toy.sample.tuned, toy.sample.base)
+
+        # Another version takes a place without a request that fails, and without a second vLLM.
+        failures, done = [], threading.Event()
+
+        def keep_asking() -> None:
+            while not done.is_set():
+                try:
+                    _answer(first, toy)
+                except openai.OpenAIError as error:
+                    failures.append(error)
+
+        caller = threading.Thread(target=keep_asking)
+        caller.start()
+        home = first / "version-2"
+        serving.put_key(home, serving.read_key(first))
+        serving.prepare(home, endpoint_id="e1", version=untaught, engine="vllm", shared=str(shared))
+        load_beside(first, home.name)
+        wait_for(lambda: settled(home), "the other version is loaded beside the first")
+        let_serve(first, home.name)
+        wait_for(lambda: _answer(first, toy) == toy.sample.base, "callers get the other version")
+        wait_for(lambda: len(_adapters(shared)) == 2, "the adapter that nobody uses is unloaded")
+        done.set()
+        caller.join()
+        assert not failures and [process.pid for process in _vllms(shared)] == [vllm]
+
+        # vLLM dies: both endpoints notice, and both come back with one.
+        os.kill(vllm, signal.SIGKILL)
+        wait_for(lambda: {state_of(at).restarts for at in (first, second)} == {1}, "both notice")
+        wait_for(lambda: {state_of(at).status for at in (first, second)} == {"ready"}, "both are back")
+        assert len(_vllms(shared)) == 1
+        assert (_answer(first, toy), _answer(second, toy)) == (toy.sample.base, toy.sample.base)
+
+        # One goes; the other answers. With the last one vLLM goes.
+        end(first)
+        assert _answer(second, toy) == toy.sample.base and len(_adapters(shared)) == 1
+        end(second)
+        assert not _vllms(shared)
+    finally:
+        end(first)
+        end(second)
+
+
+def _untaught(toy: Toy, target: Path) -> Path:
+    """An adapter that changes nothing."""
+    shutil.copytree(toy.run / "adapter", target)
+    weights = target / "adapter_model.safetensors"
+    save_file(
+        {name: 0 * tensor if "lora_B" in name else tensor for name, tensor in load_file(weights).items()}, weights
+    )
+    return target
+
+
+def _vllms(place: Path) -> list[psutil.Process]:
+    """The vLLMs below ``place`` that run."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if "serve" in (process.info["cmdline"] or [])
+        and any(word.startswith(str(place)) for word in process.info["cmdline"])
+    ]
+
+
+def _adapters(place: Path) -> list[str]:
+    """What the vLLM below ``place`` names beside the base."""
+    (socket,) = place.glob("vllm-*/engine.sock")
+    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine") as client:
+        return [one["id"] for one in client.get("/v1/models").json()["data"] if one["id"] != "base"]
+
+
+def _answer(directory: Path, toy: Toy) -> str:
+    client = openai.OpenAI(
+        base_url=state_of(directory).url, api_key=serving.read_key(directory), max_retries=0, timeout=60
+    )
+    messages: Any = list(toy.sample.prompt)
+    said = client.chat.completions.create(model="harbour", messages=messages, temperature=0, max_tokens=80)
+    return said.choices[0].message.content or ""

@@ -62,7 +62,7 @@ def wait_for(fact: Callable[[], object], what: str, seconds: float = 120.0) -> N
 
 def serve(directory: Path, version: ModelVersion, **wanted: Any) -> serving.ServerState:
     """Start an endpoint and wait until it is ready."""
-    serving.prepare(directory, endpoint_id="e1", version=version, **wanted)
+    serving.prepare(directory, **{"endpoint_id": "e1", **wanted}, version=version)
     serving.start(directory)
     wait_for(lambda: settled(directory), "the endpoint is ready or has failed")
     state = serving.read_state(directory)

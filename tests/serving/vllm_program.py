@@ -1,7 +1,7 @@
 """The command ``vllm`` as far as an endpoint needs it, for a toy model on a CPU: ``vllm serve BASE …``.
 
-It takes the options that vLLM documents, by their full names, and no others. What it was told, and with which environment, lies
-in ``told.json`` beside its socket.
+It takes the options that vLLM documents, by their full names, and no others, and lets adapters come and go only where its
+environment allows that. What it was told, and with which environment, lies in ``told.json`` beside its socket.
 """
 
 from __future__ import annotations
@@ -39,18 +39,14 @@ def main(arguments: list[str]) -> None:
 
     from tests.clouds.vllm_worker import Worker
 
-    adapter = json.loads(told.lora_modules)
-    rank = json.loads((Path(adapter["path"]) / "adapter_config.json").read_text())["r"]
-    if rank > told.max_lora_rank:
-        sys.exit(f"ValueError: LoRA rank {rank} is greater than max_lora_rank {told.max_lora_rank}.")
     worker = Worker(
         {
             "base": told.model,
             "nf4": told.quantization == "bitsandbytes",
             "names": [told.served_model_name],
-            "adapter": adapter["path"],
-            "adapter_name": adapter["name"],
             "length": told.max_model_len,
+            "most_rank": told.max_lora_rank,
+            "changing": os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING") == "True",
         }
     )
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -66,9 +62,9 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--tokenizer", required=True)
     parser.add_argument("--served-model-name")
     parser.add_argument("--enable-lora", action=argparse.BooleanOptionalAction, required=True)
-    parser.add_argument("--max-loras", type=int)
+    parser.add_argument("--max-loras", type=int, default=1)
+    parser.add_argument("--max-cpu-loras", type=int)
     parser.add_argument("--max-lora-rank", type=int, choices=RANKS, default=16)
-    parser.add_argument("--lora-modules", required=True)
     parser.add_argument("--dtype", choices=("auto", "half", "float16", "bfloat16", "float", "float32"))
     parser.add_argument("--quantization", "-q")
     parser.add_argument("--max-model-len", type=int, default=0)
@@ -78,4 +74,7 @@ def read(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--uds", required=True)
     parser.add_argument("--enable-log-requests", action=argparse.BooleanOptionalAction)
     parser.add_argument("--disable-uvicorn-access-log", action="store_true")
-    return parser.parse_args(arguments[1:])
+    told = parser.parse_args(arguments[1:])
+    if told.max_cpu_loras is not None and told.max_cpu_loras < told.max_loras:
+        parser.error("max_cpu_loras must be at least max_loras")
+    return told

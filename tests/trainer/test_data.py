@@ -75,12 +75,12 @@ def test_pieces_begin_with_the_system_message_and_a_question(words: tuple[Any, C
     )
 
 
-def data_of(run: Path, base: Path) -> tuple[Data, list[tuple[str, str]]]:
+def data_of(run: Path, base: Path, repeats: int = 1) -> tuple[Data, list[tuple[str, str]]]:
     tokenizer = load_tokenizer(str(base), "")
     alerts: list[tuple[str, str]] = []
     return prepare.prepare_data(
         RunDirectory(run),
-        DataSettings(),
+        DataSettings(correction_repeats=repeats),
         tokenizer,
         chat_template(tokenizer),
         512,
@@ -112,6 +112,16 @@ def test_held_out_records_choose_or_judge_where_there_are_enough_and_do_both_whe
     assert min(map(len, groups)) >= 5 and {record.group for record in judging} == groups[1]
     few = examples[:18]
     assert prepare.part_held_out(few, records, seed=13) == (few, few, records)
+
+
+def test_a_corrected_answer_is_shown_as_often_as_was_asked_for_and_counts_as_one_record(
+    base: Path, tmp_path: Path
+) -> None:
+    corrected = make_records(1)[0].model_copy(update={"id": "brightrun-correction-7"})
+    run = write_run(tmp_path / "run", base, train=[*make_records(20), corrected])
+    data, _ = data_of(run, base, repeats=4)
+    shown = Counter(example.record for example in data.train)
+    assert shown == {**dict.fromkeys(range(20), 1), 20: 4} and len(data.train_records) == 21
 
 
 def test_tokens_are_made_once_and_again_when_anything_they_depend_on_is_different(

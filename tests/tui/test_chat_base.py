@@ -181,6 +181,8 @@ async def test_a_real_base_answers_otherwise_and_leaves_memory_with_the_chat(pat
         await driver.until(lambda: not driver.screen(ChatScreen).answering)
         base = next(each for each in await endpoints_of(paths) if each.base_alone)
         assert servers_of(paths, base)
+        (listed,) = [found for screen in driver.app.screen_stack for found in screen.query("#models")]
+        assert str(listed.border_subtitle) == "1 serving", "a base alone is no model that is served"
 
         await driver.press("escape")
         await driver.sees("The chat ends", "harbour:1 is being served for this chat")

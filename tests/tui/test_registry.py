@@ -245,6 +245,7 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         assert driver.one("#say").text == ""
         await driver.press(*"second", "enter")
         await driver.until(lambda: len(model.asked) == 2, "it was asked again")
+        await driver.sees("esc Stop answer")
         await driver.press("escape")
         await driver.until(lambda: driver.one("#say").text == "second", "the question is back")
         await driver.sees("stopped")
@@ -252,6 +253,7 @@ async def test_a_conversation_holds_only_what_was_answered(seeded: Paths, opened
         await driver.press("enter")
         await driver.sees("good day")
         await driver.until(lambda: not driver.screen(ChatScreen).answering)
+        await driver.sees("esc Close")
         await driver.press(*"third", "enter")
         await driver.until(lambda: len(model.asked) == 4 and not driver.screen(ChatScreen).answering, "it was answered")
         await driver.press("pageup", "pagedown", "f3")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.datasets import splitting
+from brightrun_tui.domain.correction import correction_number
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
@@ -108,6 +109,7 @@ def prepare_data(
             kind=ErrorKind.OVER_LENGTH,
             fix=f"raise {title_and_key('data.max_length')}, or set {title_and_key('data.over_length')} to truncate or split",
         )
+    train.examples = _corrections_repeated(train.examples, train_records, settings.correction_repeats)
     if not held_out.examples:
         alert("no_held_out", "no record is held out; the scores are those of training records and say little")
         held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
@@ -126,6 +128,12 @@ def prepare_data(
         truncated,
         split,
     )
+
+
+def _corrections_repeated(examples: Sequence[Example], records: Sequence[Record], times: int) -> list[Example]:
+    """The examples, those of corrections so many times."""
+    again = {place for place, record in enumerate(records) if correction_number(record.id) is not None}
+    return [each for each in examples for _ in range(times if each.record in again else 1)]
 
 
 def prepare_judged(

@@ -43,7 +43,7 @@ class ChatScreen(Dialog[None]):
     """A conversation; the answer appears while it is written."""
 
     SCOPES = ("chat", "modal")
-    BINDINGS = bindings("chat")
+    BINDINGS = bindings("chat", "modal")  # both use escape
 
     def __init__(self, model: ModelVersion) -> None:
         super().__init__(f"Chat with {model.ref}", classes="-large -chat")
@@ -88,6 +88,8 @@ class ChatScreen(Dialog[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "stop":
             return True if self.answering else None
+        if action == "dismiss":
+            return None if self.answering else True  # escape ends the answer first, then the conversation
         if action == "wrong":
             return True if self._chosen is not None and not self.answering else None
         if action == "save":
@@ -99,10 +101,8 @@ class ChatScreen(Dialog[None]):
         self._say("stopped")
 
     async def action_dismiss(self, result: None = None) -> None:
-        """Escape ends the answer first, then the conversation."""
-        if self.answering:
-            self.action_stop()
-        elif self._started_here() or self._begun or any(partner.base_alone for partner in self._started.values()):
+        """What the chat has started is asked about, or ended, before it closes."""
+        if self._started_here() or self._begun or any(partner.base_alone for partner in self._started.values()):
             self._leave()
         else:
             await super().action_dismiss()

@@ -16,6 +16,7 @@ from textual.widgets import OptionList
 from brightrun_tui import registry
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.correction import Correction, CorrectionOutcome
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.files import plain_disk_errors
@@ -158,14 +159,37 @@ class CorrectionsScreen(Dialog[Draft]):
     @work(group="ask", exclusive=True)
     async def action_train(self) -> None:
         try:
-            made = await registry.make_dataset(self.app.db, self.app.paths, self._model.name)
+            made = await self._make_dataset()
         except BrightrunError as error:
             self.app.show_error(error)
+            return
+        if made is None:
             return
         self.app.look_now()
         many = "s" if made.new > 1 else ""
         self.app.toast(f"{made.report.name}: {made.new} correction{many} added. {made.before} stays as it is.")
         self.dismiss(made.draft)
+
+    async def _make_dataset(self) -> registry.CorrectedDataset | None:
+        """From the data that the model was made from, or from that which a person names where it is not here; None: from none.
+
+        Raises:
+            BrightrunError: as `registry.make_dataset`.
+        """
+        from brightrun_tui.tui.screens.data import DataScreen
+
+        make = partial(registry.make_dataset, self.app.db, self.app.paths, self._model.name)
+        try:
+            return await make()
+        except BrightrunError as error:
+            if error.kind != ErrorKind.DATASET_MISSING:
+                raise
+            self.app.toast(f"{error.what[0].upper()}{error.what[1:]}. Choose what to add the corrections to.")
+        chosen = await self.app.push_screen_wait(DataScreen(self.app.snapshot.datasets, ""))
+        if chosen is None:
+            return None
+        known = {each.name: each.path for each in self.app.snapshot.datasets}
+        return await make(data=known.get(chosen.word, chosen.word))
 
 
 def _kept(directories: Sequence[Path]) -> list[KeptAnswer]:

@@ -98,7 +98,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
             self.models.choose(chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
-        serving = sum(endpoint.state == "ready" and not endpoint.down for endpoint in snapshot.endpoints)
+        serving = sum(each.state == "ready" and not each.down and not each.base_alone for each in snapshot.endpoints)
         marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
         title = Content.assemble("Models ", (count, "$muted"), marked)
         retitle(self.models, title, f"{serving} serving" if serving else "")
