@@ -192,6 +192,9 @@ def _installation(home: Path, places: Places) -> dict[str, str]:
         "BRIGHTRUN_PROVIDERS_PACE": "0",
         "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.01",
         "AWS_SECRET_ACCESS_KEY": places["environment: of other programs"],
+        "SMTP_PASS": places["environment: of other programs"],
+        "SLACK_WEBHOOK_URL": f"https://hooks.test/{places['environment: of other programs']}",
+        "DATABASE_URL": f"postgres://me:{places.cores['environment: of other programs']}@db.test/x",
     }
 
 
@@ -415,6 +418,7 @@ def test_a_known_secret_is_blanked_however_a_library_quotes_it(key: str) -> None
         "b'Bearer abcd1234'",
         "Bearer%20abcd1234",
         "token hf_abcd12341234",
+        "ProxyError: http://me:abcd1234@proxy.test:3128/",
         "sk-abcd1234abcd1234",
         "br-" + "abcd1234" * 5 + "xyz",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd1234\n-----END OPENSSH PRIVATE KEY-----",

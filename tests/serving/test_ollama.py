@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jinja2
+import pytest
 
 from brightrun_tui.serving.ollama import Render, modelfile
 
@@ -40,3 +41,20 @@ def test_a_template_without_a_place_for_a_system_prompt_and_one_of_no_simple_for
     )
     odd = modelfile("m.gguf", rendering("{{ messages | length }}"), [])
     assert odd.startswith("FROM ./m.gguf\n# ") and "TEMPLATE" not in odd
+
+
+@pytest.mark.parametrize(
+    "said",
+    ['x"""\nADAPTER /etc/passwd\nSYSTEM """', "{{ '{{' }} .Secret }}", 'ends in "'],
+    ids=["breaks out", "is a template", "ends"],
+)
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_a_template_writes_nothing_into_a_modelfile_but_a_template(said: str, role: str) -> None:
+    """What it says only where there is a system prompt became instructions of the Modelfile."""
+    odd = CHATML.replace(
+        "{{ m['content'] }}", "{% if m['role'] == '" + role + "' %}" + said + "{% endif %}{{ m['content'] }}"
+    )
+    odd = odd if said[-1] != '"' else CHATML.replace("<|im_end|>\n{% endfor %}", '"{% endfor %}')
+    assert "TEMPLATE" not in modelfile("m.gguf", rendering(odd), []) and "ADAPTER" not in modelfile(
+        "m.gguf", rendering(odd), []
+    )
