@@ -20,10 +20,15 @@ COMPLETING = "_BRIGHTRUN_COMPLETE"
 
 
 def _keep_log(arguments: list[str]) -> None:
+    """Of what was typed only verbs and options: the rest may hold an address with its key, put there by mistake."""
     import logging
 
     log_to(get_paths().logs / "brightrun.log")
-    logging.getLogger("brightrun").info("brightrun %s", " ".join(arguments))
+    words = (
+        word.partition("=")[0] if word.lstrip("-").partition("=")[0].replace("-", "").isalpha() else "…"
+        for word in arguments
+    )
+    logging.getLogger("brightrun").info("brightrun %s", " ".join(words))
 
 
 def run(arguments: list[str]) -> int:

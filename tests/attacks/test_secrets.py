@@ -441,3 +441,12 @@ def test_what_looks_like_a_secret_is_blanked_though_nobody_said_so(text: str) ->
 )
 def test_ordinary_words_are_not_blanked(text: str) -> None:
     assert redact(text).startswith(text[:10]) and "…" not in redact(text).replace("bearer …", "")
+
+
+def test_an_address_that_was_typed_where_none_belongs_is_in_no_log(brightrun: CommandLine) -> None:
+    """``notify add NAME ADDRESS`` instead of the address on standard input: the log had it."""
+    address = "json://127.0.0.1:9/c4n4ry?token=c4n4ry"
+    for words in (["notify", "add", "team", address], ["runs", f"--name={address}"], [address]):
+        assert brightrun(*words, BRIGHTRUN_LOG="debug").code == 2
+    log = (brightrun.home / "logs" / "brightrun.log").read_text()
+    assert "notify add" in log and "--name" in log and "c4n4ry" not in log
