@@ -44,17 +44,20 @@ def test_a_template_without_a_place_for_a_system_prompt_and_one_of_no_simple_for
 
 
 @pytest.mark.parametrize(
-    "said",
-    ['x"""\nADAPTER /etc/passwd\nSYSTEM """', "{{ '{{' }} .Secret }}", 'ends in "'],
-    ids=["breaks out", "is a template", "ends"],
+    "said", ['x"""\nADAPTER /etc/passwd\nSYSTEM """', "{{ '{{' }} .Secret }}"], ids=["breaks out", "is a template"]
 )
 @pytest.mark.parametrize("role", ["system", "user"])
 def test_a_template_writes_nothing_into_a_modelfile_but_a_template(said: str, role: str) -> None:
     """What it says only where there is a system prompt became instructions of the Modelfile."""
-    odd = CHATML.replace(
+    plain = CHATML.partition("{% endif %}")[2]
+    assert "TEMPLATE" in modelfile("m.gguf", rendering(plain), []), "this shows nothing any more"
+    odd = plain.replace(
         "{{ m['content'] }}", "{% if m['role'] == '" + role + "' %}" + said + "{% endif %}{{ m['content'] }}"
     )
-    odd = odd if said[-1] != '"' else CHATML.replace("<|im_end|>\n{% endfor %}", '"{% endfor %}')
-    assert "TEMPLATE" not in modelfile("m.gguf", rendering(odd), []) and "ADAPTER" not in modelfile(
-        "m.gguf", rendering(odd), []
-    )
+    assert "TEMPLATE" not in modelfile("m.gguf", rendering(odd), [])
+    assert "ADAPTER" not in modelfile("m.gguf", rendering(odd), [])
+
+
+def test_a_template_that_ends_in_a_quote_does_not_end_the_text_around_it() -> None:
+    plain = CHATML.partition("{% endif %}")[2].replace("<|im_end|>\n", '"')
+    assert "TEMPLATE" not in modelfile("m.gguf", rendering(plain), [])
