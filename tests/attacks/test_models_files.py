@@ -27,7 +27,7 @@ PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 
 @pytest.fixture
-def model(toy: Toy, tmp_path: Path) -> tuple[Path, Path]:  # noqa: F811
+def model(toy: Toy, tmp_path: Path) -> tuple[Path, Path]:
     """Directories of its own: the base, and the adapter."""
     shutil.copytree(toy.base, tmp_path / "base")
     shutil.copytree(toy.run / "adapter", tmp_path / "adapter")

@@ -263,7 +263,7 @@ async def test_a_box_that_means_ill_takes_no_other_box_along(server: CloudServer
         "good"
     ]
     survey = await provider.survey()
-    assert isinstance(survey["bad"], NotConnectedError) and "bad" in survey["bad"].what and "GPU" in str(survey["good"])
+    assert isinstance(survey["bad"], NotConnectedError) and "bad" in survey["bad"].what and "RTX" in str(survey["good"])
     assert await provider.list_ours(OURS) == []
 
 
