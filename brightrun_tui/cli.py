@@ -13,17 +13,22 @@ from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.opening import open_app, see_to_home
 from brightrun_tui.paths import get_paths
-from brightrun_tui.process import begin_privately
+from brightrun_tui.process import bear_any_encoding, begin_privately
 
 COMPLETING = "_BRIGHTRUN_COMPLETE"
 """Set by a shell that asks what could be typed."""
 
 
 def _keep_log(arguments: list[str]) -> None:
+    """Of what was typed only verbs and options: the rest may hold an address with its key, put there by mistake."""
     import logging
 
     log_to(get_paths().logs / "brightrun.log")
-    logging.getLogger("brightrun").info("brightrun %s", " ".join(arguments))
+    words = (
+        word.partition("=")[0] if word.lstrip("-").partition("=")[0].replace("-", "").isalpha() else "…"
+        for word in arguments
+    )
+    logging.getLogger("brightrun").info("brightrun %s", " ".join(words))
 
 
 def run(arguments: list[str]) -> int:
@@ -52,5 +57,6 @@ def run(arguments: list[str]) -> int:
 def main() -> None:
     """Entry point of ``brightrun``."""
     begin_privately()
+    bear_any_encoding()
     guard_process(watched=True)
     sys.exit(run(sys.argv[1:]))

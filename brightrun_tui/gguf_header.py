@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ _KEPT = 512
 """Longest list whose values are kept; of a longer one only the length."""
 _MOST_TENSORS, _MOST_VALUES, _MOST_DIMENSIONS, _LONGEST_NAME = 1 << 20, 1 << 16, 8, 1 << 16
 _ALIGNMENT = 32
+_MOST_BYTES = 256 << 20
+"""Of a header: ten times what the largest vocabularies take."""
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,10 @@ def read_header(path: Path) -> GgufHeader:
     with path.open("rb") as file:
         if file.read(4) != MAGIC:
             raise ValueError("it does not begin as a GGUF file does")
-        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        size = os.fstat(file.fileno()).st_size
+        with mmap.mmap(file.fileno(), min(size, _MOST_BYTES), access=mmap.ACCESS_READ) as data:
             try:
-                return _Cursor(data).header()
+                return _Cursor(data, size).header()
             except (struct.error, IndexError, OverflowError):
                 raise ValueError("it ends before its description does") from None
             except UnicodeDecodeError:
@@ -85,8 +89,8 @@ def read_header(path: Path) -> GgufHeader:
 class _Cursor:
     """Reads onwards through the file."""
 
-    def __init__(self, data: mmap.mmap) -> None:
-        self.data, self.at = data, 4
+    def __init__(self, data: mmap.mmap, size: int) -> None:
+        self.data, self.size, self.at = data, size, 4
 
     def header(self) -> GgufHeader:
         version = self.take("<I")
@@ -110,7 +114,7 @@ class _Cursor:
         alignment = values.get("general.alignment", _ALIGNMENT)
         if not isinstance(alignment, int) or alignment < 1 or alignment & (alignment - 1):
             raise ValueError("its alignment makes no sense")
-        return GgufHeader(values, lengths, tensors, -(-self.at // alignment) * alignment, len(self.data))
+        return GgufHeader(values, lengths, tensors, -(-self.at // alignment) * alignment, self.size)
 
     def take(self, form: str) -> Any:
         (value,) = struct.unpack_from(form, self.data, self.at)

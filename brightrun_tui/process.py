@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
+import signal
 import sys
+from io import TextIOWrapper
 from types import ModuleType
 
-SECRET_ENDINGS = ("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS")
+SECRET_ENDINGS = (
+    *("_KEY", "APIKEY", "TOKEN", "SECRET", "PASSWORD", "PASSWD", "CREDENTIALS"),
+    *("_PASS", "_PWD", "_PAT", "_DSN", "COOKIE", "WEBHOOK", "WEBHOOK_URL"),
+)
 """How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
+_WITH_PASSWORD = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
+"""An address that holds a password, as of a database."""
+_WAYS_OUT = ("_PROXY", "INDEX_URL", "_INDEX")
+"""Such addresses without which nobody gets out of some networks."""
 
 WITHOUT_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}
 """For processes that import torch, unless the user has set it: nothing of ours is compiled by it, but bitsandbytes asks for that
@@ -19,6 +29,9 @@ WITHOUT_OTHERS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 somebody means reading the entry points of every installed package."""
 _LOOKS_FOR_OTHERS = "pydantic.plugin._loader"
 """The part of pydantic that would; importing it, for nothing, is a fortieth of opening the app."""
+
+ENDED_AS_ENDLESS = signal.SIGVTALRM
+"""The signal by which a process of ours ends when something that it works for others does not come to an end."""
 
 _OURS = 0o077
 _users_umask: int | None = None
@@ -34,9 +47,31 @@ def begin_privately() -> None:
         nobody = ModuleType(_LOOKS_FOR_OTHERS)
         nobody.get_plugins = lambda: ()  # type: ignore[attr-defined]
         sys.modules[_LOOKS_FOR_OTHERS] = nobody
+    _open_what_was_closed()
     before = os.umask(_OURS)
     _users_umask = before if _users_umask is None else _users_umask
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _open_what_was_closed() -> None:
+    """Whoever started us may have closed a standard stream: what we open next, a database even, would take its place, and a
+    child that prints would write into it."""
+    for descriptor, mode, name in ((0, "r", "stdin"), (1, "w", "stdout"), (2, "w", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            taken = os.open(os.devnull, os.O_RDWR)
+            if taken == descriptor:
+                os.set_inheritable(descriptor, True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
+def bear_any_encoding() -> None:
+    """What a terminal or a file has no letters for (Latin-1, plain ASCII) is written as its escape: that is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def users_umask() -> int:
@@ -55,4 +90,9 @@ def python(*arguments: str) -> list[str]:
 
 def environment_without_secrets() -> dict[str, str]:
     """This process's environment for one that must not know any key: every child of ours but the engine."""
-    return {name: value for name, value in os.environ.items() if not name.upper().endswith(SECRET_ENDINGS)}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.upper().endswith(SECRET_ENDINGS)
+        and (name.upper().endswith(_WAYS_OUT) or not _WITH_PASSWORD.search(value))
+    }

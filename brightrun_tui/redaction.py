@@ -19,6 +19,7 @@ _PIECE = re.compile(r"[A-Za-z0-9_\-]{8,}")
 _LOOKS_SECRET = re.compile(
     r"\b(?-i:hf_|sk-|rpa_|ghp_|glpat-)[A-Za-z0-9_\-]{8,}"  # in small letters: HF_ENDPOINT is a name, and no secret
     r"|\bbr-[A-Za-z0-9_\-]{43}(?![A-Za-z0-9_\-])"  # the key of an endpoint; names of leases begin alike
+    r"|(?<=://)[^/@:\s]*:[^/@\s]+(?=@)"  # user and password in an address
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
     r"""|(?<=authorization)["']?\s*[:=,]\s*b?["']?[^"'\r\n]+"""
     r"""|(?<=bearer)(?:\s|%20|\+)+[^\s"']+""",

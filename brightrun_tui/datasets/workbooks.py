@@ -34,6 +34,14 @@ _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
 _MOST_TIMES = 300
 _LEAST_SUSPECT = 1 << 28
+_MOST_TIMES_HELD = 20
+_LEAST_SUSPECT_HELD = 1 << 24
+"""Of the parts that the library holds in memory as a whole, a hundred bytes for every few of theirs: texts, styles, names."""
+_HELD = re.compile(rb"[^<>]{0,4096}ContentType=[\"'][^<>\"']{0,200}(?:sharedStrings|styles|main)\+xml[\"']")
+_PART = re.compile(rb"PartName=[\"']/([^<>\"']{1,200})[\"']")
+_TYPES = "[Content_Types].xml"
+_MOST_SHEETS = 1000
+_MOST_MERGED = 1 << 18
 
 
 @dataclass
@@ -100,6 +108,8 @@ def holds_open_formulas(file: SourceFile) -> bool:
 def _with_rows(file: SourceFile, book: Any) -> dict[Any, _Scan]:
     """The sheets with rows below a header, the one to be read first. Raises `DatasetError`."""
     found: dict[Any, _Scan] = {}
+    if len(book.worksheets) > _MOST_SHEETS:
+        raise WORKBOOK_BOMB.at(str(file.path))
     for sheet in book.worksheets:
         sheet.reset_dimensions()
         if (scan := _scan(file, sheet)).rows > 1:
@@ -219,7 +229,7 @@ def _scan(file: SourceFile, sheet: Any) -> _Scan:
     """Look through the text of a sheet. Raises `DatasetError` for a row that no sheet can have."""
     from openpyxl.utils.cell import range_boundaries
 
-    scan = _Scan()
+    scan, merged = _Scan(), 0
     with sheet._get_source() as stream:
         rest = b""
         while piece := stream.read(_PIECE):
@@ -232,6 +242,9 @@ def _scan(file: SourceFile, sheet: Any) -> _Scan:
                 if _HIDDEN.search(tag[1] or b""):
                     scan.hidden.add(number)
             for tag in _MERGED.finditer(whole):
+                merged += 1
+                if merged > _MOST_MERGED:
+                    raise WORKBOOK_BOMB.at(str(file.path))
                 left, top, _, bottom = range_boundaries(tag[1].decode())
                 if bottom > top:
                     scan.merged.setdefault(top, []).append((left - 1, bottom))
@@ -249,13 +262,28 @@ def _is_passed_over(sheet: Any, rows: int) -> tuple[bool, bool]:
 def _refuse_bombs(file: SourceFile) -> None:
     try:
         with zipfile.ZipFile(file.data) as archive:
-            size = sum(one.file_size for one in archive.infolist())
-    except _NO_ARCHIVE:
+            sizes = {one.filename: one.file_size for one in archive.infolist()}
+            size, held = sum(one.file_size for one in archive.infolist()), _held(archive, sizes)
+    except (*_NO_ARCHIVE, ValueError):
         raise DatasetError(
             "the workbook is damaged or cut off",
             where=str(file.path),
             fix="copy or export it again",
             kind=ErrorKind.DATASET_BROKEN_WORKBOOK,
         ) from None
-    if size > _MOST_BYTES or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size):
+    if (
+        size > _MOST_BYTES
+        or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size)
+        or (held > _LEAST_SUSPECT_HELD and held > _MOST_TIMES_HELD * file.size)
+    ):
         raise WORKBOOK_BOMB.at(str(file.path))
+
+
+def _held(archive: zipfile.ZipFile, sizes: dict[str, int]) -> int:
+    """Bytes of the parts that are read at once, wherever in the archive they lie."""
+    names = {name for name in sizes if name.endswith(".rels")} | {_TYPES}
+    if sizes.get(_TYPES, 0) <= _LEAST_SUSPECT_HELD:
+        for tag in archive.read(_TYPES).split(b"<") if _TYPES in sizes else ():
+            if _HELD.match(tag) and (part := _PART.search(tag)):
+                names.add(part[1].decode("utf-8", "replace"))
+    return sum(sizes.get(name, 0) for name in names)

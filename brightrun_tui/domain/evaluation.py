@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brightrun_tui.domain.model import SampleAnswer, SplitScore
+from brightrun_tui.domain.model import Moment, SampleAnswer, SplitScore
 
 
 class Judging(BaseModel):
@@ -41,7 +41,7 @@ class Evaluation(BaseModel):
     run_id: str
     name: str
     model_version: int
-    created_at: float
+    created_at: Moment
     dataset_name: str
     dataset_fingerprint: str
     records_key: str

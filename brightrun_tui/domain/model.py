@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,9 @@ from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.domain.time_parts import TimeParts
+
+Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
+"""Seconds since the epoch, of a time that a calendar has."""
 
 
 class SplitScore(BaseModel):
@@ -162,7 +165,7 @@ class Judgement(BaseModel):
 
     judge: str
     host: str
-    created_at: float
+    created_at: Moment
     rulings: tuple[Ruling, ...]
     swayed: int = 0
     questions: int = 0
@@ -182,7 +185,7 @@ class Tick(BaseModel):
 
     sample: int = Field(ge=0)
     right: bool
-    at: float = 0.0
+    at: Moment = 0.0
 
 
 class Report(BaseModel):
@@ -198,7 +201,7 @@ class Report(BaseModel):
 
     version: int = 1
     name: str
-    created_at: float
+    created_at: Moment
     base: SplitScore
     tuned: SplitScore
     by_category: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)

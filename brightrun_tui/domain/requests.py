@@ -177,7 +177,7 @@ class Deploy(Ask[DeployAnswer]):
 def followed_alias(ref: str) -> str:
     """The alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
     word = ref.partition(":")[2]
-    return "" if word.isdigit() else word or "champion"
+    return "" if word.isdecimal() else word or "champion"
 
 
 def lasting_name(ref: str) -> str:

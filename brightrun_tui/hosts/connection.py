@@ -272,7 +272,8 @@ class SshConnection:
             OSError,
             asyncssh.Error,
             ValueError,
-        ) as error:  # ValueError: a name that cannot be one of a machine
+            OverflowError,
+        ) as error:  # ValueError, OverflowError: a name or a port that cannot be one of a machine
             raise self._unreachable(str(address), error) from None
         self._connection, self._sftp = connection, sftp
         shown = connection.get_server_host_key()

@@ -21,12 +21,15 @@ from pydantic import SecretStr
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
+from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_json
 from brightrun_tui.integrations import keyring_client
 from brightrun_tui.integrations.services import Service, get_service
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.redaction import keep_secret
 
 LOCK_SECONDS = 10.0
+MOST_BYTES = 1 << 20
+"""Of the file."""
 LONGEST = 4096
 """Characters; the longest key of a service has some hundreds."""
 _QUOTES = "\"'`"
@@ -198,19 +201,20 @@ def _login_file() -> Path:
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         close_to_others(path)
-        document = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+        document = read_json(path, MOST_BYTES)
+    except NoSuchFileError:
         return {}
-    except OSError as error:
+    except (ForeignFileError, OSError) as error:
+        if isinstance(error, ForeignFileError) and error.kind == ErrorKind.FILE_DAMAGED:
+            raise _damaged(path) from None
+        why = error.what if isinstance(error, ForeignFileError) else f"cannot be read ({error.strerror})"
         raise BrightrunError(
-            f"the credentials cannot be read ({error.strerror})",
+            f"the file of credentials {why}",
             where=str(path),
             fix="make the file yours and readable",
             kind=ErrorKind.CREDENTIALS_UNREADABLE,
         ) from None
-    except ValueError:
-        raise _damaged(path) from None
-    if not isinstance(document, dict) or not all(_is_entry(entry) for entry in document.values()):
+    if not all(_is_entry(entry) for entry in document.values()):
         raise _damaged(path)
     return document
 

@@ -21,7 +21,7 @@ from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import sha256
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import environment_without_secrets, python
+from brightrun_tui.process import ENDED_AS_ENDLESS, environment_without_secrets, python
 
 KEPT_BYTES = 2 << 30
 """The oldest go first when the kept files are larger than this together."""
@@ -93,6 +93,13 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
         text=True,
         env=environment_without_secrets(),
     )
+    if done.returncode == -ENDED_AS_ENDLESS:
+        raise DatasetError(
+            "the chat template of the base model does not come to an end",
+            where=str(tokenizer),
+            fix="choose another base model: this one is damaged, or meant to do harm",
+            kind=ErrorKind.BASE_DAMAGED,
+        )
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
         raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said[ErrorKind.KIND])

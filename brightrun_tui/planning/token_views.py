@@ -18,7 +18,7 @@ from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.token_view import TokenRequest, TokenView
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning.bases import describe_base, fetch_tokenizer, is_hub_id
-from brightrun_tui.process import environment_without_secrets, python
+from brightrun_tui.process import ENDED_AS_ENDLESS, environment_without_secrets, python
 
 TOKENIZER = "tokenizer.json"
 _END_SECONDS = 5.0
@@ -57,10 +57,15 @@ class TokenViews:
                 view = TokenView.model_validate_json(process.stdout.readline())
             except (OSError, ValueError, ValidationError):
                 self._end()
+                endless = process.returncode == -ENDED_AS_ENDLESS
                 raise BrightrunError(
-                    "the record could not be tokenised: the process for it ended",
+                    "its chat template does not come to an end"
+                    if endless
+                    else "the record could not be tokenised: the process for it ended",
                     where=self._base,
-                    fix="try again; brightrun doctor says whether the training packages work",
+                    fix="choose another base model"
+                    if endless
+                    else "try again; brightrun doctor says whether the training packages work",
                     kind=ErrorKind.BASE_TOKENIZER,
                 ) from None
         if view.error:

@@ -12,6 +12,8 @@ from brightrun_tui.domain.spending import Bill
 
 MOST = 1e12
 """Larger than any price, size or time that an answer may tell."""
+FIRST_MOMENT, LAST_MOMENT = 1.5e9, 1e10
+"""The years 2017 and 2286."""
 DOLLARS = "USD"
 
 
@@ -22,6 +24,24 @@ def quantity(value: Any) -> float | None:
 
 
 Quantity = Annotated[float | None, BeforeValidator(quantity)]
+
+
+def moment(value: Any) -> float | None:
+    """A time in seconds since the epoch; None for one at which nobody can have rented anything, or of which no calendar tells."""
+    found = _number(value)
+    return found if found is not None and FIRST_MOMENT <= found <= LAST_MOMENT else None
+
+
+Moment = Annotated[float | None, BeforeValidator(moment)]
+
+
+def port(value: Any) -> int | None:
+    """A port of a machine as a number or text holds it; None for what is none."""
+    found = _number(value)
+    return int(found) if found is not None and 0 < found < 1 << 16 and found == int(found) else None
+
+
+Port = Annotated[int | None, BeforeValidator(port)]
 
 
 def balance(value: Any) -> float | None:

@@ -6,10 +6,11 @@ Nothing that carries a secret is logged or put into an error: neither headers no
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,7 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
     UnclearError,
 )
+from brightrun_tui.providers.amounts import quantity
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,37 @@ class ProviderTimings(Section):
     backoff_seconds: float = Field(1.0, ge=0, description="Before the second try; doubled before each further one.")
     longest_wait_seconds: float = Field(60.0, ge=0, description="A provider that asks for more patience gets an error.")
     offers_seconds: float = Field(120.0, ge=0, description="How long found offers are kept; searches are rationed.")
+
+
+_ASKING = frozenset(
+    ("check", "offers", "launch", "inspect", "list_ours", "list_others", "terminate", "resume", "billed", "workers")
+)
+
+
+class AsksOverHttp:
+    """Base of providers with an HTTP API: whatever an answer looks like, what asks for it raises nothing but its typed errors.
+
+    An answer in which something has another form than it ever had is an answer that cannot be read.
+    """
+
+    _client: ProviderClient
+
+    def __init_subclass__(cls, **named: Any) -> None:
+        super().__init_subclass__(**named)
+        for name in _ASKING & cls.__dict__.keys():
+            setattr(cls, name, _reading(cls.__dict__[name]))
+
+
+def _reading(ask: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    @functools.wraps(ask)
+    async def asking(self: AsksOverHttp, *arguments: Any, **named: Any) -> Any:
+        try:
+            return await ask(self, *arguments, **named)
+        except foreign_answers.NONSENSE as error:
+            log.debug("%s: an answer of another form", self._client.service, exc_info=error)
+            raise self._client.unreadable("an answer of another form", creating=ask.__name__ == "launch") from None
+
+    return asking
 
 
 class NotFoundError(ProviderError):
@@ -251,7 +284,7 @@ class ProviderClient:
                 where=self.service,
                 kind=ErrorKind.RATE_LIMITED,
                 fix="wait a minute and try again",
-                retry_after=_seconds(reply.headers.get("Retry-After")),
+                retry_after=quantity(reply.headers.get("Retry-After")),
             )
         if reply.status == 401:
             return BadCredentialError(
@@ -287,10 +320,3 @@ class ProviderClient:
 
     def _distance(self, kind: str) -> float:
         return self._least.get(kind, 0.0) * self.timings.pace * MARGIN
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None

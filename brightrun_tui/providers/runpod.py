@@ -21,10 +21,10 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
-from brightrun_tui.providers.amounts import Quantity, balance, bill, distinct, quantity
+from brightrun_tui.providers.amounts import Port, Quantity, balance, bill, distinct, moment, quantity
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
-from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
+from brightrun_tui.providers.http import AsksOverHttp, NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.runpod_images import image_for, oldest_cuda
@@ -66,7 +66,7 @@ class Tolerant(BaseModel):
 
 class _Endpoint(Tolerant):
     host: str
-    port: int
+    port: Port
     username: str = "root"
 
 
@@ -102,14 +102,14 @@ class _Cuda(Tolerant):
 class _GpuType(Tolerant):
     id: str
     name: str = ""
-    memory: int | None = None
+    memory: Quantity = None
     price: _Price = _Price()
     availability: str | None = None
     dataCenters: list[dict[str, Any]] = Field(default_factory=list)
     cudaVersions: list[_Cuda] = Field(default_factory=list)
 
 
-class RunPod:
+class RunPod(AsksOverHttp):
     """Implements `providers.base.Provider`.
 
     Args:
@@ -279,7 +279,7 @@ class RunPod:
                 device="cuda",
                 gpu=name,
                 gpu_count=need.gpu_count,
-                gpu_memory=gpu.memory * GIB,
+                gpu_memory=int(gpu.memory * GIB),
                 flops=peak_flops(name),
                 disk_free=disk * 10**9,
             ),
@@ -334,7 +334,7 @@ class RunPod:
 
     def _machine(self, pod: _Pod) -> Machine:
         status = (pod.status or "").upper()
-        direct = pod.ssh.direct if pod.ssh else None
+        direct = pod.ssh.direct if pod.ssh and pod.ssh.direct and pod.ssh.direct.port else None
         stopped = status == "EXITED"
         return Machine(
             provider=self.name,
@@ -345,7 +345,7 @@ class RunPod:
             price_per_hour=0.0 if stopped else pod.cost or 0.0,
             gpu=pod.gpu.id if pod.gpu else "",
             ssh_host=direct.host if direct else "",
-            ssh_port=direct.port if direct else 22,
+            ssh_port=direct.port or 22 if direct else 22,
             ssh_user=direct.username if direct else "root",
             created_at=epoch(pod.createdAt),
             interrupted=stopped,
@@ -405,6 +405,6 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
 def epoch(text: str | None) -> float | None:
     """Seconds since the epoch of a time as RunPod writes it; None where it is none."""
     try:
-        return datetime.fromisoformat(text).timestamp() if text else None
-    except ValueError:
+        return moment(datetime.fromisoformat(text).timestamp()) if text else None
+    except (ValueError, OverflowError):
         return None

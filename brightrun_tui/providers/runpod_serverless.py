@@ -54,7 +54,7 @@ class _Endpoint(Tolerant):
 class _Worker(Tolerant):
     id: str = Field(min_length=1)
     status: str = ""
-    gpuCount: int = 1
+    gpuCount: Quantity = 1
     gpuTypeId: str | None = None
     uptimeSeconds: Quantity = None
 
@@ -67,7 +67,7 @@ class _GpuType(Tolerant):
     id: str
     name: str = ""
     pool: str | None = None
-    memory: int | None = None
+    memory: Quantity = None
     price: _Price = _Price()
     availability: str | None = None
 
@@ -201,7 +201,7 @@ class RunPodServerless(RunPod):
             id=worker.id,
             status=_WORKER.get(worker.status.upper(), "unknown"),
             seconds=(worker.uptimeSeconds or 0.0) if placed else None,
-            per_hour=price * max(1, worker.gpuCount) if price else None,
+            per_hour=price * max(1, worker.gpuCount or 1) if price else None,
         )
 
     async def _search(self, need: Need) -> list[Offer]:
@@ -212,7 +212,7 @@ class RunPodServerless(RunPod):
                 continue
             name = gpu.name or gpu.id
             hardware = Hardware(
-                device="cuda", gpu=name, gpu_count=1, gpu_memory=gpu.memory * GIB, flops=peak_flops(name)
+                device="cuda", gpu=name, gpu_count=1, gpu_memory=int(gpu.memory * GIB), flops=peak_flops(name)
             )
             offers.append(
                 Offer(

@@ -22,9 +22,11 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.slots import GpuRequest, Seats, assign
+from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.hosts.boot import GuardOptions
 from brightrun_tui.hosts.connection import SshTimings, known_host_key
 from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.providers.amounts import moment
 from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.providers.box_facts import GPU_FILE, LEASES, QUESTION, BoxFacts, as_gpu_id
@@ -240,8 +242,12 @@ class Ssh:
         return facts
 
     async def _look(self, name: str) -> BoxFacts:
+        """Raises ``NotConnectedError``, whatever is the matter with it: one box says nothing of the others."""
         async with _Session(self, name) as host:
-            return await _ask(host)
+            try:
+                return await _ask(host)
+            except HostError as error:
+                raise _not_usable(name, error) from None
 
 
 class _Session:
@@ -263,13 +269,15 @@ class _Session:
                 fix="check user and key of the box, and its authorized_keys",
             ) from None
         except HostError as error:
-            raise ProviderDownError(
-                f"box “{self._name}”: {error.what}", where=error.where, fix=error.fix, kind=error.kind
-            ) from None
+            raise _not_usable(self._name, error) from None
         return self._host
 
     async def __aexit__(self, *_error: Any) -> None:
         await self._host.close()
+
+
+def _not_usable(name: str, error: HostError) -> ProviderDownError:
+    return ProviderDownError(f"box “{name}”: {error.what}", where=error.where, fix=error.fix, kind=error.kind)
 
 
 async def _ask(host: SshHost) -> BoxFacts:
@@ -278,6 +286,6 @@ async def _ask(host: SshHost) -> BoxFacts:
 
 def _created(text: bytes) -> float | None:
     try:
-        return float(json.loads(text)["created_at"])
-    except (ValueError, KeyError, TypeError):
+        return moment(json.loads(text)["created_at"])
+    except NONSENSE:
         return None

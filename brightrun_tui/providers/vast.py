@@ -25,9 +25,9 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, accept_key, start_guard
-from brightrun_tui.providers.amounts import balance, bill, distinct
+from brightrun_tui.providers.amounts import balance, bill, distinct, quantity
 from brightrun_tui.providers.base import Account, Machine, Need
-from brightrun_tui.providers.http import NotFoundError, ProviderClient, ProviderTimings, Reply
+from brightrun_tui.providers.http import AsksOverHttp, NotFoundError, ProviderClient, ProviderTimings, Reply
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_settings import GUARD, VastSettings
@@ -58,7 +58,7 @@ class LeftoverError(RejectedRequestError):
     instance = 0
 
 
-class Vast:
+class Vast(AsksOverHttp):
     """Implements `providers.base.Provider`.
 
     Args:
@@ -352,8 +352,8 @@ class Vast:
 
 def _too_many(reply: Reply, code: str, text: str) -> RateLimitedError:
     if code == "search_quota_exceeded":
-        reset = reply.headers.get("X-RateLimit-Reset", "")
-        wait = max(0.0, float(reset) - time.time()) if reset.isdigit() else None
+        reset = quantity(reply.headers.get("X-RateLimit-Reset"))
+        wait = max(0.0, reset - time.time()) if reset is not None else None
         return RateLimitedError(
             "today's searches on Vast.ai are used up",
             where=SERVICE,
@@ -361,8 +361,8 @@ def _too_many(reply: Reply, code: str, text: str) -> RateLimitedError:
             retry_after=wait,
             fix="they are renewed at midnight UTC; offers found before can still be rented",
         )
-    header, threshold = reply.headers.get("Retry-After", ""), _THRESHOLD.search(text)
-    wait = float(header) if header.isdigit() else float(threshold[1]) if threshold else None
+    wait, threshold = quantity(reply.headers.get("Retry-After")), _THRESHOLD.search(text)
+    wait = quantity(threshold[1]) if wait is None and threshold else wait
     if reply.creating and wait is not None:
         wait = max(wait, CREATE_PENALTY_SECONDS)
     return RateLimitedError(

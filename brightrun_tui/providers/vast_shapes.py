@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from brightrun_tui.domain.money import Hardware, Offer
-from brightrun_tui.providers.amounts import Quantity, quantity
+from brightrun_tui.providers.amounts import Moment, Port, Quantity, moment, port, quantity
 from brightrun_tui.providers.base import Machine, MachineStatus
 from brightrun_tui.providers.gpus import peak_flops
 
@@ -100,7 +100,7 @@ class VastInstance(_Tolerant):
     status_msg: Text = ""
     public_ipaddr: Text = ""
     ssh_host: Text = ""
-    ssh_port: int | None = None
+    ssh_port: Port = None
     image_runtype: Text = ""
     ports: dict[str, Any] | None = None
     machine_id: Text = ""
@@ -108,7 +108,7 @@ class VastInstance(_Tolerant):
     dph_total: Number = 0.0
     storage_total_cost: Number = 0.0
     is_bid: bool | None = None
-    start_date: Quantity = None
+    start_date: Moment = None
     uptime_mins: Quantity = None
 
     def machine(self) -> Machine:
@@ -137,20 +137,20 @@ class VastInstance(_Tolerant):
             gpu=self.gpu_name,
             problem=problem,
             interrupted=(taken and bool(self.is_bid)) or raw == "exited",
-            running_since=time.time() - self.uptime_mins * 60 if self.uptime_mins is not None and gpu_costs else None,
+            running_since=moment(time.time() - self.uptime_mins * 60)
+            if self.uptime_mins is not None and gpu_costs
+            else None,
             host_id=self.machine_id,
         )
 
     def _ssh(self) -> list[tuple[str, int]]:
         ways: list[tuple[str, int]] = []
         mapped = (self.ports or {}).get("22/tcp")
-        if (
-            isinstance(mapped, list)
-            and mapped
-            and isinstance(mapped[0], dict)
-            and str(mapped[0].get("HostPort", "")).isdigit()
-        ):
-            ways += [(self.public_ipaddr, int(mapped[0]["HostPort"]))] if self.public_ipaddr else []
-        if self.ssh_host and self.ssh_port:
-            ways.append((self.ssh_host, self.ssh_port + (1 if "jupyter" in self.image_runtype else 0)))
+        first = mapped[0] if isinstance(mapped, list) and mapped else None
+        direct = port(first.get("HostPort")) if isinstance(first, dict) else None
+        if direct and self.public_ipaddr:
+            ways.append((self.public_ipaddr, direct))
+        proxy = port((self.ssh_port or 0) + (1 if "jupyter" in self.image_runtype else 0)) if self.ssh_port else None
+        if proxy and self.ssh_host:
+            ways.append((self.ssh_host, proxy))
         return ways if self.actual_status == "running" else []

@@ -11,7 +11,6 @@ import io
 import os
 import secrets
 import shutil
-import sys
 import tarfile
 import time
 from pathlib import Path
@@ -23,13 +22,19 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.domain.seal import Seal
-from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
-from brightrun_tui.foreign_files import ForeignFileError, fit
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.intake import directory_size, finish_directory
-from brightrun_tui.registry.safety import VERSION_FILES, Manifest, check_files, check_names, facts_of, read_manifest
+from brightrun_tui.registry.safety import (
+    VERSION_FILES,
+    Manifest,
+    check_files,
+    check_names,
+    facts_of,
+    read_manifest,
+    read_report,
+)
 from brightrun_tui.registry.signing import SIGNATURE, origin_of, read_seal
 from brightrun_tui.store import Database, models
 
@@ -210,11 +215,7 @@ def check_unpacked(aside: Path, where: str) -> Checked:
     check_files(aside, manifest.files, where)
     seal = read_seal(aside / SIGNATURE, manifest.files | {MANIFEST: facts_of(aside / MANIFEST)}, where)
     check_adapter(aside, where)
-    try:
-        report = fit(_harmless(read_json(aside / REPORT, where)), Report, where)
-    except (ForeignFileError, ValueError) as error:
-        why = error.what if isinstance(error, ForeignFileError) else f"is not valid ({error})"
-        raise UntrustedError(f"its report card {why}", where=f"{where}: {REPORT}", kind=ErrorKind.BAD_REPORT) from None
+    report = read_report(aside / REPORT, where, cleaned=True)
     for name in (CARD, SIGNATURE):
         (aside / name).unlink(missing_ok=True)
     return Checked(manifest, report, seal)
@@ -274,23 +275,6 @@ def _copy(source: BinaryIO, target: BinaryIO) -> None:
     shutil.copyfileobj(source, target, _CHUNK)
     target.flush()
     os.fsync(target.fileno())
-
-
-def _harmless(document: Any) -> Any:
-    """The same document as `domain.text` makes it: a stranger's text must not steer the terminal it is shown on.
-
-    Raises:
-        ValueError: a number in it is none that the registry could write and read again.
-    """
-    if isinstance(document, str):
-        return sanitize(document, kept="\n\t")
-    if isinstance(document, list):
-        return [_harmless(item) for item in document]
-    if isinstance(document, dict):
-        return {_harmless(key): _harmless(value) for key, value in document.items()}
-    if isinstance(document, int | float) and not abs(document) <= sys.float_info.max:
-        raise ValueError("a number in it is infinite, or no number")
-    return document
 
 
 def _weights_digest(directory: Path) -> str:

@@ -55,7 +55,7 @@ async def set_alias(db: Database, ref: str, alias: str) -> ModelVersion:
     Raises:
         UsageError: there is no such version, or the word cannot be an alias.
     """
-    if not _TAG.fullmatch(alias) or alias.isdigit() or alias == "previous":
+    if not _TAG.fullmatch(alias) or alias.isdecimal() or alias == "previous":
         raise UsageError(
             f"“{alias}” cannot be an alias",
             fix="a word of letters, digits, “.”, “_” and “-”, which is no number; “previous” moves by itself",

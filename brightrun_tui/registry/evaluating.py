@@ -33,10 +33,9 @@ from brightrun_tui.domain.run_directory import (
 from brightrun_tui.domain.settings import DataSettings, LoraSettings, RunSettings
 from brightrun_tui.domain.subject import LearntFrom, Subject
 from brightrun_tui.files import copy_synced, plain_disk_errors, write_atomic
-from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.planning.names import new_run_id
 from brightrun_tui.registry.base_places import has_base
-from brightrun_tui.registry.safety import check_files, read_manifest
+from brightrun_tui.registry.safety import check_files, read_manifest, read_measured
 from brightrun_tui.registry.unseen import choose_judges
 from brightrun_tui.store import Database, evaluations, models, runs
 
@@ -257,6 +256,9 @@ async def keep_evaluation(db: Database, run: Run) -> Evaluation:
         UsageError: the version is gone.
     """
     found = await asyncio.to_thread(_read, Path(run.directory))
+    asked, place = run.spec.measures, str(RunDirectory(Path(run.directory)).evaluation)
+    if asked is None or (found.run_id, found.ref) != (run.id, asked.ref):
+        raise UntrustedError("what was measured is not what was asked for", where=place, kind=ErrorKind.BAD_REPORT)
     await models.get(db, found.name, found.model_version)
     await evaluations.keep(db, found)
     await asyncio.to_thread(shutil.rmtree, RunDirectory(Path(run.directory)).adapter, ignore_errors=True)
@@ -268,11 +270,11 @@ def _read(directory: Path) -> Evaluation:
     facts = listed.get(EVALUATION) if isinstance(listed, dict) else None
     try:
         check_files(directory, {EVALUATION: FileFacts.model_validate(facts)}, str(directory))
-        return read_model(directory / EVALUATION, Evaluation)
-    except (ForeignFileError, ValidationError):
+    except ValidationError:
         raise UntrustedError(
             "what was measured cannot be read", where=str(directory / EVALUATION), kind=ErrorKind.BAD_REPORT
         ) from None
+    return read_measured(directory / EVALUATION, Evaluation, str(directory))
 
 
 def _copy_adapter(source: Path, target: Path) -> None:

@@ -30,10 +30,17 @@ from brightrun_tui.domain.run_directory import (
 )
 from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.files import copy_synced, move_into_place, plain_disk_errors, write_atomic
-from brightrun_tui.foreign_files import ForeignFileError, read_model
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.card import model_card
-from brightrun_tui.registry.safety import Manifest, check_files, check_names, facts_of, model_name, read_manifest
+from brightrun_tui.registry.safety import (
+    Manifest,
+    check_files,
+    check_names,
+    facts_of,
+    model_name,
+    read_manifest,
+    read_report,
+)
 from brightrun_tui.store import Database, models
 
 _SAID_LATER = ("judgement", "ticks")
@@ -122,10 +129,7 @@ def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
     check_files(source, {REPORT: report_facts}, where)
     check_files(directory, adapter, f"{where}/{ADAPTER}")
     check_adapter(directory, f"{where}/{ADAPTER}")
-    try:
-        return adapter, read_model(source / REPORT, Report)
-    except ForeignFileError as error:
-        raise UntrustedError(f"the report card {error.what}", where=where, kind=ErrorKind.BAD_REPORT) from None
+    return adapter, read_report(source / REPORT, where)
 
 
 def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, manifest: Manifest, target: Path) -> int:

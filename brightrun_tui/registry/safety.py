@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui import foreign_files
 from brightrun_tui.adapter_files import UntrustedError, read_json
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
+from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
+from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import sha256
 from brightrun_tui.foreign_files import ForeignFileError
 
 VERSION_FILES = ADAPTER_FILES | {REPORT, CARD, MANIFEST}
+
+M = TypeVar("M", bound=BaseModel)
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}$"
 BASE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,95}(/[A-Za-z0-9][A-Za-z0-9._-]{0,95})?$"
@@ -81,6 +88,48 @@ def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> 
                 fix="fetch it again from where it came",
                 kind=ErrorKind.DIGEST_MISMATCH,
             )
+
+
+def read_report(path: Path, where: str, *, cleaned: bool = False) -> Report:
+    """A report card by which a model can be served and loaded again. Raises as `read_measured`."""
+    report = read_measured(path, Report, where, cleaned=cleaned)
+    try:
+        QuantisationSettings.model_validate(report.lineage.settings.get("quantisation", {}))
+    except ValidationError:
+        raise UntrustedError(
+            "its report card does not say how the base was held",
+            where=f"{where}: {path.name}",
+            kind=ErrorKind.BAD_REPORT,
+        ) from None
+    return report
+
+
+def read_measured(path: Path, model: type[M], where: str, *, cleaned: bool = False) -> M:
+    """A report card, or an evaluation, of a machine or a stranger. ``cleaned``: its texts as `domain.text` makes them.
+
+    Raises:
+        UntrustedError: it is none, or holds a number that the registry could not write and read again.
+    """
+    try:
+        return foreign_files.fit(_checked(read_json(path, where), cleaned), model, where)
+    except (ForeignFileError, ValueError) as error:
+        why = error.what if isinstance(error, ForeignFileError) else f"is not valid ({error})"
+        raise UntrustedError(
+            f"its report card {why}", where=f"{where}: {path.name}", kind=ErrorKind.BAD_REPORT
+        ) from None
+
+
+def _checked(document: Any, cleaned: bool) -> Any:
+    """The same document. Raises ``ValueError``: a number in it is none that the registry could write and read again."""
+    if isinstance(document, str):
+        return sanitize(document, kept="\n\t") if cleaned else document
+    if isinstance(document, list):
+        return [_checked(item, cleaned) for item in document]
+    if isinstance(document, dict):
+        return {_checked(key, cleaned): _checked(value, cleaned) for key, value in document.items()}
+    if isinstance(document, int | float) and not abs(document) <= sys.float_info.max:
+        raise ValueError("a number in it is infinite, or no number")
+    return document
 
 
 def read_manifest(path: Path, where: str) -> Manifest:

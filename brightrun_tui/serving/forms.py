@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
@@ -76,6 +76,7 @@ class _Check:
     patterns: int = 0
     multiples: int = 0
     meets: bool = False
+    leads_on: set[int] = field(default_factory=set)
 
     def all(self) -> None:
         for schema in self._below(self.root):
@@ -151,7 +152,7 @@ class _Check:
 
     def _texts(self, schema: Schema) -> None:
         form = schema.get("format")
-        if form is not None and form not in _FORMATS:
+        if form is not None and not (isinstance(form, str) and form in _FORMATS):
             raise Unfollowed(f"the format {json.dumps(form)[:40]} is not supported in a schema")
         for pattern in [*filter(None, [schema.get("pattern")]), *self._of(schema, "patternProperties", dict)]:
             _check_pattern(pattern)
@@ -164,13 +165,14 @@ class _Check:
                 raise Unfollowed(f"“{word}” in a schema is empty")
 
     def _reference(self, schema: Schema) -> None:
-        """Each leads to a schema of this document, and not round in a circle."""
-        seen: list[Any] = []
-        while isinstance(schema, dict) and "$ref" in schema:
-            if any(schema is one for one in seen):
+        """Each leads to a schema of this document, and not round in a circle; none is followed twice."""
+        seen: set[int] = set()
+        while isinstance(schema, dict) and "$ref" in schema and id(schema) not in self.leads_on:
+            if id(schema) in seen:
                 raise Unfollowed("the “$ref” of a schema lead round in a circle")
-            seen.append(schema)
+            seen.add(id(schema))
             schema = self._target(schema["$ref"])
+        self.leads_on |= seen
 
     def _target(self, reference: Any) -> Any:
         place: Any = self.root

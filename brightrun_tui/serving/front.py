@@ -25,6 +25,8 @@ IDLE_SECONDS = 15
 HEAD_BYTES = 32 << 10
 BACKLOG = 128
 MAX_CONNECTIONS = 512
+FREE_PIECES, CRUMB = 4096, 64
+"""From so many pieces of a body on they must have so many bytes on average."""
 _OTHER_FILES = 256
 _QUIET_SECONDS = 60.0
 
@@ -36,7 +38,11 @@ log = logging.getLogger(__name__)
 
 
 class _PlainConnection(h11.Connection):
-    """Refuses what a proxy before us might read in another way: two lengths of one body, folded headers."""
+    """Refuses what a proxy before us might read in another way: two lengths of one body, folded headers. And a body in crumbs,
+    each of which takes as long to read as a thousand bytes at once.
+    """
+
+    _pieces = _bytes = 0
 
     def next_event(self) -> Any:
         if self.their_state is h11.IDLE:
@@ -45,7 +51,15 @@ class _PlainConnection(h11.Connection):
             head = received[: end.start()] if end else received
             if _FOLDED.search(head) or len(_LENGTH.findall(head)) > 1:
                 raise h11.RemoteProtocolError("the end of the request is in doubt")
-        return super().next_event()
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self._pieces = self._bytes = 0
+        elif isinstance(event, h11.Data):
+            self._pieces += 1
+            self._bytes += len(event.data)
+            if self._pieces > FREE_PIECES and self._bytes < CRUMB * self._pieces:
+                raise h11.RemoteProtocolError("the body comes in crumbs")
+        return event
 
 
 class GuardedProtocol(H11Protocol):

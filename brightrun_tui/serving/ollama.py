@@ -65,22 +65,23 @@ def _template(render: Render, begin: str) -> tuple[str, str] | None:
         return None
     usual = first[: len(first) - len(before_user)]
     opening, default = "", ""
+    said = [before_user, to_answer, end]
     try:
         told, between, _ = _parts(render([*system, *user], True), _S, _U)
         told = told.removeprefix(begin)
         if between.endswith(before_user):
             closing = between[: len(between) - len(before_user)]
+            said += [told, closing]
             opening = f"{{{{ if .System }}}}{told}{{{{ .System }}}}{closing}{{{{ end }}}}"
             if usual.startswith(told) and usual.endswith(closing) and len(usual) > len(told) + len(closing):
                 default, usual = usual[len(told) : len(usual) - len(closing)], ""
     except Exception:  # a template without a place for a system prompt
         opening = ""
-    if '"""' in whole or usual:
-        return None
-    return (
-        f"{opening}{{{{ if .Prompt }}}}{before_user}{{{{ .Prompt }}}}{{{{ end }}}}{to_answer}{{{{ .Response }}}}{end}",
-        default,
+    template = (
+        f"{opening}{{{{ if .Prompt }}}}{before_user}{{{{ .Prompt }}}}{{{{ end }}}}{to_answer}{{{{ .Response }}}}{end}"
     )
+    breaks_out = any('"""' in text or text.endswith('"') for text in (template, default))
+    return None if usual or breaks_out or any("{{" in text for text in said) else (template, default)
 
 
 def _parts(text: str, *marks: str) -> list[str]:

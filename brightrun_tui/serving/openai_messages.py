@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError, from_json
 
 from brightrun_tui.domain import dataset
 
 Name = Annotated[str, Field(max_length=512)]
+
+
+def at_most(count: int) -> BeforeValidator:
+    """Of an object with more fields than that none is looked at: what is wrong with each of a million would be told."""
+
+    def bounded(given: Any) -> Any:
+        if isinstance(given, dict) and len(given) > count:
+            raise PydanticCustomError("too_long", "an object may have {most} fields here", {"most": count})
+        return given
+
+    return BeforeValidator(bounded)
 
 
 class Strict(BaseModel):
@@ -81,14 +92,14 @@ class Message(Strict):
     """One turn. Earlier answers come back as OpenAI's client dumps them."""
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: str | Annotated[list[TextPart], Field(max_length=4096)] | None = None
+    content: str | Annotated[list[TextPart], Field(max_length=4096, fail_fast=True)] | None = None
     name: Name | None = None
     refusal: None = None
     annotations: Annotated[list[Any], Field(max_length=1024)] | None = None
     audio: None = None
     function_call: None = None
     reasoning_content: str | None = None
-    tool_calls: Annotated[list[ToolCall], Field(max_length=128)] | None = None
+    tool_calls: Annotated[list[ToolCall], Field(max_length=128, fail_fast=True)] | None = None
     tool_call_id: Name | None = None
 
     @model_validator(mode="after")

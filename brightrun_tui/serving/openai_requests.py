@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails, PydanticCustomError, from_json
 
 from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.forms import Unfollowed
-from brightrun_tui.serving.openai_messages import Message, Name, ResponseMessage, Strict, Tool
+from brightrun_tui.serving.openai_messages import Message, Name, ResponseMessage, Strict, Tool, at_most
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.structured import (
     FlatJsonSchema,
@@ -37,6 +37,8 @@ _SAMPLES = {"top_p", "top_k", "min_p"}
 """Who sets one of these wants answers to be drawn."""
 _FIELD = "field:"
 """Before the field in the kind of a fault that shows only beside other fields."""
+MOST_FIELDS = 256
+"""Of a request; all that are declared are some forty."""
 MAX_ANSWERS = 8
 MAX_LOGPROBS = 20
 
@@ -58,7 +60,7 @@ class _Common(Strict):
     repetition_penalty: Annotated[float, Field(ge=0.01, le=2)] | None = None
     seed: Annotated[int, Field(ge=-(2**63), lt=2**63)] | None = None
     user: Name | None = None
-    metadata: Annotated[dict[Name, Name], Field(max_length=16)] | None = None
+    metadata: Annotated[dict[Name, Name], at_most(16)] | None = None
     store: Literal[False] | None = None
     service_tier: Literal["auto", "default"] | None = None
     safety_identifier: Name | None = None
@@ -80,7 +82,7 @@ class _Generation(_Common):
     """Fields of the two older dialects."""
 
     max_tokens: Tokens | None = None
-    stop: Stop | Annotated[list[Stop], Field(max_length=16)] | None = None
+    stop: Stop | Annotated[list[Stop], Field(max_length=16, fail_fast=True)] | None = None
     n: Annotated[int, Field(ge=1, le=MAX_ANSWERS)] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
@@ -111,16 +113,16 @@ class _Generation(_Common):
 class ChatRequest(_Generation):
     """``POST /v1/chat/completions``."""
 
-    messages: Annotated[list[Message], Field(min_length=1, max_length=4096)]
+    messages: Annotated[list[Message], Field(min_length=1, max_length=4096, fail_fast=True)]
     max_completion_tokens: Tokens | None = None
     logit_bias: (
         Annotated[
             dict[Annotated[str, Field(pattern=r"^(0|[1-9][0-9]{0,8})$")], Annotated[float, Field(ge=-100, le=100)]],
-            Field(max_length=1024),
+            at_most(1024),
         ]
         | None
     ) = None
-    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tools: Annotated[list[Tool], Field(max_length=128, fail_fast=True)] | None = None
     tool_choice: Literal["auto", "none", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
@@ -237,7 +239,7 @@ class CompletionRequest(_Generation):
 class ResponseRequest(_Common):
     """``POST /v1/responses``: one answer, without memory of earlier ones."""
 
-    input: str | Annotated[list[ResponseMessage], Field(min_length=1, max_length=4096)]
+    input: str | Annotated[list[ResponseMessage], Field(min_length=1, max_length=4096, fail_fast=True)]
     instructions: str | None = None
     max_output_tokens: Tokens | None = None
     background: Literal[False] | None = None
@@ -309,6 +311,8 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
         raise RequestRefused(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise RequestRefused("the body must be a JSON object")
+    if len(document) > MOST_FIELDS:
+        raise RequestRefused(f"the body has {len(document):,} fields")
     document = {
         name: value for name, value in document.items() if value is not None
     }  # null is the same as nothing said

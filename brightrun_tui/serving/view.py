@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui import foreign_files
 from brightrun_tui.domain.chat_template import takes_tools
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 
 VIEW = "view"
+MAX_TEMPLATE_BYTES = 16 << 20
 
 ADAPTER_FILES = (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
 TOKENIZER_FILES = (
@@ -105,8 +107,8 @@ def build_view(
         shutil.rmtree(aside, ignore_errors=True)
     text = config.get("text_config") or config
     return ViewFacts(
-        context_length=int(text.get("max_position_embeddings") or 0),
-        vocabulary=int(text.get("vocab_size") or 0),
+        context_length=_count(text, "max_position_embeddings"),
+        vocabulary=_count(text, "vocab_size"),
         greedy=greedy,
         tools=takes_tools(_chat_template(tokenizer)),
     )
@@ -151,33 +153,41 @@ def generation_defaults(directory: Path) -> dict[str, Any]:
     return _read_json(directory / VIEW / "generation_config.json")
 
 
+def _count(config: Any, name: str) -> int:
+    """A number of tokens; 0 where it is none."""
+    found = config.get(name) if isinstance(config, dict) else None
+    return found if isinstance(found, int) and 0 <= found < 1 << 31 else 0
+
+
 def _ids(value: Any) -> list[int]:
-    return value if isinstance(value, list) else [] if value is None else [value]
+    """Tokens that end an answer; what is none is passed over."""
+    given = value if isinstance(value, list) else [value]
+    return [one for one in given if isinstance(one, int) and not isinstance(one, bool) and 0 <= one < 1 << 31]
 
 
-def _token_id(tokenizer: Path, token: Any) -> int | None:
+def _token_id(tokenizer: Path, token: Any) -> Any:
     text = token.get("content") if isinstance(token, dict) else token
-    for added in _read_json(tokenizer / "tokenizer.json").get("added_tokens", []):
-        if added.get("content") == text:
-            return int(added["id"])
+    known = _read_json(tokenizer / "tokenizer.json").get("added_tokens")
+    for added in known if isinstance(known, list) else ():
+        if isinstance(added, dict) and added.get("content") == text:
+            return added.get("id")
     return None
 
 
 def _chat_template(tokenizer: Path) -> str:
     path = tokenizer / "chat_template.jinja"
     if path.is_file():
-        return path.read_text(encoding="utf-8")
+        return foreign_files.read_bytes(path, MAX_TEMPLATE_BYTES).decode("utf-8", "replace")
     return json.dumps(_read_json(tokenizer / "tokenizer_config.json").get("chat_template") or "")
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     """An optional JSON object; empty when there is no such file."""
     try:
-        document = json.loads(path.read_bytes())
-    except FileNotFoundError:
+        return foreign_files.read_json(path)
+    except foreign_files.NoSuchFileError:
         return {}
-    except ValueError:
+    except foreign_files.ForeignFileError as error:
         raise BaseModelError(
-            "this file is not JSON", where=str(path), fix="fetch the base model again", kind=ErrorKind.BASE_DAMAGED
+            f"this file {error.what}", where=str(path), fix="fetch the base model again", kind=ErrorKind.BASE_DAMAGED
         ) from None
-    return document if isinstance(document, dict) else {}

@@ -18,7 +18,7 @@ import aiosqlite
 
 from brightrun_tui.domain.disk import disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, StoreError
+from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 
 T = TypeVar("T")
 
@@ -27,6 +27,8 @@ BUSY_MS = 200
 """How long SQLite itself waits before we hear of it: one look at a cancelled task takes no longer."""
 SAY_SECONDS = 1.0
 ELSEWHERE = "set BRIGHTRUN_HOME to a directory you can write"
+_ANOTHER_SCHEMA = ("no such table", "no such column", "already exists")
+"""What SQLite says of a database that is not ours, or has lost a part."""
 LOCKED = "another program keeps the database locked"
 
 
@@ -118,6 +120,12 @@ class Database:
             if (plain := plain_error(error, self.path)) is None:
                 raise
             raise plain from None
+        except (UnicodeEncodeError, OverflowError):
+            raise UsageError(
+                "nothing here has such a name or number",
+                fix="names are text in UTF-8, numbers have 18 digits at most",
+                kind=ErrorKind.BAD_NAME,
+            ) from None
         self._told = False
         return done
 
@@ -175,7 +183,8 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
         return StoreError(
             f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE
         )
-    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    of_others = name == "SQLITE_ERROR" and any(words in str(error) for words in _ANOTHER_SCHEMA)
+    if of_others or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return BrightrunError(
             f"the database is damaged ({error})",
             where=str(path),

@@ -22,10 +22,15 @@ from brightrun_tui.store import metrics, notifications, rows, runs
 from brightrun_tui.store.db import Database
 
 NOTICE = "bad_event"
+MOST_CURVES = 256
+"""Of one run; a worker of ours has some thirty."""
+CURVES = "many_curves"
 MAX_NOTICES = 8
 """Notices about bad lines that a run keeps."""
 MAX_ALERTS = 20
 """Alerts of one run that are told; all of them are events of it."""
+_Point = tuple[str, str, int, float | None, float]
+"""Run, name, step, value and time, as the table has them."""
 _ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.Hardware)
 """Metrics have a table, and of the others only the newest counts: it is in the run itself."""
 
@@ -58,6 +63,7 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
             for event in taken.fresh
             if _is_kept(event.body)
         ]
+        points = await _of_known_curves(db, run_id, points, taken)
         await db.executemany("INSERT INTO metrics (run_id, name, step, value, time) VALUES (?, ?, ?, ?, ?)", points)
         await metrics.refresh_buckets(db, run_id, [(name, step) for _, name, step, _, _ in points])
         await db.executemany("INSERT INTO events (run_id, seq, time, kind, doc) VALUES (?, ?, ?, ?, ?)", others)
@@ -117,12 +123,12 @@ class _Taken:
         _learn(self._facts, line.body, self._run)
         self.went_back = self.went_back or self._facts.get("step", before) < before
 
-    def measured(self) -> list[tuple[str, str, int, float | None, float]]:
+    def measured(self) -> list[_Point]:
         """What the machine did, at the step that was trained then: its history is drawn like any other curve. So are the tokens
         that were learnt from by a step.
         """
         step = self._run.step
-        points: list[tuple[str, str, int, float | None, float]] = []
+        points: list[_Point] = []
         for event in self.fresh:
             if isinstance(event.body, kinds.Metric):
                 step = event.body.step
@@ -145,11 +151,29 @@ class _Taken:
             "notices": tuple(self._notices),
         }
 
+    def note_once(self, code: str, message: str) -> None:
+        """A notice of the run that it keeps."""
+        if not any(notice.code == code for notice in self._notices):
+            self._notices.append(Notice(time=time.time(), level="warning", code=code, message=message))
+
     def _note(self, message: str) -> None:
         self._notices.append(Notice(time=time.time(), level="warning", code=NOTICE, message=message))
         mine = [notice for notice in self._notices if notice.code == NOTICE]
         if len(mine) > MAX_NOTICES:
             self._notices.remove(mine[0])
+
+
+async def _of_known_curves(db: Database, run_id: str, points: list[_Point], taken: _Taken) -> list[_Point]:
+    """The points without those of curves beyond `MOST_CURVES`: whoever makes names up fills neither disk nor screen."""
+    names = dict.fromkeys(name for _, name, *_ in points)
+    known = set(await metrics.names(db, run_id))
+    new = [name for name in names if name not in known]
+    room = max(0, MOST_CURVES - len(known))
+    if len(new) <= room:
+        return points
+    taken.note_once(CURVES, f"the worker speaks of more than {MOST_CURVES} curves; the others are left out")
+    kept = known | set(new[:room])
+    return [point for point in points if point[1] in kept]
 
 
 async def _losses_of(db: Database, run: Run) -> RunChanges:

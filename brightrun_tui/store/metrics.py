@@ -68,8 +68,17 @@ async def series(db: Database, run_id: str, name: str, upto: int | None = None) 
 
 
 async def names(db: Database, run_id: str) -> list[str]:
-    rows = await db.all("SELECT DISTINCT name FROM metrics WHERE run_id = ? ORDER BY name", (run_id,))
-    return [row["name"] for row in rows]
+    """Of its curves, by alphabet: from one to the next in the index, however many points each has."""
+    rows = await db.all(
+        """WITH RECURSIVE found (name) AS (
+            SELECT min(name) FROM metrics WHERE run_id = ?
+            UNION ALL
+            SELECT (SELECT min(name) FROM metrics WHERE run_id = ? AND name > found.name) FROM found
+            WHERE found.name IS NOT NULL)
+            SELECT name FROM found WHERE name IS NOT NULL""",
+        (run_id, run_id),
+    )
+    return [str(row["name"]) for row in rows]
 
 
 async def newest(db: Database, run_id: str, name: str, count: int, upto: int) -> list[Point]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Unpack
@@ -14,6 +15,8 @@ from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 async def reserve(db: Database, name: str, run_id: str) -> int:
@@ -81,7 +84,7 @@ async def locate(db: Database, ref: str) -> tuple[str, int]:
     if not wanted:
         champion = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = 'champion'", (name,))
         return name, int((champion or await _row(db, name, None))["version"])
-    if wanted.isdigit():
+    if _NUMBER.fullmatch(wanted):
         return name, int((await _row(db, name, int(wanted)))["version"])
     row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = ?", (name, wanted))
     if row is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -29,7 +30,8 @@ async def open_database(
     """
     try:
         private_directory(path.parent)
-        connection = await aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+        asked = aiosqlite.connect(path, isolation_level=None, timeout=BUSY_MS / 1000)
+        connection = await asked
     except OSError as error:
         raise StoreError(
             f"cannot write here ({error.strerror or error})",
@@ -38,6 +40,7 @@ async def open_database(
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None
     except sqlite3.Error as error:
+        await asyncio.to_thread(asked._thread.join)  # its last word must not come after the event loop has ended
         raise plain_error(error, path) or error from None
     try:
         connection.row_factory = sqlite3.Row

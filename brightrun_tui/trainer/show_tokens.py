@@ -39,7 +39,9 @@ class _Viewer:
             from brightrun_tui.trainer.data.examples import require_offsets
             from brightrun_tui.trainer.data.template import chat_template
             from brightrun_tui.trainer.model.base import load_config, load_tokenizer, longest_context
+            from brightrun_tui.trainer.runtime.limits import leave_others_memory
 
+        leave_others_memory()
         self._tokenizer = load_tokenizer(directory, "")
         require_offsets(self._tokenizer)
         self._template = chat_template(self._tokenizer)

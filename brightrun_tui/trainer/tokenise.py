@@ -25,7 +25,9 @@ def main(run_directory: str, tokenizer_directory: str) -> int:
         from brightrun_tui.trainer.data.template import chat_template
         from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, longest_context
         from brightrun_tui.trainer.objectives import load_objective
+        from brightrun_tui.trainer.runtime.limits import leave_others_memory
 
+    leave_others_memory()
     spec = RunSpec.model_validate_json(sys.stdin.read())
     objective = spec.settings.training.objective
     try:

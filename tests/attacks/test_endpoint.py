@@ -15,9 +15,10 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from pydantic import ValidationError
 
 from brightrun_tui import serving
-from brightrun_tui.serving import front
+from brightrun_tui.serving import front, openai_requests
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.openai_requests import parse
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
@@ -197,6 +198,15 @@ def connect(served: Served) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=20)
 
 
+def test_a_body_in_crumbs_is_broken_off(served: Served) -> None:
+    """A million pieces of one byte: the server read for twenty seconds, and answered nobody else meanwhile."""
+    head = (
+        f"POST {CHAT} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {served.key}\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    answer = talk(served, head.encode() + b"1\r\n \r\n" * 2 * front.FREE_PIECES)  # and never a last one
+    assert answer.startswith(b"HTTP/1.1 400 ") and answer.count(b"HTTP/1.1") == 1
+
+
 @pytest.fixture
 def many_files() -> Iterator[int]:
     """As many connections as this process may open, up to 1,100."""
@@ -371,3 +381,32 @@ def test_an_endpoint_is_ended_while_its_template_loops(toy: Toy, tmp_path: Path)
     wait_for(lambda: (state := serving.read_state(directory)) and state.worker_pid, "the worker loads")
     end(directory)
     assert not serving.alive(directory)
+
+
+MANY = range(200_000)
+CROWDED: list[tuple[str, bytes]] = [
+    ("fields", json.dumps({f"u{n}": 0 for n in MANY}).encode()),
+    ("logit_bias", body(logit_bias={f"x{n}": 0 for n in MANY})),
+    ("metadata", body(metadata={f"x{n}": 0 for n in MANY})),
+    ("messages", body(messages=[{"role": "user", "content": [0] * 200}] * 4096)),
+    ("messages", body(messages=[0] * 4096)),
+    ("tools", body(tools=[{"type": "function", "function": {"name": "f", "strict": [0] * 2000}}] * 128)),
+]
+
+
+@pytest.mark.parametrize(("named", "content"), CROWDED, ids=[f"{n}-{named}" for n, (named, _) in enumerate(CROWDED)])
+def test_a_request_with_a_million_faults_is_told_of_a_few(
+    named: str, content: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each was described: ten seconds of a processor for two megabytes, in which nobody else was answered."""
+    told: list[int] = []
+    whole = openai_requests._most_telling
+
+    def counted(error: ValidationError, document: dict[str, Any]) -> Any:
+        told.append(error.error_count())
+        return whole(error, document)
+
+    monkeypatch.setattr(openai_requests, "_most_telling", counted)
+    with pytest.raises(RequestRefused) as refused:
+        parse(CHAT, content, PLAN)
+    assert refused.value.status == 400 and named in str(refused.value) and sum(told) < 20

@@ -181,3 +181,19 @@ def test_a_line_that_is_not_an_event_stops_no_worker(tmp_path: Path) -> None:
 
     run = asyncio.run(read())
     assert (run.bad_lines, run.events_seq) == (1, 3)
+
+
+async def test_a_worker_that_makes_up_names_of_curves_fills_neither_disk_nor_screen(tmp_path: Path) -> None:
+    """Sixty-four new names a line: a megabyte of events became fifteen of store, and every look read all of them."""
+    made_up = [
+        poison.event(seq, "metric", step=seq, values={f"c{seq}-{n}": 1e308 for n in range(64)}) for seq in range(40)
+    ]
+    honest = [poison.event(40 + seq, "metric", step=seq, values={"c0-0": 2.0, "new": 1.0}) for seq in range(3)]
+    async with open_database(tmp_path / "brightrun.db") as db:
+        run, ended = await told(db, tmp_path / "run", made_up + honest)
+        names = await metrics.names(db, run.id)
+        assert not ended and len(names) == 256 and names == sorted(names) and "new" not in names
+        assert [notice.code for notice in run.notices] == ["many_curves"]
+        assert [point.value for point in await metrics.series(db, run.id, "c0-0")] == [2.0, 2.0, 2.0], (
+            "known ones go on"
+        )

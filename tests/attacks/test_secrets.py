@@ -192,6 +192,9 @@ def _installation(home: Path, places: Places) -> dict[str, str]:
         "BRIGHTRUN_PROVIDERS_PACE": "0",
         "BRIGHTRUN_PROVIDERS_BACKOFF_SECONDS": "0.01",
         "AWS_SECRET_ACCESS_KEY": places["environment: of other programs"],
+        "SMTP_PASS": places["environment: of other programs"],
+        "SLACK_WEBHOOK_URL": f"https://hooks.test/{places['environment: of other programs']}",
+        "DATABASE_URL": f"postgres://me:{places.cores['environment: of other programs']}@db.test/x",
     }
 
 
@@ -415,6 +418,7 @@ def test_a_known_secret_is_blanked_however_a_library_quotes_it(key: str) -> None
         "b'Bearer abcd1234'",
         "Bearer%20abcd1234",
         "token hf_abcd12341234",
+        "ProxyError: http://me:abcd1234@proxy.test:3128/",
         "sk-abcd1234abcd1234",
         "br-" + "abcd1234" * 5 + "xyz",
         "-----BEGIN OPENSSH PRIVATE KEY-----\nabcd1234\n-----END OPENSSH PRIVATE KEY-----",
@@ -437,3 +441,12 @@ def test_what_looks_like_a_secret_is_blanked_though_nobody_said_so(text: str) ->
 )
 def test_ordinary_words_are_not_blanked(text: str) -> None:
     assert redact(text).startswith(text[:10]) and "…" not in redact(text).replace("bearer …", "")
+
+
+def test_an_address_that_was_typed_where_none_belongs_is_in_no_log(brightrun: CommandLine) -> None:
+    """``notify add NAME ADDRESS`` instead of the address on standard input: the log had it."""
+    address = "json://127.0.0.1:9/c4n4ry?token=c4n4ry"
+    for words in (["notify", "add", "team", address], ["runs", f"--name={address}"], [address]):
+        assert brightrun(*words, BRIGHTRUN_LOG="debug").code == 2
+    log = (brightrun.home / "logs" / "brightrun.log").read_text()
+    assert "notify add" in log and "--name" in log and "c4n4ry" not in log

@@ -234,3 +234,47 @@ def test_a_table_of_nothing_but_separators_holds_no_records(write: Write, text: 
     """They are white space to some and lines to others, and no cells to anybody."""
     with pytest.raises(DatasetError):
         datasets.check(write("a.csv", text))
+
+
+RELATIONS = b"http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+TEXTS = "xl/worksheets/texts.xml"
+HELD: dict[str, tuple[str, bytes, bytes]] = {
+    "texts": (
+        "[Content_Types].xml",
+        b"</Types>",
+        b'<Override PartName="/%s" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.'
+        b'sharedStrings+xml"/>' % TEXTS.encode(),
+    ),
+    "styles": ("xl/styles.xml", b"</cellXfs>", b"<xf/>" * 4_000_000),
+    "sheets": (
+        "xl/workbook.xml",
+        b"</sheets>",
+        b'<sheet name="x" sheetId="1" q:id="rId1" xmlns:q="%s"/>' % RELATIONS * 2000,
+    ),
+    "names": (
+        "xl/_rels/workbook.xml.rels",
+        b"</Relationships>",
+        b'<Relationship Id="r" Type="x" Target="y"/>' * 500_000,
+    ),
+    "parts": ("[Content_Types].xml", b"</Types>", b'<Override PartName="/x" ContentType="y"/>' * 500_000),
+    "merged": (
+        "xl/worksheets/sheet1.xml",
+        b"</worksheet>",
+        b"<mergeCells>" + b'<mergeCell ref="A1:A9"/>' * 300_000 + b"</mergeCells>",
+    ),
+}
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_what_a_workbook_makes_of_memory_is_bounded_too(tmp_path: Path, held: str) -> None:
+    """Some hundred kilobytes took minutes and gigabytes: a text, a style or a name is a hundred times what it is in the file."""
+    part, place, more = HELD[held]
+    path = workbook(tmp_path / "whole.xlsx")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "a.xlsx", "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            content = old.read(name)
+            new.writestr(name, content.replace(place, more + place, 1) if name == part else content)
+        if held == "texts":
+            new.writestr(TEXTS, b"<sst>" + b"<si><t/></si>" * 1_600_000 + b"</sst>")
+    with pytest.raises(DatasetError, match="far more than its size"):
+        datasets.check(tmp_path / "a.xlsx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -215,3 +216,15 @@ def test_exactly_what_transformers_reads_is_taken() -> None:
 
     ours = {name.replace("moe", "_moe").replace("-", "_") for name in MODEL_TYPES}
     assert ours == set(GGUF_SUPPORTED_ARCHITECTURES) - NOT_TRAINED
+
+
+def test_a_header_that_claims_more_than_any_has_is_not_read(tmp_path: Path, paths: Paths) -> None:
+    """A text of 30 GB in a file that is mostly nothing took all the memory there is."""
+    file = tmp_path / "hollow.gguf"
+    name = b"general.name"
+    with file.open("wb") as out:
+        out.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1))
+        out.write(struct.pack("<Q", len(name)) + name + struct.pack("<IQ", 8, 30 << 30))
+        out.truncate(40 << 30)
+    with pytest.raises(BaseModelError, match="ends before its description does"):
+        describe_base(str(file), paths)

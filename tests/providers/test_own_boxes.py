@@ -248,3 +248,29 @@ async def test_a_host_key_that_is_none_is_said_with_its_fix() -> None:
     with pytest.raises(ProviderDownError) as error:
         await provider.check()
     assert error.value.kind == "bad_host_key" and "mine" in error.value.what and "ssh-keyscan" in error.value.fix
+
+
+async def test_a_box_that_means_ill_takes_no_other_box_along(server: CloudServer, tmp_path: Path) -> None:
+    """One whose answer has no end made all of them unusable: no run began anywhere."""
+    bad, box = await own_box(server, tmp_path, "bad")
+    good, _ = await own_box(server, tmp_path, "good")
+    (box.directory / "bin" / "nvidia-smi").write_text("#!/bin/sh\nexec yes 'gpu 0'\n")
+    provider = Ssh({"bad": bad, "good": good}, timings=QUICK)
+    assert list(await provider.seats()) == ["good"] and [offer.id for offer in await provider.offers(Need())] == [
+        "good"
+    ]
+    survey = await provider.survey()
+    assert isinstance(survey["bad"], NotConnectedError) and "bad" in survey["bad"].what and "RTX" in str(survey["good"])
+    assert await provider.list_ours(OURS) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 4000, '{"created_at": NaN}', '{"created_at": 1e999}', '{"created_at": 1' + "0" * 400 + "}"]
+)
+async def test_a_lease_on_a_box_that_holds_anything_is_a_lease(server: CloudServer, tmp_path: Path, text: str) -> None:
+    settings, box = await own_box(server, tmp_path)
+    provider = Ssh({"studio": settings}, timings=QUICK)
+    machine = await provider.launch((await provider.offers(Need()))[0], f"br-{OURS}-run-1", "", disk=0, deadline=0)
+    (box.home / f".brightrun/leases/br-{OURS}-run-1/lease.json").write_text(text)
+    found = await provider.inspect(machine.provider_id)
+    assert found is not None and found.created_at is None

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.files import sha256
 from brightrun_tui.paths import Paths
@@ -166,3 +167,41 @@ async def test_pickles_and_code_are_refused_even_when_the_manifest_lists_them(
     with pytest.raises(UntrustedError):
         await register(db, paths, finished(), source)
     assert await models.list_models(db) == [] and not list(paths.models.rglob("*"))
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-1e999", "1" + "0" * 400])
+async def test_a_report_card_with_a_number_that_is_none_is_refused(
+    db: Database, paths: Paths, finished: Finished, source: Path, value: str
+) -> None:
+    """It was taken, and what was stored of the version could not be read again."""
+    report = (source / "report.json").read_text()
+    loss = json.loads(report)["tuned"]["loss"]
+    (source / "report.json").write_text(report.replace(str(loss), value))
+    rewrite_manifest(source)
+    with pytest.raises(UntrustedError, match="report card"):
+        await register(db, paths, finished(), source)
+    assert await models.list_models(db) == [] == await models.unreadable(db)
+
+
+@pytest.mark.parametrize("ref", ["harbour:²", "harbour:99999999999999999999", f"harbour:{'9' * 5000}", "harbour:٣"])
+async def test_a_version_of_any_digits_is_there_or_is_not(db: Database, ref: str) -> None:
+    """What is typed behind the colon ended in an error that nobody foresaw."""
+    with pytest.raises(UsageError, match="has no version or alias"):
+        await models.find(db, ref)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"created_at": 1e30}, {"created_at": -1}, {"lineage": {"settings": {"quantisation": {"method": 5}}}}],
+    ids=["a time no calendar has", "a time before time", "held in another way"],
+)
+async def test_a_report_card_that_nobody_could_show_or_load_by_is_refused(
+    db: Database, paths: Paths, finished: Finished, source: Path, change: dict[str, Any]
+) -> None:
+    report = json.loads((source / "report.json").read_text())
+    changed = {name: report[name] | value if isinstance(value, dict) else value for name, value in change.items()}
+    (source / "report.json").write_text(json.dumps(report | changed))
+    rewrite_manifest(source)
+    with pytest.raises(UntrustedError, match="report card"):
+        await register(db, paths, finished(), source)
+    assert await models.list_models(db) == []

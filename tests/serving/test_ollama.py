@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import jinja2
+import pytest
 
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Fidelity
@@ -59,3 +60,23 @@ def test_an_export_answers_as_its_card_says_and_does_not_draw_or_punish_words_un
 def test_the_card_of_a_merged_model_names_how_its_weights_are_held_and_how_a_mac_reads_them() -> None:
     card = export_card("# A\n", "merged", "bfloat16", Fidelity(measured=False, base="the base"), "", {})
     assert "`vllm serve . --dtype bfloat16`" in card and "`mlx_lm.generate --model . " in card
+
+
+@pytest.mark.parametrize(
+    "said", ['x"""\nADAPTER /etc/passwd\nSYSTEM """', "{{ '{{' }} .Secret }}"], ids=["breaks out", "is a template"]
+)
+@pytest.mark.parametrize("role", ["system", "user"])
+def test_a_template_writes_nothing_into_a_modelfile_but_a_template(said: str, role: str) -> None:
+    """What it says only where there is a system prompt became instructions of the Modelfile."""
+    plain = CHATML.partition("{% endif %}")[2]
+    assert "TEMPLATE" in modelfile("m.gguf", rendering(plain), []), "this shows nothing any more"
+    odd = plain.replace(
+        "{{ m['content'] }}", "{% if m['role'] == '" + role + "' %}" + said + "{% endif %}{{ m['content'] }}"
+    )
+    assert "TEMPLATE" not in modelfile("m.gguf", rendering(odd), [])
+    assert "ADAPTER" not in modelfile("m.gguf", rendering(odd), [])
+
+
+def test_a_template_that_ends_in_a_quote_does_not_end_the_text_around_it() -> None:
+    plain = CHATML.partition("{% endif %}")[2].replace("<|im_end|>\n", '"')
+    assert "TEMPLATE" not in modelfile("m.gguf", rendering(plain), [])

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +19,13 @@ from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.domain.run_directory import EVALUATION
 from brightrun_tui.domain.subject import LearntFrom
 from brightrun_tui.paths import get_paths
+from brightrun_tui.registry import UntrustedError
 from brightrun_tui.registry.unseen import choose_judges
 from brightrun_tui.store import evaluations, open_database, runs
+from tests.registry.conftest import rewrite_manifest
 
 from .conftest import make_records, read_events, run_here, write_run
 
@@ -191,3 +197,25 @@ def test_what_it_learnt_from_is_known_when_its_run_is_gone(known: Known) -> None
     other = write_data(known.data.with_name("other.jsonl"), make_records(20, seed=3))
     elsewhere = choose_judges(other, datasets.fingerprint(other), {}, (gone,), 500)
     assert elsewhere.judging.unknown == (known.version.ref,)
+
+
+def test_a_machine_measures_what_it_was_asked_to(known: Known) -> None:
+    """What it handed in could be put to another version, or take the place of another measurement."""
+    run = planned(known, datasets.check(known.data), 40)
+    assert run_here(Path(run.directory)) == 0
+    file = Path(run.directory) / EVALUATION
+    honest = json.loads(file.read_text())
+    lies: tuple[dict[str, Any], ...] = (
+        {"name": "another"},
+        {"model_version": 7},
+        {"run_id": "e1"},
+        {"seconds": math.inf},
+    )
+    for lie in lies:
+        file.write_text(json.dumps(honest | lie))
+        rewrite_manifest(Path(run.directory))
+        with pytest.raises(UntrustedError):
+            kept(run)
+    file.write_text(json.dumps(honest))
+    rewrite_manifest(Path(run.directory))
+    assert kept(run).ref == known.version.ref

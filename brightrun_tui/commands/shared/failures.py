@@ -20,6 +20,13 @@ from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
 from brightrun_tui.redaction import redact
 
+_PATH, _LIMITS = "check the path and its disk", "raise the limits of this shell: see ulimit -a"
+_OF_THE_WORLD = {
+    **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO), _PATH),
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM), _LIMITS),
+}
+"""What is wrong around us and not with us, wherever it is met; and what to do about it."""
+
 
 def explain(error: Exception, arguments: list[str]) -> BrightrunError:
     """The error in words a person can act on; the unforeseen gets a log file and its path."""
@@ -42,6 +49,17 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
             where=str(error.filename or ""),
             kind=ErrorKind.NOT_PERMITTED,
             fix="choose a place you may read and write",
+        )
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return UsageError(
+            "the directory in which this was called is gone", fix="call it in another directory", kind=ErrorKind.USAGE
+        )
+    if isinstance(error, OSError) and error.errno in _OF_THE_WORLD:
+        return BrightrunError(
+            f"the system does not allow it ({error.strerror})",
+            where=str(error.filename or ""),
+            kind=ErrorKind.NOT_PERMITTED,
+            fix=_OF_THE_WORLD[error.errno],
         )
     return BrightrunError(
         f"an error nobody foresaw ({type(error).__name__})",

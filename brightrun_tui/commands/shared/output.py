@@ -68,7 +68,8 @@ def put(text: str) -> None:
 def print_json(document: Any) -> None:
     """One JSON document, on one line when piped, indented for a terminal."""
     indent = 2 if sys.stdout.isatty() else None
-    print(plain_json(json.dumps(document, ensure_ascii=False, default=_plain, indent=indent)), flush=True)
+    plain = not sys.stdout.encoding.lower().startswith("utf")  # no letters but those of ASCII are sure to be there
+    print(plain_json(json.dumps(document, ensure_ascii=plain, default=_plain, indent=indent)), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()) -> None:

@@ -21,13 +21,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from jinja2.exceptions import TemplateError
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from brightrun_tui.domain.dataset import Message, ToolCall
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.data.folding import fold
+from brightrun_tui.trainer.runtime.limits import EndlessError, ends_within
 
 CHATML = (
     "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n' }}"
@@ -48,6 +48,9 @@ PLAIN = (
 """A space belongs to the word behind it in most vocabularies, so a prompt that ended in one would be new to the model."""
 
 _GENERATION_MARKER = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+RENDER_SECONDS = 5.0
+"""Of the processor, for one conversation."""
 
 Kind = Literal["marked", "unmarked"]
 Turn = dict[str, Any]
@@ -112,6 +115,7 @@ class ChatTemplate:
 
         Raises:
             UnrenderableError: the template refuses it; the message says why.
+            BaseModelError: it does not come to an end.
         """
         return self._render(turns, tools, generation_prompt)[0]
 
@@ -119,16 +123,19 @@ class ChatTemplate:
         self, turns: Sequence[Turn], tools: Tools, generation_prompt: bool
     ) -> tuple[str, list[tuple[int, int]]]:
         try:
-            texts, marks = render_jinja_template(
-                conversations=[list(turns)],
-                tools=list(tools) or None,
-                chat_template=self.source,
-                add_generation_prompt=generation_prompt,
-                return_assistant_tokens_mask=self.kind == "marked",
-                **self.variables,
-            )
-        except (TemplateError, TypeError) as error:  # TypeError: it joins what is not text, as content that is none
-            raise UnrenderableError(f"it says: {error}") from error
+            with ends_within(RENDER_SECONDS):
+                texts, marks = render_jinja_template(
+                    conversations=[list(turns)],
+                    tools=list(tools) or None,
+                    chat_template=self.source,
+                    add_generation_prompt=generation_prompt,
+                    return_assistant_tokens_mask=self.kind == "marked",
+                    **self.variables,
+                )
+        except (EndlessError, MemoryError) as error:
+            raise damaged_template(isinstance(error, MemoryError)) from None
+        except Exception as error:  # a template can fail in any way a program can
+            raise UnrenderableError(f"it says: {str(error)[:300] or type(error).__name__}") from error
         return texts[0], list(marks[0]) if self.kind == "marked" else []
 
     def renderings(self, messages: Sequence[Message], tools: Tools = ()) -> list[Rendering]:
@@ -220,13 +227,23 @@ class ChatTemplate:
         return Span(start, start + len(self.opening) if text.startswith(self.opening, start) else start, end, exact)
 
 
+def damaged_template(greedy: bool) -> BaseModelError:
+    """The error for a template with which no conversation can be written. ``greedy``: for its memory, else for its time."""
+    return BaseModelError(
+        f"its chat template {'takes more memory than there is' if greedy else 'does not come to an end'}",
+        where="base model",
+        fix="choose another base model: this one is damaged, or meant to do harm",
+        kind=ErrorKind.BASE_DAMAGED,
+    )
+
+
 def chat_template(tokenizer: Any) -> ChatTemplate:
     """The template of a tokenizer; one without gets a plain one (`CHATML` or `PLAIN`), which is saved with it.
 
     A template that takes no system messages, or no two questions in a row, is completed (`folding`), and saved so.
 
     Raises:
-        BaseModelError: there is no template and nothing that could end a turn.
+        BaseModelError: there is no template and nothing that could end a turn, or it does not come to an end.
     """
     variables = {name: str(token) for name, token in tokenizer.special_tokens_map.items() if isinstance(token, str)}
     notice = ""

@@ -1,0 +1,66 @@
+"""Files of a model that came in a bundle, or from anybody, when it is about to be served: numbers, words, or nothing at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.serving.view import build_view
+from tests.serving.conftest import toy  # noqa: F401
+from tests.serving.toy import Toy
+
+ODD: tuple[Any, ...] = (None, 5, -1, 1e999, "x", [], {}, [5], [None, "x", True], {"a": 1}, 10**400)
+PLACES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("tokenizer.json", ("added_tokens",)),
+    ("tokenizer_config.json", ("eos_token",)),
+    ("tokenizer_config.json", ("chat_template",)),
+    ("generation_config.json", ("eos_token_id",)),
+    ("config.json", ("max_position_embeddings",)),
+    ("config.json", ("vocab_size",)),
+    ("config.json", ("text_config",)),
+)
+
+
+@pytest.fixture
+def model(toy: Toy, tmp_path: Path) -> tuple[Path, Path]:
+    """Directories of its own: the base, and the adapter."""
+    shutil.copytree(toy.base, tmp_path / "base")
+    shutil.copytree(toy.run / "adapter", tmp_path / "adapter")
+    return tmp_path / "base", tmp_path / "adapter"
+
+
+def view(base: Path, adapter: Path) -> None:
+    made = build_view(base.with_name("view"), base=str(base), base_id="b", adapter=adapter, ref="x:1")
+    assert 0 <= made.context_length < 1 << 31 and 0 <= made.vocabulary < 1 << 31
+    settings = json.loads((base.with_name("view") / "generation_config.json").read_text())
+    ends = settings.get("eos_token_id", [])
+    assert all(isinstance(end, int) and not isinstance(end, bool) for end in ends)
+
+
+@pytest.mark.parametrize(("name", "place"), PLACES, ids=[f"{name}: {place[0]}" for name, place in PLACES])
+def test_whatever_a_file_of_a_model_holds_it_is_served_or_refused(
+    model: tuple[Path, Path], name: str, place: tuple[str, ...]
+) -> None:
+    """The deployment hung on an error that nobody foresaw."""
+    file = model[0 if name == "config.json" else 1] / name
+    whole = json.loads(file.read_text()) if file.exists() else {}
+    for value in ODD:
+        file.write_text(json.dumps(whole | {place[0]: value}))
+        view(*model)
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"5", b""], ids=range(5))
+@pytest.mark.parametrize(
+    "name", ["tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"]
+)
+def test_a_file_of_a_model_that_is_none_is_a_sentence(model: tuple[Path, Path], name: str, content: bytes) -> None:
+    (model[1] / name).write_bytes(content)
+    try:
+        view(*model)
+    except BrightrunError as error:
+        assert error.what and error.where

@@ -1,0 +1,117 @@
+"""What is around the command line and not as it should be: its streams, its directory, its limits, its database."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import CommandLine, brightrun
+
+__all__ = ["brightrun"]
+
+DATA = "".join(
+    json.dumps({"prompt": f"Was kostet Nr. {n}?", "completion": f"{n} € – 日本 🙂."}, ensure_ascii=False) + "\n"
+    for n in range(9)
+)
+
+
+def shell(
+    line: CommandLine, command: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """A command in which “brightrun” is the command line."""
+    ours = shlex.join([sys.executable, "-m", "brightrun_tui"])
+    return subprocess.run(
+        ["bash", "-c", command.replace("brightrun", ours)],
+        env=line.environment(**environment),
+        cwd=cwd,
+        capture_output=True,
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "d.jsonl"
+    path.write_text(DATA, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
+def test_a_terminal_of_few_letters_gets_all_the_same(brightrun: CommandLine, data: Path, encoding: str) -> None:
+    """Every verb ended in an error that nobody foresaw."""
+    done = shell(brightrun, f"brightrun datasets check {data}", PYTHONIOENCODING=encoding)
+    assert done.returncode == 0 and b"foresaw" not in done.stderr and b"9 of 9 records" in done.stdout
+    done = shell(brightrun, f"brightrun datasets check {data} --json", PYTHONIOENCODING=encoding)
+    document = json.loads(done.stdout.decode("ascii"))
+    assert "日本 🙂" in json.dumps(document, ensure_ascii=False), "JSON stays JSON"
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("verb", ["runs", "runs show nothing", "connect vast", "notify add x", "datasets list --json"])
+def test_closed_streams_are_no_error_and_no_file_of_ours_takes_their_place(
+    brightrun: CommandLine, closed: str, verb: str
+) -> None:
+    done = shell(brightrun, f"brightrun {verb} {closed}")
+    assert done.returncode in (0, 2) and b"foresaw" not in done.stderr
+    assert not (brightrun.home / "logs").exists() or not list((brightrun.home / "logs").glob("error-*"))
+
+
+def test_whatever_we_open_does_not_become_a_stream_of_a_child(tmp_path: Path) -> None:
+    """With its output closed, a program opened its database as number 1, and what a child printed went into that."""
+    script = (
+        "from brightrun_tui.process import begin_privately; begin_privately()\n"
+        f"import subprocess; kept = open({str(tmp_path / 'kept')!r}, 'wb')\n"
+        "assert kept.fileno() > 2\nsubprocess.run(['echo', 'noise'])\nprint('more noise', flush=True)\n"
+    )
+    subprocess.run(["bash", "-c", f"{shlex.join([sys.executable, '-c', script])} <&- >&- 2>&-"], check=True, timeout=60)
+    assert (tmp_path / "kept").read_bytes() == b""
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("mkdir gone && cd gone && rmdir ../gone && BRIGHTRUN_HOME=here brightrun runs", "is gone"),
+        (f"BRIGHTRUN_HOME=$PWD/{'x' * 300} brightrun runs", "File name too long"),
+        ("ulimit -f 1; brightrun datasets add d.jsonl", "fix"),
+        ("brightrun runs show $'\\xff\\xfe'", "such"),
+    ],
+    ids=["a directory that is gone", "a long home", "small files only", "a name that is no text"],
+)
+def test_what_is_wrong_around_it_is_one_sentence(brightrun: CommandLine, data: Path, command: str, said: str) -> None:
+    done = shell(brightrun, command, cwd=data.parent)
+    told = done.stderr.decode()
+    assert done.returncode in (1, 2) and "foresaw" not in told and said in told
+
+
+@pytest.mark.parametrize(
+    "statement", ["DROP TABLE runs", "PRAGMA user_version = 1", "ALTER TABLE runs RENAME COLUMN doc TO cod"]
+)
+def test_a_database_that_lost_a_part_is_damaged_and_says_what_to_do(brightrun: CommandLine, statement: str) -> None:
+    assert brightrun("runs").code == 0
+    with sqlite3.connect(brightrun.home / "data" / "brightrun.db") as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(statement)
+    assert brightrun("runs", "--json").error["kind"] == "damaged_data"
+
+
+def test_a_database_that_cannot_be_opened_is_said_once(brightrun: CommandLine) -> None:
+    """A second line, of an error that nobody foresaw, followed it."""
+    (brightrun.home / "data" / "brightrun.db").mkdir(parents=True)
+    told = shell(brightrun, "brightrun runs").stderr.decode()
+    assert "cannot write the database" in told and "foresaw" not in told
+
+
+def test_credentials_that_are_a_pipe_or_have_no_end_are_a_sentence(brightrun: CommandLine) -> None:
+    file = brightrun.home / "config" / "credentials.json"
+    file.parent.mkdir(parents=True)
+    for make in (lambda: os.mkfifo(file), lambda: file.symlink_to("/dev/zero"), lambda: file.write_text("[" * 100_000)):
+        make()
+        assert "credentials" in brightrun("disconnect", "vast", "--json").error["what"]
+        file.unlink()
