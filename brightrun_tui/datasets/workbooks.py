@@ -264,7 +264,7 @@ def _refuse_bombs(file: SourceFile) -> None:
         with zipfile.ZipFile(file.data) as archive:
             sizes = {one.filename: one.file_size for one in archive.infolist()}
             size, held = sum(one.file_size for one in archive.infolist()), _held(archive, sizes)
-    except (*_NO_ARCHIVE, ValueError):
+    except _NO_ARCHIVE:
         raise DatasetError(
             "the workbook is damaged or cut off",
             where=str(file.path),
