@@ -7,6 +7,7 @@ import contextlib
 import logging
 import signal
 import sys
+import time
 
 from filelock import FileLock, Timeout
 
@@ -39,8 +40,9 @@ def main() -> int:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             return 0
+        since = time.time()
         try:
-            again = asyncio.run(_serve(paths))
+            again = asyncio.run(_serve(paths, since))
         except BrightrunError as error:
             logging.getLogger(__name__).error("%s", error)
             if error.kind != ErrorKind.STORE_BUSY:  # whoever keeps the database locked lets it go some day
@@ -52,10 +54,10 @@ def main() -> int:
             return 0
 
 
-async def _serve(paths: Paths) -> bool:
+async def _serve(paths: Paths, since: float) -> bool:
     """Whether to begin anew at once, as the store is another one now: rented machines may be on none of its pages."""
     async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
-        engine = Engine(db, paths, load_timings(paths))
+        engine = Engine(db, paths, load_timings(paths), since=since)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, engine.ending.set)

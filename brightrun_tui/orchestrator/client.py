@@ -7,12 +7,13 @@ import subprocess
 import time
 from typing import TypeVar
 
+import psutil
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
 from brightrun_tui.domain.disk import disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.errors import EngineError, StoreError
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, Reply, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
@@ -116,10 +117,30 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     """
     if not await asyncio.to_thread(lock_is_held, paths):
         return False
-    await requests.add(db, StopEngine())
+    try:
+        await requests.add(db, StopEngine())
+    except StoreError as error:
+        if error.kind != ErrorKind.STORE_BUSY:
+            raise
+        timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):
             return True
         await asyncio.sleep(0.05)
-    raise EngineError("the engine does not end", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_STUCK)
+    pid = (await engine_status(db, paths)).pid
+    ends = f"kill -9 {pid} ends it; runs and endpoints go on, and the next engine looks after them"
+    raise EngineError(
+        "the engine does not answer, and does not end",
+        where=str(paths.engine_log),
+        fix=ends if pid and _is_engine(pid) else _SEE_LOG,
+        kind=ErrorKind.ENGINE_STUCK,
+    )
+
+
+def _is_engine(pid: int) -> bool:
+    """Whether this process is an engine, and not one that got the number of an engine that is gone."""
+    try:
+        return "brightrun_tui.orchestrator" in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False

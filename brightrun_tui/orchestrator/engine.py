@@ -53,7 +53,9 @@ class Engine:
     is tried again after a pause, and takes nothing else along.
     """
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings) -> None:
+    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, *, since: float | None = None) -> None:
+        """``since``: when others could first see that an engine runs, in seconds since the epoch; what asks it to stop since
+        then means this one."""
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
@@ -74,7 +76,7 @@ class Engine:
         self._reserve = Reserve(paths.data / ".engine.reserve")
         self._clock = WallClock()
         self.wall_clock: Callable[[], float] = time.time
-        self.started_at = time.time()
+        self.started_at = time.time() if since is None else since
         self._seen_version = -1
         self._changed = True
 

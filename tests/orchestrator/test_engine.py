@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +16,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from brightrun_tui.domain.errors import UnclearError
+from brightrun_tui.domain.errors import EngineError, UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.requests import RetryRun, StandBy, Sweep
@@ -357,3 +360,27 @@ async def test_those_who_ask_for_the_engine_at_once_do_not_take_one_another_for_
         with FileLock(paths.engine_lock):
             assert await asked() == {True}
         assert await asked() == {False}
+
+
+@pytest.mark.slow
+async def test_an_engine_that_hangs_names_the_way_to_end_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stopped by somebody's Ctrl-Z or a debugger it answers nobody; the command that is printed ends it, and a new one starts."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    paths = get_paths()
+    try:
+        async with open_database(paths.database) as db:
+            await client.ensure_engine(paths)
+            while (pid := (await engine_status(db, paths)).pid) is None:
+                await asyncio.sleep(0.02)
+            os.kill(pid, signal.SIGSTOP)
+            with pytest.raises(EngineError) as hangs:
+                await client.stop_engine(db, paths, timeout=0.5)
+            words = hangs.value.fix.split()
+            assert words[:3] == ["kill", "-9", str(pid)]
+            subprocess.run(words[:3], check=True)
+            while (await engine_status(db, paths)).running:
+                await asyncio.sleep(0.02)
+            await client.ensure_engine(paths)
+            assert await client.stop_engine(db, paths)
+    finally:
+        end_all(tmp_path)
