@@ -17,7 +17,7 @@ SECRET_ENDINGS = (
 """How the names of environment variables end that hold secrets: those of every service of ours, and of other programs."""
 _WITH_PASSWORD = re.compile(r"://[^/@:\s]*:[^/@\s]+@")
 """An address that holds a password, as of a database."""
-_WAYS_OUT = ("_PROXY", "INDEX_URL", "_INDEX")
+_WAYS_OUT = ("_PROXY", "INDEX_URL", "_INDEX", "_ENDPOINT")
 """Such addresses without which nobody gets out of some networks."""
 
 WITHOUT_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}
