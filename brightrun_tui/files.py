@@ -46,6 +46,17 @@ def remove_unfinished(directory: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+def bytes_below(directory: Path) -> int:
+    """Of all files below it, links aside. Somebody may be writing and removing there meanwhile."""
+    total = 0
+    for parent, _, names in os.walk(directory):
+        for name in names:
+            with suppress(OSError):
+                found = os.lstat(os.path.join(parent, name))
+                total += found.st_size if stat.S_ISREG(found.st_mode) else 0
+    return total
+
+
 def copy_synced(source: Path, target: Path) -> None:
     """Copy one regular file's content and wait until it is on the disk. Raises ``OSError``."""
     with source.open("rb") as reader, target.open("xb") as writer:

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
-from brightrun_tui.files import sha256
+from brightrun_tui.files import bytes_below, sha256
 from brightrun_tui.planning.unpacked import Progress, end
 from brightrun_tui.process import environment_without_secrets, python
 
@@ -99,7 +99,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
         )
         try:
             while process.poll() is None:
-                come = min(wheel.bytes, _size(scratch))
+                come = min(wheel.bytes, bytes_below(scratch))
                 if come > wheel.bytes // 100:
                     doing = f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB"
                 progress(doing, come / wheel.bytes)
@@ -129,16 +129,6 @@ def _pip() -> list[str]:
         fix=f"run: {sys.executable} -m ensurepip",
         kind=ErrorKind.INDEX_UNREACHABLE,
     )
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.lstat().st_size if path.is_file() else 0
-        except OSError:
-            continue
-    return total
 
 
 def _reason(said: str) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.files import bytes_below
 from brightrun_tui.store import Database, models, runs
 
 
@@ -30,7 +31,7 @@ async def find_spare(db: Database) -> list[Spare]:
     for run in await runs.list_runs(db, states=frozenset({"completed"})):
         directory = RunDirectory(Path(run.directory)).checkpoints
         if run.id in known and directory.is_dir():
-            size = await asyncio.to_thread(_size, directory)
+            size = await asyncio.to_thread(bytes_below, directory)
             if size:
                 found.append(Spare(run_id=run.id, name=run.name, directory=str(directory), bytes=size))
     return found
@@ -41,7 +42,3 @@ async def clean(spare: list[Spare]) -> int:
     for each in spare:
         await asyncio.to_thread(shutil.rmtree, each.directory, ignore_errors=True)
     return sum(each.bytes for each in spare)
-
-
-def _size(directory: Path) -> int:
-    return sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui import cli
+from brightrun_tui.commands.shared import session
 from brightrun_tui.domain.events import Alert, Event
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.orchestrator.machine_notes import note_machine
@@ -293,14 +295,22 @@ def test_a_damaged_run_is_shown_beside_the_others_and_deleted_by_the_engine(seed
     assert worker.wait(60) == -9
 
 
-def test_an_error_nobody_foresaw_is_one_line_and_a_log(seeded: CommandLine) -> None:
+def test_an_error_nobody_foresaw_is_one_line_and_a_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Never a traceback on the screen: one message, and the details in a file that it names."""
-    with sqlite3.connect(seeded.home / "data" / "brightrun.db") as db:
-        db.execute("DROP TABLE runs")
-    done = seeded("runs", "--json")
-    assert (done.code, done.error["kind"]) == (1, "internal_error")
-    assert "Traceback" in Path(done.error["where"]).read_text()
-    assert len(done.err.splitlines()) <= 3
+
+    def fails(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("of a sort that nobody handles")
+
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    monkeypatch.setattr(session, "open_database", fails)
+    code = cli.run(["runs", "--json"])
+    said = capsys.readouterr()
+    error = json.loads(said.out)["error"]
+    assert (code, error["kind"]) == (1, "internal_error")
+    assert "Traceback" in Path(error["where"]).read_text()
+    assert len(said.err.splitlines()) <= 3 and "Traceback" not in said.err
 
 
 @pytest.mark.parametrize(

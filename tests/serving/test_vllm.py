@@ -10,6 +10,7 @@ import json
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from pathlib import Path
 from typing import Any
@@ -236,8 +237,11 @@ def _vllms(place: Path) -> list[psutil.Process]:
 def _adapters(place: Path) -> list[str]:
     """What the vLLM below ``place`` names beside the base."""
     (socket,) = place.glob("vllm-*/engine.sock")
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://engine") as client:
-        return [one["id"] for one in client.get("/v1/models").json()["data"] if one["id"] != "base"]
+    with tempfile.TemporaryDirectory() as short:  # a socket's path may have 108 bytes at most
+        link = Path(short) / "s"
+        link.symlink_to(socket)
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(link)), base_url="http://engine") as client:
+            return [one["id"] for one in client.get("/v1/models").json()["data"] if one["id"] != "base"]
 
 
 def _answer(directory: Path, toy: Toy) -> str:
