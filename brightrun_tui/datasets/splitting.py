@@ -189,14 +189,19 @@ def likeness(key: SplitKey) -> bytes:
 def _answer_key(record: Record) -> bytes:
     """8 bytes of the last answer that is learnt, spaces and capitals aside."""
     said = next((m.said for m in reversed(record.messages) if m.role == "assistant" and m.train), "")
-    return _digest(" ".join(said.split()).casefold(), 8)
+    return _digest(_alike_text(said), 8)
+
+
+def _alike_text(said: str) -> str:
+    """The same for texts that differ in spaces and capitals only."""
+    return " ".join(said.split()).casefold()
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
     """For every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
     so_far = ""
     for message in record.messages:
-        so_far += f"{message.role}\x1f{' '.join(message.said.split()).casefold()}\x1e"
+        so_far += f"{message.role}\x1f{_alike_text(message.said)}\x1e"
         if message.role != "system":
             key = _digest(so_far, _TURN)
             yield key

@@ -7,7 +7,6 @@ import subprocess
 import time
 from typing import TypeVar
 
-import psutil
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
@@ -140,6 +139,8 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
 
 def _is_engine(pid: int) -> bool:
     """Whether this process is an engine, and not one that got the number of an engine that is gone."""
+    import psutil  # here: every command imports this module
+
     try:
         return "brightrun_tui.orchestrator" in psutil.Process(pid).cmdline()
     except psutil.Error:
