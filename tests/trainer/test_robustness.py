@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -230,6 +232,14 @@ def test_training_ends_when_the_held_out_loss_no_longer_falls(base: Path, tmp_pa
     assert report.training.early_stopped and report.training.steps < 200
     assert report.tuned.loss == pytest.approx(min(losses.values()), rel=1e-6)
     assert losses[report.training.best_step] == min(losses.values())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="about what Linux counts")
+def test_what_a_run_took_of_memory_is_not_what_its_parent_held() -> None:
+    held = bytearray(b"x" * 900_000_000)
+    told = "from brightrun_tui.trainer.runtime.hardware import peak_memory; print(peak_memory())"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < len(held)
 
 
 def test_a_run_that_stands_still_is_noticed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

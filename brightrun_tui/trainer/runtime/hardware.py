@@ -20,9 +20,9 @@ from brightrun_tui.trainer.runtime.events import EventLog
 
 PERIOD = 4.0
 STUCK_SECONDS = 600.0
+"""A run that reports nothing for this long, and ten times longer than it ever took, is called stuck."""
 _PROTECTION = 0x08 | 0x20 | 0x40 | 0x80
 """NVML's reasons for slower clocks: hardware slowdown, software and hardware thermal slowdown, power brake."""
-"""A run that reports nothing for this long, and ten times longer than it ever took, is called stuck."""
 
 
 class HardwareMonitor:
@@ -167,7 +167,14 @@ def _clock(handle: Any) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """Bytes of memory that this process ever held."""
+    """Bytes of memory that this program ever held.
+
+    Linux says it itself: what it counts for `getrusage` includes what the parent held when it started this program.
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text("utf-8").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) * 1024
     unit = 1 if sys.platform == "darwin" else 1024
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * unit
 

@@ -33,6 +33,8 @@ class ModeScreen(Screen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._drawn: Snapshot | None = None
+        self._judged: tuple[Snapshot | None, tuple[object, ...]] = (None, ())
+        self._possible: dict[str, bool] = {}
 
     def compose(self) -> ComposeResult:
         yield Header(self.MODE)
@@ -49,6 +51,20 @@ class ModeScreen(Screen[None]):
 
     def step_back(self) -> None:
         """One step out of whatever narrows the view; asked for by escape where nothing nearer takes it."""
+
+    def possible(self) -> dict[str, bool]:
+        """By the name of an action: whether it means anything now. One that is not named always does."""
+        return {}
+
+    def depends_on(self) -> tuple[object, ...]:
+        """What `possible` looks at besides the snapshot: it is asked again only where this has changed."""
+        return ()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        snapshot, others = self.app.snapshot, self.depends_on()
+        if snapshot is not self._judged[0] or others != self._judged[1]:
+            self._judged, self._possible = (snapshot, others), self.possible()
+        return True if self._possible.get(action, True) else None
 
     def on_mount(self) -> None:
         self.app.snapshot_signal.subscribe(self, lambda _: self._draw_newest())

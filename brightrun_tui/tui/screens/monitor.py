@@ -58,7 +58,6 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         super().__init__()
         self._stays = ""
         self._rows: dict[str, tuple[Run, object, Row]] = {}
-        self._permitted: tuple[object, dict[str, bool]] = ((), {})
         self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
         self._alerts: tuple[RunAlert, ...] = ()
@@ -270,11 +269,8 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         self.chart.resume()
         self.log_view.resume()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        of = (id(self.app.snapshot), self._chosen, *sorted(self._marked), *self._alerts, self._left)
-        if of != self._permitted[0]:
-            self._permitted = (of, self.possible())
-        return True if self._permitted[1].get(action, True) else None
+    def depends_on(self) -> tuple[object, ...]:
+        return (self._chosen, *sorted(self._marked), *self._alerts, self._left)
 
     def possible(self) -> dict[str, bool]:
         run = self.run

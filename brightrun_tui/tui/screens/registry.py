@@ -11,6 +11,7 @@ from textual import getters, on, work
 from textual.app import ComposeResult
 from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
+from textual.css.query import NoMatches
 from textual.widgets import OptionList
 
 from brightrun_tui import registry
@@ -66,8 +67,17 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
     @property
     def model(self) -> ModelVersion | None:
         """The chosen version."""
-        listed = self.query("#models").results(RowList)  # none, where the screen could not be made
-        return self.app.snapshot.model(self._wanted or next((each.chosen for each in listed), ""))
+        return self.app.snapshot.model(self._chosen)
+
+    @property
+    def _chosen(self) -> str:
+        """Its name and number, or empty."""
+        if self._wanted:
+            return self._wanted
+        try:
+            return self.models.chosen
+        except NoMatches:  # the screen could not be made
+            return ""
 
     @property
     def marked(self) -> tuple[ModelVersion, ...]:
@@ -143,7 +153,10 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         if event.done:
             self.models.focus()
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+    def depends_on(self) -> tuple[object, ...]:
+        return (self._chosen,)
+
+    def possible(self) -> dict[str, bool]:
         model, endpoint = self.model, self.endpoint
         live = endpoint is not None and endpoint.state in ("starting", "ready")
         possible = {
@@ -159,7 +172,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again", "mark"):
             possible[name] = model is not None
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
-        return True if possible.get(action, True) else None
+        return possible
 
     def step_back(self) -> None:
         """Out of a filter that is kept, of the marks, and to the list."""
