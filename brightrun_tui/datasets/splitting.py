@@ -14,6 +14,7 @@ from typing import NamedTuple
 from brightrun_tui.datasets.alike import joined, same
 from brightrun_tui.datasets.near_copies import SKETCH_BYTES, find_near_copies, sketch
 from brightrun_tui.domain.dataset import Record
+from brightrun_tui.domain.sizing import FEWEST_FOR_EACH
 
 SplitKey = bytes
 """All that the split needs to know of a record: hashes of its group (zeros when it has none), its content, its last answer,
@@ -26,8 +27,6 @@ _GROUP, _CONTENT, _ANSWER, _SKETCH = slice(0, 16), slice(16, 32), slice(32, 40),
 _TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
 _MOST_ALIKE = 50
-FEWEST_FOR_EACH = 10
-"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 FEWEST_OF_A_LABEL = 2
 """Records of a label that are held out where it has enough: one to choose the checkpoint, one to judge it."""
 

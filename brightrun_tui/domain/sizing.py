@@ -29,6 +29,12 @@ ANSWER_SHARE, ANSWER_SECONDS = 0.2, 60.0
 """Of the time of training, which sample answers of base and tuned model may take together; and what they have in any case."""
 BASE_SHARE, WAY_SHARE = 0.4, 0.2
 """What of that the base model may take, and the answers on the way."""
+SHORT_ANSWER, SCORED_ANSWERS = 200, 24
+"""Where the median wanted answer has so few characters or fewer, counting right ones makes sense, and so many held-out prompts
+are answered for the report card.
+"""
+FEWEST_FOR_EACH = 10
+"""Conversations that must choose the checkpoint, and as many judge it, for the held-out ones to be parted."""
 ANSWERS_AT_ONCE = 24
 """Sample answers that are written side by side, where memory allows it."""
 ANSWER_ROOM = (64, 1024)

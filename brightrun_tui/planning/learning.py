@@ -14,11 +14,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
 
-FORMULA_WEIGHT = 0.25
+FORMULA_WEIGHT = 0.1
 OTHER_BASE = 0.2
 """What a measurement with another base model on the same machine counts."""
-LENGTHS = 0.5
-"""How fast a measurement counts less the more the lengths of the records differ: four times as long, half as much."""
+LENGTHS = 0.75
+"""How fast a measurement counts less the more the lengths of the records differ: four times as long, a third as much."""
 SCATTER = 0.12
 """Standard deviation, in logarithms, between two runs that are alike: machines are busy with other things, too."""
 CERTAIN = 1.64

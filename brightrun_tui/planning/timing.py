@@ -17,8 +17,11 @@ from brightrun_tui.domain.sizing import (
     ANSWER_EXPECTED,
     ANSWERS_AT_ONCE,
     BASE_SHARE,
+    FEWEST_FOR_EACH,
     GPU_SHARE,
     GPU_TOKENS,
+    SCORED_ANSWERS,
+    SHORT_ANSWER,
     TRAIN_SAMPLE,
     TRAIN_SAMPLE_SHARE,
     WAY_SHARE,
@@ -31,7 +34,7 @@ from brightrun_tui.planning.architecture import Architecture
 from brightrun_tui.planning.memory import EXPERTS, MemoryNeed
 from brightrun_tui.planning.tokens import TokenCounts
 
-START_SECONDS = 6.0
+START_SECONDS = 3.0
 """Imports, where no worker waits with them done, or less."""
 LOAD_BYTES_PER_SECOND = 5e8
 DORA_FACTOR = 1.26
@@ -39,12 +42,15 @@ WAYS_TOKENS, WAYS_CALLS = 600, 12
 """What the worker computes to find the fastest way that gives the model's own numbers."""
 TALK_TOKENS = 600
 """Of everyday questions, which both models are measured on."""
-SAVE_SECONDS = 1.0
+SAVE_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
 class Shape:
-    """How much there is to do. ``samples``: records seen over all epochs. ``longest``: tokens, within max length."""
+    """How much there is to do. ``samples``: records seen over all epochs. ``longest``: tokens, within max length.
+
+    ``short_answers``: so short that many held-out prompts are answered for the report card.
+    """
 
     train_records: int
     eval_records: int
@@ -53,11 +59,23 @@ class Shape:
     mean: float
     longest: int
     answer_mean: float
+    short_answers: bool = False
 
     @property
     def supervised_share(self) -> float:
         """Part of the tokens that the loss counts."""
         return min(1.0, self.answer_mean / max(1.0, self.mean))
+
+    @property
+    def judging(self) -> int:
+        """Held-out records that the report card measures: those that choose no checkpoint, where there are enough for both."""
+        half = self.eval_records // 2
+        return half if half >= FEWEST_FOR_EACH else self.eval_records
+
+    @property
+    def choosing(self) -> int:
+        """Held-out records that are measured on the way."""
+        return self.eval_records - self.judging or self.eval_records
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,7 @@ def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, 
         min(tokens.mean, limit),
         min(tokens.longest, limit),
         min(tokens.answer_mean, limit),
+        report.answer_characters.p50 <= SHORT_ANSWER,
     )
 
 
@@ -155,19 +174,21 @@ def _rounds(settings: RunSettings, shape: Shape) -> float:
     """How often the held-out records are measured on the way."""
     if every := settings.evaluation.eval_steps:
         return shape.steps / every
-    return evaluations(shape.steps, shape.samples * shape.mean, shape.eval_records * shape.mean)
+    return evaluations(shape.steps, shape.samples * shape.mean, shape.choosing * shape.mean)
 
 
 def _measuring_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """The held-out records before training, on the way, and everyday talk; and some training records afterwards."""
+    """The held-out records before training, on the way and afterwards, and everyday talk; and some training records at last."""
     pace = pace_of(machine)
-    tokens = shape.eval_records * shape.mean
-    one_round = forward_seconds(model, settings, machine, shape, need, tokens)
+    one_record = (
+        forward_seconds(model, settings, machine, shape, need, shape.eval_records * shape.mean) / shape.eval_records
+    )
     talk = 2 * TALK_TOKENS * _flops_per_token(model, settings, shape, 1) / pace.flops
-    sample = min(TRAIN_SAMPLE_SHARE * training, TRAIN_SAMPLE / max(1, shape.eval_records) * one_round)
-    return (1 + _rounds(settings, shape)) * one_round + talk + sample
+    sample = min(TRAIN_SAMPLE_SHARE * training, TRAIN_SAMPLE * one_record)
+    judging = 2 * shape.judging if shape.judging < shape.eval_records else 0
+    return ((1 + _rounds(settings, shape)) * shape.choosing + judging) * one_record + talk + sample
 
 
 def forward_seconds(
@@ -191,19 +212,26 @@ def _answering_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
     """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should: at
-    the end, and on the way as often as the time for it allows.
+    the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
     """
-    prompts = min(settings.evaluation.sample_prompts, shape.eval_records)
+    prompts = min(settings.evaluation.sample_prompts, shape.judging)
     if not prompts:
         return 0.0
     allowed = answer_seconds(training)
-    batches = math.ceil(prompts / ANSWERS_AT_ONCE)
-    one_token = batches * answer_token_seconds(model, machine, need, min(prompts, ANSWERS_AT_ONCE))
     room = answer_room(shape.answer_mean, settings.evaluation.max_new_tokens)
-    base = min(BASE_SHARE * allowed, room * one_token)
-    tuned = min(room, ANSWER_EXPECTED * shape.answer_mean + 8) * one_token
+    expected = min(room, ANSWER_EXPECTED * shape.answer_mean + 8)
+
+    def answering(count: int, tokens: float) -> float:
+        batches = math.ceil(count / ANSWERS_AT_ONCE)
+        read = count * max(0.0, shape.mean - shape.answer_mean)
+        one_token = answer_token_seconds(model, machine, need, min(count, ANSWERS_AT_ONCE))
+        return forward_seconds(model, settings, machine, shape, need, read) + batches * tokens * one_token
+
+    base, tuned = min(BASE_SHARE * allowed, answering(prompts, room)), answering(prompts, expected)
     on_the_way = min(_rounds(settings, shape), WAY_SHARE * allowed // tuned)
-    return min(allowed, base + (1 + on_the_way) * tuned)
+    more = min(SCORED_ANSWERS, shape.judging) - prompts if shape.short_answers else 0
+    others = answering(more, room) + answering(more, expected) if more > 0 else 0.0
+    return min(allowed, base + (1 + on_the_way) * tuned + others)
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:

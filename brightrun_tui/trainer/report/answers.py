@@ -13,6 +13,7 @@ from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.events import Sample
 from brightrun_tui.domain.findings import AnswerFindings, Floor, Mark
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
+from brightrun_tui.domain.sizing import SCORED_ANSWERS, SHORT_ANSWER
 from brightrun_tui.domain.tally import credit_of
 from brightrun_tui.trainer.data.examples import spread
 from brightrun_tui.trainer.data.template import ChatTemplate
@@ -25,10 +26,6 @@ from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
 from brightrun_tui.trainer.runtime.events import read_whole_lines
 
-SCORED_ANSWERS = 24
-"""Held-out prompts answered where the task has short answers, so that counting right ones makes sense."""
-SHORT_ANSWER = 200
-"""Characters up to which the median wanted answer counts as short."""
 LEARNT_FROM, FEWEST_LEARNT_FROM = 2000, 100
 READ_CHARACTERS = 2_000_000
 """Training answers, and their characters, that are looked at for what they have in common."""
