@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats
 from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.sizing import FEWEST_FOR_EACH, SHORT_ANSWER
 from brightrun_tui.domain.time_parts import PARTS, TimeParts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
@@ -101,15 +102,41 @@ machines = st.sampled_from([CPU, *(gpu(card.name) for card in GPUS)])
 
 @examples(max_examples=150, deadline=None)
 @given(base=bases, machine=machines, epochs=st.integers(1, 20), more=st.integers(1, 20), records=st.integers(2, 5000))
-def test_more_epochs_and_more_records_never_cost_less(
+def test_more_epochs_and_more_records_to_learn_from_never_cost_less(
     base: str, machine: Hardware, epochs: int, more: int, records: int
 ) -> None:
-    few = reckon(base, {"training.epochs": epochs}, machine, report(records), price=2.0)
-    longer = reckon(base, {"training.epochs": epochs + more}, machine, report(records), price=2.0)
-    larger = reckon(base, {"training.epochs": epochs}, machine, report(records + more), price=2.0)
+    held_out = {"data.eval_max_records": FEWEST_FOR_EACH}  # where they become two halves, less is measured
+    few = reckon(base, {"training.epochs": epochs} | held_out, machine, report(records), price=2.0)
+    longer = reckon(base, {"training.epochs": epochs + more} | held_out, machine, report(records), price=2.0)
+    larger = reckon(base, {"training.epochs": epochs} | held_out, machine, report(records + more), price=2.0)
     for other in (longer, larger):
         assert other.seconds >= few.seconds and other.cost_usd >= few.cost_usd and other.steps >= few.steps
     assert few.seconds_low <= few.seconds <= few.seconds_high and few.cost_usd <= few.cost_usd_high
+
+
+def test_records_that_only_judge_are_not_measured_on_the_way() -> None:
+    together, parted = (
+        reckon(
+            "HuggingFaceTB/SmolLM2-135M-Instruct", {"data.eval_fraction": 0.5, "data.eval_max_records": held_out}, CPU
+        )
+        for held_out in (2 * FEWEST_FOR_EACH - 1, 2 * FEWEST_FOR_EACH)
+    )
+    assert parted.parts.measuring < 0.75 * together.parts.measuring
+
+
+def test_short_answers_are_reckoned_with_as_many_as_are_asked_for() -> None:
+    """So many more are scored where an answer is short: the time must know it, too."""
+    short, long = (
+        report(400, 300).model_copy(
+            update={"answer_characters": LengthStats(mean=100, percentiles=(median,) * 100, longest=300)}
+        )
+        for median in (SHORT_ANSWER, SHORT_ANSWER + 1)
+    )
+    few, many = (
+        reckon("HuggingFaceTB/SmolLM2-135M-Instruct", {"evaluation.sample_prompts": 1}, CPU, data).parts.answering
+        for data in (long, short)
+    )
+    assert many > 1.5 * few
 
 
 def test_corrections_that_an_epoch_shows_again_take_their_steps() -> None:
