@@ -10,7 +10,7 @@ from brightrun_tui import foreign_files
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, MANIFEST
-from brightrun_tui.foreign_files import ForeignFileError, read_safetensors_header
+from brightrun_tui.foreign_files import ForeignFileError, SafetensorsHeader, read_safetensors_header
 
 _MAX_HEADER_BYTES = 16 << 20
 _LAYERS = (
@@ -19,6 +19,10 @@ _LAYERS = (
 )
 """What PEFT takes for patterns, and matches against each layer of the base: one can be made that it never gets through."""
 _LAYER = re.compile(r"[\w.-]{1,200}")
+_DOWN = "_A"
+"""In the names of the matrices whose first dimension is the rank: ``lora_A`` and ``lora_embedding_A``."""
+PEFT_RANK, MOST_RANK = 8, 1024
+"""What PEFT takes where none is given; and the most that is taken from others: several times what servers can hold."""
 
 
 class UntrustedError(BrightrunError):
@@ -51,11 +55,31 @@ def check_adapter(directory: Path, where: str) -> None:
             raise UntrustedError(
                 "its “auto_map” would run code", where=f"{where}: {path.name}", kind=ErrorKind.CUSTOM_CODE
             )
-    check_safetensors(directory / ADAPTER_WEIGHTS, where)
+    _check_ranks(config, check_safetensors(directory / ADAPTER_WEIGHTS, where), where)
 
 
-def check_safetensors(path: Path, where: str) -> None:
-    """Raises `UntrustedError` unless the header is JSON and its tensors fill the rest of the file exactly."""
+def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str) -> None:
+    """What is built before any weight is read is as wide as the weights are, however wide the configuration calls them. Where
+    layers have ranks of their own, none of them is enormous.
+
+    Raises:
+        UntrustedError: a rank is no number, or larger than any of the weights.
+    """
+    held = [tensor.shape[0] for name, tensor in weights.tensors.items() if tensor.elements and _DOWN in name]
+    patterns = config.get("rank_pattern")
+    others = list(patterns.values()) if isinstance(patterns, dict) else []
+    most = min(MOST_RANK, max(held)) if held and not others else MOST_RANK
+    for rank in (config.get("r", PEFT_RANK), *others):
+        if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= most:
+            raise UntrustedError(
+                f"its rank “{str(rank)[:40]}” is not one of its weights, which are of {most} at most",
+                where=f"{where}: {ADAPTER_CONFIG}",
+                kind=ErrorKind.BAD_JSON,
+            )
+
+
+def check_safetensors(path: Path, where: str) -> SafetensorsHeader:
+    """Its header. Raises `UntrustedError` unless that is JSON and its tensors fill the rest of the file exactly."""
     place = f"{where}: {path.name}"
     try:
         header = read_safetensors_header(path, _MAX_HEADER_BYTES)
@@ -73,6 +97,7 @@ def check_safetensors(path: Path, where: str) -> None:
         raise UntrustedError(
             "its weights cannot be read (tensors do not fill the file)", where=place, kind=ErrorKind.BAD_SAFETENSORS
         )
+    return header
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:

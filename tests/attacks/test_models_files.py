@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from brightrun_tui.adapter_files import UntrustedError, check_adapter
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.serving.view import build_view
 from tests.serving.conftest import toy  # noqa: F401
@@ -52,6 +53,24 @@ def test_whatever_a_file_of_a_model_holds_it_is_served_or_refused(
     for value in ODD:
         file.write_text(json.dumps(whole | {place[0]: value}))
         view(*model)
+
+
+@pytest.mark.parametrize(
+    "rank", [0, -1, 1025, 10**9, 10**400, True, None, "8", 1.5, [8], {}], ids=lambda rank: str(rank)[:12]
+)
+@pytest.mark.parametrize("place", ["r", "rank_pattern"])
+def test_a_rank_that_the_weights_do_not_have_is_refused_before_anything_is_built(
+    model: tuple[Path, Path], place: str, rank: Any
+) -> None:
+    """PEFT makes matrices of that width before it looks at the weights: 10^9 would take all memory."""
+    file = model[1] / "adapter_config.json"
+    config = json.loads(file.read_text())
+    check_adapter(model[1], "bundle")
+    for layer in ("q_proj", "v_proj"):
+        config[place] = rank if place == "r" else {"k_proj": config["r"], layer: rank}
+        file.write_text(json.dumps(config))
+        with pytest.raises(UntrustedError, match="rank"):
+            check_adapter(model[1], "bundle")
 
 
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"5", b""], ids=range(5))
