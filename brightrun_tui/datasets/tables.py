@@ -159,6 +159,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
     try:
         with readable(file.path), _parquet(file) as table:
             file.position.total = table.metadata.num_rows
+            kinds = {field.name: field.type for field in table.schema_arrow}  # which is made anew each time
             columns = [field.name for field in table.schema_arrow if not _is_bytes(field.type)]
             if not columns:
                 raise DatasetError(
@@ -168,7 +169,7 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
                     kind=ErrorKind.DATASET_COLUMNS,
                 )
             _refuse_twice(columns, str(file.path))
-            floats = [name for name in columns if pyarrow.types.is_floating(table.schema_arrow.field(name).type)]
+            floats = [name for name in columns if pyarrow.types.is_floating(kinds[name])]
             for batch in _batches(file, table, columns):
                 written = {name: batch.column(name).cast(pyarrow.string()).to_pylist() for name in floats}
                 for place, value in enumerate(batch.to_pylist()):

@@ -180,6 +180,20 @@ def test_a_text_that_a_parquet_file_keeps_once_is_not_unpacked_for_every_row(
     assert arrays.total_allocated_bytes() < 400 << 20
 
 
+def test_the_columns_of_a_parquet_file_are_described_a_few_times_and_not_for_each_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty thousand columns took an hour: each description names all of them."""
+    arrays, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    asked, usual = list[int](), parquet.ParquetFile.schema_arrow.fget
+    monkeypatch.setattr(parquet.ParquetFile, "schema_arrow", property(lambda file: (asked.append(1), usual(file))[1]))
+    columns = {f"c{number}": [number / 4, 2.0] for number in range(200)}
+    talk = {"prompt": ["Where is it?", "And when?"], "completion": ["On the shelf.", "At nine."]}
+    parquet.write_table(arrays.table(columns | talk), tmp_path / "a.parquet")
+    assert datasets.check(tmp_path / "a.parquet").usable == 2
+    assert 0 < len(asked) < 20
+
+
 def test_texts_that_repeat_in_parquet_are_read_as_they_are(tmp_path: Path) -> None:
     arrays, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     wanted = [f"Answer {number % 7}." if number % 11 else None for number in range(1000)]
