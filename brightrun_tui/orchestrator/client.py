@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import subprocess
 import time
 from typing import TypeVar
@@ -119,9 +121,15 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     try:
         await requests.add(db, StopEngine())
     except StoreError as error:
-        if error.kind != ErrorKind.STORE_BUSY:
+        if error.kind == ErrorKind.DISK_FULL:
+            pid = (await engine_status(db, paths)).pid
+            if not pid or not _is_engine(pid):
+                raise
+            os.kill(pid, signal.SIGTERM)  # which takes no room
+        elif error.kind == ErrorKind.STORE_BUSY:
+            timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
+        else:
             raise
-        timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -205,4 +206,15 @@ def test_a_full_disk_is_one_clear_error(mounted: Callable[..., Path], tmp_path: 
     data.write_text(GOOD)
     done = brightrun("train", data, "--json")
     assert (done.code, done.error["kind"]) == (1, "disk_full"), done.error
+    assert brightrun.processes() == []
+
+
+def test_an_engine_ends_when_it_is_told_to_however_full_the_disk(mounted: Callable[..., Path]) -> None:
+    disk = mounted("size=4m")
+    brightrun = CommandLine(disk / "home")
+    assert brightrun("engine", "start").code == 0
+    with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    assert brightrun("engine", "stop", "--json").document == {"stopped": True}
     assert brightrun.processes() == []
