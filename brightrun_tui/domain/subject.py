@@ -11,6 +11,8 @@ class LearntFrom(BaseModel):
     """What a version has seen: the data of its run where that is still there, else how that was split.
 
     ``chosen_apart``: of its held-out records one half chose its checkpoint, so only the other half may judge it.
+    ``judged`` stands for the records that judged it, of ``held_out`` ones, as in its report card: by them a split that is
+    made again is known to be the same.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -20,6 +22,8 @@ class LearntFrom(BaseModel):
     fingerprint: str = ""
     settings: DataSettings = Field(default_factory=DataSettings)
     chosen_apart: bool = False
+    judged: str = ""
+    held_out: int = Field(0, ge=0)
     columns: dict[str, str] = Field(default_factory=dict)
 
 

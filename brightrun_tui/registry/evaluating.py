@@ -163,6 +163,8 @@ async def learnt_from(db: Database, version: ModelVersion) -> LearntFrom:
         fingerprint=lineage.dataset_fingerprint,
         settings=_data_settings(version),
         chosen_apart=bool(found and found.chosen_apart),
+        judged=version.report.records_key,
+        held_out=max(0, version.report.training.eval_records),
     )
     with suppress(BrightrunError):
         run = await runs.get(db, version.run_id)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui import datasets
-from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, part_held_out, split_key
+from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, part_held_out, records_key, split_key
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
@@ -90,17 +90,36 @@ def _learnt(
     data = RunDirectory(Path(version.run_directory)).data if version.run_directory else None
     try:
         if data is not None and (data / TRAIN).is_file() and (data / EVAL).is_file():
-            return _read(data, version)
+            learnt, held_out = _read(data)
+            parted = _parted(held_out, version)
+            same = parted is None or _is_as_it_was(parted[1], held_out, version)
+            return learnt, (parted[0] if parted else []) if same else held_out
         if version.fingerprint and version.fingerprint == fingerprint:
             with tempfile.TemporaryDirectory(prefix="brightrun-") as again:
                 datasets.prepare(path, again, version.settings, columns=version.columns or columns or None)
-                return _read(Path(again), version)
+                learnt, held_out = _read(Path(again))
+            parted = _parted(held_out, version)
+            if _is_as_it_was(parted[1] if parted else held_out, held_out, version):
+                return learnt, parted[0] if parted else []
     except BrightrunError:
         return None
     return None
 
 
-def _read(data: Path, version: LearntFrom) -> tuple[list[Record], list[Record]]:
-    held_out = list(datasets.read_prepared(data / EVAL))
-    parted = part_held_out(held_out, version.settings.split_seed) if version.chosen_apart else None
-    return list(datasets.read_prepared(data / TRAIN)), parted[0] if parted else []
+def _read(data: Path) -> tuple[list[Record], list[Record]]:
+    return list(datasets.read_prepared(data / TRAIN)), list(datasets.read_prepared(data / EVAL))
+
+
+def _parted(held_out: list[Record], version: LearntFrom) -> tuple[list[Record], list[Record]] | None:
+    """Those that chose the checkpoint and those that judged it, where they were not the same ones."""
+    return part_held_out(held_out, version.settings.split_seed) if version.chosen_apart else None
+
+
+def _is_as_it_was(judged: list[Record], held_out: list[Record], version: LearntFrom) -> bool:
+    """Whether these are the records that judged the version: the rules of the split may be others than when it was trained.
+
+    Where its report card does not tell, because it is older or left some out, they are taken for the same.
+    """
+    if not version.judged or version.held_out != len(held_out):
+        return True
+    return version.judged.partition("-")[0] == records_key(judged)

@@ -189,6 +189,8 @@ def test_what_it_learnt_from_is_known_when_its_run_is_gone(known: Known) -> None
         fingerprint=datasets.fingerprint(known.data),
         settings=known.run.spec.settings.data,
         chosen_apart=True,
+        judged=known.version.report.records_key,
+        held_out=known.version.report.training.eval_records,
     )
     again = choose_judges(known.data, gone.fingerprint, {}, (gone,), 500)
     there = gone.model_copy(update={"run_directory": known.run.directory})
@@ -197,6 +199,24 @@ def test_what_it_learnt_from_is_known_when_its_run_is_gone(known: Known) -> None
     other = write_data(known.data.with_name("other.jsonl"), make_records(20, seed=3))
     elsewhere = choose_judges(other, datasets.fingerprint(other), {}, (gone,), 500)
     assert elsewhere.judging.unknown == (known.version.ref,)
+
+
+def test_records_that_were_parted_by_other_rules_do_not_judge(known: Known) -> None:
+    """Which half chose its checkpoint nobody can tell then: none of them is called unseen."""
+    older = LearntFrom(
+        ref=known.version.ref,
+        run_directory=known.run.directory,
+        fingerprint=datasets.fingerprint(known.data),
+        settings=known.run.spec.settings.data,
+        chosen_apart=True,
+        judged="0" * 32,
+        held_out=known.version.report.training.eval_records,
+    )
+    assert choose_judges(known.data, older.fingerprint, {}, (older.model_copy(update={"judged": ""}),), 500).records
+    with pytest.raises(DatasetError, match="can judge"):
+        choose_judges(known.data, older.fingerprint, {}, (older,), 500)
+    gone = older.model_copy(update={"run_directory": ""})
+    assert choose_judges(known.data, older.fingerprint, {}, (gone,), 500).judging.unknown == (known.version.ref,)
 
 
 def test_a_machine_measures_what_it_was_asked_to(known: Known) -> None:
