@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 import platform
+import time
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -31,14 +32,30 @@ WORTH_PARAMETERS = 20_000_000
 LONGEST_SECONDS = 180.0
 
 
+BUSY = 0.4
+"""Processors that other programs kept busy meanwhile: with more the machine was not the one that a run will have."""
+BUSY_SECONDS = 3600.0
+"""How long such a probe counts: better than none, and no reason to make another at once."""
+
+
 class Probe(BaseModel):
-    """Seconds of the work that `brightrun_tui.domain.sizing` names."""
+    """Seconds of the work that `brightrun_tui.domain.sizing` names.
+
+    ``others``: processors that other programs kept busy meanwhile. ``made_at``: seconds since 1970.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     training: float = Field(gt=0, allow_inf_nan=False)
     measuring: float = Field(gt=0, allow_inf_nan=False)
     answering: float = Field(gt=0, allow_inf_nan=False)
+    others: float = Field(0.0, ge=0, allow_inf_nan=False)
+    made_at: float = Field(default_factory=time.time, allow_inf_nan=False)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it still tells of this machine."""
+        return self.others <= BUSY or 0 <= time.time() - self.made_at < BUSY_SECONDS
 
 
 def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
@@ -47,7 +64,7 @@ def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: P
         base.present
         and base.parameters >= WORTH_PARAMETERS
         and not missing_packages("train")
-        and not _file(base, method, machine, paths).exists()
+        and _kept(base, method, machine, paths) is None
     )
 
 
@@ -80,9 +97,8 @@ async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths:
 
 def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Measured | None:
     """The probe as a measurement beside what the formula says of the same work; None where there is none."""
-    try:
-        found = Probe.model_validate_json(_file(base, method, machine, paths).read_bytes())
-    except (OSError, ValidationError):
+    found = _kept(base, method, machine, paths)
+    if found is None:
         return None
     model = base.architecture
     settings = RunSettings().with_overrides({SETTING: method, "training.batch_size": PROBE_ROWS})
@@ -102,6 +118,14 @@ def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Path
         took=took,
         parts=("training", "measuring", "answering"),
     )
+
+
+def _kept(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Probe | None:
+    try:
+        found = Probe.model_validate_json(_file(base, method, machine, paths).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return found if found.counts else None
 
 
 def _file(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Path:

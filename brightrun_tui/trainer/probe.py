@@ -1,7 +1,8 @@
 """How fast this machine is with one base model: a step, a look at records and some tokens of answers, all of it real.
 
 ``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``loading``, ``training``, ``measuring``
-and ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names. ``METHOD``: nf4 or none.
+and ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names, and ``others``: how many processors other
+programs kept busy meanwhile. ``METHOD``: nf4 or none.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ def measure(base: str, method: str) -> dict[str, float]:
     with without_garbage_collection():
         quieten_libraries()
         import numpy as np
+        import psutil
         import torch
         from transformers import GenerationConfig
 
@@ -36,6 +38,11 @@ def measure(base: str, method: str) -> dict[str, float]:
         if machine.device.type == "cuda":
             torch.cuda.synchronize(machine.device)
         return time.monotonic()
+
+    def busy() -> float:
+        """Seconds that processors worked, for all programs and not for this one."""
+        told = psutil.cpu_times()
+        return float(told.user + told.system + getattr(told, "nice", 0.0)) - time.process_time()
 
     torch.set_flush_denormal(True)
     settings = RunSettings().with_overrides({"quantisation.method": method})
@@ -55,7 +62,7 @@ def measure(base: str, method: str) -> dict[str, float]:
     row_parallel = RowParallel()
     row_parallel.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
     forward.set_training(True)
-    loaded = wait()
+    loaded, busy_before = wait(), busy()
     row_parallel.add_gradients(list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows)
     trained = wait()
     forward.set_training(False)
@@ -73,12 +80,13 @@ def measure(base: str, method: str) -> dict[str, float]:
     write(2)  # the first answer of a process takes longer
     begins = wait()
     write(PROBE_TOKENS)
-    answered = wait()
+    answered, busy_after = wait(), busy()
     return {
         "loading": loaded - began,
         "training": trained - loaded,
         "measuring": measured - trained,
         "answering": answered - begins,
+        "others": max(0.0, busy_after - busy_before) / (answered - loaded),
     }
 
 

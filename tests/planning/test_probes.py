@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,23 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     assert after.seconds_high / after.seconds_low < before.seconds_high / before.seconds_low
     other = Hardware(device="cpu", memory=64 << 30, cores=4, flops=160e9)
     assert measured_on(other, paths, base) == [], "another machine's"
+
+
+def test_a_probe_of_a_busy_machine_counts_for_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is better than a guess, and the machine is another one once the other program has ended."""
+    paths = Paths(*[tmp_path] * 4)
+    monkeypatch.setattr(probes, "missing_packages", lambda extra: [])
+    base = describe_base("HuggingFaceTB/SmolLM2-135M-Instruct", paths).model_copy(update={"present": True})
+    file = probes._file(base, "none", CPU, paths)
+    file.parent.mkdir()
+    now = time.time()
+    for others, made_at, counts in ((1.3, now, True), (1.3, now - 7200, False), (0.1, now - 7200, True)):
+        probe = probes.Probe(training=8, measuring=3, answering=3, others=others, made_at=made_at)
+        file.write_text(probe.model_dump_json())
+        assert (len(measured_on(CPU, paths, base)) == 1) is counts
+        assert probes.is_worth_it(base, "none", CPU, paths) is not counts
+    file.write_text("not a probe")
+    assert probes.is_worth_it(base, "none", CPU, paths)
 
 
 async def test_only_a_model_that_is_here_and_takes_its_time_is_probed(
