@@ -275,9 +275,7 @@ def fetch(base: str, paths: Paths) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--only", action="append", metavar="DATASET/TEMPLATE", help="pattern; may be given several times"
-    )
+    parser.add_argument("--only", nargs="+", action="extend", metavar="DATASET/TEMPLATE", help="patterns")
     parser.add_argument("--base", default="small", metavar="MODEL", help="“small”, or what train takes as --base")
     parser.add_argument("--home", type=Path, help="BRIGHTRUN_HOME to use and to keep")
     parser.add_argument("--jobs", type=int, default=1, help="runs at the same time, a thread each")
