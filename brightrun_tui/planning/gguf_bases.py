@@ -215,7 +215,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
     """Every tensor lies inside the file and is of a kind that can be unpacked."""
-    if missing := missing_packages("gguf"):
+    if missing := missing_packages():
         raise BrightrunError(
             f"GGUF files need {', '.join(missing)}",
             where=str(file),

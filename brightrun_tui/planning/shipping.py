@@ -20,6 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.integrations.packages import CORE, needed_by
 from brightrun_tui.plugins import OURS, Door, Registration
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -76,16 +77,19 @@ TRAINING = ("train", "gpu")
 """Extras of the package that a machine gets which trains."""
 SERVING = ("train", "serve")
 """And one that serves; it tries its GPU as one that trains does."""
+OF_THE_APP = frozenset({"textual", "plotext", "pillow"})
+"""Of the core, what no other machine needs."""
 
 
 def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
     """What a rented machine gets, as the package itself declares it: the core, and ``extras``."""
-    wanted = []
-    for line in requires(OURS) or []:
-        name, _, marker = line.partition(";")
-        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in extras):
-            wanted.append(name.strip())
-    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext", "pillow"))})) + "\n"
+    wanted = {one for extra in (CORE, *extras) for one in needed_by(extra) if one.name not in OF_THE_APP}
+    return "\n".join(sorted({str(one).partition(";")[0].strip() for one in wanted})) + "\n"
+
+
+def worker_packages() -> list[str]:
+    """Names of all that training imports: an interpreter of a machine that has them is used as it is."""
+    return sorted({"pydantic", *(one.name for one in needed_by("train"))})
 
 
 def objective_files(name: str) -> Mapping[str, bytes]:

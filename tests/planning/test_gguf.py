@@ -20,8 +20,8 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.gguf_bases import MODEL_TYPES
 from brightrun_tui.planning.plan import make_plan, make_spec
 
-pytestmark = pytest.mark.skipif(bool(missing_packages("gguf")), reason="needs the training packages")
-if not missing_packages("gguf"):
+pytestmark = pytest.mark.skipif(bool(missing_packages()), reason="needs the training packages")
+if not missing_packages():
     from tests.planning.tiny_gguf import HIDDEN, INNER, LAYERS, write_gguf
 
 NOT_TRAINED = {"general", "tokenizer", "t5", "umt5", "mamba", "deci"}

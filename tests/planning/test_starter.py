@@ -21,7 +21,7 @@ from tests.planning.hub_stand_in import StandIn, files_of
 from tests.planning.package_index import PackageIndex, make_wheel
 from tests.planning.tiny_model import write_model
 
-needs_packages = pytest.mark.skipif(bool(missing_packages("gguf")), reason="needs the training packages")
+needs_packages = pytest.mark.skipif(bool(missing_packages()), reason="needs the training packages")
 
 
 def silent(_what: str, _fraction: float) -> None:

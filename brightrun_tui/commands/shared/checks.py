@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +23,7 @@ from brightrun_tui.commands.shared.output import page
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
-from brightrun_tui.integrations.packages import install_command
+from brightrun_tui.integrations.packages import CORE, install_command, needed_by
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.gpus import expected_flops
@@ -92,20 +93,12 @@ def _check_python() -> Check:
 
 def _check_packages() -> list[Check]:
     """The packages of the app and of each extra, against what this installation declares and pins."""
-    groups: dict[str, list[Requirement]] = {"app": [], "train": [], "serve": []}
-    for line in metadata.requires("brightrun") or []:
-        requirement = Requirement(line)
-        for extra in groups:
-            if requirement.marker is None:
-                groups["app"].append(requirement)
-                break
-            if extra != "app" and requirement.marker.evaluate({"extra": extra}):
-                groups[extra].append(requirement)
+    groups = {"app": needed_by(CORE), "train": needed_by("train"), "serve": needed_by("serve")}
     pinned = _pinned()
     return [_check_group(name, requirements, pinned) for name, requirements in groups.items()]
 
 
-def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, str]) -> Check:
+def _check_group(name: str, requirements: Sequence[Requirement], pinned: dict[str, str]) -> Check:
     title = f"packages: {name}"
     install = install_command(name) if name != "app" else f"pip install -c {resource('constraints.txt')} brightrun"
     missing, wrong, other = [], [], []
