@@ -238,8 +238,7 @@ def _rank(report: Report) -> int:
 def _sample(report: Report, number: int) -> str:
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()
-    question = "\n".join(f"{message.get('role', '')}: {message.get('content', '')}" for message in sample.prompt)
-    blocks = [("Question", question), ("Base model", sample.base), ("Tuned model", sample.tuned)]
+    blocks = [("Question", sample.asked), ("Base model", sample.base), ("Tuned model", sample.tuned)]
     blocks += [("In the data", sample.reference)] if sample.reference else []
     judged = f"\n\n**Checked:** {checked}" if (checked := mark_words(report, number)) else ""
     judged += f"\n\n**The judge:** {_inline(ruling_words(rulings[number]))}" if number < len(rulings) else ""

@@ -122,10 +122,10 @@ def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
     known = [{repr(sample.prompt): sample for sample in version.report.samples} for version in versions]
     return [
         ManyAnswer(
-            question="\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt),
+            question=sample.asked,
             wanted=sample.reference,
             answers=tuple(samples[prompt].tuned for samples in known),
-            turns=tuple(str(turn.get("content", "")) for turn in sample.prompt),
+            turns=tuple(said for _, said in sample.turns),
         )
         for prompt, sample in known[0].items()
         if all(prompt in samples for samples in known)

@@ -229,11 +229,10 @@ def _corrections(report: Report) -> str:
 
 def _sample(report: Report, number: int) -> str:
     sample = report.samples[number]
-    asked = "\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt)
     said = [word for word in (mark_words(report, number), _ruling(report, number)) if word]
     note = f'<p class="soft">{_text("; ".join(said))}</p>' if said else ""
     return (
-        f'<p class="asked">{_text(asked)}</p><div class="pair"><div><b>base</b>\n{_text(sample.base or "(nothing)")}</div>'
+        f'<p class="asked">{_text(sample.asked)}</p><div class="pair"><div><b>base</b>\n{_text(sample.base or "(nothing)")}</div>'
         f'<div class="tuned"><b>tuned</b>\n{_text(sample.tuned or "(nothing)")}</div>'
         f"<div><b>in the data</b>\n{_text(sample.reference or '–')}</div></div>{note}"
     )

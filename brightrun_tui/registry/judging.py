@@ -146,7 +146,7 @@ async def _one_then_all(rule: Callable[[int], Coroutine[Any, Any, None]], count:
 
 def _question(sample: SampleAnswer, *, tuned_first: bool) -> list[dict[str, str]]:
     first, second = (sample.tuned, sample.base) if tuned_first else (sample.base, sample.tuned)
-    conversation = [{"role": turn.get("role", ""), "content": turn.get("content", "")} for turn in sample.prompt]
+    conversation = [{"role": role, "content": said} for role, said in sample.turns]
     material = {"conversation": conversation, "wanted": sample.reference, "answer_a": first, "answer_b": second}
     return [
         {"role": "system", "content": SYSTEM},

@@ -112,8 +112,8 @@ def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    for turn in sample.prompt:
-        table.add_row(str(turn.get("role", "")), Text(_whole(str(turn.get("content", "")))))
+    for role, said in sample.turns:
+        table.add_row(role, Text(_whole(said)))
     table.add_row("answer", Text(_whole(sample.tuned) or "(nothing)", style="bold"))
     table.add_row("wanted", Text(_whole(sample.reference) or "–", style="italic"))
     out.print(_heading(f"Answer {number + 1}"))
@@ -261,7 +261,7 @@ def _answer(report: Report, number: int) -> Table:
 
 def _talk(sample: SampleAnswer) -> list[tuple[str, str]]:
     """The turns before the answer, with who spoke where there are several."""
-    turns = [(str(turn.get("role", "")), str(turn.get("content", ""))) for turn in sample.prompt]
+    turns = sample.turns
     return [("", sample.question)] if len(turns) == 1 else [(f"{role}: ", said) for role, said in turns]
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.events import Sample
 from brightrun_tui.domain.findings import AnswerFindings, Floor, Mark
+from brightrun_tui.domain.measures import Measures, Pair
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
 from brightrun_tui.domain.tally import credit_of
 from brightrun_tui.trainer.data.examples import spread
@@ -86,42 +86,65 @@ class Compared(Asked):
             )
         )
 
-    def scores(self) -> dict[str, Any]:
-        """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
+    def scores(self) -> Measures:
+        """What is measured, for base and tuned model."""
         if not self.prompts:
             return {"answers": 0, "answers_left_out": self.left_out}
-        both = {"base": self.base, "tuned": self.tuned}
-        scores: dict[str, Any] = {
+        scores: Measures = {
             "answers": len(self.prompts),
             "answers_left_out": self.left_out,
-            "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
-            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": self._limit},
-            "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
-            | {"reference": median(prompt.expected for prompt in self.prompts)},
-            "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
-            | {"phrases": self.overlap["tuned"].phrases},
-            "content": {name: credit_of(self.marks(said)) for name, said in both.items()}
-            | ({"floor": credit_of(self.floor.marks)} if self.floor else {}),
+            "ended": self._pair(lambda said: _share(a.ended for a in said)),
+            "cut_off": self._pair(lambda said: sum(not a.ended for a in said)) | {"limit": self._limit},
+            "answer_tokens": self._lengths(),
+            "verbatim": self._verbatim(),
+            "content": self._pair(lambda said: credit_of(self.marks(said))),
         }
-        return scores | (self._short_scores(both) if self.short else {})
+        if self.floor:
+            scores["content"]["floor"] = credit_of(self.floor.marks)
+        return scores | self._short_scores() if self.short else scores
 
-    def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
+    def _pair(self, measure: Callable[[Sequence[Answer]], float]) -> Pair:
+        return {"base": measure(self.base), "tuned": measure(self.tuned)}
+
+    def _lengths(self) -> Pair:
+        wanted = median(prompt.expected for prompt in self.prompts)
+        return self._pair(lambda said: median(a.tokens for a in said)) | {"reference": wanted}
+
+    def _verbatim(self) -> Pair:
+        shares = {name: overlap.share for name, overlap in self.overlap.items()}
+        return {
+            "base": shares["base"],
+            "tuned": shares["tuned"],
+            "reference": shares["reference"],
+            "phrases": self.overlap["tuned"].phrases,
+        }
+
+    def _short_scores(self) -> Measures:
         from sacrebleu.metrics.chrf import CHRF
 
         frame = self.yardstick.frame
-        wanted = [prompt.reference.strip() for prompt in self.prompts]
-        texts = {name: [a.text for a in said] for name, said in both.items()}
-        exact = {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()}
-        wanted = [frame.without(text) for text in wanted]
-        texts = {name: [frame.without(text) for text in said] for name, said in texts.items()}
-        if self.floor:
-            texts["floor"] = [frame.without(self.floor.answer)] * len(wanted)
-        return {
-            "exact_match": exact,
-            "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
-            "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
+        whole = [prompt.reference.strip() for prompt in self.prompts]
+        wanted = [frame.without(text) for text in whole]
+
+        def f1(texts: Sequence[str]) -> float:
+            return sum(map(token_f1, texts, wanted)) / len(wanted)
+
+        def chrf(texts: Sequence[str]) -> float:
+            return float(CHRF().corpus_score(texts, [wanted]).score)
+
+        def bare(said: Sequence[Answer]) -> list[str]:
+            return [frame.without(a.text) for a in said]
+
+        scores: Measures = {
+            "exact_match": self._pair(lambda said: _share(map(str.__eq__, [a.text for a in said], whole))),
+            "token_f1": self._pair(lambda said: f1(bare(said))),
+            "chrf": self._pair(lambda said: chrf(bare(said))),
             "scored_answers": len(wanted),
         }
+        if self.floor:
+            constant = [frame.without(self.floor.answer)] * len(wanted)
+            scores["token_f1"]["floor"], scores["chrf"]["floor"] = f1(constant), chrf(constant)
+        return scores
 
     @property
     def _limit(self) -> int:
@@ -280,6 +303,6 @@ def _answers(session: Session, prompts: Sequence[Prompt], until: float, *, opene
     return answers
 
 
-def _share(these: Any) -> float:
+def _share(these: Iterable[object]) -> float:
     values = list(these)
     return sum(map(bool, values)) / len(values) if values else 0.0

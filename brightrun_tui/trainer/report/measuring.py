@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 
+from brightrun_tui.domain.measures import Bounds, CategoryLosses, Measures, Pair
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example
@@ -30,7 +31,7 @@ class Tuned:
     asked: Asked
     corrected: Sequence[tuple[Prompt, Answer]]
     everyday: Sequence[Example]
-    general: dict[str, float]
+    general: Pair
 
 
 @dataclass(frozen=True)
@@ -41,22 +42,22 @@ class Measured:
     tuned: Scores
     records: int
     conversation: np.ndarray
-    difference: dict[str, Any]
-    by_category: dict[str, dict[str, dict[str, float]]]
-    general: dict[str, float]
+    difference: Bounds
+    by_category: CategoryLosses
+    general: Pair
     answers: Compared
     corrected: Sequence[tuple[Prompt, Answer]]
     quantised_base: SplitScore | None
     base_in_4_bits: bool
 
-    def scores(self, session: Session) -> dict[str, Any]:
+    def scores(self, session: Session) -> Measures:
         """Everything measured besides the losses, as report cards keep it."""
         return {
             "token_accuracy": {"base": self.base.accuracy, "tuned": self.tuned.accuracy},
             "loss_difference": self.difference,
             "loss_interval": loss_interval(self.tuned, self.conversation, session.settings.training.seed),
             "general_loss": self.general,
-            **_own_scores(session, self.base, self.tuned),
+            **cast(Measures, _own_scores(session, self.base, self.tuned)),
             **self.answers.scores(),
         }
 
@@ -108,13 +109,13 @@ def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> 
     )
 
 
-def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict[str, float]]:
+def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, Pair]:
     """What the objective measures besides, of base and tuned model."""
     before, after = session.objective.metrics(base), session.objective.metrics(tuned)
     return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
-def _general_loss(session: Session, examples: Sequence[Example]) -> dict[str, float]:
+def _general_loss(session: Session, examples: Sequence[Example]) -> Pair:
     """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
     if not examples:
         return {"base": 0.0, "tuned": 0.0}

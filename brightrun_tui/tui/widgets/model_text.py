@@ -6,7 +6,7 @@ from textual.content import Content
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
+from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
@@ -170,7 +170,7 @@ def report_card(
         lines += [
             Content(""),
             *reflow.heading("One answer", width, "] shows the others"),
-            *prompt_lines(turns(first), width),
+            *prompt_lines([said for _, said in first.turns], width),
             *compare_answers(first.base, first.tuned, first.reference, width),
             *_checked(model, 0, width),
         ]
@@ -198,8 +198,8 @@ def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
     """One sample as a person needs it to say whether it is right, and what was said of it."""
     sample = model.report.samples[index]
     lines: reflow.Lines = []
-    for turn in sample.prompt:
-        lines += reflow.pair(str(turn.get("role", "")), cells.plain(str(turn.get("content", ""))), width, 11)
+    for role, words in sample.turns:
+        lines += reflow.pair(role, cells.plain(words), width, 11)
     lines += [Content(""), *reflow.heading("It answers", width)]
     lines += reflow.text(Content.styled(cells.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
     lines += [
@@ -310,7 +310,7 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
     for index, sample in enumerate(model.report.samples):
         lines += [Content("")] if lines else []
         lines += [
-            *prompt_lines(turns(sample), width),
+            *prompt_lines([said for _, said in sample.turns], width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
             *_checked(model, index, width),
         ]
@@ -386,7 +386,3 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
             *reflow.pairs(changed, width, 34),
         ]
     return lines
-
-
-def turns(sample: SampleAnswer) -> list[str]:
-    return [str(turn.get("content", "")) for turn in sample.prompt]
