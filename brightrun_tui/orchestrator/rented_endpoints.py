@@ -22,12 +22,13 @@ from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, Means, PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, same_base, with_base
+from brightrun_tui.orchestrator.remote_server import RemoteServer, same_base, with_base
 from brightrun_tui.orchestrator.targets import MachineLostError
 from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.serving.places import LAST_ANSWER_SECONDS, serving_place
+from brightrun_tui.serving.process import MACHINE_LOG
 from brightrun_tui.serving.remote import LEFT, forget_machine, whereabouts
 from brightrun_tui.store import Database, endpoints, models
 
@@ -176,7 +177,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
                 await self._pause(self.timings.lease_poll_seconds)
             return False
         raise HostError(
-            why, where=holding.provider.name, kind=ErrorKind.DEPLOY_FAILED, fix=f"see {self.directory / LOG_HERE}"
+            why, where=holding.provider.name, kind=ErrorKind.DEPLOY_FAILED, fix=f"see {self.directory / MACHINE_LOG}"
         )
 
     async def _still_there(self) -> bool:

@@ -162,7 +162,7 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
     wanted = await asyncio.to_thread(_endpoint_request, ask)
     if wanted.name:
         known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wanted.name), None)
-        if known is not None and known.state in ("starting", "ready"):
+        if known is not None and known.serving:
             return await _redeploy(engine, known, version, wanted)
         if known is not None and known.state == "stopping":
             raise UsageError(
@@ -173,7 +173,7 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         same = endpoint.serves_base_of(version) if wanted.base_alone else endpoint.serves(version)
         there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
-        if same and there and endpoint.state != "stopping":
+        if same and there and endpoint.serving:
             return DeployAnswer(endpoint=endpoint.id, already=True)
     endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
@@ -270,7 +270,7 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
 
 async def _undeploy(engine: Engine, ask: Undeploy) -> UndeployAnswer:
     endpoint = await endpoints.find(engine.db, ask.target)
-    if endpoint.state not in ("stopped", "failed"):
+    if not endpoint.ended:
         await endpoints.advance(engine.db, endpoint, state="stopping", rest_reason="")
     if (watcher := engine.watchers.get(endpoint.id)) is not None:
         watcher.leave.set()

@@ -292,7 +292,7 @@ class BrightRunApp(Workspace):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.pictured(), QUIT_SECONDS)
         active = sum(run.active for run in self.snapshot.runs)
-        serving = sum(endpoint.state in ("starting", "ready") for endpoint in self.snapshot.endpoints)
+        serving = sum(endpoint.serving for endpoint in self.snapshot.endpoints)
         parts = [f"{active} run{'s' if active > 1 else ''}"] * bool(active)
         parts += [f"{serving} endpoint{'s' if serving > 1 else ''}"] * bool(serving)
         message = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
 from textual.dom import DOMNode
 from textual.signal import Signal
@@ -16,6 +16,7 @@ from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import rests
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, engine
+from brightrun_tui.store.engine import ServiceFacts
 
 AT_ONCE = 2
 
@@ -101,6 +102,6 @@ class ServiceDesk:
         self._app.look_now()
         self.changed.publish(service.name)
 
-    def status(self, name: str, known: Mapping[str, Any]) -> ServiceStatus | None:
+    def status(self, name: str, known: ServiceFacts) -> ServiceStatus | None:
         """What this process found last; None where another one has tested it since, or nobody has here."""
         return None if known.get("checked_at", 0.0) > self.tested_at.get(name, 0.0) else self.statuses.get(name)

@@ -130,7 +130,7 @@ class Snapshot:
         """Something is active, and no engine looks after it."""
         if self.engine is None or self.engine.running:
             return False
-        serving = any(endpoint.state in ("starting", "ready", "stopping") for endpoint in self.endpoints)
+        serving = any(endpoint.live for endpoint in self.endpoints)
         return serving or bool(self.leases) or any(run.active for run in self.runs)
 
     @property

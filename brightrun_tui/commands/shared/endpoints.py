@@ -12,10 +12,11 @@ from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_state
+from brightrun_tui.serving.process import LOG, MACHINE_LOG
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
@@ -23,7 +24,6 @@ READY_SECONDS = 960.0
 RENTED_READY_SECONDS = 7200.0
 """A machine must be had, prepared and loaded before; what becomes of that is told."""
 LOOK_SECONDS = 0.3
-ENDED = ("stopped", "failed")
 
 
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
@@ -47,7 +47,7 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
-        log = Path(endpoint.directory) / ("machine.log" if endpoint.rental else "server.log")
+        log = Path(endpoint.directory) / (MACHINE_LOG if endpoint.rental else LOG)
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
             where=endpoint.directory,
@@ -65,12 +65,12 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
         endpoint = await store.find(session.db, endpoint_id)
         if endpoint.model_version == number:
             return endpoint
-        if endpoint.refused_version == number or endpoint.state in ENDED:
+        if endpoint.refused_version == number or endpoint.ended:
             raise EngineError(
                 endpoint.error or f"the endpoint is {endpoint.state}",
                 where=endpoint.directory,
                 kind=ErrorKind.DEPLOY_FAILED,
-                fix=f"version {endpoint.model_version} goes on; see {Path(endpoint.directory) / 'server.log'}",
+                fix=f"version {endpoint.model_version} goes on; see {Path(endpoint.directory) / LOG}",
             )
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
@@ -82,8 +82,9 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
 
 
 async def await_state(
-    session: Session, endpoint_id: str, states: tuple[str, ...], seconds: float = READY_SECONDS
+    session: Session, endpoint_id: str, states: tuple[EndpointState, ...], seconds: float = READY_SECONDS
 ) -> Endpoint:
+    """The endpoint once it is in one of these states. Raises ``EngineError`` where that takes longer than ``seconds``."""
     deadline = time.monotonic() + seconds
     told = ""
     while time.monotonic() < deadline:

@@ -109,7 +109,7 @@ class ChatScreen(Dialog[None]):
 
     def _started_here(self) -> list[Endpoint]:
         """Endpoints that are there because of this chat."""
-        return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.state in ("starting", "ready")]
+        return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.serving]
 
     @work(group="leave", exclusive=True)
     async def _leave(self) -> None:
@@ -216,7 +216,7 @@ class ChatScreen(Dialog[None]):
 
     async def _end_base(self, partner: Partner) -> None:
         """End the endpoint of a base that this chat began; those of versions may be kept."""
-        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.state in ("stopped", "failed")}
+        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.ended}
         for endpoint in [each for each, whose in self._started.items() if whose is partner and partner.base_alone]:
             del self._started[endpoint]
             if endpoint not in ended:

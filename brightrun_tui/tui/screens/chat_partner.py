@@ -56,7 +56,7 @@ async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | Non
         BaseModelError: it cannot be had any more.
     """
     base = app.snapshot.base_endpoint_of(model)
-    if base is not None and base.state in ("starting", "ready"):
+    if base is not None and base.serving:
         return None
     beside = await asyncio.to_thread(base_beside, model, app.paths)
     tuned = app.snapshot.endpoint_of(model)

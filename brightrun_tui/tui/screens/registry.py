@@ -145,7 +145,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         model, endpoint = self.model, self.endpoint
-        live = endpoint is not None and endpoint.state in ("starting", "ready")
+        live = endpoint is not None and endpoint.serving
         possible = {
             "deploy": model is not None and not live,
             "undeploy": live or (endpoint is not None and endpoint.state == "asleep"),
