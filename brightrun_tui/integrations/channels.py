@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 from brightrun_tui import plugins
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.quiet_hours import is_quiet_hours
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, fit, read_toml

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.redaction import keep_secret, redact
 

@@ -6,6 +6,7 @@ import time
 
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -69,7 +70,7 @@ def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) 
     }
     return with_notice(
         run,
-        f"budget_{verdict}",
+        NoticeCode(f"budget_{verdict}"),
         f"{words[verdict]} ({humanize.money(now.spent)} of {humanize.money(max(0.0, now.ceiling or 0.0))})",
     )
 
@@ -80,4 +81,4 @@ def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> N
         return notices
     after = humanize.duration(time.time() - run.created_at)
     first = f"the first step came {after} after the run was asked for; {humanize.money(now.spent)} were spent by then"
-    return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")
+    return with_notice(run.model_copy(update={"notices": notices}), NoticeCode.FIRST_STEP, first, Level.INFO)

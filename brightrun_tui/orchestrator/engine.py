@@ -16,6 +16,7 @@ from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.requests import Answer, Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.domain.schedule import moment_words, waits_until
@@ -153,7 +154,9 @@ class Engine:
         log.warning("%s", words)
         for run_id in list(self.runners):
             run = await runs.get(self.db, run_id)
-            await runs.update(self.db, run_id, notices=with_notice(run, f"clock_{int(time.time())}", words))
+            await runs.update(
+                self.db, run_id, notices=with_notice(run, NoticeCode.CLOCK.told_apart(int(time.time())), words)
+            )
 
     async def _look(self) -> bool:
         """One look at the store; whether there is, or may be, anything to look after."""

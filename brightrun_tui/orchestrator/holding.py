@@ -20,6 +20,7 @@ from brightrun_tui.domain.errors import (
     UnclearError,
 )
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.hosts.ssh import SshHost
@@ -241,11 +242,11 @@ class Holding:
             self._resumed_at = now
             await (await self._tenant()).tell(
                 self.db,
-                "machine_kept",
+                NoticeCode.MACHINE_KEPT,
                 "the machine kept what is on it while nobody was there; it is started again"
                 if self._kept
                 else "the machine was stopped; it is started again",
-                "info",
+                Level.INFO,
             )
             try:
                 return "" if await self.provider.resume(lease.provider_id) else "it was stopped"

@@ -10,6 +10,7 @@ from brightrun_tui import registry
 from brightrun_tui.config import load_section
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice
 from brightrun_tui.integrations.judge import Judge, JudgeSettings, judge_key, judge_settings
 from brightrun_tui.paths import Paths
@@ -43,8 +44,8 @@ async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: Mode
         log.warning("run %s: not judged: %s", run_id, why)
         notice = Notice(
             time=time.time(),
-            level="warning",
-            code="not_judged",
+            level=Level.WARNING,
+            code=NoticeCode.NOT_JUDGED,
             message=f"{why}; try again with: brightrun models judge {version.ref}",
         )
         await runs.update(db, run_id, notices=(*(await runs.get(db, run_id)).notices, notice))

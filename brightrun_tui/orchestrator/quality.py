@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.store import Database, models, notifications
 
 SAME = 0.01

@@ -20,6 +20,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.remote_server import RemoteServer, same_base, with_base
@@ -117,7 +118,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         heard = max((max(lease.heard_at, lease.created_at) for lease in known), default=0.0)
         guarded = holding.provider.guard_options(time.time()) is not None
         if guarded and time.time() - heard > self.timings.guard_silence_seconds / 2:
-            await self._rest("machine_unattended", "its machine was returned while nobody looked after it")
+            await self._rest(NoticeCode.MACHINE_UNATTENDED, "its machine was returned while nobody looked after it")
             return False
         return True
 
@@ -257,14 +258,14 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
 
     # Money, and the end
 
-    def _why_idle(self, endpoint: Endpoint) -> tuple[str, str]:
+    def _why_idle(self, endpoint: Endpoint) -> str:
         idle_stop = self._tenant.rental.idle_stop
         if endpoint.state != "ready" or not idle_stop:
-            return "", ""
+            return ""
         used_at = max(endpoint.ready_at, serving.last_used(self.directory))
         if time.time() - used_at <= idle_stop:
-            return "", ""
-        return "machine_idle", f"its machine was returned after {humanize.span(idle_stop)} without a request"
+            return ""
+        return f"its machine was returned after {humanize.span(idle_stop)} without a request"
 
     async def _give_back(self) -> None:
         await (await self._hold()).release(self._tenant)

@@ -17,6 +17,7 @@ from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain.disk import disk_full_as, is_disk_full
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
 from brightrun_tui.files import remove_unfinished
@@ -315,7 +316,7 @@ class Runner:
                     run = await watching.note_alerts(self.db, run)
                 if run.state == "running" and watching.overtime(run):
                     limit = f"the time limit of {run.limits.max_hours:g} h is over: the run is ended in order"
-                    await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
+                    await runs.update(self.db, run.id, notices=with_notice(run, NoticeCode.TIME_LIMIT, limit))
                     return "stop_asked", None
                 if run.state == "running" and await self._halving.stops(run):
                     return "stop_asked", None

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, judge
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.clock import add_time
@@ -34,13 +35,15 @@ async def note_time(db: Database, run: Run) -> Run:
 async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run:
     """Say that a worker without a sign of life for more than ``limit`` seconds is stuck, and take it back when it moves."""
     stuck = silent > limit
-    if stuck == any(notice.code == "stuck" for notice in run.notices):
+    if stuck == any(notice.code == NoticeCode.STUCK for notice in run.notices):
         return run
     words = (
         f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
     )
     return await runs.update(
-        db, run.id, notices=with_notice(run, "stuck", words) if stuck else without_notice(run, "stuck")
+        db,
+        run.id,
+        notices=with_notice(run, NoticeCode.STUCK, words) if stuck else without_notice(run, NoticeCode.STUCK),
     )
 
 

@@ -11,7 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypedDict, Unpack
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic

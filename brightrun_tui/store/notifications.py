@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 

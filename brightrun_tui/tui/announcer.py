@@ -9,7 +9,8 @@ from typing import Protocol
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.opening import NotifySettings, Opened, notify_settings, open_channels, send

@@ -10,7 +10,8 @@ from textual.widgets import OptionList
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.store import notifications
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.snapshot import Snapshot

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, judge
+from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.curve import Curve
@@ -18,7 +19,7 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 JUDGED = 120
 """Newest entries of a curve that are looked at."""
-MARKS = {"error": ("✗", "bold $error"), "warning": ("!", "bold $warning")}
+MARKS = {Level.ERROR: ("✗", "bold $error"), Level.WARNING: ("!", "bold $warning")}
 HISTORY = 20
 """What was told before of runs: so much of it, the newest."""
 KEYS = {
@@ -51,7 +52,7 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
     held = {lease.run_id for lease in snapshot.leases}
     runs = [run for run in snapshot.runs if run.active or run.id == chosen or run.id in held]
     found = [alert for run in runs for alert in _of(run, snapshot, now, chosen=run.id == chosen)]
-    return tuple(sorted(found, key=lambda alert: alert.level != "error"))
+    return tuple(sorted(found, key=lambda alert: alert.level is not Level.ERROR))
 
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
@@ -63,7 +64,7 @@ def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAl
             RunAlert(
                 run.id,
                 notice.code,  # type: ignore[arg-type]  # one of these codes
-                "error" if notice.level == "error" else "warning",
+                Level.ERROR if notice.level == Level.ERROR else Level.WARNING,
                 notice.message,
                 "",
                 f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and what to do is said here",
@@ -122,7 +123,7 @@ def listed(
             for alert in done
         ]
         lines.append(Content(""))
-    if told := [one for one in snapshot.news if one.level != "info" and one.run_id][:HISTORY]:
+    if told := [one for one in snapshot.news if one.level is not Level.INFO and one.run_id][:HISTORY]:
         lines += reflow.heading("Told before", width, f"{key_of('app.news')} says all of it")
         for one in told:
             glyph, style = MARKS[one.level]

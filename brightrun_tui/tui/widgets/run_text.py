@@ -11,6 +11,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
 from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
 from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
 from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.store.runs import DamagedRun
@@ -197,10 +198,8 @@ def summary(
 def _told(run: Run, alerts: Sequence[RunAlert]) -> Notice | None:
     """The newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
     spent = any(alert.code == "budget" for alert in alerts)
-    told = [
-        one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code.startswith("budget_warn"))
-    ]
-    return told[-1] if told and told[-1].level != "info" and run.active else None
+    told = [one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code in BUDGET_WARNINGS)]
+    return told[-1] if told and told[-1].level != Level.INFO and run.active else None
 
 
 def _fix_words(run: Run) -> str:
