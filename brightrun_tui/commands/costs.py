@@ -31,7 +31,7 @@ ASK_SECONDS = 20.0
 NO_PROJECT = "(none)"
 
 
-class Group(StrEnum):
+class CostGroup(StrEnum):
     """What costs are summed by."""
 
     PROJECT = "project"
@@ -76,7 +76,9 @@ class Sum(BaseModel):
 
 def costs(
     month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="Another month than this one.")] = "",
-    by: Annotated[Group | None, typer.Option("--by", help="Sums instead of machines; by month: of all months.")] = None,
+    by: Annotated[
+        CostGroup | None, typer.Option("--by", help="Sums instead of machines; by month: of all months.")
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV on stdout.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,7 +86,7 @@ def costs(
 
     Providers bill hours or days late; what is missing is asked for now. Runs that were deleted stay on record.
     """
-    begin, end = (None, time.time()) if by is Group.MONTH and not month else _bounds(month)
+    begin, end = (None, time.time()) if by is CostGroup.MONTH and not month else _bounds(month)
     found, limit = with_store(lambda session: _costs(session, begin, end))
     sums = _sums(found, by) if by else []
     if as_csv:
@@ -132,7 +134,7 @@ def _print_csv(kind: type[Sum] | type[Cost], rows: list[Sum] | list[Cost]) -> No
         writer.writerow({name: cell(value) if isinstance(value, str) else value for name, value in row})
 
 
-def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
+def _print_table(found: list[Cost], sums: list[Sum], by: CostGroup | None) -> None:
     if by:
         print_table(
             (by.value, "machines", "time", "counted", "billed", "cost"),
@@ -214,11 +216,15 @@ def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) 
     )
 
 
-def _sums(found: list[Cost], by: Group) -> list[Sum]:
+def _sums(found: list[Cost], by: CostGroup) -> list[Sum]:
     """One for each project, provider or month, in the order of their names."""
     groups: dict[str, list[Cost]] = {}
     for one in found:
-        of = {Group.PROJECT: one.project or NO_PROJECT, Group.PROVIDER: one.provider, Group.MONTH: one.month}[by]
+        of = {
+            CostGroup.PROJECT: one.project or NO_PROJECT,
+            CostGroup.PROVIDER: one.provider,
+            CostGroup.MONTH: one.month,
+        }[by]
         groups.setdefault(of, []).append(one)
     return [
         Sum(

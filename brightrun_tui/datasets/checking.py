@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
-from brightrun_tui.datasets.languages import judge
+from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
-from brightrun_tui.datasets.sampling import Sample
+from brightrun_tui.datasets.sampling import RecordSample
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.spelling import garbled_in, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -127,7 +127,7 @@ class _Survey:
         self.log = ProblemLog()
         self.entry = 0
         self.entries = array("L")
-        self.sample = Sample()
+        self.sample = RecordSample()
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
@@ -335,7 +335,7 @@ class _Survey:
                 "personal", count=len(concerned), detail=detail, entries=concerned, places=self._first_personal
             )
         go_on()
-        self._languages, strangers = judge(self.sample.records())
+        self._languages, strangers = judge_languages(self.sample.records())
         if strangers:
             main, *others = self._languages.shares
             detail = f"{shares_said({code: self._languages.shares[code] for code in others})}; most are {language_name(main)}"

@@ -13,7 +13,7 @@ from typing import Any
 from brightrun_tui.datasets.client_turns import answer_of, are_said, as_turn, from_items
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
 from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
-from brightrun_tui.datasets.moments import Order, order_of
+from brightrun_tui.datasets.moments import MomentKey, order_of
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -228,7 +228,7 @@ def _says_when(name: str) -> bool:
     return _JOINTS.sub("", name.lower()) in _ORDERS
 
 
-def _is_before(one: Order, other: Order) -> bool:
+def _is_before(one: MomentKey, other: MomentKey) -> bool:
     """Whether it is so in every way in which the two may be read; False where they cannot be compared."""
     alike = len(one) == len(other) > 0 and all(map(isinstance, one, map(type, other)))
     return alike and all(map(lt, one, other))

@@ -53,7 +53,7 @@ _PEEK = 20
 _LONG_TEXT = 100
 
 
-class Outcome(NamedTuple):
+class EntryOutcome(NamedTuple):
     """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
 
     ``value`` is what the file holds there, where that is left out. ``flags`` are marks that nobody reads. ``texts``: of the
@@ -88,7 +88,7 @@ class Source:
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
-    def outcomes(self, ids: set[int], part: str) -> Iterator[Outcome]:
+    def outcomes(self, ids: set[int], part: str) -> Iterator[EntryOutcome]:
         """What becomes of every entry, in order.
 
         ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
@@ -102,7 +102,7 @@ class Source:
             try:
                 record, remarks, draft = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(place, None, reason.kind, reason.detail, value=row.value)
+                yield EntryOutcome(place, None, reason.kind, reason.detail, value=row.value)
                 continue
             heard = True
             key = hash(record.id)
@@ -113,7 +113,7 @@ class Source:
             unused = [name for name in draft.unused if name != self.thumbs.field]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
             texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
-            yield Outcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
+            yield EntryOutcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(

@@ -1,6 +1,6 @@
 """What is wrong with a run, judged from its numbers: plain words, the stretch that shows it, and what to do about it.
 
-Pure; whoever has the numbers asks `judge`. What a worker or the engine say themselves are events and notices.
+Pure; whoever has the numbers asks `find_alerts`. What a worker or the engine say themselves are events and notices.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class RunAlert:
         return f"{self.run_id}:{self.code}"
 
 
-def judge(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
+def find_alerts(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
     """Everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
     found = [*_machines(run, numbers)]
     if run.active:

@@ -198,16 +198,16 @@ class Hardware(_Body):
         return {name: float(value) for name, value in found.items() if value is not None}
 
 
-class Turn(_Body):
+class PromptTurn(_Body):
     """One message of a sample's prompt."""
 
     role: Text
     content: Annotated[str, _text(MAX_PROMPT)] = ""
 
 
-def _short_prompt(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+def _short_prompt(turns: tuple[PromptTurn, ...]) -> tuple[PromptTurn, ...]:
     """The newest turns of a prompt that is too long as a whole."""
-    kept: list[Turn] = []
+    kept: list[PromptTurn] = []
     room = MAX_PROMPT
     for turn in reversed(turns):
         room -= len(turn.content) + len(turn.role) + 16
@@ -226,7 +226,7 @@ class Sample(_Body):
     kind: Literal["sample"] = "sample"
     step: Step
     id: Annotated[str, Field(max_length=256)] = ""
-    prompt: Annotated[tuple[Turn, ...], Field(strict=False), AfterValidator(_short_prompt)] = ()
+    prompt: Annotated[tuple[PromptTurn, ...], Field(strict=False), AfterValidator(_short_prompt)] = ()
     answer: Answer
     source: Literal["base", "tuned"]
     reference: Answer = ""

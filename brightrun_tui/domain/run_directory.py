@@ -174,6 +174,11 @@ class RunDirectory:
         return self.root / f"{CHECKPOINTS}.old-{number}"
 
     @property
+    def dry_run(self) -> Path:
+        """Where the worker tries to write a checkpoint, and takes it away again."""
+        return self.checkpoints / ".rehearsal"
+
+    @property
     def baseline(self) -> Path:
         """What the base model scored and answered; kept so that a restart does not measure it again."""
         return self.checkpoints / BASELINE

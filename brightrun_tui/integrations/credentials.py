@@ -34,8 +34,8 @@ LONGEST = 4096
 """Characters; the longest key of a service has some hundreds."""
 _QUOTES = "\"'`"
 
-Place = Literal["", "environment", "keyring", "file", "login"]
-PLACES: dict[Place, str] = {
+CredentialPlace = Literal["", "environment", "keyring", "file", "login"]
+PLACES: dict[CredentialPlace, str] = {
     "": "not set",
     "environment": "from the environment",
     "keyring": "in the system keyring",
@@ -98,7 +98,7 @@ def what_is_wrong(secret: str) -> str:
     return ""
 
 
-def where(name: str, paths: Paths | None = None) -> Place:
+def where(name: str, paths: Paths | None = None) -> CredentialPlace:
     """Where the credential would come from; "" when there is none. Cheap. See `PLACES` for the words."""
     if _from_environment(name):
         return "environment"
@@ -108,7 +108,7 @@ def where(name: str, paths: Paths | None = None) -> Place:
     return "login" if _login(name) else ""
 
 
-def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Place:
+def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> CredentialPlace:
     """Keep a credential; returns where it now lies. Test it first. Blocking.
 
     Raises:
@@ -142,7 +142,7 @@ def delete(name: str, paths: Paths | None = None) -> bool:
     return forget(name, paths or get_paths())
 
 
-def keep(name: str, value: str, paths: Paths) -> Place:
+def keep(name: str, value: str, paths: Paths) -> CredentialPlace:
     """Put a secret of any name where credentials lie. Blocking. Raises `BrightrunError` where it cannot be written."""
     keep_secret(value)
     backend = keyring_client.find_backend(paths)

@@ -35,7 +35,7 @@ class Allowance:
         per_hour, now = await self._target.price_per_hour(), await run_budget.look(self._db, self._money.now(), run)
         if not per_hour and now.spent == run.cost_usd:
             return None
-        verdict = budget.judge(
+        verdict = budget.judge_spending(
             now.spent,
             per_hour,
             now.ceiling,
@@ -57,7 +57,7 @@ class Allowance:
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
 
 
-def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) -> Notices:
+def _with_verdict(run: Run, verdict: budget.BudgetVerdict, now: run_budget.RunBudget) -> Notices:
     """The run's notices with one about the money, the first time a verdict is passed."""
     if verdict == "go":
         return run.notices

@@ -6,14 +6,14 @@ from typing import Literal
 
 from brightrun_tui.orchestrator.timings import EngineTimings
 
-Verdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
+BudgetVerdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
 
 LEAST_SECONDS = 5.0
 
 
-def judge(
+def judge_spending(
     spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float, release_seconds: float
-) -> Verdict:
+) -> BudgetVerdict:
     """What the budget demands now.
 
     Args:

@@ -17,7 +17,7 @@ FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TAIL_BYTES = 4000
 
 
-async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
+async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
     """What that death means for the run: worth another launch, or how it failed.
 
     Args:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 LONGEST_SECONDS = 300.0
 
 
-async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: ModelVersion) -> None:
+async def judge_if_asked(db: Database, paths: Paths, run_id: str, version: ModelVersion) -> None:
     """Have a registered version judged, unless it has been or nobody wants that; at most for five minutes."""
     try:
         if (

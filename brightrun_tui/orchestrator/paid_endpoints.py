@@ -155,7 +155,7 @@ class PaidEndpointWatcher(EndpointWatcher):
         now = await tenant.budget(self.db, self._limits.now())
         open_leases = [lease for lease in await tenant.leases(self.db, open_only=True) if lease.provider_id]
         per_hour = sum(lease.rate for lease in open_leases)
-        verdict = budget.judge(
+        verdict = budget.judge_spending(
             now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
         )
         may_cost = per_hour or any(lease.metered for lease in open_leases)

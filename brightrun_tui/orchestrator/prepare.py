@@ -11,8 +11,8 @@ from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
+from brightrun_tui.orchestrator.kept_tokens import bring_tokens, can_make_tokens, need_tokens
 from brightrun_tui.orchestrator.targets import Say
-from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, need_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases, shipping
 from brightrun_tui.planning.hub_datasets import fetch_dataset

@@ -20,8 +20,8 @@ from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.run_directory import CHANGES, CONTROL, WORKER, ControlRequest
 from brightrun_tui.hosts import ready
-from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.hosts.host import JobStatus
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install

@@ -24,7 +24,8 @@ from brightrun_tui.files import remove_unfinished
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, live_changes, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.halving import Halving
-from brightrun_tui.orchestrator.judging import judge_if_wished
+from brightrun_tui.orchestrator.judging import judge_if_asked
+from brightrun_tui.orchestrator.kept_tokens import keep_tokens
 from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.notices import with_notice
@@ -33,7 +34,6 @@ from brightrun_tui.orchestrator.quality import tell_quality
 from brightrun_tui.orchestrator.run_commands import ENDINGS, RunCommand, RunCommands
 from brightrun_tui.orchestrator.targets import MachineLostError, Say, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
-from brightrun_tui.orchestrator.tokens import keep_tokens
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -42,7 +42,7 @@ from brightrun_tui.store import Database, runs
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Outcome = tuple[Signal | RunCommand | None, Failure | None]
+WatchResult = tuple[Signal | RunCommand | None, Failure | None]
 
 LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
@@ -186,7 +186,7 @@ class Runner:
         log.info("run %s (%s): %s %s", run.name, run.id, run.state, run.ending)
         return list(decision.effects)
 
-    async def _perform(self, run: Run, effect: Effect) -> Outcome:
+    async def _perform(self, run: Run, effect: Effect) -> WatchResult:
         if effect == "prepare":
             return await self._prepare(run), None
         if effect == "launch":
@@ -220,7 +220,7 @@ class Runner:
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
             await tell_quality(self.db, version)
-            await judge_if_wished(self.db, self.paths, run.id, version)
+            await judge_if_asked(self.db, self.paths, run.id, version)
             await asyncio.to_thread(keep_tokens, Path(run.directory), run.spec, self.paths)
             return "registered", None
         return None, None
@@ -295,7 +295,7 @@ class Runner:
         finally:
             work.cancel()
 
-    async def _follow(self, run: Run) -> Outcome:
+    async def _follow(self, run: Run) -> WatchResult:
         patience = Patience(self.timings, run) if run.state in ("stopping", "pausing") else None
         while True:
             if (command := self.commands.take()) is not None:
@@ -356,4 +356,4 @@ class Runner:
             return "worker_unseen", None
         if exit_code == WorkerExit.ANOTHER_AT_WORK:
             await self.commands.heard(self.timings.stop_seconds)  # it may be about to end
-        return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)
+        return await deaths.judge_death(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)

@@ -6,7 +6,7 @@ import math
 import time
 from dataclasses import replace
 
-from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, judge
+from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, find_alerts
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
@@ -50,7 +50,7 @@ async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run
 async def note_alerts(db: Database, run: Run) -> Run:
     """Put on record what the numbers of a run that trains say is wrong, tell people of it, and take back what is right again."""
     now = time.time()
-    found = [one for one in judge(run, await _numbers(db, run, now)) if one.code not in SAID_OTHERWISE]
+    found = [one for one in find_alerts(run, await _numbers(db, run, now)) if one.code not in SAID_OTHERWISE]
     notices = tuple(
         one for one in run.notices if one.code not in ALERT_CODES or any(one.code == alert.code for alert in found)
     )

@@ -37,7 +37,7 @@ from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.quantisation import held_as
 from brightrun_tui.planning.shipping import find_objective, objective_files
 from brightrun_tui.planning.timing import held_out
-from brightrun_tui.planning.tokens import count_tokens
+from brightrun_tui.planning.token_counts import count_tokens
 from brightrun_tui.providers.base import Account
 from brightrun_tui.providers.local import cards, describe
 from brightrun_tui.providers.spec import provider_spec

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.levers import LEVERS, Change, Lever
+from brightrun_tui.planning.levers import LEVERS, Lever, PlanChange
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import brief, effect, option, words
 from brightrun_tui.providers.base import Account
@@ -44,7 +44,7 @@ class Remedy(BaseModel):
 
 
 class _Tried(NamedTuple):
-    change: Change
+    change: PlanChange
     plan: Plan
 
 
@@ -57,7 +57,7 @@ def find_remedies(
     ``account`` and ``refusal`` as for `make_plan`. Blocking: plans some dozens of times, a few milliseconds each.
     """
 
-    def attempt(change: Change) -> Plan:
+    def attempt(change: PlanChange) -> Plan:
         keeps = "gpu" not in change.fields
         return make_plan(
             changed(plan.draft, change.overrides, change.fields),
@@ -84,7 +84,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
     """
     offer = plan.offer
 
-    def attempt(change: Change) -> Plan:
+    def attempt(change: PlanChange) -> Plan:
         time.sleep(rest)
         return make_plan(
             changed(plan.draft, change.overrides, {"base": base, **change.fields}),
@@ -92,7 +92,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
             offer=None if "gpu" in change.fields else offer,
         )
 
-    chosen = attempt(Change())
+    chosen = attempt(PlanChange())
     check = next((check for check in chosen.checks if check.name == "memory"), None)
     if check is None or chosen.estimate is None or chosen.estimate.fits == "safe":
         return None
@@ -108,7 +108,7 @@ def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> 
 
 
 def _remedy(
-    plan: Plan, check: Check, levers: Sequence[Lever], attempt: Callable[[Change], Plan], paths: Paths
+    plan: Plan, check: Check, levers: Sequence[Lever], attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> Remedy | None:
     for lever in levers:
         best = _first_that_mends(plan, check, lever, attempt, paths)
@@ -127,7 +127,7 @@ def _remedy(
 
 
 def _first_that_mends(
-    plan: Plan, check: Check, lever: Lever, attempt: Callable[[Change], Plan], paths: Paths
+    plan: Plan, check: Check, lever: Lever, attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> _Tried | None:
     """The first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
     changes = lever.changes(plan, check, paths)
@@ -147,7 +147,9 @@ def _first_that_mends(
     return best
 
 
-def _mended(plan: Plan, check: Check, lever: Lever, change: Change, attempt: Callable[[Change], Plan]) -> _Tried | None:
+def _mended(
+    plan: Plan, check: Check, lever: Lever, change: PlanChange, attempt: Callable[[PlanChange], Plan]
+) -> _Tried | None:
     """The plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
     tried = attempt(change)
     red = {other.name for other in plan.checks if other.state == "failed"}

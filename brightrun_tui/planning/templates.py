@@ -29,7 +29,7 @@ class RecordRule(BaseModel):
     overrides: dict[str, Any]
 
 
-class Measured(BaseModel):
+class TemplateResult(BaseModel):
     """What a template has reached: on which base, with which data, when, in one line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -55,7 +55,7 @@ class Template(BaseModel):
     overrides: dict[str, Any] = Field(default_factory=dict, alias="settings")
     by_records: tuple[RecordRule, ...] = ()
     why: dict[str, Clause] = Field(default_factory=dict)
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[TemplateResult, ...] = ()
     own: bool = False
     path: str = ""
 

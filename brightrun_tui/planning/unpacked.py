@@ -38,7 +38,7 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction that is done (0–1). What it raises ends the work."""
 
 
-class Origin(BaseModel):
+class BaseOrigin(BaseModel):
     """``origin.json``, written last: where a base model comes from. ``quantisation``: what the weights were before they were
     unpacked, such as Q4_1, or nothing; ``file``: the GGUF file a person gave; ``files``: name → bytes of all others.
     """
@@ -51,17 +51,17 @@ class Origin(BaseModel):
     files: dict[str, int] = {}
 
 
-def read_origin(directory: Path) -> Origin | None:
+def read_origin(directory: Path) -> BaseOrigin | None:
     """What is known about a directory that was made here; None for any other, and for one that is not complete."""
     try:
-        origin = Origin.model_validate_json((directory / ORIGIN).read_bytes())
+        origin = BaseOrigin.model_validate_json((directory / ORIGIN).read_bytes())
         whole = all((directory / name).stat().st_size == size for name, size in origin.files.items())
     except (OSError, ValidationError):
         return None
     return origin if whole else None
 
 
-def make_directory(target: Path, progress: Progress, fill: Callable[[Path], Origin]) -> None:
+def make_directory(target: Path, progress: Progress, fill: Callable[[Path], BaseOrigin]) -> None:
     """Have ``fill`` write a base model aside, and give it its name when it is complete and on the disk.
 
     Several processes may call this at once: one works, the others wait for it. What a killed one left behind is removed.
@@ -174,7 +174,7 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.stdout.close()
 
 
-def _publish(aside: Path, target: Path, origin: Origin) -> None:
+def _publish(aside: Path, target: Path, origin: BaseOrigin) -> None:
     sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
     for path in aside.iterdir():
         path.chmod(0o644)

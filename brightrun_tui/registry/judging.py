@@ -36,7 +36,7 @@ SYSTEM = (
 MAX_REASON = 200
 _FENCED = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
-Choice = Literal["base", "tuned", "tie"]
+Preference = Literal["base", "tuned", "tie"]
 
 
 class _Reply(BaseModel):
@@ -50,7 +50,7 @@ class _Reply(BaseModel):
 class Opinion(NamedTuple):
     """One answer of the judge: whom it prefers, why, and whether it calls the tuned answer right (None: it does not say)."""
 
-    choice: Choice
+    choice: Preference
     reason: str
     right: bool | None = None
 
@@ -161,7 +161,7 @@ def read_choice(text: str, tuned_first: bool) -> Opinion | None:
         reply = _Reply.model_validate_json(fenced[1] if fenced else text)
     except ValidationError:
         return None
-    choice: Choice = "tie" if reply.winner == "tie" else "tuned" if (reply.winner == "A") == tuned_first else "base"
+    choice: Preference = "tie" if reply.winner == "tie" else "tuned" if (reply.winner == "A") == tuned_first else "base"
     right = None if reply.right is None else ("A" if tuned_first else "B") in reply.right
     return Opinion(choice, " ".join(one_line(reply.reason).split())[:MAX_REASON], right)
 

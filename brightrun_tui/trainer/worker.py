@@ -31,7 +31,13 @@ from brightrun_tui.trainer.loop.micro_batches import begin
 from brightrun_tui.trainer.loop.session import Session
 from brightrun_tui.trainer.loop.training import Loop, tell_checkpoint
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, locate_base, longest_context
+from brightrun_tui.trainer.model.base_model import (
+    embedding_rows,
+    load_config,
+    load_tokenizer,
+    locate_base,
+    longest_context,
+)
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.objectives import load_objective

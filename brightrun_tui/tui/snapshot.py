@@ -144,7 +144,7 @@ def hourly(lease: Lease) -> float:
     return 0.0 if lease.state == "intended" else lease.rate
 
 
-class Watch:
+class SnapshotInterest:
     """What the readers of snapshots want to see, and whether they want to see it now."""
 
     def __init__(self) -> None:
@@ -171,7 +171,9 @@ class Watch:
         self.wanted.set()
 
 
-async def follow(db: Database, paths: Paths, watch: Watch, *, runs_first: bool = False) -> AsyncIterator[Snapshot]:
+async def follow(
+    db: Database, paths: Paths, watch: SnapshotInterest, *, runs_first: bool = False
+) -> AsyncIterator[Snapshot]:
     """A new picture whenever the store has changed, or another run is watched; without end.
 
     While the store cannot be read the last picture comes again, with the trouble in it, once.

@@ -20,7 +20,7 @@ from brightrun_tui.domain.run import Failure, Notice, Run
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.desktop import Escape, choose, sequence, through
 from brightrun_tui.notify.opening import open_channels, send
-from brightrun_tui.orchestrator.budget import Verdict
+from brightrun_tui.orchestrator.budget import BudgetVerdict
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
 from brightrun_tui.store import notifications, open_database
@@ -170,6 +170,6 @@ def test_what_is_said_of_one_of_several_machines_is_news_of_its_kind() -> None:
 
 
 def test_whatever_the_budget_demands_is_news_about_money() -> None:
-    for verdict in get_args(Verdict):
+    for verdict in get_args(BudgetVerdict):
         if verdict != "go":
             assert told_of(RUNNING, NoticeCode(f"budget_{verdict}"), Level.WARNING, "?", 1.0).kind is NewsKind.BUDGET

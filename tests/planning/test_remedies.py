@@ -12,7 +12,7 @@ from brightrun_tui.domain.errors import NoCapacityError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.levers import Change
+from brightrun_tui.planning.levers import PlanChange
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedies import Remedy, changed, find_remedies, fit_with
 from brightrun_tui.planning.remedy_words import option
@@ -183,5 +183,5 @@ def test_a_gpu_that_nobody_rents_out_gives_way_to_any_but_not_while_it_is_asked_
 
 
 def test_what_is_to_be_left_out_is_called_as_it_was_given() -> None:
-    assert option(Change({"machine.gpus": None})) == "without --gpus"
-    assert option(Change({"lora.r": None}, {"budget_usd": None})) == "without --set lora.r without --budget"
+    assert option(PlanChange({"machine.gpus": None})) == "without --gpus"
+    assert option(PlanChange({"lora.r": None}, {"budget_usd": None})) == "without --set lora.r without --budget"

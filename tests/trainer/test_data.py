@@ -19,7 +19,7 @@ from brightrun_tui.trainer.data.examples import Data, Example, tokenise
 from brightrun_tui.trainer.data.splitting import split_long
 from brightrun_tui.trainer.data.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.data.tokens import VERSION
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.objectives import sft
 
 from .conftest import THOUGHTFUL, WORDS, build_base, make_records, write_run

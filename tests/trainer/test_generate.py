@@ -26,7 +26,7 @@ from brightrun_tui.trainer.evaluation.generate import (
     choose_prompts,
 )
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.probe import measure
 from brightrun_tui.trainer.runtime.control import Control

@@ -13,7 +13,7 @@ from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer import gpu_check
 from brightrun_tui.trainer.gpu_check import check_gpu, main, require_fit
-from brightrun_tui.trainer.model.loading import Machine, choose_machine
+from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine
 
 MACHINE = choose_machine(QuantisationSettings())
 
@@ -73,7 +73,7 @@ def test_no_worker_begins_on_a_gpu_that_computes_wrongly(
     """Its arithmetic is looked at on every CUDA machine, rented or not; 4-bit weights only where the run has them."""
     asked: list[bool] = []
 
-    def look(_machine: Machine, *, four_bit: bool) -> GpuCheck:
+    def look(_machine: TrainingDevice, *, four_bit: bool) -> GpuCheck:
         asked.append(four_bit)
         return GpuCheck(device="G", compute="bfloat16", faults=("a matrix product is wrong by 40.0%",))
 

@@ -106,7 +106,7 @@ def test_the_table_of_bases_fits_its_room(paths: Paths, width: int, language: st
     """A base is one line, its columns below their names; of data in German the languages matter more than the licence."""
     head = base_text.head(width, language)
     for fit in base_fits(None, paths):
-        assert len(base_text.base_row(base_text.Line(fit, language=language), width)) <= width
+        assert len(base_text.base_row(base_text.BaseLine(fit, language=language), width)) <= width
     assert len(head) <= width and "fits" in head
     if width >= 108:
         assert ("languages" in head, "licence" in head) == (bool(language), not language)

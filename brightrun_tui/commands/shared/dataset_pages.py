@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from brightrun_tui.commands.shared.output import page, print_json
 from brightrun_tui.datasets.problems import LEFT_OUT
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.domain.histogram import rows
 from brightrun_tui.domain.humanize import size
@@ -109,7 +109,7 @@ def conversation(record: Record, longest: int = 0) -> RenderableType:
     return table
 
 
-def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, Any]:
+def about_outcome(number: int, outcome: EntryOutcome, like: str = "") -> dict[str, Any]:
     """An entry for programs; its number from 1."""
     about: dict[str, Any] = {"number": number + 1, "place": outcome.place, "usable": outcome.record is not None}
     if like:
@@ -119,7 +119,7 @@ def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, An
     return about | {"record": outcome.record, "remarks": list(outcome.remarks)}
 
 
-def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[RenderableType]:
+def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterator[RenderableType]:
     """An entry with its place; of one that is left out what the file holds there, and why it is."""
     from rich.text import Text
 
@@ -133,7 +133,7 @@ def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[Ren
         yield Text(text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…")
 
 
-def why_left_out(outcome: Outcome) -> str:
+def why_left_out(outcome: EntryOutcome) -> str:
     """In words."""
     reason = LEFT_OUT.get(outcome.left_out)
     return reason.said(1, outcome.detail) if reason else outcome.left_out

@@ -53,7 +53,7 @@ RENDER_SECONDS = 5.0
 """Of the processor, for one conversation."""
 
 Kind = Literal["marked", "unmarked"]
-Turn = dict[str, Any]
+TemplateTurn = dict[str, Any]
 Tools = Sequence[dict[str, Any]]
 OPEN, CLOSE = "<think>", "</think>"
 _SPEAKERS = {
@@ -106,7 +106,7 @@ class ChatTemplate:
     notice: str = ""
     opening: str = ""
 
-    def render(self, turns: Sequence[Turn], *, tools: Tools = (), generation_prompt: bool = False) -> str:
+    def render(self, turns: Sequence[TemplateTurn], *, tools: Tools = (), generation_prompt: bool = False) -> str:
         """The text of a conversation.
 
         Args:
@@ -120,7 +120,7 @@ class ChatTemplate:
         return self._render(turns, tools, generation_prompt)[0]
 
     def _render(
-        self, turns: Sequence[Turn], tools: Tools, generation_prompt: bool
+        self, turns: Sequence[TemplateTurn], tools: Tools, generation_prompt: bool
     ) -> tuple[str, list[tuple[int, int]]]:
         try:
             with ends_within(RENDER_SECONDS):
@@ -165,7 +165,7 @@ class ChatTemplate:
         return pieces
 
     def _by_marks(
-        self, messages: Sequence[Message], turns: Sequence[Turn], trained: Sequence[int], tools: Tools
+        self, messages: Sequence[Message], turns: Sequence[TemplateTurn], trained: Sequence[int], tools: Tools
     ) -> list[Rendering]:
         """Where the template marks what the assistant wrote, and that is what it would write; else nothing."""
         if self.kind != "marked":
@@ -185,7 +185,7 @@ class ChatTemplate:
             pieces.append(Rendering(text[: _turn_end(text, end)], (self._span(text, start, end, exact=True),)))
         return pieces
 
-    def _by_prompt(self, messages: Sequence[Message], turns: Sequence[Turn], tools: Tools) -> Rendering:
+    def _by_prompt(self, messages: Sequence[Message], turns: Sequence[TemplateTurn], tools: Tools) -> Rendering:
         """The last answer behind the prompt that asks for it."""
         before = self.render(turns[:-1], tools=tools, generation_prompt=True)
         after = self.render(turns, tools=tools)

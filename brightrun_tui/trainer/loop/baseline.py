@@ -1,6 +1,6 @@
 """What the base model scores and answers before training: the adapter is switched off for it.
 
-Measured after the first step and the rehearsal, because a run that cannot train should fail before time is spent on this.
+Measured after the first step and the dry run, because a run that cannot train should fail before time is spent on this.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ def dry_run(session: Session, *, score: bool) -> None:
     and a look at the disk.
 
     Args:
-        score: whether to rehearse the evaluation, which is not needed where a real one follows at once.
+        score: whether to try the evaluation, which is not needed where a real one follows at once.
 
     Raises:
         TrainingError: the run cannot work; says what to change.
@@ -135,7 +135,7 @@ def _save_once(session: Session) -> None:
     """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
     result must find room beside each other; what an earlier start of this run wrote counts as there already.
     """
-    directory = session.files.checkpoints / ".rehearsal"
+    directory = session.files.dry_run
     shutil.rmtree(directory, ignore_errors=True)
     try:
         write_contents(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import psutil
 import torch
 
-from brightrun_tui.domain.sizing import LANES_SHARE
+from brightrun_tui.domain.sizing import ROWS_AT_ONCE_SHARE
 from brightrun_tui.nf4 import has_4_bit_layers
 from brightrun_tui.trainer.compute import row_parallel
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state
@@ -23,7 +23,7 @@ CHECKED_TOKENS = 128
 def useful_parallelism(session: Session) -> int:
     """Rows a step should be cut into at least; 1 on a GPU, and wherever several at a time would be slower or not the same.
 
-    4-bit layers that were not unpacked would be dequantised in every lane again.
+    4-bit layers that were not unpacked would be dequantised in every thread again.
     """
     training, machine = session.settings.training, session.machine
     if (
@@ -40,13 +40,13 @@ def useful_parallelism(session: Session) -> int:
 
 
 def open_row_parallel(session: Session, memory_before: int) -> None:
-    """On a CPU, after the rehearsal: as many rows side by side as there is memory for.
+    """On a CPU, after the dry run: as many rows side by side as there is memory for.
 
     Args:
         memory_before: bytes of this process before its first micro-batch of the largest size.
     """
     taken = max(1, peak_memory() - memory_before)
-    affordable = 1 + int(LANES_SHARE * int(psutil.virtual_memory().available) / taken)
+    affordable = 1 + int(ROWS_AT_ONCE_SHARE * int(psutil.virtual_memory().available) / taken)
     session.row_parallel.allowed = min(session.progress.lanes, max(session.row_parallel.allowed, affordable))
 
 

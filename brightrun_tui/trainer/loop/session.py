@@ -19,12 +19,12 @@ from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.row_parallel import RowParallel
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Data, Example
-from brightrun_tui.trainer.data.plan import Plan
+from brightrun_tui.trainer.data.plan import BatchPlan
 from brightrun_tui.trainer.evaluation.answer_time import AnswerTime
 from brightrun_tui.trainer.evaluation.evaluate import evaluate
 from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
-from brightrun_tui.trainer.loop.checkpoint import Progress
-from brightrun_tui.trainer.model.loading import Machine
+from brightrun_tui.trainer.loop.checkpoint import TrainingProgress
+from brightrun_tui.trainer.model.loading import TrainingDevice
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.runtime.control import Control
 from brightrun_tui.trainer.runtime.events import EventLog
@@ -46,19 +46,19 @@ class Session:
     log: EventLog
     control: Control
     monitor: HardwareMonitor
-    machine: Machine
+    machine: TrainingDevice
     tokenizer: Any
     data: Data
     prompts: list[Prompt]
     model: Any
     forward: Forward
-    plan: Plan
+    plan: BatchPlan
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler | None
     lineage: str
     base_name: str
     objective: Objective
-    progress: Progress = field(default_factory=Progress)
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
     row_parallel: RowParallel = field(default_factory=RowParallel)
     scored_tokens: int = 0
     changed: RunSettings | None = None
@@ -152,7 +152,7 @@ class Session:
                 events.Sample(
                     step=step,
                     id=prompt.id,
-                    prompt=tuple(events.Turn(**turn) for turn in prompt.messages),
+                    prompt=tuple(events.PromptTurn(**turn) for turn in prompt.messages),
                     answer=said.text,
                     source=source,
                     reference=prompt.reference,

@@ -35,7 +35,7 @@ class Tuned:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Both models on the ``records`` that judge; ``conversation``: for each example the number of its conversation."""
 
     base: Scores
@@ -77,7 +77,7 @@ def ask_tuned(session: Session, template: ChatTemplate, baseline: Baseline, scor
     return Tuned(scores, asked, corrected, everyday, _general_loss(session, everyday))
 
 
-def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> Measured:
+def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> Measurements:
     """Put the tuned model beside the base: the original one where that can be measured, in whose place it is loaded then.
 
     Raises:
@@ -94,7 +94,7 @@ def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> 
         )
     conversation = conversations(data.judged, data.held_out_records)
     records = len({example.record for example in data.judged})
-    return Measured(
+    return Measurements(
         base=base,
         tuned=tuned.scores,
         records=records,

@@ -18,7 +18,7 @@ from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
 from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.session import Session
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import locate_base
+from brightrun_tui.trainer.model.base_model import locate_base
 from brightrun_tui.trainer.model.loading import load_base, parameter_counts
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 

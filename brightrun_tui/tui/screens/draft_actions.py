@@ -16,7 +16,7 @@ from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import check_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import plan_text
 from brightrun_tui.tui.widgets.form import show_value
 

@@ -19,7 +19,7 @@ from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import is_due
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets.possible_text import possible_lines
 from brightrun_tui.tui.widgets.reflow import Flow
@@ -60,7 +60,7 @@ class IntegrationsScreen(ModeScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.app.desk.changed.subscribe(self, lambda _: self.redraw())
+        self.app.service_tester.changed.subscribe(self, lambda _: self.redraw())
         self._look_first()
         self.set_interval(AGE_SECONDS, self._look_again)
 
@@ -69,7 +69,9 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)
-            tested = max(known["checked_at"], self.app.desk.tested_at.get(service.name, 0.0)) if known else now
+            tested = (
+                max(known["checked_at"], self.app.service_tester.tested_at.get(service.name, 0.0)) if known else now
+            )
             if known and is_due(known["state"], tested, now):
                 self._test(service)
         if self.app.current_mode == self.MODE:
@@ -129,7 +131,7 @@ class IntegrationsScreen(ModeScreen):
 
     def _state_of(self, service: Service, snapshot: Snapshot) -> CardState:
         known = snapshot.services.get(service.name, {})
-        status = self.app.desk.status(service.name, known)
+        status = self.app.service_tester.status(service.name, known)
         place = self._places.get(service.name, "")
         words = credentials.PLACES[place]  # type: ignore[index]
         credential = f"{words} ({service.environment})" if place == "environment" else words
@@ -147,7 +149,7 @@ class IntegrationsScreen(ModeScreen):
         if service.name == OWN and state == "off":
             detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
-            state="testing" if service.name in self.app.desk.testing else state,
+            state="testing" if service.name in self.app.service_tester.testing else state,
             detail=detail,
             fix=fix,
             credential=credential,
@@ -217,7 +219,7 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="test")
     async def _test(self, service: Service) -> None:
-        await self.app.desk.test(service)
+        await self.app.service_tester.test(service)
 
     @work(group="configure")
     async def action_configure(self) -> None:
@@ -238,7 +240,7 @@ class IntegrationsScreen(ModeScreen):
         status = await self.app.push_screen_wait(ConnectScreen(card.service, self._places.get(card.service.name, "")))
         if status is not None:
             await self._find_places()
-            await self.app.desk.keep(card.service, status)
+            await self.app.service_tester.keep(card.service, status)
 
     async def _configure_box(self, service: Service) -> None:
         """Add a machine of one's own, or change one."""
@@ -319,7 +321,7 @@ class IntegrationsScreen(ModeScreen):
         if self._places.get(service.name):
             self._test(service)
         else:
-            await self.app.desk.keep(service, ServiceStatus(state="off", detail="not connected"))
+            await self.app.service_tester.keep(service, ServiceStatus(state="off", detail="not connected"))
 
     def action_left(self) -> None:
         self._move(-1)

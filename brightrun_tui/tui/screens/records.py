@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from brightrun_tui.datasets.concerned import EntryReader
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.token_view import TokenView
@@ -53,7 +53,7 @@ class RecordsScreen(Dialog[None]):
         self._source, self._entries, self._like = source, entries, like
         self._place = 0
         self._view = TEXT
-        self._outcome: Outcome | None = None
+        self._outcome: EntryOutcome | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static("", id="record-head", markup=False)
@@ -153,7 +153,7 @@ class RecordsScreen(Dialog[None]):
             limit = min((each for each in (self._source.max_length, view.context) if each), default=0)
             self._lines(lambda width: record_text.tokens(shown, limit, width, borders=borders))
 
-    async def _entry(self, reader: EntryReader, number: int) -> Outcome:
+    async def _entry(self, reader: EntryReader, number: int) -> EntryOutcome:
         """Of a large file the reading takes a while, which is said."""
         return await told(
             lambda tell: reader.at(number, lambda read: tell(f"{read:,} records read", read / number)), self._say

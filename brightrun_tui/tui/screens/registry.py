@@ -26,7 +26,7 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import model_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 from brightrun_tui.tui.widgets.titles import retitle
 
 if TYPE_CHECKING:
@@ -104,13 +104,15 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         retitle(self.models, title, f"{serving} serving" if serving else "")
         self._show_page()
 
-    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
+    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> ListRow:
         tall = not self.has_class("-narrow")
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
         needs = bool(self.app.snapshot.attention.get(model.ref))
         mark = "●" if model.ref in self._marked else " " if self._marked else ""
         stamp = (model.created_at, model.rating, model_text.names_of(model), grade, state, tall, needs, mark)
-        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark))
+        return ListRow(
+            model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark)
+        )
 
     def _show_page(self) -> None:
         model = self.model

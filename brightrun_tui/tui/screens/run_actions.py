@@ -14,7 +14,7 @@ from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import cells, run_text
 
 if TYPE_CHECKING:

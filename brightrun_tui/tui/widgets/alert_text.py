@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, judge
+from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, find_alerts
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.tui.actions import BY_ID, key_of
@@ -57,7 +57,7 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
     """What its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
-    found = list(judge(run, _numbers(run, snapshot, now)))
+    found = list(find_alerts(run, _numbers(run, snapshot, now)))
     if not chosen and run.state == "running":
         known = {alert.code for alert in found}
         found += [
@@ -93,7 +93,7 @@ def _points(curve: Curve | None) -> list[tuple[int, float]]:
 
 
 @dataclass(frozen=True)
-class Listing:
+class AlertListing:
     """Lines of text, and at which of them each alert that is open begins and ends, by its key."""
 
     lines: reflow.Lines
@@ -102,7 +102,7 @@ class Listing:
 
 def listed(
     alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int, chosen: str = ""
-) -> Listing:
+) -> AlertListing:
     """What is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the key of the
     alert that the keys act on.
     """
@@ -130,7 +130,7 @@ def listed(
             head = Content.assemble((f"{humanize.day(one.time)} ".ljust(7), "$faint"), (f"{glyph} ", style))
             said = (f"{one.run_name}  {one.message}", "$muted")
             lines.append(Content.assemble(head, said).truncate(width, ellipsis=True))
-    return Listing(lines, places)
+    return AlertListing(lines, places)
 
 
 def _alert(alert: RunAlert, snapshot: Snapshot, width: int) -> reflow.Lines:

@@ -11,7 +11,7 @@ from brightrun_tui.domain.notices import Level
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, Row, View, draw, value_at
+from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, PaintedRow, View, draw, value_at
 from brightrun_tui.tui.widgets.chart_across import WORDS, Across
 from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
@@ -135,10 +135,10 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
         return _drawn(scene.charts[0], width, height, scene, words)
     across, down = grid_of(width, height, len(scene.charts))
     tile_width, tile_height = width // across, height // down
-    rows: list[Row] = []
+    rows: list[PaintedRow] = []
     bounds = (0.0, 0.0)
     for start in range(0, min(len(scene.charts), across * down), across):
-        band: list[Row] = [[] for _ in range(tile_height)]
+        band: list[PaintedRow] = [[] for _ in range(tile_height)]
         for chart in scene.charts[start : start + across]:
             drawing = _drawn(chart, tile_width - 1, tile_height - 1, scene, words)
             bounds = drawing.bounds if any(drawing.bounds) else bounds
@@ -157,8 +157,8 @@ def _drawn(chart: Chart, width: int, height: int, scene: Scene, words: Callable[
     return draw(chart.lines, width, height, scene.view, scene.marks, words, unit, chart.spec.least)
 
 
-def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
-    row: Row = [("title", cells.fit(f" {chart.spec.title}", min(width, len(chart.spec.title) + 1)))]
+def _title(chart: Chart, drawing: Drawing, width: int) -> PaintedRow:
+    row: PaintedRow = [("title", cells.fit(f" {chart.spec.title}", min(width, len(chart.spec.title) + 1)))]
     room = width - len(row[0][1])
     said = [*chart.said]
     if drawing.left_out is not None:
@@ -170,6 +170,6 @@ def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
     return [*row, ("axis", " " * room)]
 
 
-def _filled(drawing: Drawing, width: int, height: int) -> list[Row]:
+def _filled(drawing: Drawing, width: int, height: int) -> list[PaintedRow]:
     rows = drawing.rows or [[("axis", " " * width)] for _ in range(height)]
     return rows[:height] + [[("axis", " " * width)] for _ in range(height - len(rows))]

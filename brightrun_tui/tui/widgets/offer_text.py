@@ -18,7 +18,7 @@ FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning")
 
 
 @dataclass(frozen=True)
-class Column:
+class OfferColumn:
     """One column of the table: its title, its cells, and what it shows."""
 
     title: str
@@ -64,16 +64,16 @@ def about(seconds: float) -> str:
 
 
 COLUMNS = (
-    Column("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
-    Column("GPU", 13, lambda one: gpu(one.offer), style="bold"),
-    Column("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
-    Column("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
-    Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
-    Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
-    Column("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
-    Column("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
-    Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
-    Column("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
+    OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
+    OfferColumn("GPU", 13, lambda one: gpu(one.offer), style="bold"),
+    OfferColumn("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
+    OfferColumn("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
+    OfferColumn("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
+    OfferColumn("network", 11, lambda one: network(one.offer), right=True, wide=True),
+    OfferColumn("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
+    OfferColumn("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
+    OfferColumn("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
+    OfferColumn("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
 
 
@@ -93,7 +93,7 @@ def network(offer: Offer) -> str:
     return f"{offer.network_mbps:,.0f} Mb/s" if offer.network_mbps else humanize.NOTHING
 
 
-def columns_for(width: int) -> tuple[Column, ...]:
+def columns_for(width: int) -> tuple[OfferColumn, ...]:
     """Those for which there is room beside the mark."""
     kept = (
         COLUMNS
@@ -119,7 +119,7 @@ def table_row(one: WeighedOffer, width: int) -> Content:
     return Content.assemble((f"{glyph} ", f"bold {style}"), *cells).rstrip()
 
 
-def _cell(text: str, column: Column) -> str:
+def _cell(text: str, column: OfferColumn) -> str:
     room = column.width - 1
     return f"{cells.fit(text, room).strip().rjust(room) if column.right else cells.fit(text, room)} "
 

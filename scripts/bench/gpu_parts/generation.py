@@ -14,7 +14,7 @@ from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.evaluation.generate import Prompt, answer
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.runtime.control import Control

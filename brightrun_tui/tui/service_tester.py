@@ -21,8 +21,8 @@ from brightrun_tui.store.engine import ServiceFacts
 AT_ONCE = 2
 
 
-class Home(Protocol):
-    """What the desk needs of the app."""
+class ServiceApp(Protocol):
+    """What testing services needs of the app."""
 
     paths: Paths
     read_only: bool
@@ -37,10 +37,10 @@ class Home(Protocol):
         """Tell of it."""
 
 
-class ServiceDesk:
+class ServiceTester:
     """``statuses`` and ``tested_at`` (seconds since the epoch) are those of this process; the store has everybody's."""
 
-    def __init__(self, app: Home, owner: DOMNode) -> None:
+    def __init__(self, app: ServiceApp, owner: DOMNode) -> None:
         """``changed`` is published, with the name of the service, when a test begins and when it has ended."""
         self._app = app
         self._few = asyncio.Semaphore(AT_ONCE)
