@@ -144,7 +144,7 @@ _HEAT = ("temperature", "temperature_limit", "power", "power_limit", "throttled"
 _AROUND = ("clock", "clock_limit", "cpu_load", "ram_used", "ram_total", "received_rate", "sent_rate")
 
 
-class Hardware(_Body):
+class HardwareReading(_Body):
     """What the machine does just now. Memory and disk in bytes, ``utilisation`` from 0 to 1, ``temperature`` in degrees Celsius
     and ``power`` in watts, each of the GPU; None where its driver does not tell. ``throttled``: it goes slower to protect itself.
 
@@ -291,7 +291,7 @@ class Other:
         return self.data
 
 
-Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Change | Done | Failed
+Known = Phase | Progress | Metric | HardwareReading | Sample | Checkpoint | Alert | Change | Done | Failed
 Body = Known | Other
 B = TypeVar("B", bound=Body, covariant=True)
 

@@ -252,7 +252,7 @@ class Request(BaseModel):
 
 
 @dataclass(frozen=True)
-class Reply(Generic[A_co]):
+class RequestOutcome(Generic[A_co]):
     """What became of a request: its answer, or why the engine refused; neither where it did not come to it in time."""
 
     answer: A_co | None = None

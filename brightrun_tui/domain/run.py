@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
+from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.settings import RunSettings
@@ -255,7 +255,7 @@ class Run(BaseModel):
     train_loss: Finite | None = None
     eval_loss: Finite | None = None
     best_eval_loss: Finite | None = None
-    hardware: Hardware = Field(default_factory=Hardware)
+    hardware: HardwareReading = Field(default_factory=HardwareReading)
     cost_usd: float = 0.0
     attempts: int = 0
     deaths: int = 0
@@ -378,7 +378,7 @@ class RunChanges(TypedDict, total=False):
     train_loss: float | None
     eval_loss: float | None
     best_eval_loss: float | None
-    hardware: Hardware
+    hardware: HardwareReading
     cost_usd: float
     attempts: int
     deaths: int

@@ -30,7 +30,7 @@ MAX_ALERTS = 20
 """Alerts of one run that are told; all of them are events of it."""
 _Point = tuple[str, str, int, float | None, float]
 """Run, name, step, value and time, as the table has them."""
-_ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.Hardware)
+_ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.HardwareReading)
 """Metrics have a table, and of the others only the newest counts: it is in the run itself."""
 
 
@@ -134,7 +134,7 @@ class _Taken:
             elif isinstance(event.body, kinds.Progress) and event.body.step and event.body.supervised_tokens:
                 tokens = float(event.body.supervised_tokens)
                 points.append((self._run.id, "supervised_tokens", event.body.step, tokens, event.time))
-            elif isinstance(event.body, kinds.Hardware) and step:
+            elif isinstance(event.body, kinds.HardwareReading) and step:
                 found = event.body.measured()
                 if self._run.cost_usd:
                     found["cost_usd"] = self._run.cost_usd
@@ -204,7 +204,7 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
                 facts["eta_seconds"] = body.eta_seconds
         case kinds.Progress():
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
-        case kinds.Hardware():
+        case kinds.HardwareReading():
             facts["hardware"] = body
         case kinds.Change():
             known = facts.get("changes", run.changes)

@@ -30,7 +30,7 @@ from brightrun_tui.tui.terminal import copy, log_crash
 from brightrun_tui.tui.widgets import cells
 
 if TYPE_CHECKING:
-    from brightrun_tui.domain.requests import Answer, Ask, Reply
+    from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome
     from brightrun_tui.tui.service_tester import ServiceTester
 
 WAKE_SECONDS = 30.0
@@ -196,7 +196,7 @@ class Workspace(App[int]):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 
-    async def ask(self, ask: Ask[A], *, wait: float = 10.0) -> Reply[A] | None:
+    async def ask(self, ask: Ask[A], *, wait: float = 10.0) -> RequestOutcome[A] | None:
         """Ask the engine; returns its reply, which lacks an answer when there is none in time, or None after a toast with why."""
         from brightrun_tui.orchestrator import client
 

@@ -20,7 +20,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
-from brightrun_tui.domain.requests import Answer, Ask, Reply
+from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.resolve import PERSON
 from brightrun_tui.tui import actions, app
@@ -81,7 +81,7 @@ class Watched(app.BrightRunApp):
                 self._check_subject(screen, known.id)
         return await super().run_action(action, default_namespace, namespaces)
 
-    async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> Reply[Answer] | None:  # type: ignore[override]
+    async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> RequestOutcome[Answer] | None:  # type: ignore[override]
         served = [f"{each.model}:{each.model_version}" for each in self.snapshot.endpoints if each.id == ask.target]
         names = [ask.target, *served]  # a chat ends the endpoint that it began for its model
         if ask.target and not any(name in meant for meant in self._meant[-20:] for name in names):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.events import Body, Done, Event, Hardware, Phase
+from brightrun_tui.domain.events import Body, Done, Event, HardwareReading, Phase
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.money import Estimate
-from brightrun_tui.domain.money import Hardware as Machine
+from brightrun_tui.domain.money import HardwareReading as Machine
 from brightrun_tui.domain.time_parts import TimeParts, time_parts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.measured import measured_on
@@ -36,7 +36,7 @@ def test_the_parts_of_the_time_are_those_of_the_events_and_what_lies_between_two
             (40, Phase(phase="answering")),
             (44, Phase(phase="answering", done=1, total=2)),
             (50, Phase(phase="training")),
-            (60, Hardware()),
+            (60, HardwareReading()),
             (500, Phase(phase="starting")),
             (503, Phase(phase="training")),
             (520, Phase(phase="saving")),

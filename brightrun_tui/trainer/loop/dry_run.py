@@ -16,7 +16,7 @@ from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state, write_contents
 from brightrun_tui.trainer.loop.micro_batches import cut, max_records, measured_guess
 from brightrun_tui.trainer.loop.out_of_memory import with_less_memory_if_needed
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import trainable
 from brightrun_tui.trainer.runtime.failures import TrainingError
 
@@ -26,7 +26,7 @@ SPARE_BYTES = 20_000_000
 """Free disk that events and log may take beside the checkpoints."""
 
 
-def dry_run(session: Session, *, score: bool) -> None:
+def dry_run(session: TrainingSession, *, score: bool) -> None:
     """One micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one save,
     and a look at the disk.
 
@@ -50,7 +50,7 @@ def dry_run(session: Session, *, score: bool) -> None:
     restore_random_state(random_numbers)
 
 
-def probe(session: Session) -> dict[str, torch.Tensor]:
+def probe(session: TrainingSession) -> dict[str, torch.Tensor]:
     """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
     probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
     frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
@@ -59,7 +59,7 @@ def probe(session: Session) -> dict[str, torch.Tensor]:
     return probe
 
 
-def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
+def check_what_moved(session: TrainingSession, before: dict[str, torch.Tensor]) -> None:
     """After the first step of this process: the base must be as it was, and the very first must have moved the adapter.
 
     Raises:
@@ -87,7 +87,7 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
         )
 
 
-def _was_as_hard(session: Session) -> bool:
+def _was_as_hard(session: TrainingSession) -> bool:
     """Whether the step that was just taken had a micro-batch about as large as there can be."""
     rows = cut(session, session.plan.window(session.progress.step - 1))
     largest = max(sum(example.length for example in row) for row in rows)
@@ -95,14 +95,14 @@ def _was_as_hard(session: Session) -> bool:
     return session.forward.packed and largest >= AS_HARD * possible
 
 
-def _train_once(session: Session) -> None:
+def _train_once(session: TrainingSession) -> None:
     session.forward.set_training(True)
     batch = session.forward.batch(_hardest(session, session.data.train))
     session.objective.loss(session.forward, batch).backward()
     session.optimizer.zero_grad(set_to_none=True)
 
 
-def _grow(session: Session) -> None:
+def _grow(session: TrainingSession) -> None:
     """On a GPU: measure one micro-batch and take the largest that will fit."""
     device = session.machine.device
     tokens = sum(e.length for e in _hardest(session, session.data.train))
@@ -115,7 +115,7 @@ def _grow(session: Session) -> None:
     with_less_memory_if_needed(session, lambda: _train_once(session))
 
 
-def _hardest(session: Session, examples: Sequence[Example]) -> list[Example]:
+def _hardest(session: TrainingSession, examples: Sequence[Example]) -> list[Example]:
     """The largest micro-batch that can occur: the longest examples, as many as go together."""
     chosen: list[Example] = []
     for example in sorted(examples, key=lambda e: -e.length)[: max_records(session)]:
@@ -131,7 +131,7 @@ def _bytes_in(directory: Path) -> int:
     return sum(file.stat().st_size for file in directory.iterdir())
 
 
-def _save_once(session: Session) -> None:
+def _save_once(session: TrainingSession) -> None:
     """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
     result must find room beside each other; what an earlier start of this run wrote counts as there already.
     """

@@ -22,7 +22,7 @@ from brightrun_tui.trainer.data.examples import Data, Example
 from brightrun_tui.trainer.data.plan import BatchPlan
 from brightrun_tui.trainer.evaluation.answer_time import AnswerTime
 from brightrun_tui.trainer.evaluation.evaluate import evaluate
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt
 from brightrun_tui.trainer.loop.checkpoint import TrainingProgress
 from brightrun_tui.trainer.model.loading import TrainingDevice
 from brightrun_tui.trainer.objectives.base import Objective
@@ -36,7 +36,7 @@ TELL_SECONDS = 1.0
 
 
 @dataclass
-class Session:
+class TrainingSession:
     """One training in the making. ``lineage`` stands for all that must stay the same for a checkpoint to fit;
     ``scored_tokens``: of a micro-batch where nothing is trained, once something was scored.
     """
@@ -49,7 +49,7 @@ class Session:
     machine: TrainingDevice
     tokenizer: Any
     data: Data
-    prompts: list[Prompt]
+    prompts: list[HeldOutPrompt]
     model: Any
     forward: Forward
     plan: BatchPlan
@@ -142,7 +142,11 @@ class Session:
         self.log.write(events.Alert(level=level, code=code, message=message))
 
     def tell_answers(
-        self, prompts: Sequence[Prompt], answers: Sequence[Answer | None], source: Literal["base", "tuned"], step: int
+        self,
+        prompts: Sequence[HeldOutPrompt],
+        answers: Sequence[GeneratedAnswer | None],
+        source: Literal["base", "tuned"],
+        step: int,
     ) -> None:
         """Tell what a model answered to ``prompts``; of those without an answer nothing."""
         for prompt, said in zip(prompts, answers, strict=True):
