@@ -103,9 +103,9 @@ def costs(
             f" of the month's limit of {humanize.money(limit)}" if limit is not None and begin is not None else ""
         )
         say(
-            (f"${whole:,.4f}", "bold"),
+            (humanize.money_exact(whole), "bold"),
             of_limit,
-            f", ${_billed(found):,.4f} of it billed",
+            f", {humanize.money_exact(_billed(found))} of it billed",
             f", {waiting} not billed yet" if waiting else "",
         )
 
@@ -143,9 +143,9 @@ def _print_table(found: list[Cost], sums: list[Sum], by: CostGroup | None) -> No
                     one.of,
                     str(one.machines),
                     duration(one.seconds),
-                    f"${one.observed_usd:.4f}",
-                    f"${one.billed_usd:.4f}",
-                    f"${one.total_usd:.4f}",
+                    humanize.money_exact(one.observed_usd),
+                    humanize.money_exact(one.billed_usd),
+                    humanize.money_exact(one.total_usd),
                 )
                 for one in sums
             ],
@@ -252,7 +252,7 @@ def _wants_bill(lease: Lease) -> bool:
 
 
 def _row(one: Cost) -> tuple[str, ...]:
-    billed = "not yet" if one.billed_usd is None else f"${one.billed_usd:.4f}"
+    billed = "not yet" if one.billed_usd is None else humanize.money_exact(one.billed_usd)
     difference = "" if one.billed_usd is None else f"{one.billed_usd - one.observed_usd:+.4f}"
     state = "" if one.state == "released" else " (still billing)" if one.state == "releasing" else " (rented)"
     return (
@@ -261,9 +261,9 @@ def _row(one: Cost) -> tuple[str, ...]:
         one.provider,
         f"{one.gpu}{state}",
         duration(one.seconds),
-        humanize.NOTHING if one.quoted_per_hour is None else f"${one.quoted_per_hour:.4f}",
-        f"${one.traffic_usd:.4f}",
-        f"${one.observed_usd:.4f}",
+        humanize.NOTHING if one.quoted_per_hour is None else humanize.money_exact(one.quoted_per_hour),
+        humanize.money_exact(one.traffic_usd),
+        humanize.money_exact(one.observed_usd),
         billed,
         difference,
     )

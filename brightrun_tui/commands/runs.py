@@ -211,8 +211,8 @@ def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
             lease.gpu,
             money(lease.quoted),
             money(lease.rate),
-            f"${lease.spending(now).total:.4f}",
-            "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}",
+            humanize.money_exact(lease.spending(now).total),
+            "" if lease.billed_usd is None else humanize.money_exact(lease.billed_usd),
             lease.note or lease.reason,
         )
         for lease in leases

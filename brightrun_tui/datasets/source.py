@@ -16,6 +16,7 @@ from typing import IO, Any, NamedTuple
 from brightrun_tui.datasets.flaws import CUT_OFF, NOT_UTF8
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
@@ -343,7 +344,7 @@ class GuardedReader:
 
 
 def too_long(where: str, unit: str) -> DatasetError:
-    limit = f"{MAX_RECORD_BYTES // 1024**2} MiB"
+    limit = humanize.limit(MAX_RECORD_BYTES)
     fix = (
         "put each record on a line of its own; if the file is one JSON document, name it .json"
         if unit == "line"

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.text import one_line
 
 PHASES = (
@@ -346,7 +347,7 @@ class Event(Generic[B]):
             BadEventError: it is not an event.
         """
         if len(line) > MAX_LINE_BYTES:
-            raise BadEventError(f"it is longer than {MAX_LINE_BYTES >> 20} MiB")
+            raise BadEventError(f"it is longer than {humanize.limit(MAX_LINE_BYTES)}")
         try:
             document = from_json(line)
         except ValueError as error:

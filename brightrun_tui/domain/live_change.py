@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Limits
@@ -40,7 +41,7 @@ class LiveChange(BaseModel):
         """Such as “learning rate 0.0001, budget $5.00”."""
         titles = {setting.key: setting.title.lower() for setting in iter_settings()}
         said = [f"{titles.get(key, key)} {value:g}" for key, value in self.settings.items()]
-        said += [f"budget ${self.budget_usd:,.2f}"] if self.budget_usd is not None else []
+        said += [f"budget {humanize.money(self.budget_usd)}"] if self.budget_usd is not None else []
         said += [f"time limit {self.max_hours:g} h"] if self.max_hours is not None else []
         return ", ".join(said)
 

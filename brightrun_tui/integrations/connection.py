@@ -112,7 +112,7 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
     except TimeoutError:
         return ServiceStatus(
             state="failed",
-            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            detail=f"no answer within {humanize.span(DEADLINE_SECONDS)}",
             fix="check the network, then test again",
         )
     except BrightrunError as error:
@@ -136,7 +136,7 @@ test_service.__test__ = False  # type: ignore[attr-defined]
 
 def _test_local(paths: Paths) -> ServiceStatus:
     machine = hardware(paths.data)
-    facts = {"machine": describe(machine), "disk": f"{(machine.disk_free or 0) / 1024**3:.1f} GiB free"}
+    facts = {"machine": describe(machine), "disk": f"{humanize.size(machine.disk_free or 0)} free"}
     missing = missing_packages("train")
     if missing:
         return ServiceStatus(
@@ -289,7 +289,7 @@ async def test_box(name: str, box: SshBox, paths: Paths) -> tuple[ServiceStatus,
     except TimeoutError:
         return ServiceStatus(
             state="failed",
-            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            detail=f"no answer within {humanize.span(DEADLINE_SECONDS)}",
             fix="check address and port, and that the machine is up",
         ), box
     except BrightrunError as error:

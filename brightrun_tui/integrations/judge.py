@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr
 
 from brightrun_tui import foreign_answers
 from brightrun_tui.config import Section, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.text import one_line
@@ -181,7 +182,7 @@ class Judge:
             )
         except httpx.TimeoutException:
             raise NotConnectedError(
-                f"the judge gives no answer within {self._seconds:.0f} s",
+                f"the judge gives no answer within {humanize.span(self._seconds)}",
                 where=self.host,
                 fix="try again later, or raise timeout_seconds below [judge]",
                 kind=ErrorKind.JUDGE_SILENT,

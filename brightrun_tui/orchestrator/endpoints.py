@@ -14,6 +14,7 @@ from typing import Any, TypeVar, Unpack
 import psutil
 
 from brightrun_tui import serving
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import ENDED, Endpoint, EndpointChanges, ModelVersion
@@ -263,7 +264,7 @@ class EndpointWatcher:
 
     async def _become_ready(self) -> bool:
         """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""
-        late = f"no answer within {self.timings.endpoint_ready_seconds:.0f} s"
+        late = f"no answer within {humanize.span(self.timings.endpoint_ready_seconds)}"
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while not await serving.healthy(self.directory, 5.0):
             if not self._running() or not await self._wanted() or not await self._still_there():

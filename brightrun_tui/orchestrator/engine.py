@@ -12,6 +12,7 @@ from typing import Any
 
 from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
@@ -148,8 +149,8 @@ class Engine:
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
         words = (
-            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times that are told by it are wrong by "
-            "as much; costs and limits, which count the seconds that pass, are not"
+            f"the clock of this machine was put {way} by {humanize.duration(abs(seconds))}: times that are told by it are wrong "
+            "by as much; costs and limits, which count the seconds that pass, are not"
         )
         log.warning("%s", words)
         for run_id in list(self.runners):

@@ -8,6 +8,7 @@ import time
 
 from brightrun_tui import registry
 from brightrun_tui.config import load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
@@ -39,7 +40,7 @@ async def judge_if_asked(db: Database, paths: Paths, run_id: str, version: Model
         why = (
             str(error)
             if isinstance(error, BrightrunError)
-            else f"the judge was not done within {LONGEST_SECONDS:.0f} s"
+            else f"the judge was not done within {humanize.span(LONGEST_SECONDS)}"
         )
         log.warning("run %s: not judged: %s", run_id, why)
         notice = Notice(

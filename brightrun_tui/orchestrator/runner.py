@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full_as, is_disk_full
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
@@ -269,7 +270,7 @@ class Runner:
     async def _take(self, run: Run, say: Say) -> None:
         if run.deaths:
             pause = min(LONGEST_LAUNCH_PAUSE, LAUNCH_PAUSE * 2 ** (run.deaths - 1))
-            say(f"its worker died; started again in {pause:.0f} s")
+            say(f"its worker died; started again in {humanize.span(pause)}")
             await asyncio.sleep(pause)
         await asyncio.to_thread(renew_paths, run)
         await self.target.take(run, say)

@@ -6,6 +6,7 @@ import math
 import time
 from dataclasses import replace
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, find_alerts
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.notification import told_of
@@ -38,7 +39,7 @@ async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run
     if stuck == any(notice.code == NoticeCode.STUCK for notice in run.notices):
         return run
     words = (
-        f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
+        f"no sign of life for {humanize.span(silent)}: it says nothing and computes nothing; a stop ends it in any case"
     )
     return await runs.update(
         db,

@@ -267,19 +267,19 @@ def check_packages(draft: Draft) -> Check:
 
 
 def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
-    need, there = estimate.memory / 1024**3, estimate.memory_available / 1024**3
+    need, there = estimate.memory, estimate.memory_available
     kind = "GPU memory" if hardware.gpu_count else "memory"
     if estimate.fits == "no":
-        experts = estimate.memory_parts.get(EXPERTS, 0) / 1024**3
+        experts = estimate.memory_parts.get(EXPERTS, 0)
         why = (
-            f"; {experts:.1f} GiB of it are the model's experts, which 4-bit quantisation does not shrink"
+            f"; {humanize.size(experts)} of it are the model's experts, which 4-bit quantisation does not shrink"
             if experts
             else ""
         )
         return failed(
             "memory",
             BrightrunError(
-                f"about {need:.1f} GiB of {kind} are needed, {there:.1f} GiB are there ({describe(hardware)}){why}",
+                f"about {humanize.size(need)} of {kind} are needed, {humanize.size(there)} are there ({describe(hardware)}){why}",
                 kind=ErrorKind.DOES_NOT_FIT,
                 fix=f"choose a smaller base model, a smaller {title_and_key('data.max_length')}, or a machine with more memory",
             ),
@@ -287,16 +287,16 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
     if estimate.fits == "tight":
         return warning(
             "memory",
-            f"about {need:.1f} of {there:.1f} GiB of {kind}: tight",
+            f"about {humanize.sizes(need, there)} of {kind}: tight",
             f"it may work; a smaller {title_and_key('data.max_length')} makes room",
         )
     if hardware.free_memory and hardware.free_memory < estimate.memory * SAFE:
         return warning(
             "memory",
-            f"about {need:.1f} GiB are needed and only {hardware.free_memory / 1024**3:.1f} GiB are free now",
+            f"about {humanize.size(need)} are needed and only {humanize.size(hardware.free_memory)} are free now",
             "close other programs first",
         )
-    return ok("memory", f"about {need:.1f} of {there:.1f} GiB of {kind}")
+    return ok("memory", f"about {humanize.sizes(need, there)} of {kind}")
 
 
 def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
@@ -374,7 +374,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
         return failed(
             "budget",
             BudgetError(
-                f"the run takes about {estimate.seconds / 3600:,.1f} hours, the limit is {draft.max_hours:g}",
+                f"the run takes about {humanize.roughly(estimate.seconds)}, the limit is {humanize.span(draft.max_hours * 3600)}",
                 kind=ErrorKind.OVER_TIME,
                 fix="raise the limit, or choose fewer epochs, a smaller base model or a faster machine",
             ),

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from brightrun_tui.datasets.opening import Progress
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError, NotConnectedError, UsageError
 from brightrun_tui.files import write_atomic
@@ -167,7 +168,7 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
     total = sum(sizes.values())
     if total > MOST_BYTES:
         raise DatasetError(
-            f"{exact} holds {total / 1e9:,.0f} GB",
+            f"{exact} holds {humanize.size(total)}",
             where=hub.endpoint(),
             kind=ErrorKind.DATASET_TOO_LARGE,
             fix="choose a smaller split or configuration, or download a part of it and name the folder",

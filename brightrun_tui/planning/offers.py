@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
-from brightrun_tui.domain.money import GIB, Estimate, Offer
+from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.integrations.rental import account_of, as_known_error, connected_providers, offers_of
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks
@@ -104,7 +105,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     """
     weighed = await weigh_offers(draft, paths)
     if not weighed or weighed[0].fits == "no":
-        need = f" with {weighed[0].memory * SAFE / GIB:.0f} GiB of GPU memory" if weighed else " that fits this run"
+        need = f" with {humanize.memory(weighed[0].memory * SAFE)} of GPU memory" if weighed else " that fits this run"
         raise NoCapacityError(
             f"no machine{need} is for rent now",
             where=draft.provider,

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import Architecture
@@ -42,16 +43,14 @@ def choose_quantisation(
         memory_need(model, settings.with_overrides({SETTING: one}), machine, longest, supervised_share).total
         for one in ("nf4", "none")
     )
-    saved = f"{max(0, whole - packed) / GIB:.1f} of {available(machine) / GIB:.1f} GiB"
+    saved = humanize.sizes(max(0, whole - packed), available(machine))
     room = (
         available(machine) if machine.gpu_count or not machine.free_memory else min(machine.memory, machine.free_memory)
     )
     if packed >= whole:
         return QuantisationChoice(method="none", why="4-bit weights would save nothing on this CPU, which unpacks them")
     if whole * SAFE > room:
-        return QuantisationChoice(
-            method="nf4", why=f"without it the run takes {whole / GIB:.1f} of {room / GIB:.1f} GiB"
-        )
+        return QuantisationChoice(method="nf4", why=f"without it the run takes {humanize.sizes(whole, room)}")
     if not machine.gpu_count:
         return QuantisationChoice(method="none", why="it fits, and is faster and more exact on a CPU than 4 bits")
     if whole - packed < WORTH * available(machine):

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BaseModelError,
@@ -20,7 +21,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.humanize import money, size
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.money import GIB, Hardware, Offer
+from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
 from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
 from brightrun_tui.domain.settings import RunSettings
@@ -284,7 +285,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
         )
     price = f" for {money(rental.max_price)} an hour at most" if rental.max_price else ""
     return NoCapacityError(
-        f"no machine with {rental.memory * SAFE / GIB:.0f} GiB of memory for the model is to be had now{price}",
+        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is to be had now{price}",
         where=rental.place,
         fix="choose another place or GPU, a higher --max-price, or try again later",
         kind=ErrorKind.NO_CAPACITY,

@@ -16,6 +16,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from brightrun_tui import plugins
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
@@ -110,7 +111,7 @@ def objective_files(name: str) -> Mapping[str, bytes]:
         if top != "brightrun_tui":
             files |= _module_files(top, chosen)
     if sum(map(len, files.values())) > LARGEST:
-        raise _refusal(chosen, f"its modules have more than {LARGEST >> 20} MiB")
+        raise _refusal(chosen, f"its modules have more than {humanize.limit(LARGEST)}")
     return files | distribution_files(chosen)
 
 

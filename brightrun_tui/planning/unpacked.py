@@ -19,6 +19,7 @@ import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
@@ -146,7 +147,7 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
     wanted, free = int(MEMORY_PER_WEIGHT * weights) + MEMORY_BESIDES, psutil.virtual_memory().available
     if wanted > free:
         raise BrightrunError(
-            f"unpacking needs about {wanted / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free",
+            f"unpacking needs about {humanize.size(wanted)} of memory, and {humanize.size(free)} are free",
             where=str(file),
             fix="close other programs, or take a smaller model",
             kind=ErrorKind.MEMORY_FULL,
@@ -154,7 +155,7 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
     wanted, free = BYTES_PER_WEIGHT * weights, disk_free(directory)
     if wanted > free:
         raise BrightrunError(
-            f"the unpacked weights need {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            f"the unpacked weights need {humanize.size(wanted)}, and {humanize.size(free)} are free",
             where=str(directory),
             fix="free some space, or let BRIGHTRUN_HOME name a larger disk",
             kind=ErrorKind.DISK_FULL,

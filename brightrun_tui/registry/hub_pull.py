@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.adapter_files import UntrustedError
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
@@ -62,7 +63,7 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
             total, done = sum(sizes.values()), 0
             require_space(paths.models, 2 * total)
             for name, size in sorted(sizes.items(), key=lambda item: item[1]):
-                tell(f"fetching {name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB", done / max(1, total))
+                tell(f"fetching {name}: {humanize.sizes(done, total)}", done / max(1, total))
                 found = Path(api.hf_hub_download(repository, name, revision=info.sha, local_dir=cache))
                 if found.stat().st_size > size:
                     raise UntrustedError(
@@ -91,6 +92,6 @@ def _sizes(info: Any, where: str) -> dict[str, int]:
         limit = MAX_FILE_BYTES if name == ADAPTER_WEIGHTS else MAX_SMALL_FILE_BYTES
         if size > limit:
             raise UntrustedError(
-                f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE
+                f"{name} is larger than {humanize.limit(limit)}", where=where, kind=ErrorKind.FILE_TOO_LARGE
             )
     return sizes

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.model import ModelVersion
@@ -161,7 +162,7 @@ def _upload(
     def told(count: int) -> None:
         nonlocal sent
         sent = min(total, sent + count)
-        tell(f"uploading {version.ref}: {sent / 1e6:,.1f} of {total / 1e6:,.1f} MB", sent / max(1, total))
+        tell(f"uploading {version.ref}: {humanize.sizes(sent, total)}", sent / max(1, total))
 
     present = set(api.list_repo_files(repository))
     with ExitStack() as stack:

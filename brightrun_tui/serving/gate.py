@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
@@ -383,7 +384,7 @@ async def _read_body(request: Request) -> bytes:
         content += chunk
         if len(content) > MAX_BODY_BYTES:
             raise RequestRefused(
-                f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413, code="request_too_large"
+                f"the request is larger than {humanize.limit(MAX_BODY_BYTES)}", status=413, code="request_too_large"
             )
     return bytes(content)
 

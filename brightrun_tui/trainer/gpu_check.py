@@ -16,6 +16,7 @@ from collections.abc import Callable
 import peft  # noqa: F401  (with the rest of this, what a worker imports: a package that does not load is found here)
 import torch
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
@@ -81,7 +82,7 @@ def check_gpu(machine: TrainingDevice, *, rate: float = 0.0, memory: int = 0, fo
     if reached < LEAST_SHARE * rate:
         faults.append(f"it multiplies at {reached / 1e12:.0f} TFLOP/s where such a card reaches {rate / 1e12:.0f}")
     if free < memory:
-        faults.append(f"{free / 1e9:.1f} GB of its {total / 1e9:.0f} GB are free, {memory / 1e9:.1f} GB are needed")
+        faults.append(f"{humanize.sizes(free, total)} are free, {humanize.size(memory)} are needed")
     return GpuCheck(
         device=machine.name,
         compute=str(machine.compute).removeprefix("torch."),

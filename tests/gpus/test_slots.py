@@ -62,7 +62,7 @@ def test_what_a_run_waits_for_is_said_card_by_card() -> None:
     )
     seats = Seats(cards, (Holder("support-bot", "GPU-a"),))
     assert assign(seats, GpuRequest()).waits_for == (
-        "a free GPU: 0 busy with run support-bot; 1 used by python of anna (12.3 GB)"
+        "a free GPU: 0 busy with run support-bot; 1 used by python of anna (11.5 GiB)"
     )
     assert assign(seats, GpuRequest(shared=True)).card == cards[1]
     assert assign(seats, GpuRequest(("0",), shared=True)).waits_for == "a free GPU: 0 busy with run support-bot"

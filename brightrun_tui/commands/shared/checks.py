@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
@@ -300,7 +301,7 @@ async def _probe(code: str, seconds: float, how: str = "-c", *arguments: str) ->
     except TimeoutError:
         process.kill()
         await process.wait()
-        return f"no answer within {seconds:.0f} s"
+        return f"no answer within {humanize.span(seconds)}"
     lines = (
         (out or err if how == "-m" or process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
     )

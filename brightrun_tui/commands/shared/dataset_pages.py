@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 from brightrun_tui.commands.shared.output import page, print_json
 from brightrun_tui.datasets.problems import LEFT_OUT
 from brightrun_tui.datasets.reading import EntryOutcome
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.domain.histogram import rows
 from brightrun_tui.domain.humanize import size
-from brightrun_tui.domain.languages import percent
 from brightrun_tui.domain.text import shortened
 from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.domain.token_view import TokenView
@@ -80,7 +80,9 @@ def _histogram(tokens: TokenLengths) -> list[RenderableType]:
             lines.append(Text(f"── {label} ──", "yellow"))
         else:
             bar = "━" * round(share / highest * _BAR)
-            lines.append(Text.assemble((f"  {label}  ", "dim"), (f"{bar} " if bar else "", "cyan"), percent(share)))
+            lines.append(
+                Text.assemble((f"  {label}  ", "dim"), (f"{bar} " if bar else "", "cyan"), humanize.share(share))
+            )
     return [*lines, Text(f"  {tokens.marks_beyond}", "dim"), Text("")] if tokens.marks_beyond else [*lines, Text("")]
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
@@ -75,7 +76,7 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
-        f"version {number} is still being loaded after {READY_SECONDS:.0f} s",
+        f"version {number} is still being loaded after {humanize.span(READY_SECONDS)}",
         fix="see: brightrun endpoints",
         kind=ErrorKind.ENDPOINT_SLOW,
     )
@@ -97,7 +98,7 @@ async def await_state(
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
-        f"the endpoint is still {endpoint.state} after {seconds:.0f} s",
+        f"the endpoint is still {endpoint.state} after {humanize.span(seconds)}",
         where=endpoint.directory,
         fix="see: brightrun engine logs",
         kind=ErrorKind.ENDPOINT_SLOW,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer.data.examples import Example
@@ -156,7 +157,7 @@ def _save_once(session: TrainingSession) -> None:
     free = shutil.disk_usage(session.files.root).free
     if free < needed:
         raise TrainingError(
-            f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
+            f"{humanize.size(needed)} are needed for checkpoints and result, {humanize.size(free)} are free",
             where=str(session.files.root),
             kind=ErrorKind.DISK_FULL,
             fix="free some space, then retry" + (": it goes on from the newest checkpoint" if there else ""),

@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from brightrun_tui.domain import events
+from brightrun_tui.domain import events, humanize
 from brightrun_tui.trainer.runtime.events import EventLog
 
 PERIOD = 4.0
@@ -66,7 +66,7 @@ class HardwareMonitor:
                     self._told = True
                     self._log.write(
                         events.Alert(
-                            level="warning", code="stuck", message=f"nothing has moved for {idle / 60:.0f} minutes"
+                            level="warning", code="stuck", message=f"nothing has moved for {humanize.span(idle)}"
                         )
                     )
 

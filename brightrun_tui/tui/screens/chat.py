@@ -407,7 +407,7 @@ class ChatScreen(Dialog[None]):
                 raise EngineError(endpoint.error or "the server did not come up")
             self._say(f"◌ loading {partner.name}, {humanize.duration(waited)} so far …")
             await asyncio.sleep(0.3)
-        raise EngineError(f"the server did not come up within {READY_SECONDS:.0f} s")
+        raise EngineError(f"the server did not come up within {humanize.span(READY_SECONDS)}")
 
     def _say(self, text: str, style: str = "$muted") -> None:
         self.query_one("#chat-status", Static).update(sanitize(Content.styled(cells.one_line(text), style)))

@@ -183,7 +183,7 @@ def remedy_words(one: BaseLine, key: str) -> str:
 def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: str) -> str:
     """Where it would fit, for a base that no change of settings lets fit here. ``asked``: a service was asked."""
     found = fit.estimate
-    need = f"{found.memory * SAFE / GIB:.0f} GiB" if found else "more memory"
+    need = humanize.memory(found.memory * SAFE) if found else "more memory"
     if machine is None:
         none = (
             "No machine for rent now has room for it."
@@ -195,7 +195,7 @@ def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: 
     price = f"{humanize.money(offer.price_per_hour)}/h" if offer.price_per_hour else "free"
     run = f", this run about {humanize.money(machine.cost_usd)}" if machine.cost_usd else ""
     return (
-        f"→ Needs {machine.memory * SAFE / GIB:.0f} GiB: {offer_text.where(offer)} {offer_text.gpu(offer)} {price}{run}. "
+        f"→ Needs {humanize.memory(machine.memory * SAFE)}: {offer_text.where(offer)} {offer_text.gpu(offer)} {price}{run}. "
         f"{key} takes the base and this machine."
     )
 

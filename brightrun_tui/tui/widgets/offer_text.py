@@ -58,11 +58,6 @@ def hourly_price(offer: Offer) -> str:
     return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
 
-def about(seconds: float) -> str:
-    """A time that is a guess: ``42 min``, ``3.5 h``."""
-    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
 COLUMNS = (
     OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
     OfferColumn("GPU", 13, lambda one: gpu(one.offer), style="bold"),
@@ -72,7 +67,7 @@ COLUMNS = (
     OfferColumn("network", 11, lambda one: network(one.offer), right=True, wide=True),
     OfferColumn("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
     OfferColumn("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
-    OfferColumn("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
+    OfferColumn("time", 7, lambda one: humanize.about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
     OfferColumn("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
 
@@ -139,7 +134,7 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
     lines += reflow.text(said, width)
     if one.fits != "no" and one.cost_usd_high:
         traffic = f", {humanize.money(offer.once_usd)} of it for traffic" if offer.once_usd >= 0.005 else ""
-        lines += reflow.text(f"About {about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; up to "
+        lines += reflow.text(f"About {humanize.about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; up to "
                            f"{humanize.money(one.cost_usd_high)}. Disk is in the price.", width)  # fmt: skip
     if offer.interruptible:
         lines += reflow.text("It can be taken away at any time. The run then goes on elsewhere, from its newest checkpoint.",
