@@ -58,6 +58,11 @@ def hourly_price(offer: Offer) -> str:
     return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
 
+def run_time(one: WeighedOffer) -> str:
+    """How long the run takes there; a dash where it does not fit."""
+    return humanize.about(one.seconds) if one.fits != "no" else humanize.NOTHING
+
+
 COLUMNS = (
     OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
     OfferColumn("GPU", 13, lambda one: gpu(one.offer), style="bold"),
@@ -67,7 +72,7 @@ COLUMNS = (
     OfferColumn("network", 11, lambda one: network(one.offer), right=True, wide=True),
     OfferColumn("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
     OfferColumn("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
-    OfferColumn("time", 7, lambda one: humanize.about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
+    OfferColumn("time", 7, lambda one: run_time(one), right=True, spare=2),
     OfferColumn("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
 
