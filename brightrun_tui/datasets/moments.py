@@ -11,7 +11,7 @@ _SORTABLE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE = re.compile(
     r"(?P<first>\d{1,2})[./-](?P<second>\d{1,2})[./-](?P<year>\d{2,4}),?\s*"
     r"(?:(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<seconds>\d\d))?\s*(?P<half>[ap])?.*)?",
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 

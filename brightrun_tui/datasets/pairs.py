@@ -202,11 +202,13 @@ def _listed(choices: Mapping[str, str]) -> str:
 def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
-    if isinstance(completion, dict) and (
-        said := next((name for name in ("content", "text") if name in completion), "")
+    if (
+        isinstance(completion, dict)
+        and (said := next((name for name in ("content", "text") if name in completion), ""))
+        and isinstance(completion[said], str)
+        and {str(name).lower() for name in completion} - {said} <= _ABOUT_ANSWERS
     ):
-        if isinstance(completion[said], str) and {str(name).lower() for name in completion} - {said} <= _ABOUT_ANSWERS:
-            completion = completion[said]  # as a client returned it
+        completion = completion[said]  # as a client returned it
     if isinstance(completion, dict) and isinstance(completion.get("text"), list):  # SQuAD's form
         completion = (
             completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)

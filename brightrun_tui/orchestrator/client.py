@@ -39,7 +39,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     private_directory(paths.logs)
     try:
         with paths.engine_log.open("ab") as log:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: ASYNC220  it outlives this process, and nobody waits for it
                 python("-m", "brightrun_tui.orchestrator"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,

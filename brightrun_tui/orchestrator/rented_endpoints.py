@@ -97,9 +97,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
     async def _worker_is_there(self) -> bool:
         try:
             holding = await self._hold()
-            if not holding.in_hand and self.endpoint.state == "ready":
-                if not await self._find_again(holding):
-                    return False
+            if not holding.in_hand and self.endpoint.state == "ready" and not await self._find_again(holding):
+                return False
             return await self._at_work(holding) if holding.in_hand else await self._have_machine(holding)
         except StoreError:
             raise

@@ -27,7 +27,7 @@ from brightrun_tui.plugins import OURS, Door, Registration
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = (".so", ".pyd", ".dylib", ".dll")
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.M
+    r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.MULTILINE
 )
 """Read as text: Python's parser must not be called by several threads at a time (a SystemError in 3.11)."""
 LARGEST = 8 << 20

@@ -95,7 +95,7 @@ def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> li
             if row.better:
                 wins.setdefault(row.what, set()).add((a, b) if row.better == "a" else (b, a))
     if part == "settings":  # of which a pair holds only those in which these two differ
-        for (a, b), _ in pairs.items():
+        for a, b in pairs:
             for known in values.values():
                 if (a in known) != (b in known):
                     known.setdefault(a, known.get(b, "–"))

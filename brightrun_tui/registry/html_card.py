@@ -62,8 +62,10 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
     verdict = report.verdict
     parts = [
         f"<h1>{_text(ref)}</h1>",
-        f'<p class="soft">{_text(report.name)}, made {humanize.date(report.created_at)} from '
-        f"{_text(report.lineage.base_id)} and {_text(report.lineage.dataset_name)}</p>",
+        (
+            f'<p class="soft">{_text(report.name)}, made {humanize.date(report.created_at)} from '
+            f"{_text(report.lineage.base_id)} and {_text(report.lineage.dataset_name)}</p>"
+        ),
         f'<p><span class="grade {verdict.grade}">{verdict.grade}</span> {_text(verdict.summary)}</p>',
     ]
     if grades := grades_line(report):

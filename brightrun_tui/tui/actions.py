@@ -116,10 +116,12 @@ def find(scopes: Iterable[str], name: str) -> Action | None:
 def as_markdown() -> str:
     """The table for people, as docs/keys.md holds it."""
     parts = [
-        "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
-        "`:` finds any by name.\nOther keys for an action go into config.toml, by the name of its place and its own: "
-        '`[keys]` and below it `"monitor.pause" = "p ctrl+p"`.\n'
-        "Actions marked • change something and are refused with `--read-only`.\n"
+        (
+            "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
+            "`:` finds any by name.\nOther keys for an action go into config.toml, by the name of its place and its own: "
+            '`[keys]` and below it `"monitor.pause" = "p ctrl+p"`.\n'
+            "Actions marked • change something and are refused with `--read-only`.\n"
+        )
     ]
     for scope, title in SCOPES.items():
         rows = "\n".join(_markdown_row(action) for action in ACTIONS if action.scope == scope)

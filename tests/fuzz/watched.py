@@ -96,9 +96,10 @@ class Watched(app.BrightRunApp):
             marked = {id_ for id_ in table.ids if id_ in screen._marked}
             if meant != (marked or {table.chosen}):
                 self._say(f"{action} acts on {sorted(meant)}, and {sorted(marked) or table.chosen} is chosen")
-            if not marked and not _row_in_sight(table, table.ids.index(table.chosen) if table.chosen else 0):
-                if not _in_sight(screen.query_one("#summary")):
-                    self._say(f"{action} acts on a run that is not in sight at {self.size.width}x{self.size.height}")
+            place = table.ids.index(table.chosen) if table.chosen else 0
+            seen = marked or _row_in_sight(table, place) or _in_sight(screen.query_one("#summary"))
+            if not seen:
+                self._say(f"{action} acts on a run that is not in sight at {self.size.width}x{self.size.height}")
             self._meant.append(" ".join(meant))
         elif isinstance(screen, RegistryScreen) and screen.model is not None:
             if screen.model.ref != screen.models.chosen:

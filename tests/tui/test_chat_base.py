@@ -40,7 +40,7 @@ async def chat_with(driver: Driver, ref: str) -> None:
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An endpoint that says which model it was asked for."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(re.findall(rb"content-length: (\d+)", head, re.I)[0])
+    length = int(re.findall(rb"content-length: (\d+)", head, re.IGNORECASE)[0])
     asked = json.loads(await reader.readexactly(length))["model"]
     delta = {"choices": [{"index": 0, "delta": {"content": f"I am {asked}"}}]}
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")

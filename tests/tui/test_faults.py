@@ -237,7 +237,7 @@ def test_faults_are_told_apart_by_error_and_place() -> None:
     """The same class of error from two places is two kinds, and memory stays bounded whatever comes."""
     kinds = set()
     nothing: dict[str, object] = {}
-    works: tuple[Callable[[], object], ...] = (lambda: nothing["a"], lambda: int("x"), lambda: [][1])
+    works: tuple[Callable[[], object], ...] = (lambda: nothing["a"], lambda: int("x"), lambda: "a"[1])
     for work in works:
         try:
             work()

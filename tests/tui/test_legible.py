@@ -253,9 +253,12 @@ def test_nothing_in_the_app_is_cut_without_a_sign() -> None:
             called = getattr(getattr(node, "func", None), "attr", "")
             if called == "truncate" and not any(word.arg == "ellipsis" for word in getattr(node, "keywords", ())):
                 silent.append(f"{path.name}:{getattr(node, 'lineno', 0)}: truncate")
-            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
-                if getattr(getattr(node.value, "func", None), "attr", "") in ("text", "pair", "wrap"):
-                    silent.append(f"{path.name}:{node.lineno}: lines left out")
+            if (
+                isinstance(node, ast.Subscript)
+                and isinstance(node.slice, ast.Slice)
+                and getattr(getattr(node.value, "func", None), "attr", "") in ("text", "pair", "wrap")
+            ):
+                silent.append(f"{path.name}:{node.lineno}: lines left out")
     assert not silent
 
 

@@ -27,7 +27,7 @@ def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tu
         for record in (*session.data.train_records, *session.data.held_out_records)
         if (number := correction_number(record.id)) is not None
     ]
-    newest = {number: record for number, record in sorted(numbered, key=lambda each: -each[0])[:MOST]}
+    newest = dict(sorted(numbered, key=lambda each: -each[0])[:MOST])
     if not newest:
         return []
     session.phase("answering", "what was corrected")

@@ -102,7 +102,7 @@ class ShareActions(ChosenModel):
 
         def tell(what: str, share: float) -> None:
             nonlocal told
-            if TELL_SHARE <= share - told and share < 1.0:
+            if share - told >= TELL_SHARE and share < 1.0:
                 told = share
                 self.app.call_from_thread(partial(self.app.toast, what))
 

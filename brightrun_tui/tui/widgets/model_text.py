@@ -83,7 +83,7 @@ def model_row(
     if tall:
         name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(look, name, " ", aliases)
-        tail = served if served else Content.styled(humanize.day(model.created_at), "$muted")
+        tail = served or Content.styled(humanize.day(model.created_at), "$muted")
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
         second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
         gap = max(1, width - second.cell_length - tail.cell_length)
@@ -335,8 +335,10 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
         ),
         (
             "Tokens",
-            f"{humanize.count(facts.supervised_tokens)} supervised; "
-            f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included",
+            (
+                f"{humanize.count(facts.supervised_tokens)} supervised; "
+                f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included"
+            ),
         ),
         ("Time", humanize.duration(facts.seconds)),
         *(

@@ -16,8 +16,8 @@ def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") 
     if shown is not None and all(a.is_same(b) for a, b in zip(shown, wanted, strict=True)):
         return
     widget._shown_titles = wanted  # type: ignore[attr-defined]
-    widget.border_title = wanted[0] if wanted[0] else None
-    widget.border_subtitle = wanted[1] if wanted[1] else None
+    widget.border_title = wanted[0] or None
+    widget.border_subtitle = wanted[1] or None
 
 
 def _content(text: Content | str) -> Content:
