@@ -9,7 +9,13 @@ import sys
 import tomllib
 from pathlib import Path
 
+from brightrun_tui.planning.shipping import imported_modules
+
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "brightrun_tui"
+ROOMS = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()} - {
+    "__init__"
+}
 GLOSSARY = ROOT / "docs" / "glossary.md"
 KINDS = r"(\w+\.)*(error|failure|event|body)\.(kind|error)"
 
@@ -22,6 +28,82 @@ def test_a_new_room_cannot_slip_past_the_plan() -> None:
     assert not settings.get("exclude_type_checking_imports")
     assert not any("ignore_imports" in contract for contract in settings["contracts"])
     assert any(contract["type"] == "acyclic_siblings" for contract in settings["contracts"])
+
+
+NOT_BOUND = {
+    "The trainer imports what is sent with it to a rented machine": {
+        "datasets",
+        "domain",
+        "files",
+        "gguf_header",
+        "importing",
+        "nf4",
+        "plugins",
+        "process",
+    },
+    "Nobody imports the trainer": set(),
+    "Only the app knows Textual": {"__main__", "cli", "opening", "tui", "verbs"},
+    "Only trainer and server know torch": {"gguf_conversion", "nf4", "serving", "trainer"},
+    "The domain imports nothing of ours": set(),
+}
+"""Contracts about single rooms, and the rooms that each of them leaves alone."""
+
+
+def test_contracts_about_single_rooms_forget_no_room() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
+    found = {one["name"]: one for one in settings["contracts"] if one["type"] == "forbidden"}
+    assert found.keys() == NOT_BOUND.keys()
+    for name, contract in found.items():
+        named = {
+            one.removeprefix("brightrun_tui.") for one in (*contract["source_modules"], *contract["forbidden_modules"])
+        }
+        assert ROOMS - named == NOT_BOUND[name], name
+
+
+def test_what_a_training_machine_gets_is_what_the_contract_says() -> None:
+    """The list of what is sent is derived from the imports; a room that neither names would surprise there."""
+    sent = {
+        path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+        for path in imported_modules([*(PACKAGE / "trainer").rglob("*.py")])
+    }
+    assert sent - {"__init__", "trainer"} <= NOT_BOUND["The trainer imports what is sent with it to a rented machine"]
+
+
+def test_a_training_machine_gets_nothing_that_reads_files_of_data() -> None:
+    """Readers of tables, archives and exports are a third of all that the trainer could reach through the room's front."""
+    sent = imported_modules([*(PACKAGE / "trainer").rglob("*.py")])
+    assert {path.stem for path in sent if path.parent.name == "datasets"} == {
+        "__init__",
+        "alike",
+        "near_copies",
+        "splitting",
+    }
+
+
+def test_one_name_of_a_class_stands_for_one_thing() -> None:
+    """Who reads `Plan` should not have to ask which one. OpenAI's words stay theirs."""
+    homes: dict[str, list[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                homes.setdefault(node.name, []).append(path.relative_to(PACKAGE).as_posix())
+    several = {name: places for name, places in homes.items() if len(places) > 1}
+    assert several.keys() <= {"Ask", "Message", "ToolCall"}, several
+
+
+def test_names_are_those_of_the_field() -> None:
+    """Words that only their maker understood, and what is said in their place: see docs/glossary.md."""
+    private = re.compile(
+        r"(?:^|_)(?:desks?|purses?|landlords?|lanes?|harmless|wish(?:es|ed)?|rehearsals?)(?:_|$)", re.IGNORECASE
+    )
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = getattr(node, "name", None) or getattr(node, "id", None) or getattr(node, "arg", None)
+            words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name) if isinstance(name, str) else ""
+            if private.search(words):
+                found.append(f"{path.name}:{getattr(node, 'lineno', 0)}: {name}")
+    assert not [one for one in found if "checkpoint.py" not in one], found  # a checkpoint keeps the name of its key
 
 
 def test_every_reason_of_an_error_has_a_name() -> None:

@@ -29,6 +29,7 @@ COMPILED = (".so", ".pyd", ".dylib", ".dll")
 _IMPORT = re.compile(
     r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.MULTILINE
 )
+_FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:(?:[ \t]+[^\n]*)?\n)+", re.MULTILINE)
 """Read as text: Python's parser must not be called by several threads at a time (a SystemError in 3.11)."""
 LARGEST = 8 << 20
 """Bytes of a plugin's modules that are sent to every machine."""
@@ -49,8 +50,8 @@ def memory_factor(settings: RunSettings) -> float:
 
 
 def imported_modules(roots: Iterable[Path]) -> list[Path]:
-    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions and for types
-    count, and the ``__init__`` of every package on the way.
+    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions count, and the
+    ``__init__`` of every package on the way; those for types alone do not.
     """
     found: set[Path] = set()
     waiting = [path.resolve() for path in roots]
@@ -59,7 +60,7 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
         if path in found:
             continue
         found.add(path)
-        for package, names, module in _IMPORT.findall(path.read_text("utf-8")):
+        for package, names, module in _IMPORT.findall(_FOR_TYPES.sub("", path.read_text("utf-8"))):
             named = [f"{package}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip()]
             waiting += [file for name in (package, module, *named) if name for file in _own_files(name)]
     return sorted(found)
