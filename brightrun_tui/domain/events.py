@@ -34,7 +34,6 @@ PHASES = (
     "reporting",
 )
 
-METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
 MAX_LINE_BYTES = 4 << 20
 MAX_TEXT, MAX_ANSWER, MAX_PROMPT = 4_000, 64_000, 256_000
@@ -134,7 +133,7 @@ class Progress(_Body):
 
 
 class Metric(_Body):
-    """Values of one step, by name; most names are in `METRICS`."""
+    """Values of one step, by name: ``train_loss``, ``eval_loss``, ``learning_rate``, ``grad_norm``, ``tokens_per_second`` …"""
 
     kind: Literal["metric"] = "metric"
     step: Step

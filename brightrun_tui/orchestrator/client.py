@@ -83,7 +83,7 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
     """Leave a request; with ``wait`` seconds, stay for its answer. Where the engine dies meanwhile, the next one gives it.
 
     Raises:
-        EngineError: there is no engine to be had, or what it answered cannot be understood.
+        EngineError: no engine could be started, or what it answered cannot be understood.
     """
     request = await requests.add(db, ask)
     deadline = time.monotonic() + wait

@@ -41,7 +41,7 @@ RESUME_SECONDS = 60.0
 """Between two requests to start a stopped machine again."""
 
 Equip = Callable[[Lease, Say], Awaitable[None]]
-"""Puts onto the machine in hand what it is rented for. Raises `HostError` where the machine is no good."""
+"""Puts onto the machine in hand what it is rented for. Raises `HostError` where the machine cannot be used."""
 
 
 class Holding:
@@ -130,7 +130,7 @@ class Holding:
                 await equip(lease, say)
                 return
             except HostError as error:
-                log.warning("%s: machine %s is no good: %s", tenant.words, lease.provider_id, error)
+                log.warning("%s: machine %s cannot be used: %s", tenant.words, lease.provider_id, error)
                 say(f"replacing the machine ({error.what})")
                 if error.kind in (ErrorKind.GPU_UNFIT, ErrorKind.NO_GPUS):
                     self.acquirer.note_bad(lease)
@@ -144,7 +144,7 @@ class Holding:
         )
 
     def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
-        """Where machines were tried before there was none left, why the last of them was no good."""
+        """Where machines were tried before there was none left, why the last of them could not be used."""
         if not self._last_problem:
             return error
         return NoCapacityError(

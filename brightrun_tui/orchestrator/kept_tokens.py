@@ -41,7 +41,7 @@ def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
 
 
 def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
-    """Keep this run's tokens for the next one; a cache that cannot be written is no reason to complain."""
+    """Keep this run's tokens for the next one; a cache that cannot be written is not worth a complaint."""
     made = RunDirectory(directory).tokens
     if not made.exists() or (kept := _kept(directory, spec, paths)).exists():
         return

@@ -129,5 +129,5 @@ def _positive(given: float | None, where: str, unit: str) -> float | None:
     if given is None or 0 < given < 1e9:
         return given
     raise UsageError(
-        f"“{given}” is no number of {unit} above 0", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING
+        f"“{given}” is not a number of {unit} above 0", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING
     )

@@ -93,7 +93,7 @@ class RemoteServer:
         """Implements `holding.Equip`. What is there already is neither sent nor started again.
 
         Raises:
-            HostError: the machine is no good for it.
+            HostError: the machine cannot be used for it.
             BaseModelError, NotConnectedError: a base model that must be sent cannot be had here.
         """
         if not (await self._holding.host.status(self.job)).running:

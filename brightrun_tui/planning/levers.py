@@ -179,7 +179,7 @@ def _more_time(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _no_limit(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Limits that are no numbers above nothing are left out."""
+    """Limits that are not numbers above 0 are left out."""
     limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
     wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
     return [PlanChange(fields=dict.fromkeys(wrong))] if wrong else []
@@ -208,7 +208,7 @@ def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
 
 
 def _nearest(setting: Setting, raw: Any) -> int | float | None:
-    """The least or the largest value, whichever the number is beyond; None where it is no number, or the end is open."""
+    """The least or the largest value, whichever the number is beyond; None where it is not a number, or the end is open."""
     try:
         number = float(raw)
     except (TypeError, ValueError):

@@ -59,7 +59,7 @@ _STATUS: dict[str, MachineStatus] = {
 
 
 class Tolerant(BaseModel):
-    """A part of an answer; what is new in it is no fault."""
+    """A part of an answer; what is new in it is not a fault."""
 
     model_config = ConfigDict(extra="ignore")
 

@@ -327,7 +327,7 @@ def find_floor(yardstick: Yardstick, training: Sequence[AnswerCase], cases: Sequ
 def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
     """Numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
 
-    What the question gives is no knowledge, but saying something else instead is an error.
+    What the question gives is not knowledge, but saying something else instead is an error.
     """
     wanted = [each for each in ours.numbers if each.unit and any(each.agrees(other) for other in given.numbers)]
     exchanged = []
