@@ -154,7 +154,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raises ``UsageError`` for what is no address."""
+    """Raises ``UsageError`` for what is not an address."""
     if not text:
         return ""
     try:

@@ -185,7 +185,7 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
     """Turns as a file has them, with the calls and results of tools that stand in their parts.
 
     Raises:
-        Unusable: one of them is no turn, or has a mark or a call that cannot be understood.
+        Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
     """
     return [one for turn in turns if not is_internal_note(turn) for one in _read(turn)]
 

@@ -37,7 +37,7 @@ def join_messages(file: SourceFile, first: Sequence[Row], rows: Iterator[Row]) -
 
 
 def _field_of_conversations(values: Sequence[Any]) -> str:
-    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are no messages."""
+    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are not messages."""
     if not values or not all(isinstance(value, Mapping) and is_turn(value) for value in values):
         return ""
     rows = [lowered(value) for value in values]

@@ -293,7 +293,7 @@ class Setting(BaseModel):
         for constraint in self.field.metadata:
             annotation = Annotated[annotation, constraint]
         if isinstance(raw, bool):
-            raw = str(raw).lower()  # a word, which is no number
+            raw = str(raw).lower()  # a word, which is not a number
         try:
             return TypeAdapter(annotation).validate_python(raw.strip() if isinstance(raw, str) else raw)
         except ValidationError:
@@ -350,7 +350,7 @@ def _titles() -> dict[str, str]:
 
 
 def setting_title(key: str) -> str:
-    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is no setting's stays as it is."""
+    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is not a setting's stays as it is."""
     return _titles().get(key, key)
 
 

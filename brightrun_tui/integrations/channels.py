@@ -87,7 +87,7 @@ def add_channel(
         )
     if not is_quiet_hours(quiet):
         raise UsageError(
-            f"“{quiet}” are no hours", where="quiet hours", kind=ErrorKind.BAD_CHANNEL, fix="write them as 22:00-07:00"
+            f"“{quiet}” are not hours", where="quiet hours", kind=ErrorKind.BAD_CHANNEL, fix="write them as 22:00-07:00"
         )
     known = saved_channels(paths)
     before = known.get(name)

@@ -174,7 +174,7 @@ def model_card(report: Report, manifest: Manifest) -> str:
         data["license"] = license_
     if lineage.languages:
         data["language"] = list(lineage.languages)
-    with suppress(UsageError):  # it is no dataset of the Hub
+    with suppress(UsageError):  # it is not a dataset of the Hub
         data["datasets"] = [parse(lineage.dataset_source).repository]
     return (
         f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{_usage(report, manifest, on_hub)}"

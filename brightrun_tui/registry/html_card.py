@@ -269,5 +269,5 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """What anybody wrote, as text that is no markup."""
+    """What anybody wrote, as text that is not markup."""
     return escape(sanitize(text, kept="\n\t"))

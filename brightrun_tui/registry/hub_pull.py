@@ -30,7 +30,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
     same model again gives the same version.
 
     Raises:
-        UsageError: it is no name of a repository.
+        UsageError: it is not a name of a repository.
         UntrustedError: it holds no model that Bright Run pushed, or one that was changed.
         NotConnectedError: the Hub cannot be reached, or wants a token.
         BrightrunError: there is no such repository or tag, or the disk is full.

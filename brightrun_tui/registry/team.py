@@ -84,7 +84,7 @@ async def rate_on_hub(paths: Paths, repository: str, stars: int, note: str = "")
     """Give a shared model stars in the name of the connected account, in the place of what that said before.
 
     Raises:
-        UsageError: it is no name of a repository, or the stars are not 1 to 5.
+        UsageError: it is not a name of a repository, or the stars are not 1 to 5.
         NotConnectedError: no token, or one that may not write there.
         BrightrunError: Bright Run did not push it, or others keep changing it meanwhile.
     """

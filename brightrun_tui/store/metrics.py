@@ -163,7 +163,7 @@ async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
 
 
 def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
-    """Of rows that can be read: a value that is no number is a gap, a step that is none is left out."""
+    """Of rows that can be read: a value that is not a number is a gap, a step that is none is left out."""
     return [
         Point(
             str(row["name"]),
