@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from brightrun_tui.domain.chat_template import ENDLESS, GREEDY, damaged_template
 from brightrun_tui.domain.dataset import Message, ToolCall
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
@@ -133,7 +134,7 @@ class ChatTemplate:
                     **self.variables,
                 )
         except (EndlessError, MemoryError) as error:
-            raise damaged_template(isinstance(error, MemoryError)) from None
+            raise damaged_template(GREEDY if isinstance(error, MemoryError) else ENDLESS) from None
         except Exception as error:  # a template can fail in any way a program can
             raise UnrenderableError(f"it says: {str(error)[:300] or type(error).__name__}") from error
         return texts[0], list(marks[0]) if self.kind == "marked" else []
@@ -225,16 +226,6 @@ class ChatTemplate:
 
     def _span(self, text: str, start: int, end: int, *, exact: bool) -> Span:
         return Span(start, start + len(self.opening) if text.startswith(self.opening, start) else start, end, exact)
-
-
-def damaged_template(greedy: bool) -> BaseModelError:
-    """The error for a template with which no conversation can be written. ``greedy``: for its memory, else for its time."""
-    return BaseModelError(
-        f"its chat template {'takes more memory than there is' if greedy else 'does not come to an end'}",
-        where="base model",
-        fix="choose another base model: this one is damaged, or meant to do harm",
-        kind=ErrorKind.BASE_DAMAGED,
-    )
 
 
 def chat_template(tokenizer: Any) -> ChatTemplate:
