@@ -11,6 +11,7 @@ from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.seal import Seal
+from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.domain.time_parts import TimeParts
 
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -95,6 +96,11 @@ class Lineage(BaseModel):
     template: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def quantisation(self) -> QuantisationSettings:
+        """How the base was held in training. Raises ``ValidationError`` where that is not said in a form that is known."""
+        return QuantisationSettings.model_validate(self.settings.get("quantisation", {}))
 
 
 class TrainingFacts(BaseModel):

@@ -11,7 +11,6 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.languages import language_name
 from brightrun_tui.domain.model import Report
-from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.planning.bases import catalogue
 from brightrun_tui.planning.hub_dataset_names import parse
 from brightrun_tui.registry.safety import Manifest
@@ -183,7 +182,7 @@ def model_card(report: Report, manifest: Manifest) -> str:
 
 def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
     """How to load what was graded, the base held as in training, and to end an answer where the model ends its turn."""
-    quantisation = QuantisationSettings.model_validate(report.lineage.settings.get("quantisation", {}))
+    quantisation = report.lineage.quantisation
     in_4_bits = quantisation.method != "none"
     held = (
         'BitsAndBytesConfig(\n    load_in_4bit=True, bnb_4bit_quant_type="nf4", '
