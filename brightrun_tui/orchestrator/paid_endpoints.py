@@ -18,7 +18,7 @@ from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
-from brightrun_tui.orchestrator.remote_server import with_base
+from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -31,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MONEY_SECONDS = 5.0
 """Between two looks at what it costs, and whether anybody uses it."""
-LOOK_SECONDS = 0.3
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ LOG_PIECE = 64 << 10
 REPORT_LIMIT = 64 << 10
 MOST_SHOWN = 300
 LOOK_SECONDS = 0.3
+"""Between two looks at what is waited for: a worker there, or the machine itself."""
 _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "passive",

@@ -22,8 +22,8 @@ from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.orchestrator.holding import Holding
-from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, Means, PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import RemoteServer, same_base, with_base
+from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
+from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, RemoteServer, same_base, with_base
 from brightrun_tui.orchestrator.targets import MachineLostError
 from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
