@@ -19,6 +19,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import money, span
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, followed_alias, lasting_name
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.planning.serving_machine import RentalRequest, plan_rental
 from brightrun_tui.serving import read_key
 from brightrun_tui.store import endpoints as store
@@ -93,7 +94,7 @@ def deploy(
     host: HostOption = "",
     key_file: KeyFileOption = None,
     engine: EngineOption = "auto",
-    on: OnOption = "local",
+    on: OnOption = HERE,
     gpu: GpuOption = "",
     budget: BudgetOption = None,
     max_price: MaxPriceOption = None,
@@ -134,7 +135,7 @@ def deploy(
     _require_sense(wanted, request)
 
     async def begin(session: Session) -> Endpoint:
-        rents = request.on != "local"
+        rents = request.on != HERE
         return await deploy_and_wait(session, await _agree(session, wanted, request, yes=yes) if rents else wanted)
 
     endpoint = with_store(begin)
@@ -178,14 +179,14 @@ def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
         request.workers > 1,
         *(one is not None for one in given),
     )
-    if request.on == "local" and any(elsewhere):
+    if request.on == HERE and any(elsewhere):
         raise UsageError(
             "--gpu, --budget, --max-price, --idle-stop, --repository, --volume and --workers are about a machine elsewhere",
             where="deploy",
             fix="say where with --on, or leave them out",
             kind=ErrorKind.BAD_OPTION,
         )
-    if request.on != "local" and wanted.idle_unload:
+    if request.on != HERE and wanted.idle_unload:
         raise UsageError(
             "memory of a machine elsewhere is not given back, the whole machine is",
             where="--idle-unload",

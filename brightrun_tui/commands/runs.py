@@ -240,7 +240,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("took", duration(took)),
         ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
-    if run.spec.provider != "local":
+    if not run.spec.here:
         budget = run.limits.budget_usd
         facts.append(("cost", humanize.money(run.cost_usd) + (f" of {humanize.money(budget)}" if budget else "")))
     for one in run.changes:

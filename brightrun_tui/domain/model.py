@@ -11,6 +11,7 @@ from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.seal import Seal
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.domain.time_parts import TimeParts
 
@@ -315,7 +316,7 @@ class Endpoint(BaseModel):
     id: str
     model: str
     model_version: int
-    provider: str = "local"
+    provider: str = HERE
     state: EndpointState
     url: str = ""
     directory: str = ""

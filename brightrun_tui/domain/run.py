@@ -12,6 +12,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.subject import Subject
 
@@ -175,7 +176,7 @@ class RunSpec(BaseModel):
     settings: Annotated[RunSettings, AfterValidator(_settled)] = Field(
         default_factory=RunSettings, validate_default=True
     )
-    provider: str = "local"
+    provider: str = HERE
     gpu: str = ""
     interruptible: bool = False
     offer: str = ""
@@ -185,6 +186,11 @@ class RunSpec(BaseModel):
     stop_worst: bool = False
     not_before: Finite | None = None
     limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.provider == HERE
 
 
 class Failure(BaseModel):

@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_json
 from brightrun_tui.integrations import keyring_client
@@ -185,7 +186,7 @@ def _from_environment(name: str) -> str:
 
 def _login(name: str) -> str:
     """The token that ``hf auth login`` left on this machine."""
-    if name != "huggingface":
+    if name != HUGGINGFACE:
         return ""
     try:
         return _login_file().read_text("utf-8").strip()

@@ -40,7 +40,7 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
     if exit_code == WorkerExit.DISK_FULL:
         return "worker_failed", disk_full()
     lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
-    here = run.spec.provider == "local"
+    here = run.spec.here
     look = (
         "brightrun doctor tells whether the training packages are complete"
         if here

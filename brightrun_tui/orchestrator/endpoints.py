@@ -19,6 +19,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import ENDED, Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -87,7 +88,7 @@ async def create(
             id=endpoint_id,
             model=version.name,
             model_version=version.version,
-            provider=wanted.rental.provider if wanted.rental else "local",
+            provider=wanted.rental.provider if wanted.rental else HERE,
             state="starting",
             directory=str(directory),
             wanted_engine=wanted.engine,

@@ -21,9 +21,10 @@ from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.requests import Answer, Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.domain.schedule import moment_words, waits_until
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
+from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -61,7 +62,7 @@ class Engine:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
-        self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
+        self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, OWN_BOXES, SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
         self.courier = Courier(db, paths)
         self.service_tests = ServiceTests(db, paths)
@@ -254,7 +255,7 @@ class Engine:
         there = [one for one in begun if one.spec.provider == run.spec.provider]
         gpu_request = run.spec.settings.machine.gpu_request
         try:
-            if run.spec.provider == LOCAL:
+            if run.spec.here:
                 seat = await self.admission.here(gpu_request, there)
             else:
                 open_leases = await leases.list_leases(self.db, open_only=True)
@@ -267,7 +268,7 @@ class Engine:
             await self._refuse(run, error)
             return False
         if seat.granted:
-            gpu_id = seat.card.id if seat.card and run.spec.provider == LOCAL else ""
+            gpu_id = seat.card.id if seat.card and run.spec.here else ""
             await self._drive(await runs.update(self.db, run.id, gpu_id=gpu_id, phase_detail=""))
         else:
             await self._say_what_for(run, f"waits for {seat.waits_for}")
@@ -279,7 +280,7 @@ class Engine:
 
     async def next_gpu(self) -> str | None:
         """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
-        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.provider == LOCAL]
+        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.here]
         seat = await self.admission.here(GpuRequest(), begun)
         return (seat.card.id if seat.card else "") if seat.granted else None
 
@@ -304,7 +305,7 @@ class Engine:
 
     async def _target(self, run: Run) -> Target:
         plugins.look_again()  # what the run needs may have been installed since this engine began
-        if run.spec.provider == LOCAL:
+        if run.spec.here:
             if run.state in ("queued", "preparing"):
                 await self.warm_worker.want(run.gpu_id)
             return LocalTarget(Path(run.directory), self.timings.poll_seconds, self.warm_worker, run.gpu_id)

@@ -13,6 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice
+from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.integrations.judge import Judge, JudgeSettings, judge_key, judge_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
@@ -28,7 +29,7 @@ async def judge_if_asked(db: Database, paths: Paths, run_id: str, version: Model
         if (
             version.report.judgement
             or not version.report.samples
-            or not load_section(paths, "judge", JudgeSettings).automatic
+            or not load_section(paths, JUDGE, JudgeSettings).automatic
         ):
             return
         settings = judge_settings(paths)

@@ -21,6 +21,7 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.languages import language_name, languages_said
 from brightrun_tui.domain.money import Estimate, Hardware, Offer
 from brightrun_tui.domain.schedule import moment_words
+from brightrun_tui.domain.service_names import HERE, HUGGINGFACE
 from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.domain.slots import GpuRequest, Seats, assign
 from brightrun_tui.integrations import credentials
@@ -146,7 +147,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
         return ok("base model", f"{base.title}, {size} parameters{origin}, is here")
     if base.preparing:
         return Check(name="base model", state="pending", what=f"{base.title}, {size} parameters, {base.preparing}")
-    if base.gated and not credentials.where("huggingface", paths):
+    if base.gated and not credentials.where(HUGGINGFACE, paths):
         return warning(
             "base model",
             f"{base.title} wants its licence accepted and a Hugging Face token",
@@ -163,7 +164,7 @@ def check_objective(draft: Draft, settings: RunSettings) -> None:
     """Raises `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
     name = settings.training.objective
     find_objective(name)
-    if draft.provider != "local":
+    if not draft.here:
         objective_files(name)
 
 
@@ -195,7 +196,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
                 kind=ErrorKind.NOT_CONNECTED,
             ),
         )
-    if service.name == "local":
+    if service.name == HERE:
         return ok("machine", "this one, free of charge")
     if offer is None and refusal is not None:
         return failed("machine", refusal)
@@ -220,7 +221,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
 
 def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
     """Whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
-    if draft.provider != "local":
+    if not draft.here:
         spec = provider_spec(draft.provider) if gpu_request.cards else None
         if spec is None or spec.guard is None:
             return None
@@ -251,7 +252,7 @@ def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
 
 
 def check_packages(draft: Draft) -> Check:
-    if draft.provider != "local":
+    if not draft.here:
         return ok("training packages", "are installed on the rented machine")
     missing = missing_packages("train")
     if missing:

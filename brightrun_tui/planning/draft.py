@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.planning.intensity import Intensity
 
 
@@ -24,7 +25,7 @@ class Draft(BaseModel):
     template: str = "default"
     intensity: Intensity = Intensity.BALANCED
     overrides: dict[str, Any] = Field(default_factory=dict)
-    provider: str = "local"
+    provider: str = HERE
     gpu: str = ""
     interruptible: bool = False
     budget_usd: float | None = None
@@ -32,3 +33,8 @@ class Draft(BaseModel):
     project: str = ""
     not_before: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def here(self) -> bool:
+        """Whether the run is to be on this machine."""
+        return self.provider == HERE

@@ -20,6 +20,7 @@ from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError, NotConnectedError, UsageError
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
@@ -58,7 +59,7 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
         BrightrunError: the disk is too small or cannot be written.
     """
     wanted = parse(word)
-    key = (hub.endpoint(), str(wanted), paths.cache, credentials.where("huggingface", paths) != "")
+    key = (hub.endpoint(), str(wanted), paths.cache, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
     if isinstance(known, HubFolder) and age < REMEMBER_SECONDS and known.path.is_dir():
@@ -87,7 +88,7 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
 def _fetch(wanted: HubDataset, paths: Paths, progress: Progress) -> HubFolder:
     if wanted.revision and (copy := _newest_copy(wanted, paths)):
         return copy
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     progress(f"asking {hub.endpoint()} for {wanted.repository}", 0.0)
     with hub.plain_errors(wanted.repository, has_token=token is not None, dataset=True):
         about = _about(wanted, token, wanted.revision)

@@ -151,7 +151,7 @@ def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     """Of the same service, whichever suits: it is asked again."""
-    return [PlanChange(fields={"gpu": ""})] if plan.draft.provider != "local" and plan.draft.gpu else []
+    return [PlanChange(fields={"gpu": ""})] if not plan.draft.here and plan.draft.gpu else []
 
 
 def _fewer_epochs(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:

@@ -122,7 +122,7 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        known = measured_on(machine, paths, base) if draft.provider == "local" else []
+        known = measured_on(machine, paths, base) if draft.here else []
         estimated = _or_failed(
             found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
         )
@@ -152,9 +152,9 @@ def make_plan(
             ("quantisation", lambda: checks.check_quantisation(estimated, machine)),
             ("disk", lambda: checks.check_disk(estimated, machine)),
         ]
-        if offer or draft.provider == "local":
+        if offer or draft.here:
             work.append(("budget", lambda: checks.check_budget(draft, estimated)))
-        if draft.provider != "local":
+        if not draft.here:
             work.append(("month", lambda: checks.check_month(estimated, paths)))
         if account and offer:
             work.append(("account", lambda: checks.check_account(draft, account, estimated)))
@@ -234,7 +234,7 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRe
     """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
         return with_speed(offer.hardware)
-    if draft.provider == "local":
+    if draft.here:
         here = hardware(paths.data, gpu_request)
         return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
     gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)

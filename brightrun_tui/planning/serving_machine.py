@@ -22,8 +22,9 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.humanize import money, size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Hardware, Offer
-from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
+from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, EndpointRental
 from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import account_of, has_serverless, offers_of, serverless_places

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from brightrun_tui import plugins
 from brightrun_tui.config import SECTIONS, Section
+from brightrun_tui.domain.service_names import HERE, HUGGINGFACE, NEWS
 from brightrun_tui.hosts.boot import GuardPart, GuardTimes
 from brightrun_tui.paths import Paths
 from brightrun_tui.plugins import Door, Loaded
@@ -21,7 +22,7 @@ from brightrun_tui.providers.base import Provider
 if TYPE_CHECKING:
     from brightrun_tui.providers.http import ProviderTimings
 
-TAKEN = (*SECTIONS, "local", "huggingface", "news")
+TAKEN = (*SECTIONS, HERE, HUGGINGFACE, NEWS)
 """Tables of the configuration, and services, that are not providers: no provider may be called like them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")

@@ -20,6 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.files import plain_disk_errors, write_atomic
 from brightrun_tui.paths import Paths
@@ -185,7 +186,7 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
         data=data.name,
         base=base_id,
         template=template or "default",
-        provider=run.spec.provider if run else "local",
+        provider=run.spec.provider if run else HERE,
         gpu=run.spec.gpu if run else "",
         project=run.spec.project if run else "",
         overrides=overrides,

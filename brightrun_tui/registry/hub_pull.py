@@ -13,6 +13,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
@@ -52,7 +53,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
 
 def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> None:
     """The files of a version, all of one commit, each of a size that was looked at before."""
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")
     try:

@@ -17,6 +17,7 @@ from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, Usage
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.domain.seal import Seal
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import CountedFile, check_repository, plain_errors
 from brightrun_tui.paths import Paths
@@ -72,7 +73,7 @@ async def push(
 
 def require_token(paths: Paths) -> SecretStr:
     """The token from where credentials lie. Blocking. Raises `NotConnectedError` where there is none."""
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     if token is None:
         raise NotConnectedError(
             "the Hugging Face Hub is not connected", where=hub.endpoint(), fix=hub.CONNECT, kind=ErrorKind.NOT_CONNECTED

@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.service_names import NEWS, OWN_BOXES
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes, delete_box
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
@@ -25,7 +26,6 @@ from brightrun_tui.tui.widgets.possible_text import possible_lines
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.service_card import CardState, ServiceCard
 
-OWN, NEWS = "ssh", "news"
 AGE_SECONDS = 30.0
 FRESH_SECONDS = 60.0
 """What was tested so lately counts as so when the screen opens."""
@@ -146,7 +146,7 @@ class IntegrationsScreen(ModeScreen):
             state, fix = "off", "name its model under [judge] in config.toml; enter saves its key"
         if service.name == NEWS and state == "off":
             fix = "enter adds a channel"
-        if service.name == OWN and state == "off":
+        if service.name == OWN_BOXES and state == "off":
             detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
             state="testing" if service.name in self.app.service_tester.testing else state,
@@ -169,11 +169,11 @@ class IntegrationsScreen(ModeScreen):
         if action == "test":
             return True if card else None
         if action == "configure":
-            return True if card and (card.service.environment or card.service.name in (OWN, NEWS)) else None
+            return True if card and (card.service.environment or card.service.name in (OWN_BOXES, NEWS)) else None
         if action == "disconnect" and card and card.service.name == NEWS:
             return True if self.app.snapshot.services.get(NEWS, {}).get("state") in ("ok", "failed") else None
         if action == "disconnect":
-            forgettable = self._boxes if card and card.service.name == OWN else None
+            forgettable = self._boxes if card and card.service.name == OWN_BOXES else None
             return (
                 True if card and (forgettable or self._places.get(card.service.name) in ("keyring", "file")) else None
             )
@@ -228,7 +228,7 @@ class IntegrationsScreen(ModeScreen):
         card = self._show_card()
         if card is None:
             return
-        if card.service.name == OWN:
+        if card.service.name == OWN_BOXES:
             await self._configure_box(card.service)
             return
         if card.service.name == NEWS:
@@ -302,7 +302,7 @@ class IntegrationsScreen(ModeScreen):
         if card is None:
             return
         service = card.service
-        if service.name == OWN:
+        if service.name == OWN_BOXES:
             await self._forget_box(service)
             return
         if service.name == NEWS:

@@ -257,7 +257,7 @@ class NewRunScreen(ChoosingBase):
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
-        if self._ready and not self.app.read_only and draft.provider == "local":
+        if self._ready and not self.app.read_only and draft.here:
             await self._prepare_here(plan)
 
     def _is_wanted(self, draft: Draft) -> bool:

@@ -18,6 +18,7 @@ from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
+from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.curate_actions import CurateActions
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
@@ -286,8 +287,8 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         if model is None:
             return
         try:
-            settings = self._judge or load_section(paths, "judge", JudgeSettings)
-            place = await asyncio.to_thread(credentials.where, "judge", paths)
+            settings = self._judge or load_section(paths, JUDGE, JudgeSettings)
+            place = await asyncio.to_thread(credentials.where, JUDGE, paths)
         except BrightrunError as error:
             self.app.show_error(error)
             return

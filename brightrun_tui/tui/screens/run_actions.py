@@ -201,7 +201,7 @@ class RunActions(ModeScreen):
         run = next((target for target in self.targets() if isinstance(target, Run)), None)
         if run is None:
             return
-        if run.spec.provider == "local":
+        if run.spec.here:
             opened = shell_here(run)
         else:
             try:

@@ -10,7 +10,8 @@ from brightrun_tui.domain.errors import BrightrunError, ProviderDownError
 from brightrun_tui.domain.humanize import money, span
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.rental import OWN_BOXES, EndpointRental
+from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.service_names import HERE, OWN_BOXES
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, serverless_places
 from brightrun_tui.paths import Paths
@@ -19,7 +20,6 @@ from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.repository import RepositoryScreen
 
-HERE = "local"
 LIST_SECONDS = 3.0
 """A service that takes longer is listed without its price, which is asked for when it is chosen."""
 ASK_SECONDS = 30.0

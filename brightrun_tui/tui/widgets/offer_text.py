@@ -10,9 +10,10 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.places import OWN, place
+from brightrun_tui.tui.widgets.places import place
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
 
@@ -41,17 +42,17 @@ def gpu(offer: Offer) -> str:
 
 def kind(offer: Offer) -> str:
     """``on demand``, or ``interruptible``: it may be taken away; one's own machine is neither."""
-    return "yours" if offer.provider == OWN else "interruptible" if offer.interruptible else "on demand"
+    return "yours" if offer.provider == OWN_BOXES else "interruptible" if offer.interruptible else "on demand"
 
 
 def region(offer: Offer) -> str:
     """Where it stands; of one's own machine its name."""
-    return cells.one_line(offer.id if offer.provider == OWN else offer.region)
+    return cells.one_line(offer.id if offer.provider == OWN_BOXES else offer.region)
 
 
 def where(offer: Offer) -> str:
     """Who has it: the service, or the name of one's own machine."""
-    return region(offer) if offer.provider == OWN else place(offer.provider)
+    return region(offer) if offer.provider == OWN_BOXES else place(offer.provider)
 
 
 def hourly_price(offer: Offer) -> str:
@@ -64,7 +65,7 @@ def run_time(one: WeighedOffer) -> str:
 
 
 COLUMNS = (
-    OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
+    OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN_BOXES else place(one.offer.provider)),
     OfferColumn("GPU", 13, lambda one: gpu(one.offer), style="bold"),
     OfferColumn("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
     OfferColumn("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),

@@ -222,7 +222,7 @@ def _epochs(run: Run) -> str:
 
 
 def _cost(run: Run) -> str:
-    return humanize.money(run.cost_usd) if run.cost_usd else "free" if run.spec.provider == "local" else ""
+    return humanize.money(run.cost_usd) if run.cost_usd else "free" if run.spec.here else ""
 
 
 def _age(run: Run) -> str:

@@ -213,7 +213,7 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     phase = run.phase if run.active and run.phase != run.state else ""
     told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
     detail = run.phase_detail if run.active and told and run.total_steps else ""
-    cost = lease_text.cost_brief(run, leases) if with_cost and run.spec.provider != "local" else ""
+    cost = lease_text.cost_brief(run, leases) if with_cost and not run.spec.here else ""
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
