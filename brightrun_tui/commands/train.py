@@ -54,7 +54,7 @@ from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
-from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.offers import require_account
 from brightrun_tui.planning.plan import Plan, make_spec
 from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
@@ -259,7 +259,7 @@ async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
     spec = make_spec(plan)
     agree(plan.estimate.cost_usd_high if plan.estimate else 0.0, yes=yes)
     if plan.estimate is not None:
-        await check_account(draft, session.paths, plan.estimate)
+        await require_account(draft, session.paths, plan.estimate)
     return await client.submit(session.db, session.paths, spec, plan.estimate)
 
 

@@ -11,7 +11,7 @@ from brightrun_tui.domain.settings import Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.check import Check
-from brightrun_tui.planning.checks import main_language
+from brightrun_tui.planning.data_checks import main_language
 from brightrun_tui.planning.names import name_from
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.token_counts import TURN_TOKENS, count_tokens

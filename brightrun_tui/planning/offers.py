@@ -14,7 +14,7 @@ from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.integrations.rental import account_of, as_known_error, connected_providers, offers_of
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import checks
+from brightrun_tui.planning import money_checks
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.memory import SAFE
@@ -115,7 +115,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     return weighed[0].offer
 
 
-async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
+async def require_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
     """Whether the account of a rental service may rent and can pay for the run, before anything is started.
 
     Raises:
@@ -124,7 +124,7 @@ async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
     """
     if not expected.cost_usd:
         return
-    check = checks.check_account(draft, await account_of(draft.provider, paths), expected)
+    check = money_checks.check_account(draft, await account_of(draft.provider, paths), expected)
     if check is not None and check.error is not None:
         raise check.error
 

@@ -19,7 +19,7 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.integrations.packages import torch_uses_gpu
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import checks
+from brightrun_tui.planning import checks, data_checks, machine_checks, money_checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.check import Check, failed
@@ -133,31 +133,31 @@ def make_plan(
         ("settings", lambda: checks.check_defaults(paths)),
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
         ("settings", lambda: checks.check_objective(draft, resolved.settings)),
-        ("machine", lambda: checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
-        ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
-        ("training packages", lambda: checks.check_packages(draft)),
+        ("machine", lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
+        ("machine", lambda: machine_checks.check_provider(draft, paths, offer, refusal)),
+        ("training packages", lambda: machine_checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),
         ("schedule", lambda: checks.check_schedule(begins)),
     ]
     if report:
-        work.append(("dataset", lambda: checks.check_records(report, base, resolved.settings)))
+        work.append(("dataset", lambda: data_checks.check_records(report, base, resolved.settings)))
     if base:
         work.append(("base model", lambda: checks.check_base(base, paths)))
     if report and base:
-        work.append(("language", lambda: checks.check_language(report, base)))
-        work.append(("tools", lambda: checks.check_tools(report, base)))
+        work.append(("language", lambda: data_checks.check_language(report, base)))
+        work.append(("tools", lambda: data_checks.check_tools(report, base)))
     if estimated:
         work += [
-            ("memory", lambda: checks.check_memory(estimated, machine)),
-            ("quantisation", lambda: checks.check_quantisation(estimated, machine)),
-            ("disk", lambda: checks.check_disk(estimated, machine)),
+            ("memory", lambda: machine_checks.check_memory(estimated, machine)),
+            ("quantisation", lambda: machine_checks.check_quantisation(estimated, machine)),
+            ("disk", lambda: machine_checks.check_disk(estimated, machine)),
         ]
         if offer or draft.here:
-            work.append(("budget", lambda: checks.check_budget(draft, estimated)))
+            work.append(("budget", lambda: money_checks.check_budget(draft, estimated)))
         if not draft.here:
-            work.append(("month", lambda: checks.check_month(estimated, paths)))
+            work.append(("month", lambda: money_checks.check_month(estimated, paths)))
         if account and offer:
-            work.append(("account", lambda: checks.check_account(draft, account, estimated)))
+            work.append(("account", lambda: money_checks.check_account(draft, account, estimated)))
     found += [check for check in (_or_failed(found, *one) for one in work) if check]
     found.sort(key=lambda check: ORDER.index(check.name))
     return Plan(

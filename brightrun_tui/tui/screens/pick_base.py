@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList, Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.base_fit import BaseFit
-from brightrun_tui.planning.checks import main_language
+from brightrun_tui.planning.data_checks import main_language
 from brightrun_tui.planning.hub_search import FoundModel, search_models
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.planning.plan import Plan
