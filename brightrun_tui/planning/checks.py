@@ -1,4 +1,4 @@
-"""The pre-flight list, each line with its fix: base, objective, settings, defaults, schedule and name. Others stand beside this."""
+"""The pre-flight list, each line with its fix: base, objective, settings, defaults, schedule and name; the rest stands beside."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ from brightrun_tui.tui.screens.log_actions import LogActions
 from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.screens.take_actions import TakeActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
+from brightrun_tui.tui.widgets import alert_text, answer_text, run_columns, run_facts, run_text
 from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.alert_text import alerts_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
@@ -214,9 +214,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
             nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
             self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing, over=run.state in TERMINAL)
         self.query_one("#answers-text", Flow).show(
-            lambda width: run_text.answers(detail, width, waits=run is None or run.active)
+            lambda width: answer_text.answers(detail, width, waits=run is None or run.active)
         )
-        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width, absent))
+        self.query_one("#facts-text", Flow).show(lambda width: run_facts.facts(run, detail, width, absent))
 
     @on(RowTable.Chosen, "#runs")
     def _run_chosen(self, event: RowTable.Chosen) -> None:

@@ -24,8 +24,9 @@ from brightrun_tui.registry.scores import (
 from brightrun_tui.registry.signing import Origin
 from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.answer_text import compare_answers, prompt_lines
 from brightrun_tui.tui.widgets.measured_text import measured_again
-from brightrun_tui.tui.widgets.run_text import changed_settings, compare_answers, prompt_lines
+from brightrun_tui.tui.widgets.run_facts import changed_settings
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
 MEASURE_WIDTH = 25
