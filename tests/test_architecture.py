@@ -9,6 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+from brightrun_tui.datasets.problems import LEFT_OUT, REMARKS
 from brightrun_tui.planning.shipping import imported_modules
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -149,3 +150,19 @@ def test_the_picture_in_the_documentation_is_that_of_the_code() -> None:
         [sys.executable, "scripts/architecture", "--check"], cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_is_said_of_a_record_has_words() -> None:
+    """A reason or a remark that no table knows would fail in the middle of a check, for the one file that has it."""
+    reasons, remarks = set(), set()
+    for path in sorted((PACKAGE / "datasets").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+                continue
+            called = ast.unparse(node.func)
+            if called == "Unusable":
+                reasons.add(node.args[0].value)
+            elif called.endswith("remarks.append"):
+                remarks.add(node.args[0].value)
+    assert len(reasons) > 10 and reasons <= LEFT_OUT.keys()
+    assert len(remarks) > 10 and remarks <= REMARKS.keys()
