@@ -116,10 +116,9 @@ def test_every_reason_of_an_error_has_a_name() -> None:
             name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
             for argument in node.keywords:
                 if (
-                    name.endswith("Error")
-                    and argument.arg == "kind"
-                    and isinstance(argument.value, ast.Constant | ast.IfExp)
-                ):
+                    (name.endswith("Error") and argument.arg == "kind")
+                    or (name == "Failure" and argument.arg == "error")
+                ) and isinstance(argument.value, ast.Constant | ast.IfExp):
                     texts = [part.value for part in ast.walk(argument.value) if isinstance(part, ast.Constant)]
                     assert not texts, f"{path.name}:{node.lineno}: write ErrorKind.… instead of {texts}"
 

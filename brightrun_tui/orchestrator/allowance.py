@@ -63,8 +63,7 @@ def _with_verdict(run: Run, verdict: budget.BudgetVerdict, now: run_budget.RunBu
         return run.notices
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
     words = {
-        "warn_80": f"80% of {what} is spent",
-        "warn_95": f"95% of {what} is spent",
+        **{warned: f"{humanize.percent(part)} of {what} is spent" for warned, part in budget.WARNED_AT.items()},
         "finish": f"{what} is nearly spent: the run is ended in order",
         "release": f"{what} is spent",
     }

@@ -6,6 +6,7 @@ import asyncio
 import signal
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, disk_full
 from brightrun_tui.domain.run_directory import RunDirectory
@@ -47,7 +48,7 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
         else "the fault is on the machine of the run, not on this one"
     )
     return "worker_failed", Failure(
-        error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
+        error=ErrorKind.WORKER_CRASHED, cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
     )
 
 
@@ -61,7 +62,7 @@ def memory_kills() -> int:
 
 
 def _of(cause: str) -> Failure:
-    return Failure(error="worker_lost", cause=cause)
+    return Failure(error=ErrorKind.WORKER_LOST, cause=cause)
 
 
 def _name(number: int) -> str:

@@ -160,10 +160,10 @@ class PaidEndpointWatcher(EndpointWatcher):
         may_cost = per_hour or any(lease.metered for lease in open_leases)
         if may_cost and verdict in ("finish", "release"):
             await self._rest(NoticeCode.BUDGET_SPENT, f"{self.given_back} because {_money_words(now)} is spent")
-        elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
+        elif (part := budget.WARNED_AT.get(verdict)) and verdict != self._money_said:
             self._money_said = verdict
             await tenant.tell(
-                self.db, NoticeCode(f"budget_{verdict}"), f"{verdict[-2:]}% of {_money_words(now)} is spent"
+                self.db, NoticeCode(f"budget_{verdict}"), f"{humanize.percent(part)} of {_money_words(now)} is spent"
             )
         else:
             why = self._why_idle(stored)

@@ -16,6 +16,7 @@ from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full_as, is_disk_full
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.notices import NoticeCode
@@ -118,7 +119,7 @@ class Runner:
             raise
         except MachineLostError as error:
             log.warning("%s: %s", self.name, error)
-            signal, failure = "worker_lost", Failure(error="worker_lost", cause=error.what)
+            signal, failure = "worker_lost", Failure(error=ErrorKind.WORKER_LOST, cause=error.what)
         except BrightrunError as error:
             signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
         except Exception as error:
@@ -143,7 +144,7 @@ class Runner:
             await asyncio.sleep(self._troubles.failed(self.name, error))
             return None, None
         return "broken", Failure(
-            error="internal",
+            error=ErrorKind.INTERNAL,
             cause=f"brightrun itself failed: {type(error).__name__}",
             fix="see the engine's log: brightrun engine logs",
         )

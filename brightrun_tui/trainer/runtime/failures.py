@@ -77,20 +77,20 @@ def explain(error: BaseException) -> Failure:
         )
     if is_out_of_memory(error):
         return Failure(
-            error="out_of_memory",
+            error=ErrorKind.OUT_OF_MEMORY,
             cause="memory ran out",
             fix="use a smaller base model, shorter records or a machine with more memory",
             suggestion={"training.micro_batch_size": 1, "training.gradient_checkpointing": "on"},
         )
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return Failure(
-            error="not_writable",
+            error=ErrorKind.NOT_WRITABLE,
             cause=f"a file cannot be written: {error.filename or error}",
             fix="give the run directory to the user who runs the worker",
         )
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return Failure(
-        error="internal",
+        error=ErrorKind.INTERNAL,
         cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
         fix=f"the details are in {LOG}; a retry goes on from the newest checkpoint",
     )
