@@ -158,7 +158,7 @@ class _Survey:
         return all(content_of(key) == content_of(self._keys[0]) for key in self._keys)
 
     def note(self, kind: str, place: str, detail: str = "") -> None:
-        """Something found in the entry that is looked at."""
+        """Count something found in the entry that is looked at."""
         self.log.add(kind, place, detail=detail, entries=(self.entry,))
 
     def take(self, record: Record, place: str) -> None:
@@ -248,7 +248,7 @@ class _Survey:
                 self._flagged.setdefault(name, set()).add(value)
 
     def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
-        """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
+        """Make the remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
         for kind in (*MANY, *FEW):

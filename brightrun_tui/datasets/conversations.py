@@ -191,7 +191,7 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
 
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
-    """What is to be said of the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
+    """Remark on the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
     if _are_unsorted(turns):
         draft.remarks.append("unsorted")
     for turn in turns:

@@ -112,7 +112,7 @@ class CountedFile(io.BufferedReader):
         self._counts = False
 
     def begin(self) -> None:
-        """What is read from now on is on its way; before, it was only looked at."""
+        """Count from now on: what is read is on its way; before, it was only looked at."""
         self._counts = True
 
     def read(self, size: int | None = -1, /) -> bytes:

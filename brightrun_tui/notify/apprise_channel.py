@@ -70,7 +70,7 @@ def kind_of(url: str, where: str = "") -> str:
 
 
 def hide(url: str) -> None:
-    """From now on the address, and every part of it that may be a key, is left out of logs and errors."""
+    """Leave the address, and every part of it that may be a key, out of logs and errors from now on."""
     keep_secret(url)
     try:
         parts = urlsplit(url)

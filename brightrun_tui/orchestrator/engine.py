@@ -84,7 +84,7 @@ class Engine:
         self._changed = True
 
     async def serve(self) -> None:
-        """Until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
+        """Work until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
         last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()

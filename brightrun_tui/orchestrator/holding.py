@@ -155,7 +155,7 @@ class Holding:
         )
 
     def heard(self) -> None:
-        """The machine has just answered."""
+        """Note that the machine has just answered."""
         self._unreachable_since = None
 
     async def find_again(self) -> bool:
@@ -264,7 +264,7 @@ class Holding:
         return bool(machine.ssh_host and there) and (machine.ssh_host, machine.ssh_port) not in there
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """Not ours to use any more, and on its way back."""
+        """Let go of it: it is on its way back."""
         await self.acquirer.drop(lease, why)
         self.lease = self._unreachable_since = None
         await self.let_go()

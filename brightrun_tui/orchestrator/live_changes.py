@@ -87,7 +87,7 @@ async def stop_later(db: Database, run_id: str, after: str, target: Target | Non
 
 
 async def tell_worker(target: Target, run: Run) -> None:
-    """What a worker must know before it is started. Raises `OSError` on this machine, `BrightrunError` on another one."""
+    """Tell a worker what it must know before it is started. Raises `OSError` on this machine, `BrightrunError` on another one."""
     if any(one.settings for one in run.changes):
         await target.tell_changes(run.changes)
     if run.stop_after:

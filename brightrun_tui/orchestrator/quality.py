@@ -13,7 +13,7 @@ SAME = 0.01
 
 
 async def tell_quality(db: Database, version: ModelVersion) -> None:
-    """Says nothing of the first version of a name, nor of versions that were measured on other data."""
+    """Tell of it, but say nothing of the first version of a name, nor of versions that were measured on other data."""
     champion = next(
         (one for one in await models.list_models(db) if one.name == version.name and "champion" in one.aliases), None
     )

@@ -83,7 +83,7 @@ class Runner:
         self._surprised_at: list[float] = []
 
     async def drive(self) -> None:
-        """Until the run rests. What cannot be put on record now is done again when it can: no run fails by that."""
+        """Drive the run until it rests. What cannot be put on record now is done again when it can: no run fails by that."""
         effects: list[Effect] | None = None
         try:
             while effects is None or effects:

@@ -106,7 +106,7 @@ def hosted_model(
 
 
 def refuse_gated_base(version: ModelVersion) -> None:
-    """A rented machine fetches its base from the Hub without a token, too: what wants one is refused before anything is paid.
+    """Refuse a base that wants a token before anything is paid: a rented machine fetches it from the Hub without one, too.
     Blocking. What the Hub does not say now, the machine will find out.
 
     Raises:

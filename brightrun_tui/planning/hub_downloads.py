@@ -43,7 +43,7 @@ def disk_error(error: OSError, cache: Path) -> BrightrunError:
 
 
 def remove_stale_parts(blobs: Path) -> None:
-    """What a killed download left behind; huggingface_hub never uses such a part again."""
+    """Remove what a killed download left behind; huggingface_hub never uses such a part again."""
     for part in blobs.glob("*.incomplete"):
         if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
             part.unlink(missing_ok=True)

@@ -116,7 +116,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
 
 
 async def require_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
-    """Whether the account of a rental service may rent and can pay for the run, before anything is started.
+    """Require that the account of a rental service may rent and can pay for the run, before anything is started.
 
     Raises:
         NoFundsError: the balance is smaller than the expected cost.

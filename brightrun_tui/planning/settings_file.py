@@ -66,7 +66,7 @@ def read_settings(path: Path) -> SettingsFile:
 
 
 def write_settings(plan: Plan, path: Path) -> None:
-    """Base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
+    """Write base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
 
     A template of the person's own is not known elsewhere: instead of its name every setting is written.
 

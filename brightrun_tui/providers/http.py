@@ -171,7 +171,7 @@ class ProviderClient:
         return await self._request(method, path, kind=kind, params=None, body=body, creating=True)
 
     async def may_change(self, method: str, path: str, *, kind: str, body: Any = None) -> None:
-        """Whether the key may change things, asked with a change of something that does not exist.
+        """Require that the key may change things, by asking for a change of something that does not exist.
 
         Raises:
             MissingScopeError: it reads, but cannot rent.

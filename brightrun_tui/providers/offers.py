@@ -58,7 +58,7 @@ class OfferCache:
         return list(offers)
 
     def forget(self) -> None:
-        """After renting one of them, what was found is no longer true."""
+        """Forget what was found: after renting one of them it is no longer true."""
         self._found.clear()
 
 

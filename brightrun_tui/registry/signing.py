@@ -187,7 +187,7 @@ def trusted_keys(paths: Paths) -> dict[str, Trusted]:
 
 
 def trust(paths: Paths, key: str, name: str) -> None:
-    """From now on what this key signed is verified, as made by ``name``. Blocking. Raises `UsageError`."""
+    """Trust this key: from now on what it signed is verified, as made by ``name``. Blocking. Raises `UsageError`."""
     if not _KEY.fullmatch(key):
         raise UsageError(
             "that is not a key",

@@ -58,7 +58,7 @@ async def fact(db: Database, name: str) -> Any:
 
 
 async def set_fact(db: Database, name: str, value: Any) -> None:
-    """``value``: whatever JSON can hold."""
+    """Store a fact. ``value``: whatever JSON can hold."""
     async with db.transaction():
         await db.execute(SET_FACT, (name, json.dumps(value)))
 
@@ -102,7 +102,7 @@ async def beat(db: Database, **facts: Unpack[EngineFacts]) -> None:
 async def save_service(
     db: Database, name: str, state: str, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
 ) -> None:
-    """How a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and what to do about it.
+    """Store how a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and a fix.
 
     One that worked and fails now, while a run is under way that uses it, is news.
     """

@@ -151,7 +151,7 @@ class _Taken:
         }
 
     def note_once(self, code: str, message: str) -> None:
-        """A notice of the run that it keeps."""
+        """Add a notice to those that the run keeps."""
         if not any(notice.code == code for notice in self._notices):
             self._notices.append(Notice(time=time.time(), level=Level.WARNING, code=code, message=message))
 

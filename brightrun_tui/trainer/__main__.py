@@ -53,7 +53,7 @@ def set_environment(*, hub: bool) -> None:
 
 
 def share_one_heap() -> None:
-    """One heap for all threads, where the C library is glibc.
+    """Use one heap for all threads, where the C library is glibc.
 
     With a heap for each, what one thread has freed is no use to the others: a third more memory, and no faster.
     """
@@ -72,7 +72,7 @@ def needs_the_hub(run_directory: Path) -> bool:
 
 
 def quieten_libraries() -> None:
-    """The log is for people: no progress bars, no advice on things the worker has decided on purpose."""
+    """Keep the log for people: no progress bars, no advice on things the worker has decided on purpose."""
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)

@@ -59,7 +59,7 @@ _FROM_CONFIG: dict[str, Action] = {}
 
 
 def use_keymap(keymap: Mapping[str, tuple[str, ...]]) -> None:
-    """From now on these actions have these keys: what footer, help and palette show."""
+    """Give these actions these keys from now on: what footer, help and palette show."""
     _FROM_CONFIG.clear()
     _FROM_CONFIG.update({name: replace(BY_ID[name], keys=keys) for name, keys in keymap.items()})
 

@@ -35,10 +35,10 @@ class Teller(Protocol):
         """Ring."""
 
     def write_terminal(self, sequence: str) -> None:
-        """An escape sequence for the terminal itself."""
+        """Send an escape sequence to the terminal itself."""
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
-        """A short note."""
+        """Show a short note."""
 
 
 class Announcer:
@@ -65,7 +65,7 @@ class Announcer:
         return self._opened.problems
 
     def look(self, snapshot: Snapshot) -> None:
-        """From within the event loop; nothing is waited for."""
+        """Look for news, from within the event loop; nothing is waited for."""
         if not snapshot.loaded:
             return
         newest = snapshot.news[0].id if snapshot.news else 0
@@ -77,7 +77,7 @@ class Announcer:
             self._show_title(title_of(snapshot))
 
     def close(self) -> None:
-        """The terminal gets its title back."""
+        """Give the terminal its title back."""
         if self._title:
             self._app.write_terminal(_TITLE_BEFORE)
 

@@ -63,7 +63,7 @@ class Curve:
             self._halve()
 
     def extend(self, entries: Iterable[Entry]) -> None:
-        """Entries behind the last one."""
+        """Add entries behind the last one."""
         for step, low, high, mean, count, time in entries:
             self._append(step, low, high, mean, count, time)
             self.last = mean

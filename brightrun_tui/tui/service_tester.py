@@ -50,8 +50,8 @@ class ServiceTester:
         self.tested_at: dict[str, float] = {}
 
     async def test_what_is_due(self) -> None:
-        """What is set up and was never tested, or long ago. A service that limits how often it is asked is not asked anew at each
-        start.
+        """Test what is set up and was never tested, or long ago. A service that limits how often it is asked is not asked anew at
+        each start.
         """
         if self._app.read_only:
             return  # what is found could not be kept, and would be asked anew by everybody who looks
@@ -71,7 +71,7 @@ class ServiceTester:
         await asyncio.gather(*(self.test(service) for service in wanted))
 
     async def test(self, service: Service) -> None:
-        """Nothing, where it is being tested already."""
+        """Test it, unless it is being tested already."""
         name = service.name
         if name in self.testing:
             return
@@ -85,7 +85,7 @@ class ServiceTester:
         await self.keep(service, status)
 
     async def keep(self, service: Service, status: ServiceStatus) -> None:
-        """For this process, and for the others in the store."""
+        """Keep what was found for this process, and for the others in the store."""
         self.statuses[service.name], self.tested_at[service.name] = status, time.time()
         if not self._app.read_only:
             try:

@@ -165,7 +165,7 @@ class Workspace(App[int]):
             self._db = None
 
     def write_terminal(self, sequence: str) -> None:
-        """An escape sequence for the terminal itself, between two drawings."""
+        """Send an escape sequence to the terminal itself, between two drawings."""
         if self._driver is not None and self.owns_terminal:
             self._driver.write(sequence)
             self._driver.flush()
@@ -213,7 +213,7 @@ class Workspace(App[int]):
         return reply
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
-        """A short note; never through markup."""
+        """Show a short note; never through markup."""
         message = cells.plain(message)
         self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 

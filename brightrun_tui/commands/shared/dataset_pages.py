@@ -28,7 +28,7 @@ _BAR = 40
 
 
 def print_report(report: DatasetReport, as_json: bool, tokens: TokenLengths | None = None) -> None:
-    """Everything that was found; ``tokens``: and how long the records are for a base."""
+    """Print everything that was found; ``tokens``: and how long the records are for a base."""
     if as_json:
         about = {"dataset": report, "statement": report.statement}
         print_json(about | {"tokens": tokens.as_json()} if tokens else about)

@@ -14,7 +14,7 @@ from brightrun_tui.serving.process import environment
 
 
 async def write_whole_model(version: ModelVersion, target: Path, form: str) -> None:
-    """Base and adapter as one model in ``form`` (see `serving.merge`); ``target`` is complete or absent.
+    """Write base and adapter as one model in ``form`` (see `serving.merge`); ``target`` is complete or absent.
 
     Raises:
         BaseModelError: the base model is not on this machine.

@@ -71,7 +71,7 @@ class Forward:
         return padded_batch(examples, self.machine.device, self._pad_id)
 
     def set_training(self, training: bool) -> None:
-        """Dropout, noise and gradient checkpointing on or off."""
+        """Switch dropout, noise and gradient checkpointing on or off."""
         if self.model.training != training:
             self.model.train(training)
             keep_in_training_mode(self.model)

@@ -92,7 +92,7 @@ def write_contents(
     lineage: str,
     base_name: str,
 ) -> None:
-    """The files of a checkpoint, in a directory that is not its final one."""
+    """Write the files of a checkpoint into a directory that is not its final one."""
     directory.mkdir(parents=True)
     save_adapter(model, directory, base_name)
     if torch.cuda.is_available():

@@ -28,8 +28,8 @@ SPARE_BYTES = 20_000_000
 
 
 def dry_run(session: TrainingSession, *, score: bool) -> None:
-    """One micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one save,
-    and a look at the disk.
+    """Do one micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one
+    save, and a look at the disk.
 
     Args:
         score: whether to try the evaluation, which is not needed where a real one follows at once.

@@ -40,7 +40,7 @@ def useful_parallelism(session: TrainingSession) -> int:
 
 
 def open_row_parallel(session: TrainingSession, memory_before: int) -> None:
-    """On a CPU, after the dry run: as many rows side by side as there is memory for.
+    """Compute as many rows side by side as there is memory for: on a CPU, after the dry run.
 
     Args:
         memory_before: bytes of this process before its first micro-batch of the largest size.

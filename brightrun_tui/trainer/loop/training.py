@@ -355,7 +355,7 @@ class Loop:
 
 
 def tell_checkpoint(session: TrainingSession) -> None:
-    """The event for the checkpoint of the present step."""
+    """Tell of the checkpoint of the present step."""
     progress = session.progress
     session.log.write(
         events.Checkpoint(

@@ -142,7 +142,7 @@ def _some_of_training(session: TrainingSession) -> list[Example]:
 
 
 def write_manifest(session: TrainingSession) -> None:
-    """Digest and size of every artefact of the finished run."""
+    """Write down digest and size of every artefact of the finished run."""
     files = session.files
     artefacts: list[Path] = [files.adapter, files.report, files.spec]
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})

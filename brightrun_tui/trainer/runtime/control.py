@@ -59,7 +59,7 @@ class Control:
                 (self._directory / name).unlink(missing_ok=True)
 
     def leave_if_asked(self) -> None:
-        """For the phases in which nothing can be lost; a stop does not end them.
+        """Leave where that is asked, in the phases in which nothing can be lost; a stop does not end them.
 
         Raises:
             Terminated: a pause or a signal is waiting.
