@@ -249,6 +249,17 @@ class _Survey:
 
     def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
         """Make the remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
+        self._conclude_on_answers()
+        self._conclude_on_copies(go_on)
+        announced = announced_records(dataset.header)
+        if announced is not None and announced != self.records:
+            self.log.add("announced", count=announced, detail=f"{self.records:,}")
+        self._conclude_on_fields(dataset)
+        self._conclude_on_content(go_on)
+        self._conclude_on_file(dataset)
+
+    def _conclude_on_answers(self) -> None:
+        """Remark on answers that are alike in length, in where they end, or altogether."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
         for kind in (*MANY, *FEW):
@@ -263,10 +274,9 @@ class _Survey:
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             same_answer = (self.entries[i] for i, said in enumerate(self._last_answers) if said == answer)
             self.log.add("same_answer", count=most, entries=same_answer)
-        self._conclude_on_copies(go_on)
-        announced = announced_records(dataset.header)
-        if announced is not None and announced != self.records:
-            self.log.add("announced", count=announced, detail=f"{self.records:,}")
+
+    def _conclude_on_fields(self, dataset: Dataset) -> None:
+        """Remark on fields with text that nothing reads, and on marks that are not heard."""
         most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
         noted = {name: found for name, found in most_first if is_note(name)}
         long = {
@@ -303,7 +313,9 @@ class _Survey:
             if marks:
                 concerned = sorted({entry for found in marks.values() for entry in found})
                 self.log.add(kind, count=len(concerned), detail=_named(marks), entries=concerned)
-        self._conclude_on_content(go_on)
+
+    def _conclude_on_file(self, dataset: Dataset) -> None:
+        """Remark on what holds for all of it: ratings, cells, encodings, and what stands beside the records."""
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
         if dataset.sheet.dates:

@@ -88,20 +88,7 @@ def prepare_data(
             fix="look at the dataset's preview: every record needs an answer that is trained",
         )
     limit = _limit(settings, train, held_out, context, alert)
-    if settings.over_length == "split":
-        for prepared, records in ((train, train_records), (held_out, held_out_records)):
-            split_long(prepared, records, limit, make)
-    limit_length(train, limit, settings.over_length, train_records)
-    limit_length(held_out, limit, settings.over_length, held_out_records)
-    dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
-    split = train.split + held_out.split
-    fates = [
-        f"{count} {fate}"
-        for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split"))
-        if count
-    ]
-    if fates:
-        alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
+    _shorten(((train, train_records), (held_out, held_out_records)), limit, settings, make, alert)
     if not train.examples:
         raise DatasetError(
             f"every record is longer than {limit} tokens",
@@ -124,10 +111,31 @@ def prepare_data(
         judged,
         judged_records,
         _stop_ids(tokenizer, train),
-        dropped + train.unusable + held_out.unusable,
-        truncated,
-        split,
+        train.dropped + held_out.dropped + train.unusable + held_out.unusable,
+        train.truncated + held_out.truncated,
+        train.split + held_out.split,
     )
+
+
+def _shorten(
+    sides: Sequence[tuple[Prepared, list[Record]]],
+    limit: int,
+    settings: DataSettings,
+    make: Callable[[list[Record]], Prepared],
+    alert: Alert,
+) -> None:
+    """Leave out, cut or split what is longer than ``limit`` tokens, as ``data.over_length`` says, and tell of it."""
+    for prepared, records in sides:
+        if settings.over_length == "split":
+            split_long(prepared, records, limit, make)
+        limit_length(prepared, limit, settings.over_length, records)
+    counts = {
+        "left out": sum(prepared.dropped for prepared, _ in sides),
+        "cut short": sum(prepared.truncated for prepared, _ in sides),
+        "split": sum(prepared.split for prepared, _ in sides),
+    }
+    if fates := [f"{count} {fate}" for fate, count in counts.items() if count]:
+        alert("over_length", f"{sum(counts.values())} records longer than {limit} tokens: {', '.join(fates)}")
 
 
 def _corrections_repeated(examples: Sequence[Example], records: Sequence[Record], times: int) -> list[Example]:
