@@ -92,6 +92,21 @@ def test_one_name_of_a_class_stands_for_one_thing() -> None:
     assert several.keys() <= {"Ask", "Message", "ToolCall"}, several
 
 
+def test_a_word_of_the_glossary_is_the_name_of_one_thing() -> None:
+    """Neither a second class nor a short name for something else is called like it; formats of plugins may say `Row`."""
+    words = re.findall(r"^\| \*\*([a-z -]+)\*\*", GLOSSARY.read_text("utf-8"), re.MULTILINE)
+    names = {"".join(part.capitalize() for part in re.split("[ -]", word)) for word in words}
+    homes: dict[str, set[str]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            called = [target.id for target in getattr(node, "targets", ()) if isinstance(target, ast.Name)]
+            for name in [node.name] if isinstance(node, ast.ClassDef) else called:
+                if name in names:
+                    homes.setdefault(name, set()).add(path.relative_to(PACKAGE).as_posix())
+    assert homes.pop("Row") == {"datasets/source.py"} and len(homes) > 30
+    assert not {name: places for name, places in homes.items() if len(places) > 1}
+
+
 def test_names_are_those_of_the_field() -> None:
     """Words that only their maker understood, and what is said in their place: see docs/glossary.md."""
     private = re.compile(

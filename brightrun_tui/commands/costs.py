@@ -20,7 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.money import Lease, month_start
-from brightrun_tui.domain.requests import Sweep
+from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.domain.text import cell
 from brightrun_tui.orchestrator import client
@@ -172,7 +172,7 @@ def _print_table(found: list[Cost], sums: list[Sum], by: CostGroup | None) -> No
 async def _costs(session: Session, begin: float | None, end: float) -> tuple[list[Cost], float | None]:
     limit = load_section(session.paths, "money", MoneyLimits).monthly_limit_usd
     if any(_wants_bill(lease) for lease in await store.list_leases(session.db)) and changes_allowed():
-        await client.ask(session.db, session.paths, Sweep(), wait=ASK_SECONDS)
+        await client.ask(session.db, session.paths, SweepLeases(), wait=ASK_SECONDS)
     names = await runs.names(session.db)
     now = time.time()
     found = []

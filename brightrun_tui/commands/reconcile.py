@@ -16,7 +16,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import MissingScopeError, UsageError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.requests import Sweep
+from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider, serverless_places
 from brightrun_tui.orchestrator import client, leases
@@ -152,7 +152,7 @@ async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
             others += [machine for machine in answer[1] if machine.status != "gone"]
     holdings = await _merge(session, machines)
     if holdings and changes_allowed():
-        await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
+        await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {(row.provider, row.provider_id) for row in holdings}
     strangers = [one for one in others if (one.provider, one.provider_id) not in known]
@@ -174,7 +174,7 @@ async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines
                 "adopted from another installation",
             ),
         )
-    await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
+    await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
     return await _reconcile(session)
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -49,6 +48,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.settings import Overrides
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning import machine_speed
@@ -212,7 +212,7 @@ def make_draft(
     project: str | None = None,
     *,
     settings_file: str = "",
-    machine: Mapping[str, Any],
+    machine: Overrides,
     intensity: Intensity = Intensity.BALANCED,
     not_before: str = "",
 ) -> Draft:

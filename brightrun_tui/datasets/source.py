@@ -73,12 +73,16 @@ class Literal(float):
         return number
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One entry of a file. ``number`` is its line, or its ordinal in JSON documents and Parquet; ``place`` says it in words."""
 
     number: int
     value: Any
     place: str
+
+
+Row = SourceRow
+"""As formats of other packages may still call it."""
 
 
 @dataclass

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Advice, Report
-from brightrun_tui.domain.settings import RunSettings, flatten
+from brightrun_tui.domain.settings import Overrides, RunSettings, flatten
 
 MOST = 4
 STILL_FALLING = 0.01
@@ -186,7 +185,7 @@ def _knows_too_little(report: Report) -> bool:
     return report.verdict.content in ("mixed", "poor")
 
 
-def _twice_as_long(settings: RunSettings) -> dict[str, Any]:
+def _twice_as_long(settings: RunSettings) -> Overrides:
     training = settings.training
     if training.max_steps:
         return {"training.max_steps": 2 * training.max_steps}
@@ -205,7 +204,7 @@ def _weak_category(report: Report) -> str:
     return worst[1] if len(rows) > 1 and worst[0] > WEAK * report.tuned.loss else ""
 
 
-def _train(report: Report, changes: dict[str, Any], base: str = "") -> str:
+def _train(report: Report, changes: Overrides, base: str = "") -> str:
     """The command that made this model, with these changes."""
     lineage = report.lineage
     words = [

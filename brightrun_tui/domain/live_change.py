@@ -8,7 +8,7 @@ It holds from that very step in every later attempt, too, so that a run which go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -16,7 +16,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Limits
-from brightrun_tui.domain.settings import RunSettings, iter_settings, title_and_key
+from brightrun_tui.domain.settings import Overrides, RunSettings, iter_settings, title_and_key
 
 CHANGEABLE = ("training.learning_rate", "training.epochs")
 """Settings that a worker takes over between two steps; every other one is built into what it has begun with."""
@@ -75,7 +75,7 @@ def limits_now(limits: Limits, changes: Sequence[LiveChange]) -> Limits:
     return limits
 
 
-def checked_settings(settings: RunSettings, asked: dict[str, Any]) -> dict[str, float]:
+def checked_settings(settings: RunSettings, asked: Overrides) -> dict[str, float]:
     """Settings that a worker can take over, as numbers.
 
     Raises:

@@ -30,6 +30,12 @@ def simple(*stops: float) -> JsonDict:
     return {"simple": True, "stops": list(stops)}
 
 
+SettingValue = bool | int | float | str | None
+"""As a person types it, or as it is; None: as template and base say."""
+Overrides = Mapping[str, SettingValue]
+"""Settings by dotted key: ``{"training.epochs": 3}``."""
+
+
 class SettingsGroup(BaseModel):
     """Base of every group: unknown keys are refused, values are checked on assignment."""
 
@@ -245,7 +251,7 @@ class RunSettings(SettingsGroup):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
-    def with_overrides(self, overrides: dict[str, Any]) -> RunSettings:
+    def with_overrides(self, overrides: Overrides) -> RunSettings:
         """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
         Raises:

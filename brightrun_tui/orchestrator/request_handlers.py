@@ -35,8 +35,8 @@ from brightrun_tui.domain.requests import (
     StopAnswer,
     StopEngine,
     StopRun,
-    Sweep,
-    SweepAnswer,
+    SweepLeases,
+    SweepLeasesAnswer,
     Undeploy,
     UndeployAnswer,
 )
@@ -277,9 +277,9 @@ async def _undeploy(engine: EngineApi, ask: Undeploy) -> UndeployAnswer:
     return UndeployAnswer(endpoint=endpoint.id)
 
 
-async def _sweep(engine: EngineApi) -> SweepAnswer:
+async def _sweep(engine: EngineApi) -> SweepLeasesAnswer:
     """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
-    return SweepAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
+    return SweepLeasesAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
 
 
 async def _prewarm(engine: EngineApi) -> StandByAnswer:
@@ -311,7 +311,7 @@ async def respond(engine: EngineApi, request: Request) -> Answer:
             return await _deploy(engine, ask)
         case Undeploy():
             return await _undeploy(engine, ask)
-        case Sweep():
+        case SweepLeases():
             return await _sweep(engine)
         case StandBy():
             return await _prewarm(engine)

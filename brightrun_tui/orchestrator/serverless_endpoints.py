@@ -19,7 +19,7 @@ from brightrun_tui.orchestrator.metering import counted
 from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.serverless import Serverless, Worker
+from brightrun_tui.providers.serverless import Serverless, ServerlessWorker
 from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
 from brightrun_tui.store import Database, leases, models
 
@@ -183,7 +183,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         if not self.leave.is_set():
             await asyncio.to_thread(say_hosting, self.directory, self._hosting(service, workers, now))
 
-    def _hosting(self, service: Serverless, workers: list[Worker], now: float) -> Hosting:
+    def _hosting(self, service: Serverless, workers: list[ServerlessWorker], now: float) -> Hosting:
         assert self._lease is not None
         return Hosting(
             service=service.title,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.planning.intensity import Intensity
 
 
@@ -24,7 +23,7 @@ class Draft(BaseModel):
     base: str = "starter"
     template: str = "default"
     intensity: Intensity = Intensity.BALANCED
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    overrides: dict[str, SettingValue] = Field(default_factory=dict)
     provider: str = HERE
     gpu: str = ""
     interruptible: bool = False

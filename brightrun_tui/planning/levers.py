@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.domain.settings import Setting, iter_settings
+from brightrun_tui.domain.settings import Overrides, Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.check import Check
@@ -31,7 +31,7 @@ QUANTISATION, OPTIM = "quantisation.method", "training.optim"
 class PlanChange:
     """Settings by dotted key (None: as the template says), and fields of the draft."""
 
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
 
 

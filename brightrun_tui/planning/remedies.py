@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import Overrides, SettingValue
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.draft import Draft
@@ -35,7 +36,7 @@ class Remedy(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     check: str
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, SettingValue] = {}
     fields: dict[str, Any] = {}
     words: str
     brief: str
@@ -100,7 +101,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
     return _remedy(chosen, check, levers, attempt, paths)
 
 
-def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> Draft:
+def changed(draft: Draft, overrides: Overrides, fields: dict[str, Any]) -> Draft:
     """The draft with a remedy's ``overrides`` and ``fields`` in it."""
     merged = {**draft.overrides, **overrides}
     kept = {key: value for key, value in merged.items() if value is not None}
@@ -116,7 +117,7 @@ def _remedy(
             continue
         return Remedy(
             check=check.name,
-            overrides=best.change.overrides,
+            overrides=dict(best.change.overrides),
             fields=best.change.fields,
             words=words(plan, best.plan, best.change),
             brief=brief(best.change),

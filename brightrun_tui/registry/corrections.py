@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,7 +20,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.service_names import HERE
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.settings import SettingValue, iter_settings
 from brightrun_tui.files import plain_disk_errors, write_atomic
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.bases import describe_base
@@ -172,7 +171,7 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
     except BrightrunError:
         base = None
     usual = resolve_settings(chosen, base, data.usable, {}).settings
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, SettingValue] = {}
     if run:
         for setting in iter_settings():
             group, field = setting.key.split(".", 1)

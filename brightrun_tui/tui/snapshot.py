@@ -342,7 +342,7 @@ class SnapshotReader:
         )
         return self._detail
 
-    async def _curve(self, run_id: str, name: str, entries: list[metrics.Entry]) -> Curve:
+    async def _curve(self, run_id: str, name: str, entries: list[metrics.CurveEntry]) -> Curve:
         curve = Curve()
         for start in range(0, len(entries), AT_ONCE):
             curve.extend(entries[start : start + AT_ONCE])

@@ -19,7 +19,7 @@ from filelock import FileLock
 from brightrun_tui.domain.errors import EngineError, UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
-from brightrun_tui.domain.requests import RetryRun, StandBy, Sweep
+from brightrun_tui.domain.requests import RetryRun, StandBy, SweepLeases
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator import client, lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -293,7 +293,7 @@ async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_i
         await add_run(db, "done")
         await runs.transition(db, "done", "failed")
         await requests.add(db, RetryRun(target="done"))
-        await requests.add(db, Sweep())
+        await requests.add(db, SweepLeases())
 
     async with an_engine(tmp_path, before) as (engine, _):
 

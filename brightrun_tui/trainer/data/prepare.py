@@ -32,7 +32,7 @@ from brightrun_tui.trainer.data.splitting import split_long
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.data.tokens import load_tokens, save_tokens, tokens_key
 
-Alert = Callable[[str, str], None]
+TellAlert = Callable[[str, str], None]
 MakeExamples = Callable[[Any, ChatTemplate, list[Record]], Prepared]
 """Of tokenizer, template and records: what an objective trains on."""
 
@@ -47,7 +47,7 @@ def prepare_data(
     template: ChatTemplate,
     context: int,
     rows: int,
-    alert: Alert,
+    alert: TellAlert,
     make_examples: MakeExamples,
     objective: str = DEFAULT_OBJECTIVE,
 ) -> Data:
@@ -122,7 +122,7 @@ def _shorten(
     limit: int,
     settings: DataSettings,
     make: Callable[[list[Record]], Prepared],
-    alert: Alert,
+    alert: TellAlert,
 ) -> None:
     """Leave out, cut or split what is longer than ``limit`` tokens, as ``data.over_length`` says, and tell of it."""
     for prepared, records in sides:
@@ -151,7 +151,7 @@ def prepare_judged(
     template: ChatTemplate,
     context: int,
     rows: int,
-    alert: Alert,
+    alert: TellAlert,
     make_examples: MakeExamples,
 ) -> Data:
     """The data of a run that trains nothing: all held-out records judge; of what was learnt from a few become examples.
@@ -249,7 +249,7 @@ def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None
         )
 
 
-def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
+def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: TellAlert) -> int:
     """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
     longest = max(e.length for e in (*train.examples, *held_out.examples))
     if settings.max_length > context:
@@ -261,7 +261,7 @@ def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context:
     return min(settings.max_length or longest, context)
 
 
-def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
+def _tell_left_out(train: Prepared, held_out: Prepared, alert: TellAlert) -> None:
     both = (train, held_out)
     unsupervised = [i for split in both for i in split.unsupervised]
     if unsupervised:

@@ -16,7 +16,7 @@ from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.data.examples import spread
 from brightrun_tui.trainer.data.template import ChatTemplate, UnrenderableError
-from brightrun_tui.trainer.runtime.control import Control, Request
+from brightrun_tui.trainer.runtime.control import Control, EndRequest
 
 BATCH_TOKENS = 16_384
 """Tokens, answers included, that are held in memory at once: 2 GiB of keys and values for an 8B Llama."""
@@ -139,7 +139,7 @@ def answer(
     stop_ids: Sequence[int],
     *,
     control: Control,
-    unless: tuple[Request, ...] = ("terminate", "pause"),
+    unless: tuple[EndRequest, ...] = ("terminate", "pause"),
     opened: bool = False,
     until: float = math.inf,
     written: Callable[[int, int], None] = lambda tokens, limit: None,

@@ -10,7 +10,7 @@ import torch
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt, answer
 from brightrun_tui.trainer.loop.session import TrainingSession
-from brightrun_tui.trainer.runtime.control import Request
+from brightrun_tui.trainer.runtime.control import EndRequest
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
 
@@ -19,7 +19,7 @@ def answer_prompts(
     prompts: Sequence[HeldOutPrompt],
     seconds: float,
     *,
-    unless: tuple[Request, ...] = ("terminate", "pause"),
+    unless: tuple[EndRequest, ...] = ("terminate", "pause"),
     opened: bool = False,
 ) -> list[GeneratedAnswer | None]:
     """Answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out, half as

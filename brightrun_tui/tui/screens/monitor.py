@@ -89,7 +89,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         retitle(self.query_one("#facts"), "Facts")
         retitle(self.query_one("#alerts"), "Alerts")
 
-    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.Entry]:
+    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.CurveEntry]:
         return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
 
     def show(self, snapshot: Snapshot) -> None:
