@@ -204,7 +204,7 @@ class Failure(BaseModel):
     suggestion: dict[str, Any] = Field(default_factory=dict)
 
 
-def disk_full() -> Failure:
+def failed_for_disk() -> Failure:
     """There was no space left for what a run had to write."""
     return Failure(
         error=ErrorKind.DISK_FULL,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
-from brightrun_tui.domain.run import Failure, Run, disk_full
+from brightrun_tui.domain.run import Failure, Run, failed_for_disk
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -39,7 +39,7 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
             f"the worker crashed ({_name(number)})" if number else "the worker ended without a word"
         )
     if exit_code == WorkerExit.DISK_FULL:
-        return "worker_failed", disk_full()
+        return "worker_failed", failed_for_disk()
     lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
     here = run.spec.here
     look = (

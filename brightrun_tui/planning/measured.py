@@ -14,7 +14,7 @@ from brightrun_tui.planning.quantisation import Method
 from brightrun_tui.store.history import PastRun, past_runs
 
 
-def measured_on(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
+def measured_runs(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
     """The newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
     device = machine.gpu if machine.gpu_count else "cpu"
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]

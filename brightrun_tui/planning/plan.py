@@ -26,7 +26,7 @@ from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.measured import measured_on
+from brightrun_tui.planning.measured import measured_runs
 from brightrun_tui.planning.names import name_from, new_run_id
 from brightrun_tui.planning.quantisation import SETTING
 from brightrun_tui.planning.resolve import resolve_settings
@@ -122,7 +122,7 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        known = measured_on(machine, paths, base) if draft.here else []
+        known = measured_runs(machine, paths, base) if draft.here else []
         estimated = _or_failed(
             found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
         )

@@ -12,7 +12,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.measured import measured_on
+from brightrun_tui.planning.measured import measured_runs
 from tests.planning.test_estimate import report
 
 CPU = Hardware(device="cpu", memory=64 << 30, cores=2, flops=80e9)
@@ -25,16 +25,16 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     file = probes._file(base, "none", CPU, paths)
     file.parent.mkdir()
     file.write_text("not a probe")
-    assert measured_on(CPU, paths, base) == []
+    assert measured_runs(CPU, paths, base) == []
     file.write_text(probes.Probe(training=8, measuring=3, answering=3).model_dump_json())
-    (known,) = measured_on(CPU, paths, base)
+    (known,) = measured_runs(CPU, paths, base)
     assert known.reckoned.training < 6 and known.reckoned.answering < 3
     before = estimate(base, report(200, 1000), settings, CPU)
     after = estimate(base, report(200, 1000), settings, CPU, known=[known])
     assert after.seconds > 1.2 * before.seconds and after.measured
     assert after.seconds_high / after.seconds_low < before.seconds_high / before.seconds_low
     other = Hardware(device="cpu", memory=64 << 30, cores=4, flops=160e9)
-    assert measured_on(other, paths, base) == [], "another machine's"
+    assert measured_runs(other, paths, base) == [], "another machine's"
 
 
 async def test_only_a_model_that_is_here_and_takes_its_time_is_probed(

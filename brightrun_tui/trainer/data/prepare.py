@@ -102,7 +102,9 @@ def prepare_data(
         held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
         chosen, judged, judged_records = held_out.examples, held_out.examples, held_out_records
     else:
-        chosen, judged, judged_records = part_held_out(held_out.examples, held_out_records, settings.split_seed)
+        chosen, judged, judged_records = part_held_out_examples(
+            held_out.examples, held_out_records, settings.split_seed
+        )
     return Data(
         train_records,
         held_out_records,
@@ -197,7 +199,7 @@ def prepare_judged(
     )
 
 
-def part_held_out(
+def part_held_out_examples(
     examples: list[Example], records: list[Record], seed: int
 ) -> tuple[list[Example], list[Example], list[Record]]:
     """Examples that choose the checkpoint, those that judge it, and the records of the latter.

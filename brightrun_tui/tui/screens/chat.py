@@ -29,7 +29,7 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.bubble import Bubble
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.message_box import MessageBox
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 
 READY_SECONDS = 300.0
@@ -410,7 +410,7 @@ class ChatScreen(Dialog[None]):
         raise EngineError(f"the server did not come up within {humanize.span(READY_SECONDS)}")
 
     def _say(self, text: str, style: str = "$muted") -> None:
-        self.query_one("#chat-status", Static).update(sanitize(Content.styled(cells.one_line(text), style)))
+        self.query_one("#chat-status", Static).update(sanitize_content(Content.styled(cells.one_line(text), style)))
 
 
 def _write_new(target: Path, text: str) -> None:

@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from brightrun_tui.tui.actions import bindings, dialogue_bindings, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
@@ -151,7 +151,7 @@ class TryThenSave(Dialog[DialogAnswer]):
         self.say(Content(""))
 
     def say(self, text: Content) -> None:
-        self.query_one("#said", Static).update(sanitize(text))
+        self.query_one("#said", Static).update(sanitize_content(text))
 
     def say_testing(self) -> None:
         self.say(Content.styled("◌ testing …", "$primary"))

@@ -22,7 +22,7 @@ from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, record_text, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 
 TEXT, TOKENS, BORDERS = "text", "tokens", "tokens with borders"
@@ -115,7 +115,7 @@ class RecordsScreen(Dialog[None]):
         view = "" if self._view == TEXT or unusable else f" · as {cells.one_line(self._source.base)} sees it"
         said = f"{place}{f', as {like}' if like else ''}{view}"
         head = Content.assemble((cells.one_line(said), "bold $primary"), (out, "bold $error"))
-        self.query_one("#record-head", Static).update(sanitize(head))
+        self.query_one("#record-head", Static).update(sanitize_content(head))
         retitle(self.query_one(".dialog"), self._title, f"{self._place + 1:,} of {len(self._entries):,}")
 
     @work(exclusive=True, group="record")

@@ -19,7 +19,7 @@ from textual.visual import Visual
 
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.widgets.rows import ListRow
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.shown import shown
 
 KEPT = 400
@@ -173,7 +173,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def _strips(self, build: Callable[[int], Content], width: int, height: int, style: Style) -> list[Strip]:
         room = max(8, width - 2)
-        lines = shown(self, lambda cells: sanitize(build(cells)), room, lambda note: note).split("\n")[:height]
+        lines = shown(self, lambda cells: sanitize_content(build(cells)), room, lambda note: note).split("\n")[:height]
         edge = Strip.blank(1, style.rich_style)
         strips = [
             Strip.join(

@@ -11,7 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.shown import shown
 
 
@@ -75,7 +75,7 @@ class RowList(OptionList):
         return (
             known
             if known is not None and known[0] == stamp
-            else (stamp, shown(self, lambda cells: sanitize(row.build(cells)), width, lambda note: note))
+            else (stamp, shown(self, lambda cells: sanitize_content(row.build(cells)), width, lambda note: note))
         )
 
     def choose(self, id_: str) -> bool:

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from brightrun_tui.tui.widgets.cells import one_line
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 
 
 def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") -> None:
@@ -21,4 +21,4 @@ def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") 
 
 
 def _content(text: Content | str) -> Content:
-    return sanitize(text) if isinstance(text, Content) else Content(one_line(text))
+    return sanitize_content(text) if isinstance(text, Content) else Content(one_line(text))
