@@ -102,7 +102,7 @@ def test_data_of_the_hub_is_fetched_again_where_it_is_gone(shop: StandIn, paths:
             "hf:acme/faq",
             lambda hub: hub.files.update({"data/train-2.parquet": Huge()}),
             "dataset_too_large",
-            "10,000 GB",
+            "9.1 TiB",
         ),
         ("hf:acme/faq", lambda hub: hub.files.clear(), "dataset_hub_files", "no Parquet"),
     ],
