@@ -222,7 +222,7 @@ def _train(report: Report, changes: Overrides, base: str = "") -> str:
         for name, value in flatten(_settings(report).model_dump(mode="json")).items()
         if value != defaults[name]
     }
-    for name, value in (kept | changes).items():
+    for name, value in {**kept, **changes}.items():
         words += ["--set", f"{name}={_written(value)}"]
     return shlex.join(words)
 

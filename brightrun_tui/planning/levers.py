@@ -101,7 +101,11 @@ def _shorter(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange]:
     """So that few records are longer."""
-    return [change for change in _shorter(plan, check, paths) if share_over(plan, change.overrides[LENGTH]) <= FEW_LOST]
+    return [
+        change
+        for change in _shorter(plan, check, paths)
+        if share_over(plan, int(change.overrides[LENGTH] or 0)) <= FEW_LOST
+    ]
 
 
 def share_over(plan: Plan, limit: int = 0) -> float:

@@ -62,7 +62,8 @@ def resolve_settings(
     if base:
         rule = size_rule(base.parameters)
         if rule.factor != 1.0:
-            rate = float(values.get(LEARNING_RATE, RunSettings().training.learning_rate))
+            known = values.get(LEARNING_RATE)
+            rate = RunSettings().training.learning_rate if known is None else float(known)
             put(
                 {LEARNING_RATE: float(f"{rate * rule.factor:.3g}")},
                 f"{sources.get(LEARNING_RATE, 'default')} × {rule.factor:g}: {rule.why}",

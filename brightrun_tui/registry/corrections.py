@@ -179,7 +179,8 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
             if setting.key != "quantisation.method" and was != getattr(getattr(usual, group), field):
                 overrides[setting.key] = was
     shown = "data.correction_repeats"
-    overrides[shown] = max(SHOWN, overrides.get(shown, 1))
+    before = overrides.get(shown)
+    overrides[shown] = max(SHOWN, before if isinstance(before, int) else 1)
     return Draft(
         name=version.name,
         data=data.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def test_the_core_holds_no_package_of_an_extra() -> None:
 
 def test_a_package_that_only_the_report_needs_is_missed_before_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that finds out after hours of training that its answers cannot be scored has cost them for nothing."""
-    there = packages.find_spec
+    there = find_spec
     monkeypatch.setattr(packages, "find_spec", lambda name: None if name in ("sacrebleu", "jinja2") else there(name))
     assert {"sacrebleu", "jinja2"} <= set(missing_packages("train"))
 

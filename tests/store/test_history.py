@@ -10,7 +10,7 @@ import pytest
 from brightrun_tui.domain.events import Body, Done, Event, HardwareReading, Phase
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.money import Estimate
-from brightrun_tui.domain.money import HardwareReading as Machine
+from brightrun_tui.domain.money import Hardware as Machine
 from brightrun_tui.domain.time_parts import TimeParts, time_parts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.measured import measured_runs

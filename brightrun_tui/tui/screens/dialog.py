@@ -22,7 +22,7 @@ from brightrun_tui.tui.workspace import Workspace
 if TYPE_CHECKING:
     from brightrun_tui.integrations.connection import ServiceStatus
 
-DialogAnswer = TypeVar("Answer")
+DialogAnswer = TypeVar("DialogAnswer")
 
 
 class Dialog(ModalScreen[DialogAnswer | None], Generic[DialogAnswer]):
