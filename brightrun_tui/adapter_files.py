@@ -48,7 +48,7 @@ def check_adapter(directory: Path, where: str) -> None:
         names = [given] if isinstance(given, str) else given if isinstance(given, list | dict) else [given]
         if not all(isinstance(name, str) and _LAYER.fullmatch(name) for name in names):
             raise UntrustedError(
-                f"its “{key}” are no names of layers", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.BAD_JSON
+                f"its “{key}” are not names of layers", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.BAD_JSON
             )
     for path in directory.glob("*.json"):
         if path.name != MANIFEST and "auto_map" in read_json(path, where):

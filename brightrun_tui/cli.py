@@ -55,7 +55,7 @@ def run(arguments: list[str]) -> int:
 
 
 def main() -> None:
-    """Entry point of ``brightrun``."""
+    """Run ``brightrun``."""
     begin_privately()
     bear_any_encoding()
     guard_process(watched=True)

@@ -16,6 +16,7 @@ from brightrun_tui import plugins
 from brightrun_tui.config_file import read_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.paths import Paths
 
 LARGEST = 1_000_000_000
@@ -46,7 +47,7 @@ class RunDefaults(Section):
 
     base: str = "starter"
     template: str = "default"
-    provider: str = "local"
+    provider: str = HERE
     budget_usd: float | None = Field(None, gt=0, description="Ceiling of every run, in US dollars.")
     project: str = Field("", max_length=60, description="What runs are for; brightrun costs sums by it.")
 

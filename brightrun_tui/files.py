@@ -99,7 +99,7 @@ def close_to_others(path: Path) -> None:
 
 
 def close_tree_to_others(top: Path) -> None:
-    """The same for all that lies below; a file that has another name elsewhere is left alone, as that may not be ours."""
+    """Close all that lies below, too; a file that has another name elsewhere is left alone, as that may not be ours."""
     for directory, names, files in os.walk(top):
         for name in names:
             close_to_others(Path(directory, name))
@@ -118,7 +118,7 @@ def users_directory(directory: Path, umask: int) -> None:
 
 
 def give_users_modes(path: Path, umask: int) -> None:
-    """The modes that the user's own programs would have given to a file, or to a directory and all that lies in it."""
+    """Give a file, or a directory and all that lies in it, the modes that the user's own programs would have given."""
     for directory, names, files in os.walk(path):
         for name in names:
             Path(directory, name).chmod(0o777 & ~umask)
@@ -128,7 +128,7 @@ def give_users_modes(path: Path, umask: int) -> None:
 
 
 def write_for_user(path: Path, content: str | bytes, umask: int) -> None:
-    """As `write_atomic`, a file that the user asked for: with the modes of ``umask``. Raises ``OSError``."""
+    """Write, as `write_atomic` does, a file that the user asked for: with the modes of ``umask``. Raises ``OSError``."""
     write_atomic(path, content)
     give_users_modes(path, umask)
 

@@ -20,6 +20,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
@@ -47,7 +48,9 @@ def read_bytes(path: Path, limit: int) -> bytes:
     with _regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
-        raise ForeignFileError(f"is larger than {limit >> 20:,} MiB", where=str(path), kind=ErrorKind.FILE_TOO_LARGE)
+        raise ForeignFileError(
+            f"is larger than {humanize.limit(limit)}", where=str(path), kind=ErrorKind.FILE_TOO_LARGE
+        )
     return data
 
 

@@ -26,16 +26,16 @@ KINDS: dict[Door, type[Spec]] = {
 
 
 @dataclass(frozen=True)
-class Item:
+class RegisteredItem:
     """One registration. ``problem``: why it is not used, or None."""
 
     registration: Registration
     problem: PluginError | None = None
 
 
-def inventory() -> tuple[Item, ...]:
+def inventory() -> tuple[RegisteredItem, ...]:
     """Every registration of every door, loaded to see whether it can be."""
-    return tuple(Item(one, _problem(one)) for one in plugins.registrations())
+    return tuple(RegisteredItem(one, _problem(one)) for one in plugins.registrations())
 
 
 def problems() -> tuple[PluginError, ...]:

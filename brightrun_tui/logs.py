@@ -69,7 +69,7 @@ class _OneLine(logging.Formatter):
 
 
 def guard_process(*, watched: bool = False) -> None:
-    """From now on no record tells a secret, and an error that nobody caught, in any thread or task, is a record.
+    """See to it that no record tells a secret, and that an error that nobody caught, in any thread or task, is a record.
 
     ``watched``: a person reads what this process writes to stderr, so a record that no log takes is one line there.
     """

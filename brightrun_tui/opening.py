@@ -14,7 +14,7 @@ from brightrun_tui.paths import close_home, get_paths
 
 
 def see_to_home(*, read_only: bool) -> None:
-    """It is for its user alone, and files that earlier versions wrote are taken over. Raises `UsageError`."""
+    """Keep it for its user alone, and take over files that earlier versions wrote. Raises `UsageError`."""
     close_home(get_paths())
     if not read_only:
         with without_garbage_collection():

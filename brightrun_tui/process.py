@@ -68,7 +68,7 @@ def _open_what_was_closed() -> None:
 
 
 def bear_any_encoding() -> None:
-    """What a terminal or a file has no letters for (Latin-1, plain ASCII) is written as its escape: that is no error."""
+    """Write what a terminal or a file has no letters for (Latin-1, plain ASCII) as its escape, without an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -31,7 +31,7 @@ _pattern: re.Pattern[str] | None = None
 
 
 def keep_secret(value: str) -> None:
-    """From now on ``value`` is blanked, also as ``repr``, JSON, URLs and the bytes of a header write it."""
+    """Blank ``value`` from now on, also as ``repr``, JSON, URLs and the bytes of a header write it."""
     global _pattern
     if len(value) < SHORTEST or value in _known:
         return

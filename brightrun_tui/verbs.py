@@ -87,7 +87,7 @@ def root(
     """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
     if version:
         print(f"brightrun {__version__}")
-        raise typer.Exit()
+        raise typer.Exit
     see_to_home(read_only=read_only)
     if ctx.invoked_subcommand is None:
         raise typer.Exit(open_app(read_only=read_only, plain_glyphs=plain_glyphs, run_name=run_name))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from brightrun_tui.domain.alerts import Numbers, judge
+from brightrun_tui.domain.alerts import Numbers, find_alerts
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 
@@ -62,11 +62,13 @@ RENTED = Lease(name="br-1", run_id="r-1", provider="runpod", state="live", provi
 )
 def test_each_trouble_is_said_and_nothing_else(code: str, facts: dict[str, Any], numbers: dict[str, Any]) -> None:
     """One alert for one trouble, with its evidence and advice; none for a run that learns well."""
-    found = judge(run(**facts), Numbers(now=NOW, **{**HEALTHY, **numbers}))
+    found = find_alerts(run(**facts), Numbers(now=NOW, **{**HEALTHY, **numbers}))
     assert [alert.code for alert in found] == ([code] if code else [])
     assert all(alert.what and alert.evidence and alert.advice for alert in found)
 
 
 def test_a_run_that_has_ended_is_left_alone() -> None:
     """Its curves are history; nobody is told to stop it."""
-    assert judge(run(state="completed"), Numbers(now=NOW, heard_at=0.0, train=[(step, 1.0) for step in STEPS])) == ()
+    assert (
+        find_alerts(run(state="completed"), Numbers(now=NOW, heard_at=0.0, train=[(step, 1.0) for step in STEPS])) == ()
+    )

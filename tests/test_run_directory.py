@@ -21,21 +21,12 @@ from brightrun_tui.domain.run_directory import (
 )
 
 PACKAGE = Path(__file__).resolve().parents[1] / "brightrun_tui"
+OTHERS_USE = {"ADAPTER", "BASE", "CARD", "DATA", "STATE", "WORKER"}
+"""Words, and names of files, that mean other things elsewhere, too."""
 NAMES = {
-    getattr(run_directory, name)
-    for name in (
-        "SPEC",
-        "TRAIN",
-        "EVAL",
-        "TOKENS",
-        "EVENTS",
-        "LOG",
-        "REPORT",
-        "MANIFEST",
-        "OPTIMIZER",
-        "CHECKPOINTS",
-        "CONTROL",
-    )
+    value
+    for name, value in vars(run_directory).items()
+    if name.isupper() and not name.startswith("_") and isinstance(value, str) and name not in OTHERS_USE
 }
 GUARD = PACKAGE / "hosts" / "guard.py"
 
@@ -49,6 +40,16 @@ def literals(source: Path) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in lone
     }
+
+
+def test_every_name_of_the_run_directory_is_looked_for() -> None:
+    """A file that only a property spells would not be."""
+    spelt = {
+        text
+        for text in literals(PACKAGE / "domain" / "run_directory.py")
+        if text.endswith((".json", ".jsonl", ".log")) and text != ".log"
+    }
+    assert spelt - run_directory.ADAPTER_FILES <= NAMES | {run_directory.STATE} and len(NAMES) > 15
 
 
 def test_nobody_but_the_owner_spells_a_name_of_the_run_directory() -> None:

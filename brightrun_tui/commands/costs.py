@@ -20,7 +20,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.money import Lease, month_start
-from brightrun_tui.domain.requests import Sweep
+from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.domain.spending import Spending
 from brightrun_tui.domain.text import cell
 from brightrun_tui.orchestrator import client
@@ -31,7 +31,7 @@ ASK_SECONDS = 20.0
 NO_PROJECT = "(none)"
 
 
-class Group(StrEnum):
+class CostGroup(StrEnum):
     """What costs are summed by."""
 
     PROJECT = "project"
@@ -76,7 +76,9 @@ class Sum(BaseModel):
 
 def costs(
     month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="Another month than this one.")] = "",
-    by: Annotated[Group | None, typer.Option("--by", help="Sums instead of machines; by month: of all months.")] = None,
+    by: Annotated[
+        CostGroup | None, typer.Option("--by", help="Sums instead of machines; by month: of all months.")
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV on stdout.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -84,7 +86,7 @@ def costs(
 
     Providers bill hours or days late; what is missing is asked for now. Runs that were deleted stay on record.
     """
-    begin, end = (None, time.time()) if by is Group.MONTH and not month else _bounds(month)
+    begin, end = (None, time.time()) if by is CostGroup.MONTH and not month else _bounds(month)
     found, limit = with_store(lambda session: _costs(session, begin, end))
     sums = _sums(found, by) if by else []
     if as_csv:
@@ -101,9 +103,9 @@ def costs(
             f" of the month's limit of {humanize.money(limit)}" if limit is not None and begin is not None else ""
         )
         say(
-            (f"${whole:,.4f}", "bold"),
+            (humanize.money_exact(whole), "bold"),
             of_limit,
-            f", ${_billed(found):,.4f} of it billed",
+            f", {humanize.money_exact(_billed(found))} of it billed",
             f", {waiting} not billed yet" if waiting else "",
         )
 
@@ -132,7 +134,7 @@ def _print_csv(kind: type[Sum] | type[Cost], rows: list[Sum] | list[Cost]) -> No
         writer.writerow({name: cell(value) if isinstance(value, str) else value for name, value in row})
 
 
-def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
+def _print_table(found: list[Cost], sums: list[Sum], by: CostGroup | None) -> None:
     if by:
         print_table(
             (by.value, "machines", "time", "counted", "billed", "cost"),
@@ -141,9 +143,9 @@ def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
                     one.of,
                     str(one.machines),
                     duration(one.seconds),
-                    f"${one.observed_usd:.4f}",
-                    f"${one.billed_usd:.4f}",
-                    f"${one.total_usd:.4f}",
+                    humanize.money_exact(one.observed_usd),
+                    humanize.money_exact(one.billed_usd),
+                    humanize.money_exact(one.total_usd),
                 )
                 for one in sums
             ],
@@ -170,7 +172,7 @@ def _print_table(found: list[Cost], sums: list[Sum], by: Group | None) -> None:
 async def _costs(session: Session, begin: float | None, end: float) -> tuple[list[Cost], float | None]:
     limit = load_section(session.paths, "money", MoneyLimits).monthly_limit_usd
     if any(_wants_bill(lease) for lease in await store.list_leases(session.db)) and changes_allowed():
-        await client.ask(session.db, session.paths, Sweep(), wait=ASK_SECONDS)
+        await client.ask(session.db, session.paths, SweepLeases(), wait=ASK_SECONDS)
     names = await runs.names(session.db)
     now = time.time()
     found = []
@@ -214,11 +216,15 @@ def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) 
     )
 
 
-def _sums(found: list[Cost], by: Group) -> list[Sum]:
+def _sums(found: list[Cost], by: CostGroup) -> list[Sum]:
     """One for each project, provider or month, in the order of their names."""
     groups: dict[str, list[Cost]] = {}
     for one in found:
-        of = {Group.PROJECT: one.project or NO_PROJECT, Group.PROVIDER: one.provider, Group.MONTH: one.month}[by]
+        of = {
+            CostGroup.PROJECT: one.project or NO_PROJECT,
+            CostGroup.PROVIDER: one.provider,
+            CostGroup.MONTH: one.month,
+        }[by]
         groups.setdefault(of, []).append(one)
     return [
         Sum(
@@ -246,7 +252,7 @@ def _wants_bill(lease: Lease) -> bool:
 
 
 def _row(one: Cost) -> tuple[str, ...]:
-    billed = "not yet" if one.billed_usd is None else f"${one.billed_usd:.4f}"
+    billed = "not yet" if one.billed_usd is None else humanize.money_exact(one.billed_usd)
     difference = "" if one.billed_usd is None else f"{one.billed_usd - one.observed_usd:+.4f}"
     state = "" if one.state == "released" else " (still billing)" if one.state == "releasing" else " (rented)"
     return (
@@ -255,9 +261,9 @@ def _row(one: Cost) -> tuple[str, ...]:
         one.provider,
         f"{one.gpu}{state}",
         duration(one.seconds),
-        humanize.NOTHING if one.quoted_per_hour is None else f"${one.quoted_per_hour:.4f}",
-        f"${one.traffic_usd:.4f}",
-        f"${one.observed_usd:.4f}",
+        humanize.NOTHING if one.quoted_per_hour is None else humanize.money_exact(one.quoted_per_hour),
+        humanize.money_exact(one.traffic_usd),
+        humanize.money_exact(one.observed_usd),
         billed,
         difference,
     )

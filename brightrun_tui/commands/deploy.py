@@ -19,7 +19,8 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import money, span
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, followed_alias, lasting_name
-from brightrun_tui.planning.serving_machine import RentalWish, plan_rental
+from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.planning.serving_machine import RentalRequest, plan_rental
 from brightrun_tui.serving import read_key
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
@@ -93,7 +94,7 @@ def deploy(
     host: HostOption = "",
     key_file: KeyFileOption = None,
     engine: EngineOption = "auto",
-    on: OnOption = "local",
+    on: OnOption = HERE,
     gpu: GpuOption = "",
     budget: BudgetOption = None,
     max_price: MaxPriceOption = None,
@@ -119,7 +120,7 @@ def deploy(
     """
     require_changes()
     idle = None if idle_stop is None else parse_duration(idle_stop, "--idle-stop")
-    wish = RentalWish(on, gpu, max_price, budget, idle, repository, volume, workers)
+    request = RentalRequest(on, gpu, max_price, budget, idle, repository, volume, workers)
     wanted = Deploy(
         target=model,
         name=name or lasting_name(model),
@@ -131,11 +132,11 @@ def deploy(
         follows=followed_alias(model),
         idle_unload=parse_duration(idle_unload, "--idle-unload"),
     )
-    _require_sense(wanted, wish)
+    _require_sense(wanted, request)
 
     async def begin(session: Session) -> Endpoint:
-        rents = wish.on != "local"
-        return await deploy_and_wait(session, await _agree(session, wanted, wish, yes=yes) if rents else wanted)
+        rents = request.on != HERE
+        return await deploy_and_wait(session, await _agree(session, wanted, request, yes=yes) if rents else wanted)
 
     endpoint = with_store(begin)
     key = read_key(Path(endpoint.directory))
@@ -154,7 +155,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raises ``UsageError`` for what is no address."""
+    """Raises ``UsageError`` for what is not an address."""
     if not text:
         return ""
     try:
@@ -168,18 +169,24 @@ def _address(text: str) -> str:
         ) from None
 
 
-def _require_sense(wanted: Deploy, wish: RentalWish) -> None:
+def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
     """Raises ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
-    given = (wish.max_price, wish.budget_usd, wish.idle_stop)
-    elsewhere = (wish.gpu, wish.repository, wish.volume, wish.workers > 1, *(one is not None for one in given))
-    if wish.on == "local" and any(elsewhere):
+    given = (request.max_price, request.budget_usd, request.idle_stop)
+    elsewhere = (
+        request.gpu,
+        request.repository,
+        request.volume,
+        request.workers > 1,
+        *(one is not None for one in given),
+    )
+    if request.on == HERE and any(elsewhere):
         raise UsageError(
             "--gpu, --budget, --max-price, --idle-stop, --repository, --volume and --workers are about a machine elsewhere",
             where="deploy",
             fix="say where with --on, or leave them out",
             kind=ErrorKind.BAD_OPTION,
         )
-    if wish.on != "local" and wanted.idle_unload:
+    if request.on != HERE and wanted.idle_unload:
         raise UsageError(
             "memory of a machine elsewhere is not given back, the whole machine is",
             where="--idle-unload",
@@ -188,7 +195,7 @@ def _require_sense(wanted: Deploy, wish: RentalWish) -> None:
         )
 
 
-async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: bool) -> Deploy:
+async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, yes: bool) -> Deploy:
     """What is to be rented, said and agreed to; where it serves there already, nothing is asked.
 
     Raises:
@@ -197,17 +204,17 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
     """
     version = await models.find(session.db, wanted.target)
     for one in await store.list_endpoints(session.db, live_only=True):
-        if one.rental is None or one.rental.place != wish.on or one.state == "stopping" or one.model != version.name:
+        if one.rental is None or one.rental.place != request.on or one.state == "stopping" or one.model != version.name:
             continue
         same = one.model_version == version.version and wanted.name in ("", one.id)
         if same or (wanted.name == one.id and one.rental.serverless is None):
             if not same:
-                _require_no_other_terms(wish, one)
+                _require_no_other_terms(request, one)
                 say(
                     f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
                 )
             return wanted.model_copy(update={"rental": one.rental})
-    rental, offer = await plan_rental(version, wish, session.paths)
+    rental, offer = await plan_rental(version, request, session.paths)
     say(
         (offer.hardware.gpu or "a machine without a GPU", "bold"),
         f" on {rental.place}: {rental.price_words(offer.once_usd)}.",
@@ -226,11 +233,11 @@ async def _agree(session: Session, wanted: Deploy, wish: RentalWish, *, yes: boo
     return wanted.model_copy(update={"rental": rental})
 
 
-def _require_no_other_terms(wish: RentalWish, running: Endpoint) -> None:
+def _require_no_other_terms(request: RentalRequest, running: Endpoint) -> None:
     """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
-    if wish.gpu or any(one is not None for one in (wish.max_price, wish.budget_usd, wish.idle_stop)):
+    if request.gpu or any(one is not None for one in (request.max_price, request.budget_usd, request.idle_stop)):
         raise UsageError(
-            f"endpoint {running.id} runs on {wish.on}; its machine, budget and idle time are fixed",
+            f"endpoint {running.id} runs on {request.on}; its machine, budget and idle time are fixed",
             where="--on",
             fix=f"leave --gpu and all about money and time out, or: brightrun undeploy {running.id}, and deploy it again",
             kind=ErrorKind.IN_USE,

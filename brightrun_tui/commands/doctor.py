@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.checks import Check, check_all
+from brightrun_tui.commands.shared.checks import DoctorCheck, check_all
 from brightrun_tui.commands.shared.output import JsonOption, page, print_json
 from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.paths import get_paths
@@ -32,7 +32,7 @@ def doctor(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _print(checks: list[Check], broken: list[Check]) -> None:
+def _print(checks: list[DoctorCheck], broken: list[DoctorCheck]) -> None:
     from rich.table import Table
     from rich.text import Text
 

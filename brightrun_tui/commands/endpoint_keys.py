@@ -103,7 +103,7 @@ def _directory(word: str) -> Path:
         return await store.find(session.db, word)
 
     endpoint = with_store(find)
-    if endpoint.state in ("stopped", "failed") and not endpoint.keeps_key:
+    if endpoint.ended and not endpoint.keeps_key:
         raise UsageError(
             f"{endpoint.id} has ended, and its keys with it", fix="deploy it again", kind=ErrorKind.ENDPOINT_NOT_READY
         )

@@ -18,6 +18,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.humanize import ago, money, size
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.service_names import HERE, OWN_BOXES
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import ServiceStatus, test_service
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, offers_of
@@ -77,7 +78,7 @@ def connect(
             f"{service.title} needs no credential",
             where=name,
             kind=ErrorKind.NO_CREDENTIAL_NEEDED,
-            fix=own if name == "ssh" else "",
+            fix=own if name == OWN_BOXES else "",
         )
     secret = _read_secret(service)
     status = ServiceStatus(state="off", detail="saved, not tested")
@@ -114,7 +115,7 @@ def offers(
     as_json: JsonOption = False,
 ) -> None:
     """Machines a run could take, cheapest first. What a run would cost on them: brightrun estimate."""
-    names = [provider] if provider else ["local", *connected_providers(get_paths())]
+    names = [provider] if provider else [HERE, *connected_providers(get_paths())]
     found, failures = asyncio.run(_offers(names, Need(gpu=gpu, interruptible=interruptible)))
     if provider and failures:
         raise failures[provider]

@@ -13,7 +13,7 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.resources import resource
 
 
-class Place(StrEnum):
+class Location(StrEnum):
     """What can be asked for."""
 
     config = "config"
@@ -24,11 +24,11 @@ class Place(StrEnum):
 
 
 def locate(
-    place: Annotated[Place | None, typer.Argument(help="One of them; all without it.")] = None,
+    place: Annotated[Location | None, typer.Argument(help="One of them; all without it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Where config, data, themes, presets and logs lie."""
-    places = {name: str(_path(name)) for name in ([place] if place else Place)}
+    places = {name: str(_path(name)) for name in ([place] if place else Location)}
     if as_json:
         print_json(places)
     elif place:
@@ -37,8 +37,8 @@ def locate(
         print_table(("what", "path"), list(places.items()))
 
 
-def _path(place: Place) -> Path:
-    if place in (Place.themes, Place.presets):
+def _path(place: Location) -> Path:
+    if place in (Location.themes, Location.presets):
         return resource(place.value)
     paths = get_paths()
-    return {Place.config: paths.config, Place.data: paths.data, Place.logs: paths.logs}[place]
+    return {Location.config: paths.config, Location.data: paths.data, Location.logs: paths.logs}[place]

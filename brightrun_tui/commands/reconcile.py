@@ -16,7 +16,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import MissingScopeError, UsageError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.requests import Sweep
+from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, open_provider, serverless_places
 from brightrun_tui.orchestrator import client, leases
@@ -29,7 +29,7 @@ from brightrun_tui.store import runs
 SWEEP_SECONDS = 20.0
 
 
-class Holding(BaseModel):
+class ListedMachine(BaseModel):
     """One machine as we know it and as its provider does. ``seen`` is empty where the provider does not list it."""
 
     name: str
@@ -43,11 +43,11 @@ class Holding(BaseModel):
     spent_usd: float = 0.0
 
 
-class Found(BaseModel):
+class FoundMachines(BaseModel):
     """Machines of this installation, of others, and providers that did not tell, by name."""
 
-    leases: list[Holding]
-    others: list[Holding]
+    leases: list[ListedMachine]
+    others: list[ListedMachine]
     unreadable: dict[str, str]
 
 
@@ -88,7 +88,7 @@ def reconcile(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _print(found: Found) -> None:
+def _print(found: FoundMachines) -> None:
     for name, why in found.unreadable.items():
         say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
     if found.leases:
@@ -112,7 +112,7 @@ def _print(found: Found) -> None:
         say("No machine is rented.")
 
 
-def _print_others(others: list[Holding]) -> None:
+def _print_others(others: list[ListedMachine]) -> None:
     if others:
         say(("!", "yellow"), " Not from this installation, and left alone. To return them: brightrun reconcile --adopt")
         print_table(
@@ -121,14 +121,14 @@ def _print_others(others: list[Holding]) -> None:
         )
 
 
-def _print_adopted(others: list[Machine], found: Found) -> None:
+def _print_adopted(others: list[Machine], found: FoundMachines) -> None:
     left = {(row.provider, row.provider_id) for row in found.leases}
     for machine in others:
         now = "on its way back" if (machine.provider, machine.provider_id) in left else "returned"
         say(("✓", "green"), f" adopted {machine.name} at {machine.provider} ({machine.provider_id}): {now}")
 
 
-async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:
+async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
     """What there is; and again the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
@@ -152,15 +152,15 @@ async def _reconcile(session: Session) -> tuple[Found, list[Machine]]:
             others += [machine for machine in answer[1] if machine.status != "gone"]
     holdings = await _merge(session, machines)
     if holdings and changes_allowed():
-        await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
+        await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
         holdings = await _merge(session, machines)
     known = {(row.provider, row.provider_id) for row in holdings}
     strangers = [one for one in others if (one.provider, one.provider_id) not in known]
     listed = [_holding(None, one, {}) for one in strangers]
-    return Found(leases=holdings, others=listed, unreadable=unreadable), strangers
+    return FoundMachines(leases=holdings, others=listed, unreadable=unreadable), strangers
 
 
-async def _adopt(session: Session, others: list[Machine]) -> tuple[Found, list[Machine]]:
+async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines, list[Machine]]:
     """Machines of others become leases of ours that must end; the engine sees to that."""
     for machine in others:
         known = await store.list_leases(session.db)
@@ -174,7 +174,7 @@ async def _adopt(session: Session, others: list[Machine]) -> tuple[Found, list[M
                 "adopted from another installation",
             ),
         )
-    await client.ask(session.db, session.paths, Sweep(), wait=SWEEP_SECONDS)
+    await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
     return await _reconcile(session)
 
 
@@ -187,7 +187,7 @@ async def _ask(session: Session, name: str, installation: str) -> tuple[list[Mac
         await provider.close()
 
 
-async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
+async def _merge(session: Session, machines: list[Machine]) -> list[ListedMachine]:
     """Open leases and listed machines; the same machine is one row, and two of one name are two."""
     run_names = await runs.names(session.db)
     known = await store.list_leases(session.db)
@@ -199,11 +199,11 @@ async def _merge(session: Session, machines: list[Machine]) -> list[Holding]:
     return [_holding(lease, machine, run_names) for lease, machine in [*unseen, *pairs]]
 
 
-def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> Holding:
+def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> ListedMachine:
     """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
     run_id = lease.run_id if lease else ""
     paid = lease or (leases.found(machine.provider, machine, machine.name, "", "") if machine else None)
-    return Holding(
+    return ListedMachine(
         name=lease.name if lease else machine.name if machine else "",
         provider=machine.provider if machine else lease.provider if lease else "",
         provider_id=machine.provider_id if machine else lease.provider_id if lease else "",

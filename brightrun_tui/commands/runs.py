@@ -211,8 +211,8 @@ def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
             lease.gpu,
             money(lease.quoted),
             money(lease.rate),
-            f"${lease.spending(now).total:.4f}",
-            "" if lease.billed_usd is None else f"${lease.billed_usd:.4f}",
+            humanize.money_exact(lease.spending(now).total),
+            "" if lease.billed_usd is None else humanize.money_exact(lease.billed_usd),
             lease.note or lease.reason,
         )
         for lease in leases
@@ -240,7 +240,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("took", duration(took)),
         ("model", f"{run.model}:{run.model_version}" if run.model else ""),
     ]
-    if run.spec.provider != "local":
+    if not run.spec.here:
         budget = run.limits.budget_usd
         facts.append(("cost", humanize.money(run.cost_usd) + (f" of {humanize.money(budget)}" if budget else "")))
     for one in run.changes:

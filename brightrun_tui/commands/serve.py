@@ -11,7 +11,7 @@ import typer
 from brightrun_tui.commands.endpoint_answers import answers
 from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.shared.ending import end_endpoint
-from brightrun_tui.commands.shared.endpoints import ENDED, key_or_nothing, place_text, state_text, usage_texts
+from brightrun_tui.commands.shared.endpoints import key_or_nothing, place_text, state_text, usage_texts
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say, say_done
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.humanize import ago
@@ -34,7 +34,7 @@ def endpoints(
     if ctx.invoked_subcommand is not None:
         return
     listed = with_store(lambda session: store.list_endpoints(session.db))
-    found = with_liveness(one for one in listed if every or one.state not in ENDED)
+    found = with_liveness(one for one in listed if every or not one.ended)
     keys = {endpoint.id: key_or_nothing(endpoint) for endpoint in found} if show_key else {}
     if as_json:
         print_json(

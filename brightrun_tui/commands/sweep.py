@@ -17,7 +17,7 @@ from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.offers import require_account
 from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.sweep import Values, are_comparable, parse_sweep, sweep_drafts, sweep_sentence, sweep_specs
 from brightrun_tui.store import models
@@ -57,7 +57,7 @@ async def _start(session: Session, draft: Draft, values: Values, *, stop_worst: 
     runs = []
     for plan, spec in zip(plans, specs, strict=True):
         if plan.estimate is not None:
-            await check_account(plan.draft, session.paths, plan.estimate)
+            await require_account(plan.draft, session.paths, plan.estimate)
         runs.append(await client.submit(session.db, session.paths, spec, plan.estimate))
     return runs
 

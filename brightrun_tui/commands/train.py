@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -49,12 +48,13 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode, exit_code_of
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import duration
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.settings import Overrides
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths, typed_path
 from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
-from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.offers import require_account
 from brightrun_tui.planning.plan import Plan, make_spec
 from brightrun_tui.planning.remedies import find_remedies
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
@@ -212,7 +212,7 @@ def make_draft(
     project: str | None = None,
     *,
     settings_file: str = "",
-    machine: Mapping[str, Any],
+    machine: Overrides,
     intensity: Intensity = Intensity.BALANCED,
     not_before: str = "",
 ) -> Draft:
@@ -259,7 +259,7 @@ async def _start(session: Session, draft: Draft, *, yes: bool) -> Run:
     spec = make_spec(plan)
     agree(plan.estimate.cost_usd_high if plan.estimate else 0.0, yes=yes)
     if plan.estimate is not None:
-        await check_account(draft, session.paths, plan.estimate)
+        await require_account(draft, session.paths, plan.estimate)
     return await client.submit(session.db, session.paths, spec, plan.estimate)
 
 

@@ -85,7 +85,7 @@ _MAIL = re.compile(
     r"|El [^\n]{6,120} escribió:|Il [^\n]{6,120} ha scritto:"
     r"|-{2,} ?(?:Original Message|Forwarded message|Ursprüngliche Nachricht|Mensaje original) ?-{2,})"
     r"\s*$",
-    re.M | re.I,
+    re.MULTILINE | re.IGNORECASE,
 )
 """What mail programs write above the mail that is answered."""
 _MAIL_SIGNS = ("wrote:", "schrieb", "écrit", "escribió:", "scritto:", "--")

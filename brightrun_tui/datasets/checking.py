@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
-from brightrun_tui.datasets.languages import judge
+from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
-from brightrun_tui.datasets.sampling import Sample
+from brightrun_tui.datasets.sampling import RecordSample
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.spelling import garbled_in, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -127,7 +127,7 @@ class _Survey:
         self.log = ProblemLog()
         self.entry = 0
         self.entries = array("L")
-        self.sample = Sample()
+        self.sample = RecordSample()
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
@@ -158,7 +158,7 @@ class _Survey:
         return all(content_of(key) == content_of(self._keys[0]) for key in self._keys)
 
     def note(self, kind: str, place: str, detail: str = "") -> None:
-        """Something found in the entry that is looked at."""
+        """Count something found in the entry that is looked at."""
         self.log.add(kind, place, detail=detail, entries=(self.entry,))
 
     def take(self, record: Record, place: str) -> None:
@@ -248,7 +248,18 @@ class _Survey:
                 self._flagged.setdefault(name, set()).add(value)
 
     def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
-        """Remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
+        """Make the remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
+        self._conclude_on_answers()
+        self._conclude_on_copies(go_on)
+        announced = announced_records(dataset.header)
+        if announced is not None and announced != self.records:
+            self.log.add("announced", count=announced, detail=f"{self.records:,}")
+        self._conclude_on_fields(dataset)
+        self._conclude_on_content(go_on)
+        self._conclude_on_file(dataset)
+
+    def _conclude_on_answers(self) -> None:
+        """Remark on answers that are alike in length, in where they end, or altogether."""
         if self.log.count("short_answer") * 2 > self.usable:
             self.log.drop("short_answer")
         for kind in (*MANY, *FEW):
@@ -263,10 +274,9 @@ class _Survey:
         if self.usable >= FEW_RECORDS and most >= _SAME_ANSWER_SHARE * self.usable:
             same_answer = (self.entries[i] for i, said in enumerate(self._last_answers) if said == answer)
             self.log.add("same_answer", count=most, entries=same_answer)
-        self._conclude_on_copies(go_on)
-        announced = announced_records(dataset.header)
-        if announced is not None and announced != self.records:
-            self.log.add("announced", count=announced, detail=f"{self.records:,}")
+
+    def _conclude_on_fields(self, dataset: Dataset) -> None:
+        """Remark on fields with text that nothing reads, and on marks that are not heard."""
         most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
         noted = {name: found for name, found in most_first if is_note(name)}
         long = {
@@ -303,7 +313,9 @@ class _Survey:
             if marks:
                 concerned = sorted({entry for found in marks.values() for entry in found})
                 self.log.add(kind, count=len(concerned), detail=_named(marks), entries=concerned)
-        self._conclude_on_content(go_on)
+
+    def _conclude_on_file(self, dataset: Dataset) -> None:
+        """Remark on what holds for all of it: ratings, cells, encodings, and what stands beside the records."""
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=_named(dataset.ratings), entries=self.entries)
         if dataset.sheet.dates:
@@ -335,7 +347,7 @@ class _Survey:
                 "personal", count=len(concerned), detail=detail, entries=concerned, places=self._first_personal
             )
         go_on()
-        self._languages, strangers = judge(self.sample.records())
+        self._languages, strangers = judge_languages(self.sample.records())
         if strangers:
             main, *others = self._languages.shares
             detail = f"{shares_said({code: self._languages.shares[code] for code in others})}; most are {language_name(main)}"

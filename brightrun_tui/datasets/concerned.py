@@ -8,7 +8,7 @@ from os import PathLike
 from threading import Lock
 
 from brightrun_tui.datasets.opening import REPORT_EVERY, open_dataset
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 
 _MOST_KEPT = 512
 
@@ -21,12 +21,12 @@ class EntryReader:
 
     def __init__(self, path: str | PathLike[str], columns: Mapping[str, str] | None = None) -> None:
         self._path, self._columns = path, dict(columns or {})
-        self._kept: OrderedDict[int, Outcome] = OrderedDict()
-        self._following: Iterator[Outcome] = iter(())
+        self._kept: OrderedDict[int, EntryOutcome] = OrderedDict()
+        self._following: Iterator[EntryOutcome] = iter(())
         self._next = -1
         self._lock = Lock()
 
-    def at(self, number: int, progress: Callable[[int], None] = lambda read: None) -> Outcome:
+    def at(self, number: int, progress: Callable[[int], None] = lambda read: None) -> EntryOutcome:
         """The entry with this number. ``progress`` is told how many were read; what it raises ends the reading.
 
         Raises:

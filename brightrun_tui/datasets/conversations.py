@@ -13,7 +13,7 @@ from typing import Any
 from brightrun_tui.datasets.client_turns import answer_of, are_said, as_turn, from_items
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
 from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
-from brightrun_tui.datasets.moments import Order, order_of
+from brightrun_tui.datasets.moments import MomentKey, order_of
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -185,13 +185,13 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
     """Turns as a file has them, with the calls and results of tools that stand in their parts.
 
     Raises:
-        Unusable: one of them is no turn, or has a mark or a call that cannot be understood.
+        Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
     """
     return [one for turn in turns if not is_internal_note(turn) for one in _read(turn)]
 
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
-    """What is to be said of the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
+    """Remark on the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
     if _are_unsorted(turns):
         draft.remarks.append("unsorted")
     for turn in turns:
@@ -228,7 +228,7 @@ def _says_when(name: str) -> bool:
     return _JOINTS.sub("", name.lower()) in _ORDERS
 
 
-def _is_before(one: Order, other: Order) -> bool:
+def _is_before(one: MomentKey, other: MomentKey) -> bool:
     """Whether it is so in every way in which the two may be read; False where they cannot be compared."""
     alike = len(one) == len(other) > 0 and all(map(isinstance, one, map(type, other)))
     return alike and all(map(lt, one, other))

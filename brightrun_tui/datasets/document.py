@@ -14,7 +14,7 @@ from typing import Any
 
 from brightrun_tui.datasets.flaws import CUT_OFF, NAME_TWICE, NOT_A_NUMBER, NUMBER_TOO_LONG
 from brightrun_tui.datasets.nesting import MAX_DEPTH
-from brightrun_tui.datasets.source import GuardedReader, Literal, Row, SourceFile, readable
+from brightrun_tui.datasets.source import GuardedReader, Literal, SourceFile, SourceRow, readable
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -48,7 +48,7 @@ class Document:
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[SourceRow]:
         """Every record, numbered from 1.
 
         Raises:
@@ -56,7 +56,7 @@ class Document:
         """
         values = self._elements() if self.key is not None else self._whole()
         for number, value in enumerate(values, start=1):
-            yield Row(number, value, f"record {number}")
+            yield SourceRow(number, value, f"record {number}")
 
     def _elements(self) -> Iterator[Any]:
         with _parsing(self.file) as (events, reader):

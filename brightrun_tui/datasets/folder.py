@@ -28,10 +28,10 @@ PACKED = (".gz", ".zst", ".zip")
 _ABOUT = re.compile(
     r"(\.|_|~\$)|(readme|licen[cs]e|notice|citation|dataset_infos?|dataset_dict|state|thumbs\.db|desktop\.ini)\b"
     r"|.*\.(md|py|lock|tmp|txt|pdf|yaml|yml|sha256)$",
-    re.I,
+    re.IGNORECASE,
 )
-_TRAINING = re.compile(r"(.*[^a-z])?train(ing)?([^a-z]|$)", re.I)
-_TESTING = re.compile(r"(.*[^a-z])?(test(ing)?|valid(ation)?|val|dev|eval(uation)?|holdout)([^a-z]|$)", re.I)
+_TRAINING = re.compile(r"(.*[^a-z])?train(ing)?([^a-z]|$)", re.IGNORECASE)
+_TESTING = re.compile(r"(.*[^a-z])?(test(ing)?|valid(ation)?|val|dev|eval(uation)?|holdout)([^a-z]|$)", re.IGNORECASE)
 
 
 class DataFiles(NamedTuple):

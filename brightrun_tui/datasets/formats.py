@@ -14,7 +14,7 @@ from brightrun_tui.datasets.client_turns import from_tree
 from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, speaks_by
 from brightrun_tui.datasets.pairs import from_pair
 from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
-from brightrun_tui.datasets.source import Row, SourceFile
+from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
 from brightrun_tui.plugins import Blame, Door, Loaded
@@ -51,7 +51,7 @@ class DatasetFormat:
     draft: Callable[[Mapping[str, Any]], ParsedRecord]
     order: int = 100
     suffixes: tuple[str, ...] = ()
-    rows: Callable[[SourceFile], Iterator[Row]] | None = None
+    rows: Callable[[SourceFile], Iterator[SourceRow]] | None = None
 
     def flaw(self) -> str:
         """As `plugins.Spec.flaw`."""
@@ -186,7 +186,7 @@ def _answering_for_itself(one: DatasetFormat) -> DatasetFormat:
         return one
     rows = one.rows
 
-    def read(file: SourceFile) -> Iterator[Row]:
+    def read(file: SourceFile) -> Iterator[SourceRow]:
         assert rows is not None, "only called for a format that reads files"
         with blame:
             yield from rows(file)

@@ -72,25 +72,11 @@ _COMPLETION_WORDS = (
 _NAMED = 2.0
 _MOST_CANDIDATES = 64
 """Columns that are put together in pairs; of more, those that read most like one or the other."""
-_ABOUT = (
-    *(
-        "id",
-        "date",
-        "datum",
-        "time",
-        "url",
-        "link",
-        "email",
-        "status",
-        "name",
-        "#",
-        "nr",
-        "uuid",
-        "created_at",
-        "updated_at",
-    ),
-    *("agent", "type", "priority", "timestamp", "zeitstempel", "rationale", "path", "tag", "tags", "key"),
+_ABOUT = tuple(
+    "id uuid # nr date datum time timestamp zeitstempel created_at updated_at url link email path status name agent type "
+    "priority rationale tag tags key".split()
 )
+"""Names of columns that say something about a record and are none of its texts."""
 _NO_ANSWERS = ("user", "username", "author", "sender", "direction", "subject")
 """Names of columns that hold no answers, though they may hold questions."""
 _PEOPLE = frozenset("user customer client kunde cliente name id".split())

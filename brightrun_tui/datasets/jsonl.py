@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from brightrun_tui.datasets.flaws import CUT_OFF, NAME_TWICE, NOT_A_NUMBER, NUMBER_TOO_LONG
 from brightrun_tui.datasets.nesting import MAX_DEPTH, is_deep
-from brightrun_tui.datasets.source import Literal, Row, SourceFile, numbered_lines
+from brightrun_tui.datasets.source import Literal, SourceFile, SourceRow, numbered_lines
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -17,7 +17,7 @@ _BYTE_ORDER_MARK = "\ufeff"
 _EXPORT_AGAIN = "repair or delete that line, or export the file again"
 
 
-def read_jsonl(file: SourceFile) -> Iterator[Row]:
+def read_jsonl(file: SourceFile) -> Iterator[SourceRow]:
     """The value of every line that is not blank.
 
     Raises:
@@ -34,7 +34,7 @@ def read_jsonl(file: SourceFile) -> Iterator[Row]:
             raise _broken(file, number, line, error) from None
         if is_deep(text, value):
             raise _broken(file, number, line, RecursionError())
-        yield Row(number, value, f"line {number}")
+        yield SourceRow(number, value, f"line {number}")
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -41,7 +41,7 @@ def language_of(text: str) -> str:
     return "" if code == _NOT_ONE or sureness < _SURE else plain_code(code)
 
 
-def judge(sample: Sequence[Sampled]) -> Judged:
+def judge_languages(sample: Sequence[Sampled]) -> Judged:
     """Each record by its answers, which are what is learnt; by its questions, too, where these say too little."""
     found = [(each, _language_of_record(each.record)) for each in sample]
     counts = Counter(language for _, language in found if language)

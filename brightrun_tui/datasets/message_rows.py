@@ -9,7 +9,7 @@ from typing import Any
 
 from brightrun_tui.datasets.conversations import TEXTS, is_turn, role_of_turn
 from brightrun_tui.datasets.parsed import lowered, scalar
-from brightrun_tui.datasets.source import Row, SourceFile
+from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -23,7 +23,9 @@ _JOINTS = re.compile(r"[ _.-]")
 _PEEK = 20
 
 
-def join_messages(file: SourceFile, first: Sequence[Row], rows: Iterator[Row]) -> tuple[list[Row], Iterator[Row]]:
+def join_messages(
+    file: SourceFile, first: Sequence[SourceRow], rows: Iterator[SourceRow]
+) -> tuple[list[SourceRow], Iterator[SourceRow]]:
     """The first rows and those behind them; where each is one message that names its conversation, joined.
 
     Raises (while the rows are read):
@@ -37,7 +39,7 @@ def join_messages(file: SourceFile, first: Sequence[Row], rows: Iterator[Row]) -
 
 
 def _field_of_conversations(values: Sequence[Any]) -> str:
-    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are no messages."""
+    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are not messages."""
     if not values or not all(isinstance(value, Mapping) and is_turn(value) for value in values):
         return ""
     rows = [lowered(value) for value in values]
@@ -52,7 +54,7 @@ def _field_of_conversations(values: Sequence[Any]) -> str:
     return ""
 
 
-def _joined(file: SourceFile, rows: Iterable[Row], name: str) -> Iterator[Row]:
+def _joined(file: SourceFile, rows: Iterable[SourceRow], name: str) -> Iterator[SourceRow]:
     seen: set[int] = set()
     for conversation, found in groupby(rows, lambda row: _conversation(row.value, name)):
         messages = list(found)
@@ -71,7 +73,7 @@ def _joined(file: SourceFile, rows: Iterable[Row], name: str) -> Iterator[Row]:
             else row.value
             for row in messages
         ]
-        yield Row(messages[0].number, {"messages": turns, "conversation_id": conversation}, messages[0].place)
+        yield SourceRow(messages[0].number, {"messages": turns, "conversation_id": conversation}, messages[0].place)
 
 
 def _conversation(value: Any, name: str) -> str:

@@ -11,14 +11,14 @@ _SORTABLE = re.compile(r"\d{4}-\d\d-\d\d")
 _DATE = re.compile(
     r"(?P<first>\d{1,2})[./-](?P<second>\d{1,2})[./-](?P<year>\d{2,4}),?\s*"
     r"(?:(?P<hour>\d{1,2}):(?P<minute>\d\d)(?::(?P<seconds>\d\d))?\s*(?P<half>[ap])?.*)?",
-    re.I | re.S,
+    re.IGNORECASE | re.DOTALL,
 )
 _NUMBER = re.compile(r"-?\d{1,18}(?:\.\d{1,9})?")
 
-Order = tuple[Any, ...]
+MomentKey = tuple[Any, ...]
 
 
-def order_of(value: Any) -> Order:
+def order_of(value: Any) -> MomentKey:
     """What it can be compared by, in each way in which it may be read; empty where it is no time and no number.
 
     Of a date with day and month in digits nobody knows which is first: there are two ways then.
@@ -38,7 +38,7 @@ def is_moment(text: str) -> bool:
     return bool(_SORTABLE.match(text) or _DATE.fullmatch(text))
 
 
-def _ways(found: re.Match[str]) -> Order:
+def _ways(found: re.Match[str]) -> MomentKey:
     first, second, hour = int(found["first"]), int(found["second"]), int(found["hour"] or 0)
     if found["half"]:
         hour = hour % 12 + 12 * (found["half"].lower() == "p")

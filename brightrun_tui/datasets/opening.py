@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.datasets.folder import DataFiles, data_files
-from brightrun_tui.datasets.reading import Outcome, Source, open_source
+from brightrun_tui.datasets.reading import EntryOutcome, Source, open_source
 from brightrun_tui.datasets.source import Sheet, readable
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.paths import typed_path
@@ -62,7 +62,7 @@ class Dataset:
         """Bytes of all files."""
         return sum(self.sizes)
 
-    def outcomes(self) -> Iterator[Outcome]:
+    def outcomes(self) -> Iterator[EntryOutcome]:
         """What becomes of every entry, in order. Record ids are unique. Raises as `Source.outcomes` and `open_source`."""
         ids: set[int] = set()
         for source in chain([self.source], self.following):

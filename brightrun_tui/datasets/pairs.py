@@ -202,11 +202,13 @@ def _listed(choices: Mapping[str, str]) -> str:
 def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]]:
     """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
-    if isinstance(completion, dict) and (
-        said := next((name for name in ("content", "text") if name in completion), "")
+    if (
+        isinstance(completion, dict)
+        and (said := next((name for name in ("content", "text") if name in completion), ""))
+        and isinstance(completion[said], str)
+        and {str(name).lower() for name in completion} - {said} <= _ABOUT_ANSWERS
     ):
-        if isinstance(completion[said], str) and {str(name).lower() for name in completion} - {said} <= _ABOUT_ANSWERS:
-            completion = completion[said]  # as a client returned it
+        completion = completion[said]  # as a client returned it
     if isinstance(completion, dict) and isinstance(completion.get("text"), list):  # SQuAD's form
         completion = (
             completion["text"] if len(set(map(str, completion["text"]))) > 1 else next(iter(completion["text"]), None)
@@ -240,7 +242,7 @@ def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
 
 
 def _is_document(value: Any) -> bool:
-    """Whether an answer is data: an object, or a list of them that are no parts of a text."""
+    """Whether an answer is data: an object, or a list of them that are not parts of a text."""
     if isinstance(value, list):
         return bool(value) and all(
             isinstance(part, dict) and "type" not in part and "text" not in part for part in value

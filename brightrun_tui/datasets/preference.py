@@ -32,7 +32,7 @@ _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "t
 _LETTERED = re.compile(
     r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort|solution|summary|ref"
     r"|reference))(?:[ _-]?(?P<mark>[ab]|[0-9])|[ _-][a-km-vx-z])",
-    re.I,
+    re.IGNORECASE,
 )
 
 

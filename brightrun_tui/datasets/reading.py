@@ -34,7 +34,7 @@ from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, Row, SourceFile, no_records, readable
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, SourceFile, SourceRow, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
@@ -53,7 +53,7 @@ _PEEK = 20
 _LONG_TEXT = 100
 
 
-class Outcome(NamedTuple):
+class EntryOutcome(NamedTuple):
     """What became of one entry: a record with remarks and the names of fields it does not hold, or the kind of reason why not.
 
     ``value`` is what the file holds there, where that is left out. ``flags`` are marks that nobody reads. ``texts``: of the
@@ -80,7 +80,7 @@ class Source:
 
     file: SourceFile
     format: DatasetFormat
-    rows: Iterator[Row]
+    rows: Iterator[SourceRow]
     forced: bool = False
     thumbs: Thumbs = field(default_factory=Thumbs)
     clean: bool = False
@@ -88,7 +88,7 @@ class Source:
     header: dict[str, Any] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
 
-    def outcomes(self, ids: set[int], part: str) -> Iterator[Outcome]:
+    def outcomes(self, ids: set[int], part: str) -> Iterator[EntryOutcome]:
         """What becomes of every entry, in order.
 
         ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
@@ -102,7 +102,7 @@ class Source:
             try:
                 record, remarks, draft = self._record(row, part)
             except Unusable as reason:
-                yield Outcome(place, None, reason.kind, reason.detail, value=row.value)
+                yield EntryOutcome(place, None, reason.kind, reason.detail, value=row.value)
                 continue
             heard = True
             key = hash(record.id)
@@ -113,7 +113,7 @@ class Source:
             unused = [name for name in draft.unused if name != self.thumbs.field]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
             texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
-            yield Outcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
+            yield EntryOutcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
             raise DatasetError(
@@ -123,7 +123,7 @@ class Source:
                 kind=ErrorKind.DATASET_COLUMNS,
             )
 
-    def _record(self, row: Row, part: str) -> tuple[Record, list[str], ParsedRecord]:
+    def _record(self, row: SourceRow, part: str) -> tuple[Record, list[str], ParsedRecord]:
         if not isinstance(row.value, Mapping):
             raise Unusable("other_shape")
         if _is_header(row.value):
@@ -221,7 +221,7 @@ def open_source(
     return source
 
 
-def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
+def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[SourceRow]:
     """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
         file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
@@ -230,7 +230,7 @@ def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[Row]:
 
 def _entries(
     file: SourceFile, columns: Mapping[str, str], sheet: str
-) -> tuple[list[Row], Iterator[Row], Document | None]:
+) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
     """As `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
     first, rows, document = _beginning(file, columns, sheet)
     if not columns:
@@ -240,7 +240,7 @@ def _entries(
 
 def _beginning(
     file: SourceFile, columns: Mapping[str, str] | None, sheet: str
-) -> tuple[list[Row], Iterator[Row], Document | None]:
+) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
     """The first rows of a file, those behind them, and the JSON document or workbook they stand in."""
     rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
@@ -256,7 +256,7 @@ def _beginning(
 
 def _container(
     file: SourceFile, columns: Mapping[str, str] | None, sheet: str
-) -> tuple[Iterator[Row], Document | None]:
+) -> tuple[Iterator[SourceRow], Document | None]:
     """The rows of the file by its kind, which its suffix and its first bytes tell."""
     suffix = file.suffix
     if file.is_workbook:
@@ -295,7 +295,7 @@ def _container(
     )
 
 
-def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[Row] | None:
+def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[SourceRow] | None:
     """The rows of a table that is called a text, as spreadsheets save one with tabs; None where it is none that is known."""
     try:
         rows = read_csv(file, _knows_header(columns))
@@ -334,7 +334,7 @@ def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
     return asked.strip().partition("\n")[0] not in value
 
 
-def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
+def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
     """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
@@ -344,9 +344,9 @@ def _pairs(rows: Iterable[Row], header: dict[str, Any]) -> Iterator[Row]:
         elif isinstance(value, dict) and isinstance(value.get("training_pairs"), list):
             for pair, part in pairs_of(value, row.number):
                 ordinal += 1
-                yield Row(ordinal, pair, part)
+                yield SourceRow(ordinal, pair, part)
         else:
-            yield Row(row.number, value, row.place)
+            yield SourceRow(row.number, value, row.place)
 
 
 def _is_meta(value: Any) -> bool:
@@ -361,7 +361,7 @@ def _is_header(value: Mapping[str, Any]) -> bool:
     )
 
 
-def _renamed(rows: Iterable[Row], columns: Mapping[str, str]) -> Iterator[Row]:
+def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
     """Rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what says that
     something is not to be learnt.
     """

@@ -10,7 +10,7 @@ from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
 from brightrun_tui.datasets.formats import formats, is_record
 from brightrun_tui.datasets.guessing import guess_columns, is_named_answer, numbered_answers
 from brightrun_tui.datasets.mark_words import name_words
-from brightrun_tui.datasets.source import Row, SourceFile
+from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.turns import ROLES, printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
@@ -22,7 +22,7 @@ _SHOWN_FIELDS = 12
 _LONG_NAME = 40
 
 
-def check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, str]) -> None:
+def check_columns(file: SourceFile, rows: Sequence[SourceRow], columns: Mapping[str, str]) -> None:
     found = _field_names(rows)
     for role, column in columns.items():
         if column not in found:
@@ -49,7 +49,7 @@ def check_columns(file: SourceFile, rows: Sequence[Row], columns: Mapping[str, s
         )
 
 
-def unknown_form(file: SourceFile, rows: Sequence[Row]) -> DatasetError:
+def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
     found = _field_names(rows)
     if (turn := _column_of_speakers(rows)) and (parent := next((name for name in found if name in _PARENTS), "")):
         return DatasetError(
@@ -155,7 +155,7 @@ def _nested_conversation(value: Any) -> str:
     return next((str(name) for name, part in inner if speaks_by(part)), "")
 
 
-def _column_of_speakers(rows: Sequence[Row]) -> str:
+def _column_of_speakers(rows: Sequence[SourceRow]) -> str:
     """The field that says who speaks, where every entry is a turn of its own; else empty."""
     names = _field_names(rows)
     guessed = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)]) if len(names) > 1 else None
@@ -168,7 +168,7 @@ def _column_of_speakers(rows: Sequence[Row]) -> str:
     return ""
 
 
-def _field_names(rows: Sequence[Row]) -> list[str]:
+def _field_names(rows: Sequence[SourceRow]) -> list[str]:
     return list(dict.fromkeys(str(name) for row in rows if isinstance(row.value, dict) for name in row.value))
 
 
@@ -178,7 +178,7 @@ def _listed(names: Sequence[str]) -> str:
     return f"{shown} and {more} more" if more > 0 else shown
 
 
-def _suggestion(found: Sequence[str], rows: Sequence[Row]) -> str:
+def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
     """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
     values = [row.value for row in rows if isinstance(row.value, Mapping)]
     guess = guess_columns(values)

@@ -20,7 +20,7 @@ class Sampled(NamedTuple):
     record: Record
 
 
-class Sample:
+class RecordSample:
     """At most `MOST_RECORDS`, and fewer where they are long; each has the same chance, and the same file gives the same ones."""
 
     def __init__(self) -> None:

@@ -16,6 +16,7 @@ from typing import IO, Any, NamedTuple
 from brightrun_tui.datasets.flaws import CUT_OFF, NOT_UTF8
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy, is_utf16, to_utf8, unpack
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
@@ -49,7 +50,7 @@ _MAGIC = (
         "fetch the file itself: git lfs pull, or download it from the page",
     ),
 )
-_WEB_PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head)\b", re.I)
+_WEB_PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head)\b", re.IGNORECASE)
 
 _OFFICE = (
     ((".ods", ".numbers"), "a spreadsheet of another kind than Excel's", "save it as .xlsx, or as CSV UTF-8"),
@@ -72,12 +73,16 @@ class Literal(float):
         return number
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One entry of a file. ``number`` is its line, or its ordinal in JSON documents and Parquet; ``place`` says it in words."""
 
     number: int
     value: Any
     place: str
+
+
+Row = SourceRow
+"""As formats of other packages may still call it."""
 
 
 @dataclass
@@ -343,7 +348,7 @@ class GuardedReader:
 
 
 def too_long(where: str, unit: str) -> DatasetError:
-    limit = f"{MAX_RECORD_BYTES // 1024**2} MiB"
+    limit = humanize.limit(MAX_RECORD_BYTES)
     fix = (
         "put each record on a line of its own; if the file is one JSON document, name it .json"
         if unit == "line"

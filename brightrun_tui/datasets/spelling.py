@@ -6,20 +6,20 @@ import re
 
 from brightrun_tui.datasets.turns import printable, spelt_turns
 
-_BYTES = re.compile(r"b(?P<quote>['\"]).*(?P=quote)", re.S)
-_ONE_IN_A_LIST = re.compile(r"\[(?P<quote>['\"]).*(?P=quote)\]", re.S)
+_BYTES = re.compile(r"b(?P<quote>['\"]).*(?P=quote)", re.DOTALL)
+_ONE_IN_A_LIST = re.compile(r"\[(?P<quote>['\"]).*(?P=quote)\]", re.DOTALL)
 _BREAK = re.compile(r"\\r\\n|\\n\\n|(?<!\\)[.!?:;,]\\n(?=[A-Z0-9*#-])")
 _LETTER = re.compile(r"(?<!\\)\\u00[a-f0-9][a-f0-9]|\\u20(?:1[0-9]|2[0-6]|ac)")
 _LOST = re.compile(r"(?<![\\0-9+])u00[c-f][0-9a-f]")
 """Letters whose backslash got lost."""
-_MAIL = re.compile(r"=[C-F][0-9A-F]=[89AB][0-9A-F]|^.{70,76}=\n", re.M)
+_MAIL = re.compile(r"=[C-F][0-9A-F]=[89AB][0-9A-F]|^.{70,76}=\n", re.MULTILINE)
 """Letters and line ends in the way of e-mails."""
 _ADDRESS = re.compile(r"%20|%[C-F][0-9A-F]%[89AB][0-9A-F]")
 _NUMBER_AS_TEXT = re.compile(r"'[\d.,+/-]+")
 """How a spreadsheet is told that a number is a text; some exports keep the mark."""
 _CARRIAGE = "_x000D_"
 """What a spreadsheet writes for the line ends of Windows."""
-_QUOTED = re.compile(r"""=?"(?:[^"\\]|\\.|"")+"|'(?:[^']|(?<=\w)'(?=\w))+'""", re.S)
+_QUOTED = re.compile(r"""=?"(?:[^"\\]|\\.|"")+"|'(?:[^']|(?<=\w)'(?=\w))+'""", re.DOTALL)
 _BYTE = "[¡-ª¬®-º¼-¿\x80-\x9fƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ]"
 """What Windows-1252 makes of a later byte of a letter in UTF-8, without quotes, dashes and spaces that stand behind letters."""
 _ANY_BYTE = "[\x80-\xbfƒ†‡ˆ‰Š‹ŒŽ•˜™š›œžŸ€‚„…‘’“”–—]"

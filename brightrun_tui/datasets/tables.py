@@ -10,7 +10,15 @@ from typing import Any
 
 from brightrun_tui.datasets.flaws import PARQUET_BOMB
 from brightrun_tui.datasets.parsed import CONVERSATIONS
-from brightrun_tui.datasets.source import MAX_RECORD_BYTES, Literal, Row, SourceFile, numbered_lines, readable, too_long
+from brightrun_tui.datasets.source import (
+    MAX_RECORD_BYTES,
+    Literal,
+    SourceFile,
+    SourceRow,
+    numbered_lines,
+    readable,
+    too_long,
+)
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -57,7 +65,7 @@ _EMPTY_CELLS = frozenset(
 """What pandas, SQL clients and Excel write for a cell without a value."""
 
 
-def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[Row]:
+def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[SourceRow]:
     """A dict of column name to text for every row, numbered by the line on which the row starts.
 
     The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most. The
@@ -99,7 +107,7 @@ def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iter
         raise _broken_csv(file, start, error) from None
 
 
-def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_header: IsHeader) -> Iterator[Row]:
+def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_header: IsHeader) -> Iterator[SourceRow]:
     rows = (
         (number, cells) for number, cells in rows if any(cell.strip() and not _RULE.fullmatch(cell) for cell in cells)
     )
@@ -109,7 +117,7 @@ def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_he
     found = next((place for place, (_, cells) in enumerate(above) if is_header(_trimmed(cells))), 0)
     header = header_names(file, *above[found]) if above else []
     for number, cells in chain(above[found + 1 :], rows):
-        yield Row(number, as_dict(file, number, header, cells), f"line {number}")
+        yield SourceRow(number, as_dict(file, number, header, cells), f"line {number}")
 
 
 def _delimiter_in_quotes(first: str, following: Sequence[str], delimiter: str) -> str:
@@ -138,7 +146,7 @@ def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
         return False
 
 
-def read_parquet(file: SourceFile) -> Iterator[Row]:
+def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
     """A dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
 
     Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
@@ -176,7 +184,9 @@ def read_parquet(file: SourceFile) -> Iterator[Row]:
                     number += 1
                     file.position.done = number
                     value |= {name: _number(texts[place]) for name, texts in written.items()}
-                    yield Row(number, {name: _without_nulls(part) for name, part in value.items()}, f"row {number}")
+                    yield SourceRow(
+                        number, {name: _without_nulls(part) for name, part in value.items()}, f"row {number}"
+                    )
     except (pyarrow.ArrowException, UnicodeDecodeError, OverflowError) as error:  # OverflowError: dates no calendar has
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DatasetError(
@@ -260,7 +270,7 @@ def _without_nulls(value: Any) -> Any:
     return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
-def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[Row]:
+def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[SourceRow]:
     """The rows of a table that is one object: by its columns, as lists or, as pandas writes them, as objects; or by its rows.
 
     Empty where it is something else.
@@ -270,7 +280,7 @@ def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[Row]:
     columns = list(value.values())
     least = 2 if isinstance(columns[0], dict) else _LEAST_CONVERSATIONS
     if len(columns) >= least and all(map(is_record, columns)):
-        return [Row(number, row, f"record {number}") for number, row in enumerate(columns, start=1)]
+        return [SourceRow(number, row, f"record {number}") for number, row in enumerate(columns, start=1)]
     if all(isinstance(column, dict) for column in columns) and all(
         column.keys() == columns[0].keys() for column in columns
     ):
@@ -278,7 +288,7 @@ def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[Row]:
     if not all(isinstance(column, list) and len(column) == len(columns[0]) > 1 for column in columns):
         return []
     return [
-        Row(number, dict(zip(value, row, strict=True)), f"row {number}")
+        SourceRow(number, dict(zip(value, row, strict=True)), f"row {number}")
         for number, row in enumerate(zip(*columns, strict=True), start=1)
     ]
 

@@ -35,14 +35,14 @@ _HEAD = re.compile(
     r"^#{2,3} ?(?:Instruction|Response|Human|Assistant):"
     r"|^(?:Human|USER|User):[^\S\n](?s:.*)^(?:Assistant|ASSISTANT):\s*\Z"
     r"|(?:###|->|=>)\s*\Z",
-    re.M,
+    re.MULTILINE,
 )
 """What a prompt looks like that was put into a form with heads, which a chat template would do once more."""
 _SEPARATOR = re.compile(r"\s*(?:###|->|=>)\s*\Z")
 _THOUGHT_MARKS = (("<|begin_of_thought|>", "<think>"), ("<|end_of_thought|>", "</think>"))
 _THOUGHT_TAG = re.compile(
     r"\A\s*<(?P<tag>thinking|thought|thoughts|reasoning|reflection|scratchpad)>(?P<thoughts>.*?)</(?P=tag)>",
-    re.S | re.I,
+    re.DOTALL | re.IGNORECASE,
 )
 """Thoughts before an answer in the notation of prompts, which no chat template takes for such."""
 _HEADED_BY = ("##", "Human:", "USER:", "User:")
@@ -64,25 +64,29 @@ _SPOKEN_BY = "Human|User|Assistant|System|AI|Bot"
 _HEADS = "Instruction|Input|Context|Question|Human|User|Response|Output|Answer|Assistant|System"
 _ASKING = frozenset("instruction input context question human user".split())
 _TURNS = tuple(
-    re.compile(pattern, re.S)
+    re.compile(pattern, re.DOTALL)
     for pattern in (
         r"<\|im_start\|>[ ]*(?P<role>\w+)[ ]*(?:<\|im_sep\|>)?\n?(?P<text>.*?)(?:<\|im_end\|>|(?=<\|im_start\|>)|\Z)",
-        r"<\|start_header_id\|>(?P<role>\w+)<\|end_header_id\|>\s*"
-        r"(?P<text>.*?)(?:<\|eot_id\|>|<\|eom_id\|>|<\|end_of_text\|>|(?=<\|start_header_id\|>)|\Z)",
+        (
+            r"<\|start_header_id\|>(?P<role>\w+)<\|end_header_id\|>\s*"
+            r"(?P<text>.*?)(?:<\|eot_id\|>|<\|eom_id\|>|<\|end_of_text\|>|(?=<\|start_header_id\|>)|\Z)"
+        ),
         r"<\|header_start\|>(?P<role>\w+)<\|header_end\|>\s*(?P<text>.*?)(?:<\|eot\|>|(?=<\|header_start\|>)|\Z)",
         r"<start_of_turn>(?P<role>\w+)\n(?P<text>.*?)(?:<end_of_turn>|(?=<start_of_turn>)|\Z)",
-        r"<\|(?P<role>system|user|assistant|tool)\|>\s*(?P<text>.*?)(?:<\|end\|>|</s>|<\|endoftext\|>|"
-        r"(?=<\|(?:system|user|assistant|tool)\|>)|\Z)",
+        (
+            r"<\|(?P<role>system|user|assistant|tool)\|>\s*(?P<text>.*?)(?:<\|end\|>|</s>|<\|endoftext\|>|"
+            r"(?=<\|(?:system|user|assistant|tool)\|>)|\Z)"
+        ),
         r"<｜(?P<role>User|Assistant)｜>(?P<text>.*?)(?:<｜end▁of▁sentence｜>|(?=<｜(?:User|Assistant)｜>)|\Z)",
         r"<\|START_OF_TURN_TOKEN\|><\|(?P<role>SYSTEM|USER|CHATBOT)_TOKEN\|>(?P<text>.*?)(?:<\|END_OF_TURN_TOKEN\|>|\Z)",
     )
 )
-_INST = re.compile(r"\[INST\](?P<user>.*?)\[/INST\](?P<assistant>.*?)(?:</s>|(?=<s>|\[INST\]|\Z))", re.S)
-_SYS = re.compile(r"\s*<<SYS>>(?P<system>.*?)<</SYS>>", re.S)
-_HEADED = re.compile(rf"#{{2,3}} ?(?P<role>{_HEADS}):[ \t]*\n?(?P<text>.*?)(?=#{{2,3}} ?(?:{_HEADS}):|\Z)", re.S)
-_SPOKEN = re.compile(rf"^(?P<role>{_SPOKEN_BY}):[ \t]*(?P<text>.*?)(?=^(?:{_SPOKEN_BY}):|\Z)", re.S | re.M)
+_INST = re.compile(r"\[INST\](?P<user>.*?)\[/INST\](?P<assistant>.*?)(?:</s>|(?=<s>|\[INST\]|\Z))", re.DOTALL)
+_SYS = re.compile(r"\s*<<SYS>>(?P<system>.*?)<</SYS>>", re.DOTALL)
+_HEADED = re.compile(rf"#{{2,3}} ?(?P<role>{_HEADS}):[ \t]*\n?(?P<text>.*?)(?=#{{2,3}} ?(?:{_HEADS}):|\Z)", re.DOTALL)
+_SPOKEN = re.compile(rf"^(?P<role>{_SPOKEN_BY}):[ \t]*(?P<text>.*?)(?=^(?:{_SPOKEN_BY}):|\Z)", re.DOTALL | re.MULTILINE)
 _CAPITAL = re.compile(
-    r"\b(?P<role>SYSTEM|USER|ASSISTANT): (?P<text>.*?)(?:</s>|(?=\b(?:SYSTEM|USER|ASSISTANT): )|\Z)", re.S
+    r"\b(?P<role>SYSTEM|USER|ASSISTANT): (?P<text>.*?)(?:</s>|(?=\b(?:SYSTEM|USER|ASSISTANT): )|\Z)", re.DOTALL
 )
 _PREAMBLE = "Below is an instruction"
 

@@ -32,9 +32,8 @@ def line_of(record: Record) -> str:
         for message in record.messages
     ]
     about: dict[str, Any] = {"id": record.id, "messages": turns}
-    for key, value in (("group", record.group), ("categories", record.categories), ("tools", list(record.tools))):
-        if value:
-            about[key] = value
+    besides = {"group": record.group, "categories": record.categories, "tools": list(record.tools)}
+    about |= {key: value for key, value in besides.items() if value}
     return json.dumps(about, ensure_ascii=False)
 
 

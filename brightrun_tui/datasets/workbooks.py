@@ -12,7 +12,7 @@ from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
-from brightrun_tui.datasets.source import Row, SourceFile, readable
+from brightrun_tui.datasets.source import SourceFile, SourceRow, readable
 from brightrun_tui.datasets.tables import ABOVE, IsHeader, as_dict, header_names
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -63,7 +63,7 @@ class _Scan:
 
 def read_workbook(
     file: SourceFile, others: dict[str, int], sheet: str = "", is_header: IsHeader = lambda cells: True
-) -> Iterator[Row]:
+) -> Iterator[SourceRow]:
     """A dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with rows.
 
     The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header`` knows.
@@ -164,7 +164,7 @@ def _header_below(sheet: Any, is_header: IsHeader) -> int:
     return known[0] if known and known[0] != first[0][0] else 0
 
 
-def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator[Row]:
+def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator[SourceRow]:
     header: list[str] = []
     file.position.total = scan.rows
     said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
@@ -204,7 +204,7 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator
             file.sheet.hidden += number in scan.hidden
             if struck:
                 file.sheet.struck += any(cell.value is not None and cell._style_id in struck for cell in row)
-            yield Row(number, as_dict(file, number, header, cells), f"row {number}")
+            yield SourceRow(number, as_dict(file, number, header, cells), f"row {number}")
 
 
 def _struck_styles(book: Any) -> set[int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from typing import Any
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
 from brightrun_tui.domain.model import Advice, Report
-from brightrun_tui.domain.settings import RunSettings, flatten
+from brightrun_tui.domain.settings import Overrides, RunSettings, flatten
 
 MOST = 4
 STILL_FALLING = 0.01
@@ -26,6 +25,8 @@ SMALL_BASE = 1_000_000_000
 """Parameters below which a base model often has not the room for facts."""
 SMALL_RANK, LARGE_RANK = 16, 64
 FORGOTTEN = 1.3
+LEAST_ENDED = 0.8
+"""Share of the answers that had room enough which should end by themselves."""
 WEAK = 1.3
 """Times the loss of all records that a category must have to be called weak."""
 FEWEST_RECORDS = 5
@@ -50,75 +51,102 @@ def name_data(report: Report, path: str) -> Report:
 
 
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
-    facts, verdict, settings = report.training, report.verdict, _settings(report)
-    epochs, rank = settings.training.epochs, settings.lora.r
-    weak_content = verdict.content in ("mixed", "poor")
-    a = f.answers
+    """In the order of what they promise."""
+    settings = _settings(report)
+    yield from _of_reading(report, settings)
+    yield from _of_answers(report, f)
+    yield from _of_training(report, f, settings)
+    yield from _of_forgetting(report, f, settings)
+    yield from _of_data(report, f)
+    yield from _of_a_best_step(report, f, settings)
+    yield from _of_rank(report, settings)
+
+
+def _of_reading(report: Report, settings: RunSettings) -> Iterator[Advice]:
+    """What people do with the answers: say which are right, correct them, rely on them."""
+    verdict, answers = report.verdict, f"brightrun models answers {shlex.quote(report.name)}"
     if verdict.content is None and report.samples:
-        yield Advice(
-            why="nobody knows yet whether its answers are right: read them and say so",
-            command=f"brightrun models answers {shlex.quote(report.name)}",
-        )
+        yield Advice(why="nobody knows yet whether its answers are right: read them and say so", command=answers)
     if missed := sum(each.mark in ("wrong", "partly") for each in report.corrections):
         many = f"{missed} of {len(report.corrections)} corrections {'is' if missed == 1 else 'are'}"
+        oftener = min(MOST_SHOWN, 2 * max(2, settings.data.correction_repeats))
         yield Advice(
             why=f"{many} not learnt: show each more often; what helps most is the same answer to the question in other words, as "
             "further corrections",
-            command=_train(
-                report, {"data.correction_repeats": min(MOST_SHOWN, 2 * max(2, settings.data.correction_repeats))}
-            ),
+            command=_train(report, {"data.correction_repeats": oftener}),
         )
     if verdict.grade == "good" and not report.ticks:
         yield Advice(
             why="a program compared the answers: read some yourself, and say which are right, before others rely on it",
-            command=f"brightrun models answers {shlex.quote(report.name)}",
+            command=answers,
         )
     if verdict.grade == "good":
         yield Advice(
             why="then let people try it: served, it can be asked by any program that speaks to OpenAI's models",
             command=f"brightrun deploy {shlex.quote(report.name)}",
         )
-    if a and a.fair and a.ended < 0.8 and a.limit < 2 * a.length_wanted:
+
+
+def _of_answers(report: Report, f: Findings) -> Iterator[Advice]:
+    if _does_not_end(f) and f.answers and f.answers.limit < 2 * f.answers.length_wanted:
         yield Advice(
             why="its answers are cut off: give the sample answers more room",
-            command=_train(report, {"evaluation.max_new_tokens": 2 * a.limit}),
+            command=_train(report, {"evaluation.max_new_tokens": 2 * f.answers.limit}),
         )
-    if f.stopped and f.tuned_loss < f.base_loss:
+
+
+def _does_not_end(f: Findings) -> bool:
+    """Whether too many of the answers that had room enough run into the limit."""
+    return bool(f.answers and f.answers.fair and f.answers.ended < LEAST_ENDED)
+
+
+def _of_training(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
+    """How long, and in which steps; one of these at most."""
+    better, may_go_on = f.tuned_loss < f.base_loss, settings.training.epochs < MANY_EPOCHS
+    if f.stopped and better:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
-    elif f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and epochs < MANY_EPOCHS:
+    elif f.best_at >= 1 and f.falling >= STILL_FALLING and not f.early_stopped and may_go_on:
         yield Advice(
             why=f"it was still getting better when the training ended (the loss on records it never saw fell by {f.falling:.0%} "
             "at the last look): train twice as long",
             command=_train(report, _twice_as_long(settings)),
         )
-    elif f.tuned_loss < f.base_loss and a and a.fair and a.ended < 0.8 and epochs < MANY_EPOCHS:
+    elif better and _does_not_end(f) and may_go_on:
         yield Advice(
             why="it has not learnt to end its answers: train twice as long",
             command=_train(report, _twice_as_long(settings)),
         )
-    elif f.tuned_loss >= f.base_loss:
+    elif not better:
         yield Advice(
             why="it did not get better than the base model: take smaller steps (a lower learning rate)",
             command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 3)}),
         )
+
+
+def _of_forgetting(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
     if f.general_base > 0 and f.general_tuned > FORGOTTEN * f.general_base:
         yield Advice(
             why="it forgot much of what the base model knew: take smaller steps (a lower learning rate), or mix some everyday "
             "questions with good answers into the data",
             command=_train(report, {"training.learning_rate": _number(settings.training.learning_rate / 2)}),
         )
+
+
+def _of_data(report: Report, f: Findings) -> Iterator[Advice]:
+    """More records, of which kind, and a base that holds more facts."""
+    facts = report.training
     if weak := _weak_category(report):
         yield Advice(
             why=f"it is weakest on {weak}: add records of that kind to the data, then train again",
             command=_train(report, {}),
         )
-    if weak_content and 0 < facts.base_parameters < SMALL_BASE:
+    if _knows_too_little(report) and 0 < facts.base_parameters < SMALL_BASE:
         yield Advice(
             why=f"the base model is small ({humanize.parameters(facts.base_parameters)} parameters) and holds few facts: "
             "start from a larger one (see: brightrun bases)",
             command=_train(report, {}, base=LARGER_BASE),
         )
-    if weak_content and facts.train_records < FEW_TRAINING_RECORDS:
+    if _knows_too_little(report) and facts.train_records < FEW_TRAINING_RECORDS:
         yield Advice(
             why=f"{facts.train_records} records are few: add more, say each fact in several wordings, and train again",
             command=_train(report, {}),
@@ -131,14 +159,21 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
             why=f"{held_out}: hold out more, or better, add records",
             command=_train(report, {"data.eval_fraction": "0.3"}),
         )
+
+
+def _of_a_best_step(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
     if f.best_at < WENT_PAST and f.tuned_loss < f.base_loss:
-        fewer = max(1.0, round(epochs * f.best_at * 2) / 2)
-        if fewer < epochs:
+        fewer = max(1.0, round(settings.training.epochs * f.best_at * 2) / 2)
+        if fewer < settings.training.epochs:
             yield Advice(
                 why=f"it was best after {f.best_at:.0%} of the training: the rest only cost time, or memorised",
                 command=_train(report, {"training.epochs": _number(fewer)}),
             )
-    if weak_content and rank <= SMALL_RANK and facts.train_records >= FEW_TRAINING_RECORDS:
+
+
+def _of_rank(report: Report, settings: RunSettings) -> Iterator[Advice]:
+    rank = settings.lora.r
+    if _knows_too_little(report) and rank <= SMALL_RANK and report.training.train_records >= FEW_TRAINING_RECORDS:
         larger = {"lora.r": min(LARGE_RANK, 2 * rank), "lora.lora_alpha": 2 * settings.lora.lora_alpha}
         yield Advice(
             why=f"the adapter is small (rank {rank}): a larger one learns more from that many records",
@@ -146,7 +181,11 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
         )
 
 
-def _twice_as_long(settings: RunSettings) -> dict[str, Any]:
+def _knows_too_little(report: Report) -> bool:
+    return report.verdict.content in ("mixed", "poor")
+
+
+def _twice_as_long(settings: RunSettings) -> Overrides:
     training = settings.training
     if training.max_steps:
         return {"training.max_steps": 2 * training.max_steps}
@@ -165,7 +204,7 @@ def _weak_category(report: Report) -> str:
     return worst[1] if len(rows) > 1 and worst[0] > WEAK * report.tuned.loss else ""
 
 
-def _train(report: Report, changes: dict[str, Any], base: str = "") -> str:
+def _train(report: Report, changes: Overrides, base: str = "") -> str:
     """The command that made this model, with these changes."""
     lineage = report.lineage
     words = [
@@ -183,7 +222,7 @@ def _train(report: Report, changes: dict[str, Any], base: str = "") -> str:
         for name, value in flatten(_settings(report).model_dump(mode="json")).items()
         if value != defaults[name]
     }
-    for name, value in (kept | changes).items():
+    for name, value in {**kept, **changes}.items():
         words += ["--set", f"{name}={_written(value)}"]
     return shlex.join(words)
 

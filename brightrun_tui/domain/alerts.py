@@ -1,6 +1,6 @@
 """What is wrong with a run, judged from its numbers: plain words, the stretch that shows it, and what to do about it.
 
-Pure; whoever has the numbers asks `judge`. What a worker or the engine say themselves are events and notices.
+Pure; whoever has the numbers asks `find_alerts`. What a worker or the engine say themselves are events and notices.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Literal, get_args
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Run, RunAction, silence
 
 AlertCode = Literal[
@@ -74,7 +75,7 @@ class RunAlert:
     """One thing that a person should know.
 
     Args:
-        level: "warning" or "error".
+        level: a warning or an error.
         what: one sentence.
         evidence: the numbers that show it.
         steps: the stretch of the curves where it is seen, if any.
@@ -83,7 +84,7 @@ class RunAlert:
 
     run_id: str
     code: AlertCode
-    level: Literal["warning", "error"]
+    level: Level
     what: str
     evidence: str
     advice: str
@@ -96,12 +97,12 @@ class RunAlert:
         return f"{self.run_id}:{self.code}"
 
 
-def judge(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
+def find_alerts(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
     """Everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
     found = [*_machines(run, numbers)]
     if run.active:
         found += [*_learning(run, numbers), *_gradient(run, numbers), *_resources(run, numbers)]
-    return tuple(sorted(found, key=lambda alert: alert.level != "error"))
+    return tuple(sorted(found, key=lambda alert: alert.level is not Level.ERROR))
 
 
 def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
@@ -110,7 +111,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "silent",
-            "warning",
+            Level.WARNING,
             f"silent for {humanize.duration(quiet)}",
             f"the newest step is {run.step:,}",
             "look at its log; if the machine hangs, pause it: it goes on from its newest checkpoint",
@@ -127,7 +128,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "diverging",
-            "error",
+            Level.ERROR,
             "the training loss grows: it is diverging",
             f"from {humanize.loss(least)} to {humanize.loss(newest)} between the steps {where[0]:,} and {where[1]:,}",
             "stop it, and start again with a third of the learning rate",
@@ -138,7 +139,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "flat",
-            "warning",
+            Level.WARNING,
             "the training loss has stopped falling",
             f"it is {humanize.loss(newest)} since step {where[0]:,}",
             "more steps will hardly help: stop it, or try a higher learning rate",
@@ -152,7 +153,7 @@ def _learning(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             yield RunAlert(
                 run.id,
                 "overfitting",
-                "warning",
+                Level.WARNING,
                 "it learns its training records by heart: the held-out loss rises while the training loss falls",
                 f"held out {humanize.loss(best[1])} at step {best[0]:,}, now {humanize.loss(held_out[-1][1])}",
                 "stop it: the model is made from the best checkpoint",
@@ -171,7 +172,7 @@ def _gradient(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "gradient_zero",
-            "error",
+            Level.ERROR,
             "the gradient is 0: nothing is being learned",
             f"since step {norms[-FEWEST][0]:,} at least",
             "stop it; check that the records have answers to learn from",
@@ -182,7 +183,7 @@ def _gradient(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "gradient_exploding",
-            "error",
+            Level.ERROR,
             "the gradient explodes",
             f"its norm is {last[-1][1]:.3g}, usually {middle:.3g}",
             "stop it, and start again with a third of the learning rate",
@@ -199,7 +200,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             yield RunAlert(
                 run.id,
                 "budget",
-                "error" if reached == BUDGET_SHARES[0] else "warning",
+                Level.ERROR if reached == BUDGET_SHARES[0] else Level.WARNING,
                 f"{humanize.percent(run.cost_usd / budget)} of its budget is spent",
                 f"{humanize.money(run.cost_usd)} of {humanize.money(budget)}, {humanize.percent(run.fraction)} of the steps done",
                 "before the budget is reached it is saved and its machine returned; pause it to decide later",
@@ -209,7 +210,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             yield RunAlert(
                 run.id,
                 "budget_short",
-                "warning",
+                Level.WARNING,
                 "its budget will not last to its end",
                 f"about {humanize.money(end)} at the end, {humanize.money(budget)} is its budget",
                 "give it more, or fewer epochs; else it is saved and its machine returned before the budget is reached",
@@ -220,7 +221,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "memory_full",
-            "warning",
+            Level.WARNING,
             "the memory of its machine is nearly full",
             f"{humanize.size(used)} of {humanize.size(total)}",
             "if it fails, retry with a smaller batch",
@@ -231,7 +232,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "idle",
-            "warning",
+            Level.WARNING,
             "a paid machine is doing next to nothing",
             f"its load is {humanize.percent(load)} at most",
             "look at its log, or pause the run",
@@ -241,7 +242,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "starving",
-            "warning",
+            Level.WARNING,
             "its GPU waits for data more than it computes",
             f"its load is {humanize.percent(load)} at most",
             "a larger micro-batch, or packing, gives it more to do at once: a new run from this one can have it",
@@ -255,7 +256,7 @@ def _hardware(run: Run) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "hot",
-            "warning",
+            Level.WARNING,
             "its GPU is hot",
             f"{degrees:.0f} °C" + (f"; it slows down at {limit:.0f} °C" if limit else ""),
             "check its cooling; it slows down before it is damaged",
@@ -264,7 +265,7 @@ def _hardware(run: Run) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "throttled",
-            "warning",
+            Level.WARNING,
             "its GPU is throttling to protect itself",
             " at ".join(
                 part
@@ -281,7 +282,7 @@ def _hardware(run: Run) -> Iterator[RunAlert]:
         yield RunAlert(
             run.id,
             "disk_filling",
-            "error",
+            Level.ERROR,
             "the disk of its machine is nearly full",
             f"{humanize.size(free)} of {humanize.size(total)} are free",
             "make room before its next checkpoint, or pause it",
@@ -295,7 +296,7 @@ def _machines(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             yield RunAlert(
                 run.id,
                 "still_billing",
-                "error",
+                Level.ERROR,
                 "its machine is not proven gone and may still cost money",
                 f"{lease.provider} {lease.provider_id or lease.name}",
                 "brightrun reconcile shows every machine that carries our name",

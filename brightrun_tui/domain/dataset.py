@@ -57,10 +57,8 @@ class Message(BaseModel):
                 }
                 for call in self.tool_calls
             ]
-        for key, value in (("name", self.name), ("tool_call_id", self.tool_call_id)):
-            if value:
-                turn[key] = value
-        return turn
+        named = {"name": self.name, "tool_call_id": self.tool_call_id}
+        return turn | {key: value for key, value in named.items() if value}
 
     @property
     def said(self) -> str:

@@ -218,6 +218,8 @@ class ErrorKind(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     PACKING_UNSAFE = "packing_unsafe"
     SAVE_FAILED = "save_failed"
+    WORKER_CRASHED = "worker_crashed"
+    WORKER_LOST = "worker_lost"
 
     # Endpoints and the engine
     ANSWER_BROKEN = "answer_broken"
@@ -354,6 +356,8 @@ _PASSING = frozenset(
         ErrorKind.STARTER_UNREACHABLE,
         ErrorKind.STORE_BUSY,
         ErrorKind.UNCLEAR,
+        ErrorKind.WORKER_CRASHED,
+        ErrorKind.WORKER_LOST,
     }
 )
 

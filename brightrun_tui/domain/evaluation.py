@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.model import Moment, SampleAnswer, SplitScore
 
 
@@ -50,9 +49,9 @@ class Evaluation(BaseModel):
     base: SplitScore
     tuned: SplitScore
     quantised_base: SplitScore | None = None
-    by_category: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    by_category: StoredCategoryLosses = Field(default_factory=dict)
     samples: tuple[SampleAnswer, ...] = ()
-    scores: dict[str, Any] = Field(default_factory=dict)
+    scores: StoredMeasures = Field(default_factory=Measures)
     judging: Judging
     seconds: float = 0.0
     device: str = ""

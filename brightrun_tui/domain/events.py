@@ -19,6 +19,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.text import one_line
 
 PHASES = (
@@ -33,7 +34,6 @@ PHASES = (
     "reporting",
 )
 
-METRICS = ("train_loss", "eval_loss", "learning_rate", "grad_norm", "tokens_per_second")
 
 MAX_LINE_BYTES = 4 << 20
 MAX_TEXT, MAX_ANSWER, MAX_PROMPT = 4_000, 64_000, 256_000
@@ -133,7 +133,7 @@ class Progress(_Body):
 
 
 class Metric(_Body):
-    """Values of one step, by name; most names are in `METRICS`."""
+    """Values of one step, by name: ``train_loss``, ``eval_loss``, ``learning_rate``, ``grad_norm``, ``tokens_per_second`` …"""
 
     kind: Literal["metric"] = "metric"
     step: Step
@@ -144,7 +144,7 @@ _HEAT = ("temperature", "temperature_limit", "power", "power_limit", "throttled"
 _AROUND = ("clock", "clock_limit", "cpu_load", "ram_used", "ram_total", "received_rate", "sent_rate")
 
 
-class Hardware(_Body):
+class HardwareReading(_Body):
     """What the machine does just now. Memory and disk in bytes, ``utilisation`` from 0 to 1, ``temperature`` in degrees Celsius
     and ``power`` in watts, each of the GPU; None where its driver does not tell. ``throttled``: it goes slower to protect itself.
 
@@ -198,16 +198,16 @@ class Hardware(_Body):
         return {name: float(value) for name, value in found.items() if value is not None}
 
 
-class Turn(_Body):
+class PromptTurn(_Body):
     """One message of a sample's prompt."""
 
     role: Text
     content: Annotated[str, _text(MAX_PROMPT)] = ""
 
 
-def _short_prompt(turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+def _short_prompt(turns: tuple[PromptTurn, ...]) -> tuple[PromptTurn, ...]:
     """The newest turns of a prompt that is too long as a whole."""
-    kept: list[Turn] = []
+    kept: list[PromptTurn] = []
     room = MAX_PROMPT
     for turn in reversed(turns):
         room -= len(turn.content) + len(turn.role) + 16
@@ -226,7 +226,7 @@ class Sample(_Body):
     kind: Literal["sample"] = "sample"
     step: Step
     id: Annotated[str, Field(max_length=256)] = ""
-    prompt: Annotated[tuple[Turn, ...], Field(strict=False), AfterValidator(_short_prompt)] = ()
+    prompt: Annotated[tuple[PromptTurn, ...], Field(strict=False), AfterValidator(_short_prompt)] = ()
     answer: Answer
     source: Literal["base", "tuned"]
     reference: Answer = ""
@@ -291,7 +291,7 @@ class Other:
         return self.data
 
 
-Known = Phase | Progress | Metric | Hardware | Sample | Checkpoint | Alert | Change | Done | Failed
+Known = Phase | Progress | Metric | HardwareReading | Sample | Checkpoint | Alert | Change | Done | Failed
 Body = Known | Other
 B = TypeVar("B", bound=Body, covariant=True)
 
@@ -346,7 +346,7 @@ class Event(Generic[B]):
             BadEventError: it is not an event.
         """
         if len(line) > MAX_LINE_BYTES:
-            raise BadEventError(f"it is longer than {MAX_LINE_BYTES >> 20} MiB")
+            raise BadEventError(f"it is longer than {humanize.limit(MAX_LINE_BYTES)}")
         try:
             document = from_json(line)
         except ValueError as error:

@@ -16,8 +16,6 @@ RUNGS = (0.25, 0.5)
 """Parts of the run at which it is looked at."""
 MARGIN = 0.01
 """By how much worse than the better half still counts as it: less is chance."""
-STOPPED_EARLY = "stopped_early"
-"""Code of the notice that says why."""
 RULE = (
     "At a quarter and at half of its steps a run is stopped when its held-out loss is more than "
     f"{100 * MARGIN:g}% worse than the better half of the runs that got that far. What it has learned is kept."

@@ -54,19 +54,19 @@ def _ends(shortest: int, longest: int) -> list[int]:
     return [number * step for number in range(first, max(first + 1, -(-longest // step)) + 1)]
 
 
-class Row(NamedTuple):
+class HistogramLine(NamedTuple):
     """One line of a drawn histogram: a range with its share, or, without a share, a mark."""
 
     label: str
     share: float | None
 
 
-def rows(found: Sequence[Range], marks: Sequence[tuple[int, str]] = ()) -> list[Row]:
+def rows(found: Sequence[Range], marks: Sequence[tuple[int, str]] = ()) -> list[HistogramLine]:
     """The ranges in lines, with each mark where it lies between two of them; labels of ranges are equally wide."""
     texts = [(f"{each.low + 1:,} –" if each.high - each.low > 1 else "", f"{each.high:,}") for each in found]
     left, right = (max((len(text[side]) for text in texts), default=0) for side in (0, 1))
-    lines: list[Row] = []
+    lines: list[HistogramLine] = []
     for each, (low, high) in zip(found, texts, strict=True):
-        lines.append(Row(f"{low:>{left}} {high:>{right}}", each.share))
-        lines += [Row(said, None) for at, said in marks if at == each.high != found[-1].high]
+        lines.append(HistogramLine(f"{low:>{left}} {high:>{right}}", each.share))
+        lines += [HistogramLine(said, None) for at, said in marks if at == each.high != found[-1].high]
     return lines

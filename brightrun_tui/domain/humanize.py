@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 
 NOTHING = "–"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def duration(seconds: float | None) -> str:
@@ -38,6 +39,11 @@ def span(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
+def about(seconds: float) -> str:
+    """A time that is a guess: ``42 min``, ``3.5 h``."""
+    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def band(low: float, high: float) -> str:
     """Two durations in one unit: ``24–97 s``, ``4–7 min``, ``1.5–2.1 h``."""
     unit, name = (1, "s") if high < 180 else (60, "min") if high < 5400 else (3600, "h")
@@ -51,11 +57,30 @@ def size(count: float | None) -> str:
     if count is None:
         return NOTHING
     value = float(count)
-    for unit in ("B", "KiB", "MiB", "GiB"):
+    for unit in _UNITS[:-1]:
         if value < 1000:
             return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
         value /= 1024
-    return f"{value:.1f} TiB"
+    return f"{value:.1f} {_UNITS[-1]}"
+
+
+def sizes(part: float, whole: float) -> str:
+    """Bytes of others, in the unit of these: ``0.4 of 7.8 GiB``."""
+    power = 0
+    while power < 3 and whole / 1024**power >= 1000:
+        power += 1
+    digits = 1 if power else 0
+    return f"{part / 1024**power:.{digits}f} of {whole / 1024**power:.{digits}f} {_UNITS[power]}"
+
+
+def memory(count: float) -> str:
+    """Bytes of a machine or of what it must have, as machines are sold: ``24 GiB``."""
+    return f"{count / 1024**3:.0f} GiB"
+
+
+def limit(count: int) -> str:
+    """Bytes that a rule of ours allows, whole MiB: ``64 MiB``, ``2,048 MiB``."""
+    return f"{count >> 20:,} MiB"
 
 
 def money(amount: float | None) -> str:
@@ -83,9 +108,14 @@ def money_apart(first: float, second: float) -> tuple[str, str]:
     return found
 
 
+def money_exact(amount: float) -> str:
+    """US dollars in a table of costs, to the hundredth of a cent whatever they are: ``$1,234.5000``."""
+    return f"${amount:,.4f}"
+
+
 def money_counted(amount: float) -> str:
     """US dollars that are being counted up before one's eyes: to the hundredth of a cent below a dollar."""
-    return f"${amount:,.4f}" if amount < 1 else money(amount)
+    return money_exact(amount) if amount < 1 else money(amount)
 
 
 def count(number: float | None) -> str:
@@ -121,16 +151,27 @@ def latency(seconds: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
+    """In nats: ``2.315``, ``148``, ``3e+07``; a dash where it is unknown or not a number."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}" if abs(value) < 1e6 else f"{value:.0e}"
 
 
 def percent(fraction: float) -> str:
+    """``42%``."""
     return f"{100 * fraction:.0f}%"
 
 
+def share(fraction: float) -> str:
+    """``42%`` of what was counted; what is there is never 0%, and what is not all is never 100%."""
+    said = percent(fraction)
+    if said == "0%" and fraction > 0:
+        return "<1%"
+    return ">99%" if said == "100%" and fraction < 1 else said
+
+
 def clock(moment: float | None) -> str:
+    """``14:05``; a dash where there is none."""
     return datetime.fromtimestamp(moment).strftime("%H:%M") if moment else NOTHING
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from brightrun_tui.domain import humanize
+
 NAMES: Mapping[str, str] = {
     "af": "Afrikaans", "ar": "Arabic", "az": "Azerbaijani", "be": "Belarusian", "bg": "Bulgarian", "bn": "Bengali",
     "bs": "Bosnian", "ca": "Catalan", "cs": "Czech", "cy": "Welsh", "da": "Danish", "de": "German", "el": "Greek",
@@ -42,15 +44,7 @@ def languages_said(codes: Sequence[str], most: int = 4) -> str:
 
 def shares_said(shares: Mapping[str, float], most: int = 4) -> str:
     """“German 97%, English 3%”."""
-    said = [f"{language_name(code)} {percent(share)}" for code, share in list(shares.items())[:most]]
+    said = [f"{language_name(code)} {humanize.share(share)}" for code, share in list(shares.items())[:most]]
     if len(shares) > most:
         said.append(f"{len(shares) - most} more")
     return ", ".join(said)
-
-
-def percent(share: float) -> str:
-    """A share (0–1) in whole per cent; what is there is never 0%, and what is not all is never 100%."""
-    said = f"{share:.0%}"
-    if said == "0%" and share > 0:
-        return "<1%"
-    return ">99%" if said == "100%" and share < 1 else said

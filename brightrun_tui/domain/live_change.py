@@ -8,14 +8,15 @@ It holds from that very step in every later attempt, too, so that a run which go
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.money import Limits
-from brightrun_tui.domain.settings import RunSettings, iter_settings, title_and_key
+from brightrun_tui.domain.settings import Overrides, RunSettings, iter_settings, title_and_key
 
 CHANGEABLE = ("training.learning_rate", "training.epochs")
 """Settings that a worker takes over between two steps; every other one is built into what it has begun with."""
@@ -40,7 +41,7 @@ class LiveChange(BaseModel):
         """Such as “learning rate 0.0001, budget $5.00”."""
         titles = {setting.key: setting.title.lower() for setting in iter_settings()}
         said = [f"{titles.get(key, key)} {value:g}" for key, value in self.settings.items()]
-        said += [f"budget ${self.budget_usd:,.2f}"] if self.budget_usd is not None else []
+        said += [f"budget {humanize.money(self.budget_usd)}"] if self.budget_usd is not None else []
         said += [f"time limit {self.max_hours:g} h"] if self.max_hours is not None else []
         return ", ".join(said)
 
@@ -74,7 +75,7 @@ def limits_now(limits: Limits, changes: Sequence[LiveChange]) -> Limits:
     return limits
 
 
-def checked_settings(settings: RunSettings, asked: dict[str, Any]) -> dict[str, float]:
+def checked_settings(settings: RunSettings, asked: Overrides) -> dict[str, float]:
     """Settings that a worker can take over, as numbers.
 
     Raises:

@@ -8,8 +8,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
+from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.seal import Seal
+from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.domain.time_parts import TimeParts
 
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -57,9 +60,19 @@ class SampleAnswer(BaseModel):
     base_mark: Mark | None = None
 
     @property
+    def turns(self) -> tuple[tuple[str, str], ...]:
+        """Who spoke, and what was said, before the answer."""
+        return tuple((str(turn.get("role", "")), str(turn.get("content", ""))) for turn in self.prompt)
+
+    @property
+    def asked(self) -> str:
+        """These turns as one text, each behind its role."""
+        return "\n".join(f"{role}: {said}" for role, said in self.turns)
+
+    @property
     def question(self) -> str:
         """What was asked last."""
-        return str(next((turn.get("content", "") for turn in reversed(self.prompt) if turn.get("role") == "user"), ""))
+        return next((said for role, said in reversed(self.turns) if role == "user"), "")
 
 
 class Lineage(BaseModel):
@@ -84,6 +97,11 @@ class Lineage(BaseModel):
     template: str = ""
     settings: dict[str, Any] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def quantisation(self) -> QuantisationSettings:
+        """How the base was held in training. Raises ``ValidationError`` where that is not said in a form that is known."""
+        return QuantisationSettings.model_validate(self.settings.get("quantisation", {}))
 
 
 class TrainingFacts(BaseModel):
@@ -204,9 +222,9 @@ class Report(BaseModel):
     created_at: Moment
     base: SplitScore
     tuned: SplitScore
-    by_category: dict[str, dict[str, dict[str, float]]] = Field(default_factory=dict)
+    by_category: StoredCategoryLosses = Field(default_factory=dict)
     samples: tuple[SampleAnswer, ...] = ()
-    scores: dict[str, Any] = Field(default_factory=dict)
+    scores: StoredMeasures = Field(default_factory=Measures)
     training: TrainingFacts
     lineage: Lineage
     verdict: Verdict
@@ -267,6 +285,8 @@ class ModelVersion(BaseModel):
 
 EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "asleep"]
 """``asleep``: its rented machine was returned by a rule that was agreed to; only a new deploy rents one again."""
+ENDED: tuple[EndpointState, ...] = ("stopped", "failed")
+"""Only a new deploy begins it again."""
 
 
 def ref_of_base(ref: str) -> str:
@@ -296,7 +316,7 @@ class Endpoint(BaseModel):
     id: str
     model: str
     model_version: int
-    provider: str = "local"
+    provider: str = HERE
     state: EndpointState
     url: str = ""
     directory: str = ""
@@ -329,6 +349,21 @@ class Endpoint(BaseModel):
     def down(self) -> bool:
         """Whether it was ready and its server does not run any more, as far as anybody has looked."""
         return self.down_since > 0
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing of it runs, or will by itself."""
+        return self.state in ENDED
+
+    @property
+    def serving(self) -> bool:
+        """Whether it answers, or will as soon as it can."""
+        return self.state in ("starting", "ready")
+
+    @property
+    def live(self) -> bool:
+        """Whether the engine has work to do for it."""
+        return self.serving or self.state == "stopping"
 
     @property
     def ref(self) -> str:

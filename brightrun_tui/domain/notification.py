@@ -7,19 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from brightrun_tui.domain.alerts import ALERT_CODES
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
     from brightrun_tui.domain.model import Endpoint
-
-
-class Level(StrEnum):
-    """How much it matters."""
-
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
 
 
 class NewsKind(StrEnum):
@@ -84,15 +77,26 @@ _ENDINGS = {
 }
 """States whose coming is worth a word."""
 
-_KINDS = (
-    (("budget_", "dearer_", "first_step"), NewsKind.BUDGET),
-    (("machine_",), NewsKind.MACHINE),
-    (("stuck",), NewsKind.NEEDS_YOU),
-    (("stopped_early",), NewsKind.DONE),
-)
-"""Kind by the beginning of a notice's code."""
+_KINDS = {
+    NoticeCode.BUDGET_WARN_80: NewsKind.BUDGET,
+    NoticeCode.BUDGET_WARN_95: NewsKind.BUDGET,
+    NoticeCode.BUDGET_FINISH: NewsKind.BUDGET,
+    NoticeCode.BUDGET_RELEASE: NewsKind.BUDGET,
+    NoticeCode.BUDGET_SPENT: NewsKind.BUDGET,
+    NoticeCode.DEARER: NewsKind.BUDGET,
+    NoticeCode.FIRST_STEP: NewsKind.BUDGET,
+    NoticeCode.MACHINE_GIVEN_UP: NewsKind.MACHINE,
+    NoticeCode.MACHINE_GONE: NewsKind.MACHINE,
+    NoticeCode.MACHINE_IDLE: NewsKind.MACHINE,
+    NoticeCode.MACHINE_KEPT: NewsKind.MACHINE,
+    NoticeCode.MACHINE_LIES: NewsKind.MACHINE,
+    NoticeCode.MACHINE_UNATTENDED: NewsKind.MACHINE,
+    NoticeCode.STUCK: NewsKind.NEEDS_YOU,
+    NoticeCode.STOPPED_EARLY: NewsKind.DONE,
+}
+"""What the other codes tell is an alert."""
 
-_ONCE = ("bad_event",)
+_ONCE = (NoticeCode.BAD_EVENT,)
 """Codes of which the first is news, and all the others of a run are not."""
 
 
@@ -157,7 +161,7 @@ def _ending(run: Run) -> str:
 
 
 def _kind(code: str) -> NewsKind:
-    return next((kind for beginnings, kind in _KINDS if code.startswith(beginnings)), NewsKind.ALERT)
+    return next((kind for known, kind in _KINDS.items() if known.covers(code)), NewsKind.ALERT)
 
 
 def _key(notice: Notice) -> tuple[str, float]:

@@ -26,7 +26,7 @@ def moved(queue: list[tuple[str, float]], run_id: str, to: str) -> dict[str, flo
     at = order.index(run_id)
     if to not in MOVES and not to.isdecimal():
         raise UsageError(
-            f"“{to}” is no place in the queue",
+            f"“{to}” is not a place in the queue",
             fix=f"say {', '.join(MOVES)}, or a number from 1",
             kind=ErrorKind.BAD_OPTION,
         )

@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from brightrun_tui.domain.humanize import money, span
 from brightrun_tui.domain.serverless import ServedModel
 
-OWN_BOXES = "ssh"
-"""The provider of machines that nobody rents: those of the person, reached over SSH."""
 IDLE_STOP_SECONDS = 900.0
 """Without a request for so long a rented machine is returned, where nothing else was said."""
 

@@ -11,6 +11,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.run import Ending, RunState, StopAfter
+from brightrun_tui.domain.settings import SettingValue
 
 
 class Answer(BaseModel):
@@ -65,7 +66,7 @@ class UndeployAnswer(Answer):
     endpoint: str
 
 
-class SweepAnswer(Answer):
+class SweepLeasesAnswer(Answer):
     """Names of the leases that are on their way back."""
 
     returning: tuple[str, ...]
@@ -117,7 +118,7 @@ class ChangeRun(Ask[ChangeAnswer]):
     """Of a run under way: ``settings`` by their dotted keys, from the next step on, and its limits; None: as it is."""
 
     kind: Literal["change_run"] = "change_run"
-    settings: dict[str, Any] = Field(default_factory=dict)
+    settings: dict[str, SettingValue] = Field(default_factory=dict)
     budget_usd: float | None = None
     max_hours: float | None = None
 
@@ -134,7 +135,7 @@ class RetryRun(Ask[RetryAnswer]):
     """``overrides``: settings by their dotted keys. ``apply_suggestion``: those that the failure suggests, too."""
 
     kind: Literal["retry_run"] = "retry_run"
-    overrides: dict[str, Any] = Field(default_factory=dict)
+    overrides: dict[str, SettingValue] = Field(default_factory=dict)
     apply_suggestion: bool = False
 
 
@@ -190,7 +191,7 @@ class Undeploy(Ask[UndeployAnswer]):
     kind: Literal["undeploy"] = "undeploy"
 
 
-class Sweep(Ask[SweepAnswer]):
+class SweepLeases(Ask[SweepLeasesAnswer]):
     """Look for machines that nobody needs now, not at the next turn of the timer."""
 
     kind: Literal["sweep"] = "sweep"
@@ -217,7 +218,7 @@ AnyAsk = Annotated[
     | MoveRun
     | Deploy
     | Undeploy
-    | Sweep
+    | SweepLeases
     | StandBy
     | StopEngine,
     Field(discriminator="kind"),
@@ -252,7 +253,7 @@ class Request(BaseModel):
 
 
 @dataclass(frozen=True)
-class Reply(Generic[A_co]):
+class RequestOutcome(Generic[A_co]):
     """What became of a request: its answer, or why the engine refused; neither where it did not come to it in time."""
 
     answer: A_co | None = None

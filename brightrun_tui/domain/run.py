@@ -9,9 +9,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.events import Amount, Count, Finite, Hardware, Step
+from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Step
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.subject import Subject
 
@@ -175,7 +176,7 @@ class RunSpec(BaseModel):
     settings: Annotated[RunSettings, AfterValidator(_settled)] = Field(
         default_factory=RunSettings, validate_default=True
     )
-    provider: str = "local"
+    provider: str = HERE
     gpu: str = ""
     interruptible: bool = False
     offer: str = ""
@@ -185,6 +186,11 @@ class RunSpec(BaseModel):
     stop_worst: bool = False
     not_before: Finite | None = None
     limits: Limits = Field(default_factory=Limits)
+
+    @property
+    def here(self) -> bool:
+        """Whether it runs on this machine."""
+        return self.provider == HERE
 
 
 class Failure(BaseModel):
@@ -198,7 +204,7 @@ class Failure(BaseModel):
     suggestion: dict[str, Any] = Field(default_factory=dict)
 
 
-def disk_full() -> Failure:
+def failed_for_disk() -> Failure:
     """There was no space left for what a run had to write."""
     return Failure(
         error=ErrorKind.DISK_FULL,
@@ -255,7 +261,7 @@ class Run(BaseModel):
     train_loss: Finite | None = None
     eval_loss: Finite | None = None
     best_eval_loss: Finite | None = None
-    hardware: Hardware = Field(default_factory=Hardware)
+    hardware: HardwareReading = Field(default_factory=HardwareReading)
     cost_usd: float = 0.0
     attempts: int = 0
     deaths: int = 0
@@ -378,7 +384,7 @@ class RunChanges(TypedDict, total=False):
     train_loss: float | None
     eval_loss: float | None
     best_eval_loss: float | None
-    hardware: Hardware
+    hardware: HardwareReading
     cost_usd: float
     attempts: int
     deaths: int

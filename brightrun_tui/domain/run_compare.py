@@ -64,7 +64,7 @@ def names(runs: Sequence[Run]) -> tuple[str, ...]:
 
 
 def _cost(run: Run) -> str:
-    return "free" if run.spec.provider == "local" and not run.cost_usd else humanize.money(run.cost_usd)
+    return "free" if run.spec.here and not run.cost_usd else humanize.money(run.cost_usd)
 
 
 def _measured(label: str, values: Sequence[float | None]) -> ComparedRow:

@@ -28,6 +28,9 @@ EVAL = "eval.jsonl"
 TOKENS = "tokens.safetensors"
 EVENTS = "events.jsonl"
 LOG = f"{WORKER}.log"
+SETUP_LOG = "setup.log"
+"""On a machine that is being prepared, too."""
+MACHINES = "machines.jsonl"
 CONTROL = "control"
 CHECKPOINTS = "checkpoints"
 ADAPTER = "adapter"
@@ -36,6 +39,7 @@ EVALUATION = "evaluation.json"
 JUDGING = "judging.json"
 MANIFEST = "manifest.json"
 """Of the whole run, and within each checkpoint: size and digest of every other file."""
+SSH_KEY = "ssh.json"
 BASE = "base"
 """The base model on a machine that it was sent to."""
 
@@ -44,6 +48,7 @@ ADAPTER_WEIGHTS = "adapter_model.safetensors"
 CARD = "README.md"
 OPTIMIZER = "optimizer.safetensors"
 STATE = "state.json"
+BASELINE = "baseline.json"
 
 ADAPTER_FILES = frozenset(
     {
@@ -125,12 +130,12 @@ class RunDirectory:
     @property
     def setup_log(self) -> Path:
         """At home: what the preparation of every machine that was rented for the run printed, one after the other."""
-        return self.root / "setup.log"
+        return self.root / SETUP_LOG
 
     @property
     def machines(self) -> Path:
         """At home: which machine went on with the run from where, one `MachinePart` a line."""
-        return self.root / "machines.jsonl"
+        return self.root / MACHINES
 
     @property
     def log_mark(self) -> Path:
@@ -169,9 +174,14 @@ class RunDirectory:
         return self.root / f"{CHECKPOINTS}.old-{number}"
 
     @property
+    def dry_run(self) -> Path:
+        """Where the worker tries to write a checkpoint, and takes it away again."""
+        return self.checkpoints / ".rehearsal"
+
+    @property
     def baseline(self) -> Path:
         """What the base model scored and answered; kept so that a restart does not measure it again."""
-        return self.checkpoints / "baseline.json"
+        return self.checkpoints / BASELINE
 
     @property
     def adapter(self) -> Path:
@@ -198,7 +208,7 @@ class RunDirectory:
     @property
     def ssh_key(self) -> Path:
         """The run's own key for its rented machines. Never leaves this computer."""
-        return self.root / "ssh.json"
+        return self.root / SSH_KEY
 
     def host_key(self, lease: str) -> Path:
         """The host key that the machine of a lease showed at the first contact."""

@@ -30,6 +30,12 @@ def simple(*stops: float) -> JsonDict:
     return {"simple": True, "stops": list(stops)}
 
 
+SettingValue = bool | int | float | str | None
+"""As a person types it, or as it is; None: as template and base say."""
+Overrides = Mapping[str, SettingValue]
+"""Settings by dotted key: ``{"training.epochs": 3}``."""
+
+
 class SettingsGroup(BaseModel):
     """Base of every group: unknown keys are refused, values are checked on assignment."""
 
@@ -245,7 +251,7 @@ class RunSettings(SettingsGroup):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
-    def with_overrides(self, overrides: dict[str, Any]) -> RunSettings:
+    def with_overrides(self, overrides: Overrides) -> RunSettings:
         """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
         Raises:
@@ -293,7 +299,7 @@ class Setting(BaseModel):
         for constraint in self.field.metadata:
             annotation = Annotated[annotation, constraint]
         if isinstance(raw, bool):
-            raw = str(raw).lower()  # a word, which is no number
+            raw = str(raw).lower()  # a word, which is not a number
         try:
             return TypeAdapter(annotation).validate_python(raw.strip() if isinstance(raw, str) else raw)
         except ValidationError:
@@ -350,7 +356,7 @@ def _titles() -> dict[str, str]:
 
 
 def setting_title(key: str) -> str:
-    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is no setting's stays as it is."""
+    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is not a setting's stays as it is."""
     return _titles().get(key, key)
 
 

@@ -6,7 +6,7 @@ import math
 
 CPU_TOKENS = 2048
 """Tokens that a CPU works on at a time, if no single record is longer: more is no faster there, and takes more memory."""
-LANES, LANES_SHARE = 4, 0.5
+ROWS_AT_ONCE, ROWS_AT_ONCE_SHARE = 4, 0.5
 """Rows that a CPU computes side by side at most, and what of the memory that is free they may take beside the first."""
 GPU_TOKENS = 65_536
 """Tokens of a micro-batch on a GPU at most, where the setting leaves the size open."""

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
+
 MOST_NAMES = 4
 """Runs that are named in one sentence."""
 OTHERS_BYTES = 1 << 30
@@ -128,7 +130,7 @@ def why_not(seats: Seats, card: Card, gpu_request: GpuRequest) -> str:
         return f"busy with {names(here)}"
     if here or gpu_request.shared or card.others <= OTHERS_BYTES:
         return ""
-    return f"used by {card.who or 'another process'} ({gigabytes(card.others)})"
+    return f"used by {card.who or 'another process'} ({humanize.size(card.others)})"
 
 
 def names(holders: Sequence[Holder]) -> str:
@@ -137,11 +139,6 @@ def names(holders: Sequence[Holder]) -> str:
     if len(told) > MOST_NAMES:
         told = [*told[: MOST_NAMES - 1], f"{len(told) - MOST_NAMES + 1} others"]
     return f"run {told[0]}" if len(told) == 1 else f"runs {', '.join(told[:-1])} and {told[-1]}"
-
-
-def gigabytes(count: int) -> str:
-    """Memory of a GPU as nvidia-smi's users know it: ``12.3 GB``."""
-    return f"{count / 1e9:.1f} GB"
 
 
 def chosen(text: str) -> tuple[str, ...]:

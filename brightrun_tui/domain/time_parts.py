@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.events import Amount, Body, Event, Phase
 
-Part = Literal["loading", "training", "measuring", "answering", "saving"]
-PARTS: tuple[Part, ...] = get_args(Part)
-_PART_OF_PHASE: dict[str, Part] = {
+TimePart = Literal["loading", "training", "measuring", "answering", "saving"]
+PARTS: tuple[TimePart, ...] = get_args(TimePart)
+_PART_OF_PHASE: dict[str, TimePart] = {
     "starting": "loading",
     "preparing": "loading",
     "loading": "loading",
@@ -25,7 +25,7 @@ _PART_OF_PHASE: dict[str, Part] = {
 
 
 class TimeParts(BaseModel):
-    """Seconds. ``loading``: everything before the first step, and the rehearsal after it; ``measuring``: losses on records;
+    """Seconds. ``loading``: everything before the first step, and the dry run after it; ``measuring``: losses on records;
     ``answering``: sample answers of both models.
     """
 
@@ -50,7 +50,7 @@ class TimeParts(BaseModel):
 def time_parts(told: Iterable[Event[Body]]) -> TimeParts:
     """From the events of a run, in their order; the time between two workers belongs to none of them."""
     spent = dict.fromkeys(PARTS, 0.0)
-    part: Part | None = None
+    part: TimePart | None = None
     since = 0.0
     for event in told:
         if part is not None:

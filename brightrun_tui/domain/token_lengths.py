@@ -7,8 +7,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.histogram import Range, ranges
-from brightrun_tui.domain.languages import percent
 
 FATES = {"drop": "left out", "truncate": "cut off there", "split": "split", "refuse": "refused: the run does not start"}
 """What becomes of longer records, by the setting ``data.over_length``."""
@@ -71,7 +71,7 @@ class TokenLengths(BaseModel):
             longer = f"none is longer than {self.limit:,} tokens"
         else:
             what = FATES.get(self.over_length, "too long")
-            longer = f"{percent(self.over)} are longer than {self.limit:,} tokens and {what}"
+            longer = f"{humanize.share(self.over)} are longer than {self.limit:,} tokens and {what}"
         if not self.unwritten:
             return longer
         what = f"{self.unwritten:,} of {self.records:,} records hold what its chat template cannot write (calls of tools, mostly)"

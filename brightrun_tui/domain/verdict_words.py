@@ -56,8 +56,10 @@ def judgement_sentence(judgement: Judgement) -> str:
     wins, ties, losses, unparsable = (judgement.count(outcome) for outcome in ("win", "tie", "loss", "unparsable"))
     right = [ruling.right for ruling in judgement.rulings if ruling.right is not None]
     parts = [
-        f"a judge ({judgement.judge} at {judgement.host}) preferred its answer in {wins} of {len(judgement.rulings)} cases, "
-        f"the base model's in {losses}"
+        (
+            f"a judge ({judgement.judge} at {judgement.host}) preferred its answer in {wins} of {len(judgement.rulings)} cases, "
+            f"the base model's in {losses}"
+        )
     ]
     parts += [f"{ties} were ties" if ties > 1 else "1 was a tie"] if ties else []
     parts += [f"{unparsable} could not be read"] if unparsable else []
@@ -217,8 +219,10 @@ def style_reasons(f: Findings) -> list[str]:
         "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} records it never saw"
     )
     reasons = [
-        f"style: wanted answers surprise it {abs(change):.0%} {'less' if change > 0 else 'more'} than the base model "
-        f"(loss {f.base_loss:.3f} → {f.tuned_loss:.3f} on {measured_on})"
+        (
+            f"style: wanted answers surprise it {abs(change):.0%} {'less' if change > 0 else 'more'} than the base model "
+            f"(loss {f.base_loss:.3f} → {f.tuned_loss:.3f} on {measured_on})"
+        )
     ]
     if f.difference_high >= 0 and f.tuned_loss < f.base_loss:
         reasons.append("that difference may be chance: its 95% interval reaches zero")

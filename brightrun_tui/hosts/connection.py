@@ -146,7 +146,7 @@ class SshConnection:
         return str(self.addresses[0])
 
     def progressed(self, ahead: int = 0) -> None:
-        """Something came through: the patience with the present task starts anew.
+        """Note that something came through: the patience with the present task starts anew.
 
         Args:
             ahead: bytes that are sent in one go now, which a slow line is given the time for.

@@ -21,6 +21,7 @@ and ``events.jsonl`` tell whether the worker is at work, ``manifest.json`` and `
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import glob
 import json
@@ -145,10 +146,8 @@ class Guard:
             return
         old = 0 if self.beat else max(0, time.time() - beat)  # one from before a restart of the container may be
         self.beat, self.heard = beat, time.monotonic() - old
-        try:
+        with contextlib.suppress(ValueError):
             self.ends = self.heard + float(read(self.home, "heartbeat"))
-        except ValueError:
-            pass
         self.write(state="watching")
 
     def uncollected(self) -> bool:

@@ -16,7 +16,7 @@ from brightrun_tui.domain.errors import MachineLiesError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.arrivals import is_whole
-from brightrun_tui.hosts.base import JobStatus
+from brightrun_tui.hosts.host import JobStatus
 
 _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 """The command writes its own pid before it becomes the command, so a crash of ours cannot lose it."""

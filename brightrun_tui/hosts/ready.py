@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BadHostKeyError, HostError, HostKeyChangedError, MachineLiesError
 from brightrun_tui.hosts.boot import COLLECTED, GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
@@ -84,7 +85,7 @@ async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSe
     """
     seen = await gpus(host)
     if len(seen) < count or any(gpu.memory < memory * 0.9 for gpu in seen[:count]):
-        shown = ", ".join(f"{gpu.name} ({gpu.memory / 1024**3:.0f} GiB)" for gpu in seen) or "none"
+        shown = ", ".join(f"{gpu.name} ({humanize.memory(gpu.memory)})" for gpu in seen) or "none"
         raise HostError(
             f"the machine shows other GPUs than were rented: {shown}",
             where=host.connection.where,

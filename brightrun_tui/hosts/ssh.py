@@ -18,9 +18,9 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError, HostUnreachableError, MachineLiesError
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.hosts import jobs, transfer
-from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import LOST, SshAddress, SshConnection, SshTimings
-from brightrun_tui.hosts.transfer import CHUNK, Progress
+from brightrun_tui.hosts.host import JobStatus
+from brightrun_tui.hosts.transfer import CHUNK, ByteProgress
 from brightrun_tui.hosts.tunnel import Tunnel
 
 COMMANDS_AT_ONCE = 5
@@ -76,7 +76,7 @@ class SshHost:
         """The host key that this machine is pinned to; empty before the first connection."""
         return self.connection.host_key
 
-    async def put(self, source: Path, target: str, progress: Progress | None = None) -> None:
+    async def put(self, source: Path, target: str, progress: ByteProgress | None = None) -> None:
         """See `Host.put`; ``progress`` is told the bytes sent and the bytes in all of each file.
 
         Raises:
@@ -115,7 +115,7 @@ class SshHost:
 
         await self.connection.insist(work)
 
-    async def get(self, source: str, target: Path, facts: FileFacts, progress: Progress | None = None) -> None:
+    async def get(self, source: str, target: Path, facts: FileFacts, progress: ByteProgress | None = None) -> None:
         """See `Host.get`; a broken transfer is resumed, also by a later call.
 
         Raises:
@@ -234,7 +234,7 @@ class SshHost:
     async def _alive(self, pid: int, born: str) -> bool:
         return await self.connection.insist(partial(jobs.alive, self.connection, pid, born))
 
-    async def _send(self, source: Path, path: str, progress: Progress | None, keep: bool = False) -> None:
+    async def _send(self, source: Path, path: str, progress: ByteProgress | None, keep: bool = False) -> None:
         async def work() -> None:
             await self._parent(path)
             await transfer.send(self.connection, source, path, progress, keep)

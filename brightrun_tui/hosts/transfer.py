@@ -25,7 +25,7 @@ CHUNK = 4 << 20
 SMALL = 1 << 20
 """A file of at least this size that is already there with the same size and time is not sent again."""
 
-Progress = Callable[[int, int], None]
+ByteProgress = Callable[[int, int], None]
 
 
 async def attributes(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | None:
@@ -36,7 +36,7 @@ async def attributes(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs
 
 
 async def send(
-    connection: SshConnection, source: Path, path: str, progress: Progress | None, keep: bool = False
+    connection: SshConnection, source: Path, path: str, progress: ByteProgress | None, keep: bool = False
 ) -> None:
     """Send in chunks to a part file named after size and time of the source; continue what such a file holds.
 
@@ -112,7 +112,7 @@ async def piece(connection: SshConnection, file: asyncssh.SFTPClientFile[bytes],
 
 
 async def fetch(
-    connection: SshConnection, path: str, target: Path, facts: FileFacts, progress: Progress | None
+    connection: SshConnection, path: str, target: Path, facts: FileFacts, progress: ByteProgress | None
 ) -> None:
     """Fetch the very file that ``facts`` describes to a part file beside ``target``, and go on with one that lies there.
 
@@ -143,7 +143,9 @@ async def fetch(
     os.replace(part, target)
 
 
-async def _fill(connection: SshConnection, path: str, part: Path, facts: FileFacts, progress: Progress | None) -> None:
+async def _fill(
+    connection: SshConnection, path: str, part: Path, facts: FileFacts, progress: ByteProgress | None
+) -> None:
     with open_file(part) as data:
         offset = data.seek(0, os.SEEK_END)
         if offset > facts.bytes:

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 from brightrun_tui import plugins
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.quiet_hours import is_quiet_hours
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, fit, read_toml
@@ -86,7 +87,7 @@ def add_channel(
         )
     if not is_quiet_hours(quiet):
         raise UsageError(
-            f"“{quiet}” are no hours", where="quiet hours", kind=ErrorKind.BAD_CHANNEL, fix="write them as 22:00-07:00"
+            f"“{quiet}” are not hours", where="quiet hours", kind=ErrorKind.BAD_CHANNEL, fix="write them as 22:00-07:00"
         )
     known = saved_channels(paths)
     before = known.get(name)

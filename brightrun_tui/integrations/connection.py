@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from brightrun_tui.config import MoneyLimits, load_section
-from brightrun_tui.domain import humanize
+from brightrun_tui.domain import humanize, service_names
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.integrations import credentials, hub, rental
@@ -61,11 +61,11 @@ def is_set_up(service: Service, paths: Paths) -> bool:
         BrightrunError: config.toml cannot be read.
     """
     match service.name:
-        case "ssh":
+        case service_names.OWN_BOXES:
             return bool(configured_boxes(paths))
-        case "news":
+        case service_names.NEWS:
             return bool(saved_channels(paths))
-        case "judge":
+        case service_names.JUDGE:
             return _has_judge(paths)
     return service.optional or is_connected(service, paths)
 
@@ -95,16 +95,16 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
             )
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            if name == "local":
+            if name == service_names.HERE:
                 return await asyncio.to_thread(_test_local, paths)
-            if name == "ssh":
+            if name == service_names.OWN_BOXES:
                 return await _test_boxes(paths)
-            if name == "news":
+            if name == service_names.NEWS:
                 return await asyncio.to_thread(_test_channels, paths)
             secret = secret or await asyncio.to_thread(credentials.get, name, paths)
-            if name == "huggingface":
+            if name == service_names.HUGGINGFACE:
                 return await asyncio.to_thread(_test_huggingface, secret)
-            if name == "judge":
+            if name == service_names.JUDGE:
                 return await _test_judge(paths, secret)
             if secret is None and service.environment:
                 return ServiceStatus(state="off", detail="not connected", fix=f"get a key at {service.where_to_get}")
@@ -112,7 +112,7 @@ async def test_service(name: str, paths: Paths, secret: SecretStr | None = None)
     except TimeoutError:
         return ServiceStatus(
             state="failed",
-            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            detail=f"no answer within {humanize.span(DEADLINE_SECONDS)}",
             fix="check the network, then test again",
         )
     except BrightrunError as error:
@@ -136,7 +136,7 @@ test_service.__test__ = False  # type: ignore[attr-defined]
 
 def _test_local(paths: Paths) -> ServiceStatus:
     machine = hardware(paths.data)
-    facts = {"machine": describe(machine), "disk": f"{(machine.disk_free or 0) / 1024**3:.1f} GiB free"}
+    facts = {"machine": describe(machine), "disk": f"{humanize.size(machine.disk_free or 0)} free"}
     missing = missing_packages("train")
     if missing:
         return ServiceStatus(
@@ -289,7 +289,7 @@ async def test_box(name: str, box: SshBox, paths: Paths) -> tuple[ServiceStatus,
     except TimeoutError:
         return ServiceStatus(
             state="failed",
-            detail=f"no answer within {DEADLINE_SECONDS:.0f} seconds",
+            detail=f"no answer within {humanize.span(DEADLINE_SECONDS)}",
             fix="check address and port, and that the machine is up",
         ), box
     except BrightrunError as error:
@@ -307,7 +307,7 @@ def _own(boxes: dict[str, SshBox], paths: Paths) -> Ssh:
     from brightrun_tui.hosts.connection import SshTimings
     from brightrun_tui.providers.ssh import Ssh
 
-    return Ssh(boxes, timings=load_section(paths, "ssh", SshTimings))
+    return Ssh(boxes, timings=load_section(paths, service_names.OWN_BOXES, SshTimings))
 
 
 def _month(provider: str, paths: Paths) -> str:

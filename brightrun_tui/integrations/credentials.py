@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import close_to_others, private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, read_json
 from brightrun_tui.integrations import keyring_client
@@ -34,8 +35,8 @@ LONGEST = 4096
 """Characters; the longest key of a service has some hundreds."""
 _QUOTES = "\"'`"
 
-Place = Literal["", "environment", "keyring", "file", "login"]
-PLACES: dict[Place, str] = {
+CredentialPlace = Literal["", "environment", "keyring", "file", "login"]
+PLACES: dict[CredentialPlace, str] = {
     "": "not set",
     "environment": "from the environment",
     "keyring": "in the system keyring",
@@ -98,7 +99,7 @@ def what_is_wrong(secret: str) -> str:
     return ""
 
 
-def where(name: str, paths: Paths | None = None) -> Place:
+def where(name: str, paths: Paths | None = None) -> CredentialPlace:
     """Where the credential would come from; "" when there is none. Cheap. See `PLACES` for the words."""
     if _from_environment(name):
         return "environment"
@@ -108,7 +109,7 @@ def where(name: str, paths: Paths | None = None) -> Place:
     return "login" if _login(name) else ""
 
 
-def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> Place:
+def save(name: str, secret: SecretStr | str, paths: Paths | None = None) -> CredentialPlace:
     """Keep a credential; returns where it now lies. Test it first. Blocking.
 
     Raises:
@@ -142,7 +143,7 @@ def delete(name: str, paths: Paths | None = None) -> bool:
     return forget(name, paths or get_paths())
 
 
-def keep(name: str, value: str, paths: Paths) -> Place:
+def keep(name: str, value: str, paths: Paths) -> CredentialPlace:
     """Put a secret of any name where credentials lie. Blocking. Raises `BrightrunError` where it cannot be written."""
     keep_secret(value)
     backend = keyring_client.find_backend(paths)
@@ -185,7 +186,7 @@ def _from_environment(name: str) -> str:
 
 def _login(name: str) -> str:
     """The token that ``hf auth login`` left on this machine."""
-    if name != "huggingface":
+    if name != HUGGINGFACE:
         return ""
     try:
         return _login_file().read_text("utf-8").strip()

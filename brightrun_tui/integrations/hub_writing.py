@@ -23,7 +23,7 @@ def check_repository(repository: str, tag: str = "") -> None:
     """Raises `UsageError` unless it is ``owner/name``, and ``tag`` (if any) a plain word."""
     if not REPOSITORY.fullmatch(repository) or "--" in repository or ".." in repository:
         raise UsageError(
-            f"“{one_line(repository)[:_SHOWN]}” is no repository of the Hub",
+            f"“{one_line(repository)[:_SHOWN]}” is not a repository of the Hub",
             fix="write it as owner/name",
             kind=ErrorKind.BAD_REPOSITORY,
         )
@@ -39,7 +39,7 @@ def check_owner(owner: str) -> None:
     """Raises `UsageError` unless it can be the name of a user or an organisation of the Hub."""
     if not TAG.fullmatch(owner) or "--" in owner or ".." in owner:
         raise UsageError(
-            f"“{one_line(owner)[:_SHOWN]}” is no owner at the Hub",
+            f"“{one_line(owner)[:_SHOWN]}” is not an owner at the Hub",
             fix="give the name of a user or an organisation",
             kind=ErrorKind.BAD_REPOSITORY,
         )
@@ -112,7 +112,7 @@ class CountedFile(io.BufferedReader):
         self._counts = False
 
     def begin(self) -> None:
-        """What is read from now on is on its way; before, it was only looked at."""
+        """Count from now on: what is read is on its way; before, it was only looked at."""
         self._counts = True
 
     def read(self, size: int | None = -1, /) -> bytes:

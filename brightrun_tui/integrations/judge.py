@@ -17,8 +17,10 @@ from pydantic import Field, SecretStr
 
 from brightrun_tui import foreign_answers
 from brightrun_tui.config import Section, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
+from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
@@ -63,7 +65,7 @@ def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSett
     Raises:
         UsageError: there is none, or the address is not a base address of an API.
     """
-    found = load_section(paths, "judge", JudgeSettings)
+    found = load_section(paths, JUDGE, JudgeSettings)
     found = found.model_copy(update={"url": url or found.url, "model": model or found.model})
     if not found.url or not found.model:
         raise UsageError(
@@ -81,11 +83,11 @@ def judge_key(paths: Paths, url: str) -> SecretStr | None:
     Raises:
         BrightrunError: the keyring refuses.
     """
-    if credentials.where("judge", paths) == "environment":
-        return credentials.get("judge", paths)
-    configured = load_section(paths, "judge", JudgeSettings).url
+    if credentials.where(JUDGE, paths) == "environment":
+        return credentials.get(JUDGE, paths)
+    configured = load_section(paths, JUDGE, JudgeSettings).url
     same = not configured or urlsplit(configured).hostname == urlsplit(url).hostname
-    return credentials.get("judge", paths) if same else None
+    return credentials.get(JUDGE, paths) if same else None
 
 
 def host_of(url: str) -> str:
@@ -181,7 +183,7 @@ class Judge:
             )
         except httpx.TimeoutException:
             raise NotConnectedError(
-                f"the judge gives no answer within {self._seconds:.0f} s",
+                f"the judge gives no answer within {humanize.span(self._seconds)}",
                 where=self.host,
                 fix="try again later, or raise timeout_seconds below [judge]",
                 kind=ErrorKind.JUDGE_SILENT,

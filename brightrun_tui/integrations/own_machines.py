@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import NotConnectedError
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.hosts.timings import SshTimings
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.paths import Paths
@@ -30,7 +31,7 @@ def _is_set_up(paths: Paths) -> bool:
 
 
 SPEC = ProviderSpec(
-    name="ssh",
+    name=OWN_BOXES,
     title="Your own machines",
     gives="Training on any Linux machine that you can reach over SSH.",
     where_to_get="its address, a user and an SSH key",

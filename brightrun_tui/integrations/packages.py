@@ -1,28 +1,41 @@
-"""Which of our optional packages are installed, without importing any of them."""
+"""The packages that an extra of ours needs, as our own package declares them, and which of them are installed. Imports none."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.plugins import OURS
 from brightrun_tui.resources import resource
 
-EXTRAS: dict[str, tuple[str, ...]] = {
-    "train": ("torch", "transformers", "peft", "bitsandbytes", "safetensors", "tokenizers"),
-    "serve": ("torch", "transformers", "peft", "bitsandbytes", "accelerate", "starlette", "uvicorn"),
-    "gguf": ("gguf", "torch", "transformers", "accelerate"),
-    "parquet": ("pyarrow",),
-}
+CORE = ""
+"""What is needed without any extra."""
+
+
+@cache
+def needed_by(extra: str) -> tuple[Requirement, ...]:
+    """What an extra needs besides `CORE`, or what that needs, on a machine like this one; in alphabetical order."""
+    declared = (Requirement(line) for line in requires(OURS) or ())
+    return tuple(one for one in declared if _is_of(one, extra))
+
+
+def _is_of(requirement: Requirement, extra: str) -> bool:
+    if requirement.marker is None:
+        return extra == CORE
+    return requirement.marker.evaluate({"extra": extra})
 
 
 def missing_packages(extra: str = "train") -> tuple[str, ...]:
     """Packages of an extra that are not installed."""
-    return tuple(name for name in EXTRAS[extra] if find_spec(name) is None)
+    return tuple(one.name for one in needed_by(extra) if find_spec(one.name.replace("-", "_")) is None)
 
 
 def install_command(extra: str = "train") -> str:

@@ -13,6 +13,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, ProviderDownError, UsageError
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.serverless import SUFFIX, account_of_place
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
@@ -67,7 +68,7 @@ def open_provider(
 
 async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
     """What one provider, or this machine, has for ``need``, cheapest first. Raises as `open_provider` and the provider."""
-    if name == "local":
+    if name == HERE:
         return await LocalProvider().offers(need)
     provider = await asyncio.to_thread(open_provider, name, paths)
     try:

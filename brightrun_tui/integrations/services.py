@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from brightrun_tui.domain import service_names as names
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
 
@@ -41,13 +42,13 @@ def _token(title: str, hint: str) -> tuple[Field, ...]:
 
 
 LOCAL = Service(
-    name="local",
+    name=names.HERE,
     title="This machine",
     kind="machine",
     gives="Training and serving on your own CPU or GPU, free of charge.",
 )
 HUGGINGFACE = Service(
-    name="huggingface",
+    name=names.HUGGINGFACE,
     title="Hugging Face",
     kind="models",
     gives="Base models to start from; gated and private ones with a token.",
@@ -57,7 +58,7 @@ HUGGINGFACE = Service(
     optional=True,
 )
 JUDGE = Service(
-    name="judge",
+    name=names.JUDGE,
     title="Judge",
     kind="judge",
     gives="A language model elsewhere that compares base and tuned answers (J in the Registry).",
@@ -68,7 +69,7 @@ JUDGE = Service(
 )
 
 NEWS = Service(
-    name="news",
+    name=names.NEWS,
     title="Notifications",
     kind="news",
     gives="Mail, Slack, Teams, Discord, ntfy, webhooks … tell you what happens, with no app open.",

@@ -25,7 +25,7 @@ from brightrun_tui.providers.reach import host_for
 
 
 @dataclass(frozen=True)
-class Command:
+class ShellCommand:
     """What is started, and in which directory of this machine."""
 
     words: tuple[str, ...]
@@ -33,13 +33,13 @@ class Command:
 
 
 @contextmanager
-def shell_here(run: Run) -> Iterator[Command]:
+def shell_here(run: Run) -> Iterator[ShellCommand]:
     """The person's own shell in the run's directory."""
-    yield Command((os.environ.get("SHELL") or shutil.which("bash") or "sh",), Path(run.directory))
+    yield ShellCommand((os.environ.get("SHELL") or shutil.which("bash") or "sh",), Path(run.directory))
 
 
 @dataclass(frozen=True)
-class Door:
+class SshLogin:
     """How to get into a machine. ``key``: a private key as text, the path of one, or None for the person's own keys."""
 
     host: str
@@ -50,7 +50,7 @@ class Door:
     host_key: str
 
 
-async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> Door:
+async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> SshLogin:
     """To the newest machine that the run has.
 
     Raises:
@@ -81,7 +81,7 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> Door:
     key = await asyncio.to_thread(read_key_pair, home.ssh_key) if home.ssh_key.exists() else None
     host = host_for(machine, key.private if key else "", host_key=pinned.read_text().strip() if pinned.exists() else "")
     address = host.connection.addresses[0]
-    return Door(
+    return SshLogin(
         address.host,
         address.port,
         address.user,
@@ -92,7 +92,7 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> Door:
 
 
 @contextmanager
-def shell_there(door: Door) -> Iterator[Command]:
+def shell_there(door: SshLogin) -> Iterator[ShellCommand]:
     """``ssh`` into the run's directory, with the run's own key and the host key that was pinned; both are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="brightrun-") as made:
         known, options = (
@@ -109,4 +109,4 @@ def shell_there(door: Door) -> Iterator[Command]:
         elif door.key is not None:
             options += ["-i", str(door.key)]
         there = f'cd {shlex.quote(door.directory)} 2>/dev/null; exec "${{SHELL:-sh}}" -l'
-        yield Command(("ssh", *options, "-t", "-p", str(door.port), "--", f"{door.user}@{door.host}", there))
+        yield ShellCommand(("ssh", *options, "-t", "-p", str(door.port), "--", f"{door.user}@{door.host}", there))

@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.redaction import keep_secret, redact
 
@@ -69,7 +70,7 @@ def kind_of(url: str, where: str = "") -> str:
 
 
 def hide(url: str) -> None:
-    """From now on the address, and every part of it that may be a key, is left out of logs and errors."""
+    """Leave the address, and every part of it that may be a key, out of logs and errors from now on."""
     keep_secret(url)
     try:
         parts = urlsplit(url)

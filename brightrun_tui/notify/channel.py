@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
 from brightrun_tui.config import Section
-from brightrun_tui.domain.notification import Level as Level
+from brightrun_tui.domain.notices import Level as Level
 from brightrun_tui.domain.notification import Notification as Notification
 
 T = TypeVar("T", bound=Section)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from brightrun_tui import plugins
 from brightrun_tui.config import Section, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.notification import Notification
@@ -82,7 +83,7 @@ async def send(name: str, channel: Channel, notification: Notification) -> str:
     except BrightrunError as error:
         return f"{error.what}; {error.fix}" if error.fix else error.what
     except TimeoutError:
-        return f"no answer within {SEND_SECONDS:.0f} seconds"
+        return f"no answer within {humanize.span(SEND_SECONDS)}"
     except Exception as error:  # of whatever class: it is a stranger's, and no run depends on it
         log.warning("notification channel %s: %s was not sent", name, notification.code, exc_info=error)
         return f"it failed ({type(error).__name__}; the log has more)"

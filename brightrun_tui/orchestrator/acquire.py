@@ -86,18 +86,18 @@ class Acquirer:
         return await self._rent(tenant, run_budget, say)
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """No longer ours to use: from now on it is returned. With a reason the tenant says so: which, how long, at what cost."""
+        """Let go of the machine: from now on it is returned. With a reason the tenant says so: which, how long, at what cost."""
         lease = await lease_store.update(self.db, lease, state="releasing", note=why, reason=why)
         if why:
             await self.tenant.tell_given_up(self.db, lease, given_up_words(lease, why, time.time()))
 
     def note_bad(self, lease: Lease) -> None:
-        """From now on neither this host nor this very offer is taken again where there is another one."""
+        """Take neither this host nor this very offer again where there is another one."""
         self._bad_hosts |= {lease.host_id} - {""}
         self._avoided.add(lease.offer_id)
 
     def prefer_others(self) -> None:
-        """From now on the host whose machine let us in last is rented only where there is no other."""
+        """Rent from the host whose machine let us in last only where there is no other, from now on."""
         self._last_choice.add(self._reached)
 
     async def host_of(self, lease: Lease, machine: Machine) -> SshHost:

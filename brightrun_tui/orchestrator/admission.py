@@ -22,7 +22,6 @@ from brightrun_tui.providers.nvml import cards_here
 
 log = logging.getLogger(__name__)
 
-LOCAL = "local"
 LOOK_SECONDS = 5.0
 """Between two looks at machines for which somebody waits."""
 FRESH_SECONDS = 1.0

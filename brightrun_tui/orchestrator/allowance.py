@@ -6,6 +6,7 @@ import time
 
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import budget, run_budget
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -34,7 +35,7 @@ class Allowance:
         per_hour, now = await self._target.price_per_hour(), await run_budget.look(self._db, self._money.now(), run)
         if not per_hour and now.spent == run.cost_usd:
             return None
-        verdict = budget.judge(
+        verdict = budget.judge_spending(
             now.spent,
             per_hour,
             now.ceiling,
@@ -56,20 +57,19 @@ class Allowance:
         return "stop_asked" if verdict == "finish" and run.state in ("running", "pausing") else None
 
 
-def _with_verdict(run: Run, verdict: budget.Verdict, now: run_budget.RunBudget) -> Notices:
+def _with_verdict(run: Run, verdict: budget.BudgetVerdict, now: run_budget.RunBudget) -> Notices:
     """The run's notices with one about the money, the first time a verdict is passed."""
     if verdict == "go":
         return run.notices
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
     words = {
-        "warn_80": f"80% of {what} is spent",
-        "warn_95": f"95% of {what} is spent",
+        **{warned: f"{humanize.percent(part)} of {what} is spent" for warned, part in budget.WARNED_AT.items()},
         "finish": f"{what} is nearly spent: the run is ended in order",
         "release": f"{what} is spent",
     }
     return with_notice(
         run,
-        f"budget_{verdict}",
+        NoticeCode(f"budget_{verdict}"),
         f"{words[verdict]} ({humanize.money(now.spent)} of {humanize.money(max(0.0, now.ceiling or 0.0))})",
     )
 
@@ -80,4 +80,4 @@ def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> N
         return notices
     after = humanize.duration(time.time() - run.created_at)
     first = f"the first step came {after} after the run was asked for; {humanize.money(now.spent)} were spent by then"
-    return with_notice(run.model_copy(update={"notices": notices}), "first_step", first, "info")
+    return with_notice(run.model_copy(update={"notices": notices}), NoticeCode.FIRST_STEP, first, Level.INFO)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
+from brightrun_tui.domain.alerts import BUDGET_SHARES
 from brightrun_tui.orchestrator.timings import EngineTimings
 
-Verdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
+BudgetVerdict = Literal["go", "warn_80", "warn_95", "finish", "release"]
 
+NEARLY, MOSTLY = BUDGET_SHARES
+WARNED_AT: dict[BudgetVerdict, float] = {"warn_80": MOSTLY, "warn_95": NEARLY}
+"""Part of the money that is spent when people are told."""
 LEAST_SECONDS = 5.0
 
 
-def judge(
+def judge_spending(
     spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float, release_seconds: float
-) -> Verdict:
+) -> BudgetVerdict:
     """What the budget demands now.
 
     Args:
@@ -30,9 +34,9 @@ def judge(
         return "release"
     if spent_usd + min(per_second * (finish_seconds + release_seconds), budget_usd / 2) >= budget_usd:
         return "finish"
-    if spent_usd >= 0.95 * budget_usd:
+    if spent_usd >= NEARLY * budget_usd:
         return "warn_95"
-    return "warn_80" if spent_usd >= 0.8 * budget_usd else "go"
+    return "warn_80" if spent_usd >= MOSTLY * budget_usd else "go"
 
 
 def lease_seconds(

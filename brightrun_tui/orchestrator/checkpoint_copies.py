@@ -34,7 +34,7 @@ class CheckpointCopies:
         self._best: int | None = None
 
     def hear(self, lines: Iterable[bytes]) -> bool:
-        """Take in what events say of checkpoints; whether they say something. Lines that are no events are not our affair."""
+        """Take in what events say of checkpoints; whether they say something. Lines that are not events do not matter here."""
         found = [event for event in map(_checkpoint_in, lines) if event is not None]
         for step, best in found:
             self._told.add(step)

@@ -16,7 +16,7 @@ from brightrun_tui.domain.disk import disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError, StoreError
 from brightrun_tui.domain.money import Estimate
-from brightrun_tui.domain.requests import Answer, Ask, Reply, StopEngine
+from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
 from brightrun_tui.orchestrator.engine_status import disk_is_full, engine_status, lock_is_held
@@ -41,7 +41,7 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     private_directory(paths.logs)
     try:
         with paths.engine_log.open("ab") as log:
-            child = subprocess.Popen(
+            child = subprocess.Popen(  # noqa: ASYNC220  it outlives this process, and nobody waits for it
                 python("-m", "brightrun_tui.orchestrator"),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -81,11 +81,11 @@ async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate |
     return run
 
 
-async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> Reply[A]:
+async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> RequestOutcome[A]:
     """Leave a request; with ``wait`` seconds, stay for its answer. Where the engine dies meanwhile, the next one gives it.
 
     Raises:
-        EngineError: there is no engine to be had, or what it answered cannot be understood.
+        EngineError: no engine could be started, or what it answered cannot be understood.
     """
     request = await requests.add(db, ask)
     deadline = time.monotonic() + wait
@@ -98,9 +98,9 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
             await ensure_engine(paths)
             look_again = time.monotonic() + ENGINE_LOOK_SECONDS
     if request.state != "done":
-        return Reply(refusal=request.refusal)
+        return RequestOutcome(refusal=request.refusal)
     try:
-        return Reply(ask.read_answer(request.result))
+        return RequestOutcome(ask.read_answer(request.result))
     except ValidationError:
         raise EngineError(
             f"the engine's answer to {request.ask.kind} cannot be understood",

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from brightrun_tui.domain.errors import BrightrunError, StoreError
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.quiet_hours import is_quiet
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, saved_channels

@@ -6,8 +6,9 @@ import asyncio
 import signal
 from pathlib import Path
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
-from brightrun_tui.domain.run import Failure, Run, disk_full
+from brightrun_tui.domain.run import Failure, Run, failed_for_disk
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.local import read_from
 from brightrun_tui.orchestrator.lifecycle import Signal
@@ -17,7 +18,7 @@ FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 TAIL_BYTES = 4000
 
 
-async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
+async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
     """What that death means for the run: worth another launch, or how it failed.
 
     Args:
@@ -38,16 +39,16 @@ async def judge(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tup
             f"the worker crashed ({_name(number)})" if number else "the worker ended without a word"
         )
     if exit_code == WorkerExit.DISK_FULL:
-        return "worker_failed", disk_full()
+        return "worker_failed", failed_for_disk()
     lines = (await asyncio.to_thread(_tail, RunDirectory(Path(run.directory)).log)).splitlines() or [""]
-    here = run.spec.provider == "local"
+    here = run.spec.here
     look = (
         "brightrun doctor tells whether the training packages are complete"
         if here
         else "the fault is on the machine of the run, not on this one"
     )
     return "worker_failed", Failure(
-        error="worker_crashed", cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
+        error=ErrorKind.WORKER_CRASHED, cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
     )
 
 
@@ -61,7 +62,7 @@ def memory_kills() -> int:
 
 
 def _of(cause: str) -> Failure:
-    return Failure(error="worker_lost", cause=cause)
+    return Failure(error=ErrorKind.WORKER_LOST, cause=cause)
 
 
 def _name(number: int) -> str:

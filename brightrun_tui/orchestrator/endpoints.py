@@ -14,10 +14,12 @@ from typing import Any, TypeVar, Unpack
 import psutil
 
 from brightrun_tui import serving
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
+from brightrun_tui.domain.model import ENDED, Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -25,12 +27,12 @@ from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import CURRENT, give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import PLAN, read_plan
+from brightrun_tui.serving.process import LOG
 from brightrun_tui.store import Database, endpoints, models
 
 log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
-ENDED = ("stopped", "failed")
 
 Result = TypeVar("Result")
 
@@ -86,7 +88,7 @@ async def create(
             id=endpoint_id,
             model=version.name,
             model_version=version.version,
-            provider=wanted.rental.provider if wanted.rental else "local",
+            provider=wanted.rental.provider if wanted.rental else HERE,
             state="starting",
             directory=str(directory),
             wanted_engine=wanted.engine,
@@ -147,7 +149,7 @@ async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> Model
 async def forget_old_keys(db: Database) -> None:
     """Take off the disk what earlier versions left of the keys of endpoints that have ended."""
     for endpoint in await endpoints.list_endpoints(db):
-        if endpoint.state in ENDED and not endpoint.keeps_key:
+        if endpoint.ended and not endpoint.keeps_key:
             await asyncio.to_thread(_forget_key, endpoint)
 
 
@@ -185,7 +187,7 @@ class EndpointWatcher:
             if said is not None and said.status == "failed":
                 await self._fail(said.error)
             elif starts > MAX_RESTARTS:
-                await self._fail(f"the server died {starts} times; see {self.directory / 'server.log'}")
+                await self._fail(f"the server died {starts} times; see {self.directory / LOG}")
             else:
                 starts += 1
                 log.info("endpoint %s: starting the server (%d)", self.endpoint.id, starts)
@@ -214,7 +216,7 @@ class EndpointWatcher:
     async def _wanted(self) -> bool:
         """Whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
         self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
-        return not self.leave.is_set() and self.endpoint.state in ("starting", "ready")
+        return not self.leave.is_set() and self.endpoint.serving
 
     async def _prepare(self) -> bool:
         """See to the base model and to the endpoint's directory; False when that cannot be, or is not wanted any more."""
@@ -263,7 +265,7 @@ class EndpointWatcher:
 
     async def _become_ready(self) -> bool:
         """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""
-        late = f"no answer within {self.timings.endpoint_ready_seconds:.0f} s"
+        late = f"no answer within {humanize.span(self.timings.endpoint_ready_seconds)}"
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while not await serving.healthy(self.directory, 5.0):
             if not self._running() or not await self._wanted() or not await self._still_there():
@@ -397,7 +399,7 @@ class EndpointWatcher:
 
     async def _give_up(self, why: str) -> None:
         await serving.stop(self.directory, grace=self.timings.stop_seconds)
-        await self._fail(f"{why}; see {self.directory / 'server.log'}")
+        await self._fail(f"{why}; see {self.directory / LOG}")
 
     async def _end(self) -> None:
         await self._save(state="stopping")

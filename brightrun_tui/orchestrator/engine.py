@@ -12,16 +12,19 @@ from typing import Any
 
 from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
 from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.requests import Answer, Request
 from brightrun_tui.domain.run import ACTIVE, Failure, Run
 from brightrun_tui.domain.schedule import moment_words, waits_until
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.hosts.connection import SshTimings
-from brightrun_tui.orchestrator.admission import LOCAL, LOOK_SECONDS, Admission
+from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -59,7 +62,7 @@ class Engine:
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
-        self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, "ssh", SshTimings), self.troubles)
+        self.lease_manager = LeaseManager(db, paths, timings, load_section(paths, OWN_BOXES, SshTimings), self.troubles)
         self.money = load_section(paths, "money", MoneyLimits)
         self.courier = Courier(db, paths)
         self.service_tests = ServiceTests(db, paths)
@@ -81,7 +84,7 @@ class Engine:
         self._changed = True
 
     async def serve(self) -> None:
-        """Until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
+        """Work until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
         last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()
@@ -147,13 +150,15 @@ class Engine:
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
         words = (
-            f"the clock of this machine was put {way} by {abs(seconds) / 3600:.1f} h: times that are told by it are wrong by "
-            "as much; costs and limits, which count the seconds that pass, are not"
+            f"the clock of this machine was put {way} by {humanize.duration(abs(seconds))}: times that are told by it are wrong "
+            "by as much; costs and limits, which count the seconds that pass, are not"
         )
         log.warning("%s", words)
         for run_id in list(self.runners):
             run = await runs.get(self.db, run_id)
-            await runs.update(self.db, run_id, notices=with_notice(run, f"clock_{int(time.time())}", words))
+            await runs.update(
+                self.db, run_id, notices=with_notice(run, NoticeCode.CLOCK.told_apart(int(time.time())), words)
+            )
 
     async def _look(self) -> bool:
         """One look at the store; whether there is, or may be, anything to look after."""
@@ -250,7 +255,7 @@ class Engine:
         there = [one for one in begun if one.spec.provider == run.spec.provider]
         gpu_request = run.spec.settings.machine.gpu_request
         try:
-            if run.spec.provider == LOCAL:
+            if run.spec.here:
                 seat = await self.admission.here(gpu_request, there)
             else:
                 open_leases = await leases.list_leases(self.db, open_only=True)
@@ -263,7 +268,7 @@ class Engine:
             await self._refuse(run, error)
             return False
         if seat.granted:
-            gpu_id = seat.card.id if seat.card and run.spec.provider == LOCAL else ""
+            gpu_id = seat.card.id if seat.card and run.spec.here else ""
             await self._drive(await runs.update(self.db, run.id, gpu_id=gpu_id, phase_detail=""))
         else:
             await self._say_what_for(run, f"waits for {seat.waits_for}")
@@ -275,7 +280,7 @@ class Engine:
 
     async def next_gpu(self) -> str | None:
         """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
-        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.provider == LOCAL]
+        begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.here]
         seat = await self.admission.here(GpuRequest(), begun)
         return (seat.card.id if seat.card else "") if seat.granted else None
 
@@ -300,7 +305,7 @@ class Engine:
 
     async def _target(self, run: Run) -> Target:
         plugins.look_again()  # what the run needs may have been installed since this engine began
-        if run.spec.provider == LOCAL:
+        if run.spec.here:
             if run.state in ("queued", "preparing"):
                 await self.warm_worker.want(run.gpu_id)
             return LocalTarget(Path(run.directory), self.timings.poll_seconds, self.warm_worker, run.gpu_id)

@@ -14,6 +14,7 @@ from brightrun_tui import plugins
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
+from brightrun_tui.domain.run_directory import SETUP_LOG
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.planning import shipping
@@ -26,9 +27,8 @@ ROOTS = ("trainer", "domain/objective.py")
 """What is started on a machine, and what is found there by name; everything else is sent because these import it."""
 SERVING_ROOTS = (*ROOTS, "serving/remote_worker.py")
 """The same of a machine that serves: what tries its GPU is the trainer's."""
-PACKAGES = ("transformers", "peft", "bitsandbytes", "pydantic", "safetensors", "tokenizers")
-"""An interpreter without one of these is not used as it is."""
-SERVING_PACKAGES = (*PACKAGES, "fastapi", "starlette", "uvicorn", "accelerate")
+SERVES_WITH = ("accelerate", "fastapi", "starlette", "uvicorn")
+"""Besides what training needs, what an interpreter must have that serves; which engine it has is asked later."""
 
 _PIP = re.compile(r"(?:Collecting|Downloading|Using cached|Requirement already satisfied:|Building wheel for) (\S+)")
 """What pip says while it is at work; of its lines only the package is worth showing."""
@@ -97,7 +97,7 @@ async def install(
     await host.put(archive, f"{HOME}/{archive.name}")
     pins = await asyncio.to_thread(resource("constraints.txt").read_bytes)
     wanted = shipping.machine_requirements(shipping.SERVING if serves else shipping.TRAINING)
-    packages = SERVING_PACKAGES if serves else PACKAGES
+    packages = (*shipping.worker_packages(), *(SERVES_WITH if serves else ()))
     stamp = hashlib.sha256(pins + wanted.encode() + python.encode()).hexdigest()[:12]
     await host.write(f"{HOME}/constraints.txt", pins, 0o644)
     await host.write(f"{HOME}/requirements.txt", wanted.encode(), 0o644)
@@ -107,9 +107,9 @@ async def install(
     offset, last = 0, ""
     while True:
         status = await host.status("setup")
-        size = await host.size("setup.log")
+        size = await host.size(SETUP_LOG)
         offset = max(offset, size - LOG_PIECE)
-        chunk = await host.read("setup.log", offset, LOG_PIECE)
+        chunk = await host.read(SETUP_LOG, offset, LOG_PIECE)
         offset += len(chunk)
         await asyncio.to_thread(keep, chunk)
         lines = [line for line in chunk.decode(errors="replace").splitlines() if line.strip()]
@@ -124,7 +124,7 @@ async def install(
         raise HostError(
             f"the machine could not be prepared: {last or status.exit_code}",
             where=host.connection.where,
-            fix="choose another image or machine; its setup.log tells more",
+            fix=f"choose another image or machine; its {SETUP_LOG} tells more",
             kind=ErrorKind.SETUP_FAILED,
         )
     interpreter = (await host.read(f"{HOME}/env.{stamp}", 0, 4096)).decode(errors="replace").strip()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from brightrun_tui.domain.halving import STOPPED_EARLY, Entrant, comparable, falls_behind
+from brightrun_tui.domain.halving import Entrant, comparable, falls_behind
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.store import Database, metrics, runs
@@ -17,7 +18,7 @@ class Halving:
 
     async def stops(self, run: Run) -> bool:
         """Whether it is to end now; why stands among its notices then."""
-        if not run.spec.stop_worst or any(notice.code == STOPPED_EARLY for notice in run.notices):
+        if not run.spec.stop_worst or any(notice.code == NoticeCode.STOPPED_EARLY for notice in run.notices):
             return False
         measured = await metrics.newest(self._db, run.id, "eval_loss", 1, run.upto("eval_loss"))
         if not measured or measured[0].step <= self._seen:
@@ -27,7 +28,9 @@ class Halving:
         behind = falls_behind(await self._entrant(run), [await self._entrant(one) for one in others])
         if behind is None:
             return False
-        await runs.update(self._db, run.id, notices=with_notice(run, STOPPED_EARLY, behind.words, "info"))
+        await runs.update(
+            self._db, run.id, notices=with_notice(run, NoticeCode.STOPPED_EARLY, behind.words, Level.INFO)
+        )
         return True
 
     async def _entrant(self, run: Run) -> Entrant:

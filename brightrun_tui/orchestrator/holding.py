@@ -20,6 +20,7 @@ from brightrun_tui.domain.errors import (
     UnclearError,
 )
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.hosts import ready
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.hosts.ssh import SshHost
@@ -40,7 +41,7 @@ RESUME_SECONDS = 60.0
 """Between two requests to start a stopped machine again."""
 
 Equip = Callable[[Lease, Say], Awaitable[None]]
-"""Puts onto the machine in hand what it is rented for. Raises `HostError` where the machine is no good."""
+"""Puts onto the machine in hand what it is rented for. Raises `HostError` where the machine cannot be used."""
 
 
 class Holding:
@@ -129,7 +130,7 @@ class Holding:
                 await equip(lease, say)
                 return
             except HostError as error:
-                log.warning("%s: machine %s is no good: %s", tenant.words, lease.provider_id, error)
+                log.warning("%s: machine %s cannot be used: %s", tenant.words, lease.provider_id, error)
                 say(f"replacing the machine ({error.what})")
                 if error.kind in (ErrorKind.GPU_UNFIT, ErrorKind.NO_GPUS):
                     self.acquirer.note_bad(lease)
@@ -143,7 +144,7 @@ class Holding:
         )
 
     def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
-        """Where machines were tried before there was none left, why the last of them was no good."""
+        """Where machines were tried before there was none left, why the last of them could not be used."""
         if not self._last_problem:
             return error
         return NoCapacityError(
@@ -154,7 +155,7 @@ class Holding:
         )
 
     def heard(self) -> None:
-        """The machine has just answered."""
+        """Note that the machine has just answered."""
         self._unreachable_since = None
 
     async def find_again(self) -> bool:
@@ -241,11 +242,11 @@ class Holding:
             self._resumed_at = now
             await (await self._tenant()).tell(
                 self.db,
-                "machine_kept",
+                NoticeCode.MACHINE_KEPT,
                 "the machine kept what is on it while nobody was there; it is started again"
                 if self._kept
                 else "the machine was stopped; it is started again",
-                "info",
+                Level.INFO,
             )
             try:
                 return "" if await self.provider.resume(lease.provider_id) else "it was stopped"
@@ -263,7 +264,7 @@ class Holding:
         return bool(machine.ssh_host and there) and (machine.ssh_host, machine.ssh_port) not in there
 
     async def drop(self, lease: Lease, why: str) -> None:
-        """Not ours to use any more, and on its way back."""
+        """Let go of it: it is on its way back."""
         await self.acquirer.drop(lease, why)
         self.lease = self._unreachable_since = None
         await self.let_go()

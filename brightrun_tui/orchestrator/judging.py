@@ -8,9 +8,12 @@ import time
 
 from brightrun_tui import registry
 from brightrun_tui.config import load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice
+from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.integrations.judge import Judge, JudgeSettings, judge_key, judge_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, runs
@@ -20,13 +23,13 @@ log = logging.getLogger(__name__)
 LONGEST_SECONDS = 300.0
 
 
-async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: ModelVersion) -> None:
+async def judge_if_asked(db: Database, paths: Paths, run_id: str, version: ModelVersion) -> None:
     """Have a registered version judged, unless it has been or nobody wants that; at most for five minutes."""
     try:
         if (
             version.report.judgement
             or not version.report.samples
-            or not load_section(paths, "judge", JudgeSettings).automatic
+            or not load_section(paths, JUDGE, JudgeSettings).automatic
         ):
             return
         settings = judge_settings(paths)
@@ -38,13 +41,13 @@ async def judge_if_wished(db: Database, paths: Paths, run_id: str, version: Mode
         why = (
             str(error)
             if isinstance(error, BrightrunError)
-            else f"the judge was not done within {LONGEST_SECONDS:.0f} s"
+            else f"the judge was not done within {humanize.span(LONGEST_SECONDS)}"
         )
         log.warning("run %s: not judged: %s", run_id, why)
         notice = Notice(
             time=time.time(),
-            level="warning",
-            code="not_judged",
+            level=Level.WARNING,
+            code=NoticeCode.NOT_JUDGED,
             message=f"{why}; try again with: brightrun models judge {version.ref}",
         )
         await runs.update(db, run_id, notices=(*(await runs.get(db, run_id)).notices, notice))

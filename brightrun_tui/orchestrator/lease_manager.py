@@ -11,6 +11,7 @@ from brightrun_tui.domain.errors import BrightrunError, MissingScopeError, Store
 from brightrun_tui.domain.money import Lease, LeaseChanges
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.domain.serverless import account_of_place
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.spending import total
 from brightrun_tui.hosts.boot import GuardTimes
 from brightrun_tui.hosts.connection import SshTimings
@@ -255,7 +256,7 @@ class LeaseManager:
 
 def _access(name: str, paths: Paths) -> str:
     """What a provider is reached with. Blocking (keyring)."""
-    if name == "ssh":
+    if name == OWN_BOXES:
         return repr(configured_boxes(paths))
     secret = credentials.get(account_of_place(name), paths)
     return secret.get_secret_value() if secret is not None else ""

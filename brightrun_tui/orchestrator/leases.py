@@ -12,6 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DamagedRecordError, StoreError, UnclearError, UsageError
 from brightrun_tui.domain.money import EarlierRate, Lease, LeaseChanges, Offer
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.orchestrator.notices import with_notice
@@ -220,7 +221,9 @@ async def _tell_of_rate(db: Database, lease: Lease, rate: float) -> None:
             await endpoints.advance(db, await endpoints.find(db, lease.endpoint_id), doing=message)
             return
         run = await runs.get(db, lease.run_id)
-        await runs.update(db, run.id, notices=with_notice(run, f"dearer_{lease.name}_{rate:.4f}", message))
+        await runs.update(
+            db, run.id, notices=with_notice(run, NoticeCode.DEARER.told_apart(lease.name, f"{rate:.4f}"), message)
+        )
 
 
 async def give_back(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.effort import Effort
@@ -83,9 +84,9 @@ class Patience:
                 return (
                     ""
                     if left > self._silent_limit
-                    else f"asked to {self._verb} {waited:.0f} s ago; ends it in {left:.0f} s"
+                    else f"asked to {self._verb} {humanize.span(waited)} ago; ends it in {humanize.span(left)}"
                 )
-            return f"asked to {self._verb} {waited:.0f} s ago; it does not answer; ends it in {left:.0f} s"
+            return f"asked to {self._verb} {humanize.span(waited)} ago; it does not answer; ends it in {humanize.span(left)}"
         if self._step == "terminated":
-            return f"told to end {waited:.0f} s ago; kills it in {left:.0f} s"
-        return f"killed {waited:.0f} s ago; lets the machine go in {left:.0f} s"
+            return f"told to end {humanize.span(waited)} ago; kills it in {humanize.span(left)}"
+        return f"killed {humanize.span(waited)} ago; lets the machine go in {humanize.span(left)}"

@@ -102,7 +102,7 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal == "budget_spent":
         failure = Failure(
-            error="budget_spent",
+            error=ErrorKind.BUDGET_SPENT,
             cause="its budget, or what this month's limit leaves to it, was used up before the run could end in order",
             fix="raise the limit and retry: it goes on from its newest checkpoint",
         )
@@ -210,7 +210,7 @@ def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
         return Decision(again, ("launch",), changes)
     cause = failure.cause if failure else "the worker died without a word"
     failure = Failure(
-        error="worker_lost",
+        error=ErrorKind.WORKER_LOST,
         cause=f"{cause}: {deaths} times in a row, and it made no progress between them",
         fix="most often this is too little memory: see the log; try a smaller batch or a smaller base model",
         suggestion={"training.micro_batch_size": 1},

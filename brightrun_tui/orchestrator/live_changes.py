@@ -87,7 +87,7 @@ async def stop_later(db: Database, run_id: str, after: str, target: Target | Non
 
 
 async def tell_worker(target: Target, run: Run) -> None:
-    """What a worker must know before it is started. Raises `OSError` on this machine, `BrightrunError` on another one."""
+    """Tell a worker what it must know before it is started. Raises `OSError` on this machine, `BrightrunError` on another one."""
     if any(one.settings for one in run.changes):
         await target.tell_changes(run.changes)
     if run.stop_after:
@@ -129,5 +129,5 @@ def _positive(given: float | None, where: str, unit: str) -> float | None:
     if given is None or 0 < given < 1e9:
         return given
     raise UsageError(
-        f"“{given}” is no number of {unit} above 0", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING
+        f"“{given}” is not a number of {unit} above 0", where=where, fix="such as 5", kind=ErrorKind.BAD_SETTING
     )

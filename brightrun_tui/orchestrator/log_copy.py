@@ -48,7 +48,7 @@ class LogCopy:
         append(self._home.log, heading)
 
     def begin_anew(self) -> None:
-        """The copy is the whole log from now on: it was sent to a new machine, or a worker of this one goes on with it."""
+        """Take the copy for the whole log from now on: it was sent to a new machine, or a worker of this one goes on with it."""
         self._home.log_mark.unlink(missing_ok=True)
 
     def _take(self, mark: _Mark, skipped: int, piece: bytes) -> None:

@@ -13,7 +13,7 @@ from brightrun_tui.orchestrator.log_copy import LogCopy
 
 
 def note_machine(files: RunDirectory, machine: str) -> None:
-    """``machine`` goes on with the run; nothing happens where it did so before. No worker may be at work. Blocking.
+    """Note that ``machine`` goes on with the run; nothing happens where it did so before. No worker may be at work. Blocking.
 
     The heading comes before the note: after a crash in between it is there twice, and no machine is without one.
 

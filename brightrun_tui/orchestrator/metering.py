@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brightrun_tui.domain.money import Lease, LeaseChanges, Stretch
-from brightrun_tui.providers.serverless import Worker
+from brightrun_tui.providers.serverless import ServerlessWorker
 
 MOST_STRETCHES = 400
 """Kept of one lease; older ones are made into one that cost the same."""
@@ -13,7 +13,7 @@ UNSEEN_SECONDS = 60.0
 """A worker that was gone at the next look is taken to have run until then, but no longer than this: the bill says the rest."""
 
 
-def counted(lease: Lease, workers: Sequence[Worker], now: float) -> LeaseChanges:
+def counted(lease: Lease, workers: Sequence[ServerlessWorker], now: float) -> LeaseChanges:
     """What a look at the workers of a lease at ``now`` (seconds since the epoch) changes of it; nothing where none ran."""
     running = {worker.id: worker for worker in workers if worker.seconds is not None}
     prices = {name: lease.quoted_per_hour if one.per_hour is None else one.per_hour for name, one in running.items()}

@@ -103,7 +103,7 @@ class Mirror:
             self._pulling = asyncio.create_task(self._pull_checkpoints(host))
 
     async def pull_the_rest(self, host: SshHost, seconds: float) -> None:
-        """Every checkpoint that is not home yet, as far as ``seconds`` allow. Nothing that goes wrong is raised."""
+        """Pull every checkpoint that is not home yet, as far as ``seconds`` allow. Nothing that goes wrong is raised."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._lie is None and (self._checkpoint_waits or (self._pulling and not self._pulling.done())):
@@ -134,8 +134,8 @@ class Mirror:
             log.exception("%s: checkpoints", self.home.root.name)
 
     async def send(self, host: SshHost, machine: str, spec: RunSpec, say: Say) -> None:
-        """Everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`, and
-        ``OSError`` when the disk is full but for its reserve.
+        """Send everything the worker needs to begin there, or to go on from the newest checkpoint at home. Raises `HostError`,
+        and ``OSError`` when the disk is full but for its reserve.
 
         Args:
             machine: what the logs call it.
@@ -162,7 +162,7 @@ class Mirror:
     async def fetch_results(
         self, host: Callable[[], SshHost], patiently: Callable[[Callable[[], Awaitable[None]]], Awaitable[None]]
     ) -> None:
-        """Adapter and report card as the manifest lists them, and the manifest last; nothing when there is none.
+        """Fetch adapter and report card as the manifest lists them, and the manifest last; nothing when there is none.
 
         Raises:
             MachineLiesError: they are not what the manifest says.

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from typing import Literal
 
+from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Notice, Run
 
 Notices = tuple[Notice, ...]
-NoticeLevel = Literal["info", "warning", "error"]
 
 
-def with_notice(run: Run, code: str, message: str, level: NoticeLevel = "warning") -> Notices:
+def with_notice(run: Run, code: str, message: str, level: Level = Level.WARNING) -> Notices:
     """The run's notices with this one, unless one of that code is there."""
     if any(notice.code == code for notice in run.notices):
         return run.notices

@@ -13,11 +13,12 @@ from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
-from brightrun_tui.orchestrator.remote_server import with_base
+from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MONEY_SECONDS = 5.0
 """Between two looks at what it costs, and whether anybody uses it."""
-LOOK_SECONDS = 0.3
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ class PaidEndpointWatcher(EndpointWatcher):
         """Let the gate know that there is nothing to ask any more. Blocking."""
         raise NotImplementedError
 
-    def _why_idle(self, endpoint: Endpoint) -> tuple[str, str]:
-        """Code and sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
-        return "", ""
+    def _why_idle(self, endpoint: Endpoint) -> str:
+        """A sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
+        return ""
 
     async def _look_at_usage(self) -> None:
         """What is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
@@ -123,7 +123,7 @@ class PaidEndpointWatcher(EndpointWatcher):
     async def _refuse(self, number: int, why: str) -> None:
         """It is news, too: a version that was promoted does not serve what is paid for, and nobody may be looking."""
         told = f"{why}; to have it: {self._way_to(number)}"
-        await self._tenant.tell(self.db, "version_refused", f"version {number} does not serve: {told}")
+        await self._tenant.tell(self.db, NoticeCode.VERSION_REFUSED, f"version {number} does not serve: {told}")
         await self._save(doing="")
         await super()._refuse(number, told)
 
@@ -154,26 +154,30 @@ class PaidEndpointWatcher(EndpointWatcher):
         now = await tenant.budget(self.db, self._limits.now())
         open_leases = [lease for lease in await tenant.leases(self.db, open_only=True) if lease.provider_id]
         per_hour = sum(lease.rate for lease in open_leases)
-        verdict = budget.judge(
+        verdict = budget.judge_spending(
             now.spent, per_hour, now.ceiling, finish_seconds=0.0, release_seconds=self.timings.release_seconds
         )
         may_cost = per_hour or any(lease.metered for lease in open_leases)
         if may_cost and verdict in ("finish", "release"):
-            await self._rest("budget_spent", f"{self.given_back} because {_money_words(now)} is spent")
-        elif verdict in ("warn_80", "warn_95") and verdict != self._money_said:
+            await self._rest(NoticeCode.BUDGET_SPENT, f"{self.given_back} because {_money_words(now)} is spent")
+        elif (part := budget.WARNED_AT.get(verdict)) and verdict != self._money_said:
             self._money_said = verdict
-            await tenant.tell(self.db, f"budget_{verdict}", f"{verdict[-2:]}% of {_money_words(now)} is spent")
+            await tenant.tell(
+                self.db, NoticeCode(f"budget_{verdict}"), f"{humanize.percent(part)} of {_money_words(now)} is spent"
+            )
         else:
-            code, why = self._why_idle(stored)
+            why = self._why_idle(stored)
             if why:
-                await self._rest(code, why)
+                await self._rest(NoticeCode.MACHINE_IDLE, why)
 
-    async def _rest(self, code: str, why: str) -> None:
+    async def _rest(self, code: NoticeCode, why: str) -> None:
         """Give it back though nobody has undeployed the endpoint, and say why."""
         if not self.leave.is_set():
             self._resting = why
             self.leave.set()
-            await self._tenant.tell(self.db, code, why, "info" if code == "machine_idle" else "warning")
+            await self._tenant.tell(
+                self.db, code, why, Level.INFO if code is NoticeCode.MACHINE_IDLE else Level.WARNING
+            )
 
     # The end
 
@@ -206,7 +210,7 @@ class PaidEndpointWatcher(EndpointWatcher):
         await asyncio.to_thread(self._forget_place)
 
     async def _fail(self, why: str) -> None:
-        await self._tenant.tell(self.db, "endpoint_failed", why, "error")
+        await self._tenant.tell(self.db, NoticeCode.ENDPOINT_FAILED, why, Level.ERROR)
         await self._save(doing="")
         await super()._fail(why)
 

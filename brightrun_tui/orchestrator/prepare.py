@@ -11,8 +11,8 @@ from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
+from brightrun_tui.orchestrator.kept_tokens import bring_tokens, can_make_tokens, need_tokens
 from brightrun_tui.orchestrator.targets import Say
-from brightrun_tui.orchestrator.tokens import bring_tokens, can_make_tokens, need_tokens
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases, shipping
 from brightrun_tui.planning.hub_datasets import fetch_dataset
@@ -41,10 +41,10 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
         return RunSpec.model_validate_json(target.read_text("utf-8"))
     directory.control.mkdir(parents=True, exist_ok=True)
     spec = run.spec
-    if spec.provider != "local":
+    if not spec.here:
         shipping.objective_files(spec.settings.training.objective)
     say("base model")
-    if spec.provider != "local" and bases.is_hub_id(spec.base.id):
+    if not spec.here and bases.is_hub_id(spec.base.id):
         base = bases.describe_base(spec.base.id, paths).ref.model_copy(update={"path": ""})
     else:
         base = bases.fetch_base(spec.base.id, paths, lambda what, _fraction: say(what))
@@ -74,7 +74,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
             ),
         }
     )
-    if not bring_tokens(directory.root, spec, paths) and spec.provider != "local" and can_make_tokens():
+    if not bring_tokens(directory.root, spec, paths) and not spec.here and can_make_tokens():
         say("tokens")
         need_tokens(directory.root, spec, paths, lambda: bases.fetch_tokenizer(base, paths))
     write_atomic(target, spec.model_dump_json(indent=2))

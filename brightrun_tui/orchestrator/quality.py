@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.store import Database, models, notifications
 
 SAME = 0.01
@@ -12,7 +13,7 @@ SAME = 0.01
 
 
 async def tell_quality(db: Database, version: ModelVersion) -> None:
-    """Says nothing of the first version of a name, nor of versions that were measured on other data."""
+    """Tell of it, but say nothing of the first version of a name, nor of versions that were measured on other data."""
     champion = next(
         (one for one in await models.list_models(db) if one.name == version.name and "champion" in one.aliases), None
     )

@@ -31,16 +31,17 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.serving.plan import PLAN, read_plan
+from brightrun_tui.serving.process import MACHINE_LOG
 from brightrun_tui.serving.remote import ADAPTER, BASE, JOB, LOG, forget_machine, plan_there, say_where, whereabouts
 from brightrun_tui.serving.worker_files import NOTE, REPORT
 from brightrun_tui.store import Database
 
-LOG_HERE = "machine.log"
 """What is kept in the endpoint's directory of what its worker printed."""
 LOG_PIECE = 64 << 10
 REPORT_LIMIT = 64 << 10
 MOST_SHOWN = 300
 LOOK_SECONDS = 0.3
+"""Between two looks at what is waited for: a worker there, or the machine itself."""
 _ENVIRONMENT = {
     "PYTHONUNBUFFERED": "1",
     "OMP_WAIT_POLICY": "passive",
@@ -93,7 +94,7 @@ class RemoteServer:
         """Implements `holding.Equip`. What is there already is neither sent nor started again.
 
         Raises:
-            HostError: the machine is no good for it.
+            HostError: the machine cannot be used for it.
             BaseModelError, NotConnectedError: a base model that must be sent cannot be had here.
         """
         if not (await self._holding.host.status(self.job)).running:
@@ -187,7 +188,7 @@ class RemoteServer:
         """Bring home the end of what the worker printed, before the machine goes. Nothing that goes wrong is raised."""
         try:
             said = await self._log_end()
-            await asyncio.to_thread(write_atomic, self._directory / LOG_HERE, said)
+            await asyncio.to_thread(write_atomic, self._directory / MACHINE_LOG, said)
         except (HostError, OSError):
             return
 

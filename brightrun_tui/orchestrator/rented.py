@@ -16,11 +16,12 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import HostError, MachineLiesError
 from brightrun_tui.domain.live_change import LiveChange, asked_of_worker
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.run_directory import CHANGES, CONTROL, WORKER, ControlRequest
 from brightrun_tui.hosts import ready
-from brightrun_tui.hosts.base import JobStatus
 from brightrun_tui.hosts.connection import SshTimings
+from brightrun_tui.hosts.host import JobStatus
 from brightrun_tui.hosts.ssh import SshHost
 from brightrun_tui.orchestrator.effort import Effort, effort_there
 from brightrun_tui.orchestrator.environment import install
@@ -234,11 +235,14 @@ class RentedMachine:
         if self._holding.lease is not None:
             self._holding.acquirer.prefer_others()
             await self._holding.drop(self._holding.lease, str(error))
-        if self._was_lied_to or any(notice.code == error.kind for notice in run.notices):
+        if self._was_lied_to or any(notice.code == NoticeCode.MACHINE_LIES for notice in run.notices):
             raise error
         self._was_lied_to = True
         notice = Notice(
-            time=time.time(), level="warning", code=error.kind, message=f"a machine was returned: {error.what}"
+            time=time.time(),
+            level=Level.WARNING,
+            code=NoticeCode.MACHINE_LIES,
+            message=f"a machine was returned: {error.what}",
         )
         await runs.update(self.db, self.run_id, notices=(*run.notices, notice))
         raise MachineLostError(error.what, where=error.where, kind=ErrorKind.MACHINE_LOST) from error

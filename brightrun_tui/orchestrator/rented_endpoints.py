@@ -20,14 +20,16 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.orchestrator.holding import Holding
-from brightrun_tui.orchestrator.paid_endpoints import LOOK_SECONDS, Means, PaidEndpointWatcher
-from brightrun_tui.orchestrator.remote_server import LOG_HERE, RemoteServer, same_base, with_base
+from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
+from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, RemoteServer, same_base, with_base
 from brightrun_tui.orchestrator.targets import MachineLostError
 from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.serving.places import LAST_ANSWER_SECONDS, serving_place
+from brightrun_tui.serving.process import MACHINE_LOG
 from brightrun_tui.serving.remote import LEFT, forget_machine, whereabouts
 from brightrun_tui.store import Database, endpoints, models
 
@@ -95,9 +97,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
     async def _worker_is_there(self) -> bool:
         try:
             holding = await self._hold()
-            if not holding.in_hand and self.endpoint.state == "ready":
-                if not await self._find_again(holding):
-                    return False
+            if not holding.in_hand and self.endpoint.state == "ready" and not await self._find_again(holding):
+                return False
             return await self._at_work(holding) if holding.in_hand else await self._have_machine(holding)
         except StoreError:
             raise
@@ -116,7 +117,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         heard = max((max(lease.heard_at, lease.created_at) for lease in known), default=0.0)
         guarded = holding.provider.guard_options(time.time()) is not None
         if guarded and time.time() - heard > self.timings.guard_silence_seconds / 2:
-            await self._rest("machine_unattended", "its machine was returned while nobody looked after it")
+            await self._rest(NoticeCode.MACHINE_UNATTENDED, "its machine was returned while nobody looked after it")
             return False
         return True
 
@@ -176,7 +177,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
                 await self._pause(self.timings.lease_poll_seconds)
             return False
         raise HostError(
-            why, where=holding.provider.name, kind=ErrorKind.DEPLOY_FAILED, fix=f"see {self.directory / LOG_HERE}"
+            why, where=holding.provider.name, kind=ErrorKind.DEPLOY_FAILED, fix=f"see {self.directory / MACHINE_LOG}"
         )
 
     async def _still_there(self) -> bool:
@@ -256,14 +257,14 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
 
     # Money, and the end
 
-    def _why_idle(self, endpoint: Endpoint) -> tuple[str, str]:
+    def _why_idle(self, endpoint: Endpoint) -> str:
         idle_stop = self._tenant.rental.idle_stop
         if endpoint.state != "ready" or not idle_stop:
-            return "", ""
+            return ""
         used_at = max(endpoint.ready_at, serving.last_used(self.directory))
         if time.time() - used_at <= idle_stop:
-            return "", ""
-        return "machine_idle", f"its machine was returned after {humanize.span(idle_stop)} without a request"
+            return ""
+        return f"its machine was returned after {humanize.span(idle_stop)} without a request"
 
     async def _give_back(self) -> None:
         await (await self._hold()).release(self._tenant)

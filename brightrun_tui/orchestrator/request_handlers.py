@@ -35,8 +35,8 @@ from brightrun_tui.domain.requests import (
     StopAnswer,
     StopEngine,
     StopRun,
-    Sweep,
-    SweepAnswer,
+    SweepLeases,
+    SweepLeasesAnswer,
     Undeploy,
     UndeployAnswer,
 )
@@ -59,7 +59,7 @@ from brightrun_tui.store import Database, endpoints, models, runs
 _ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-class Engine(Protocol):
+class EngineApi(Protocol):
     """What a handler needs of the engine. ``runners`` and ``watchers`` by the id of their run and endpoint."""
 
     db: Database
@@ -78,7 +78,7 @@ class Engine(Protocol):
         """Watch a new endpoint."""
 
 
-async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
+async def ask_run(engine: EngineApi, run_id: str, signal: Signal) -> Run:
     """Bring a command to a run: to its runner when one is at work, else straight to the lifecycle."""
     runner = engine.runners.get(run_id)
     if runner is not None:
@@ -90,7 +90,7 @@ async def ask_run(engine: Engine, run_id: str, signal: Signal) -> Run:
     return await runs.transition(engine.db, run_id, decision.state, **decision.changes)
 
 
-async def _stop(engine: Engine, ask: StopRun) -> StopAnswer:
+async def _stop(engine: EngineApi, ask: StopRun) -> StopAnswer:
     if ask.after:
         run = await live_changes.stop_later(engine.db, ask.target, ask.after, _target(engine, ask.target))
         return StopAnswer(state=run.state, ending=run.ending, stop_after=run.stop_after)
@@ -98,18 +98,18 @@ async def _stop(engine: Engine, ask: StopRun) -> StopAnswer:
     return StopAnswer(state=run.state, ending=run.ending)
 
 
-async def _change(engine: Engine, ask: ChangeRun) -> ChangeAnswer:
+async def _change(engine: EngineApi, ask: ChangeRun) -> ChangeAnswer:
     run = await live_changes.change(engine.db, ask, _target(engine, ask.target))
     return ChangeAnswer(state=run.state, change=run.changes[-1].number, changed=run.changes[-1].words)
 
 
-def _target(engine: Engine, run_id: str) -> Target | None:
+def _target(engine: EngineApi, run_id: str) -> Target | None:
     """Where a run is at work now."""
     runner = engine.runners.get(run_id)
     return runner.target if runner else None
 
 
-async def _retry(engine: Engine, ask: RetryRun) -> RetryAnswer:
+async def _retry(engine: EngineApi, ask: RetryRun) -> RetryAnswer:
     """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
     run = await runs.get(engine.db, ask.target)
     overrides = ask.overrides
@@ -126,7 +126,7 @@ async def _retry(engine: Engine, ask: RetryRun) -> RetryAnswer:
     return RetryAnswer(run=again.id, state=again.state)
 
 
-async def _checkpoint(engine: Engine, ask: CheckpointRun) -> RunAnswer:
+async def _checkpoint(engine: EngineApi, ask: CheckpointRun) -> RunAnswer:
     run = await runs.get(engine.db, ask.target)
     if not run.permits(RunAction.CHECKPOINT) or run.id not in engine.runners:
         raise UsageError(
@@ -136,7 +136,7 @@ async def _checkpoint(engine: Engine, ask: CheckpointRun) -> RunAnswer:
     return RunAnswer(state=run.state)
 
 
-async def _delete(engine: Engine, ask: DeleteRun) -> DeleteAnswer:
+async def _delete(engine: EngineApi, ask: DeleteRun) -> DeleteAnswer:
     """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
     directory = engine.paths.run_directory(ask.target)
     try:
@@ -151,18 +151,18 @@ async def _delete(engine: Engine, ask: DeleteRun) -> DeleteAnswer:
     return DeleteAnswer(deleted=ask.target)
 
 
-async def _move(engine: Engine, ask: MoveRun) -> MoveAnswer:
+async def _move(engine: EngineApi, ask: MoveRun) -> MoveAnswer:
     order = await runs.move(engine.db, ask.target, ask.to)
     return MoveAnswer(queue=tuple(run.id for run in order))
 
 
-async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
+async def _deploy(engine: EngineApi, ask: Deploy) -> DeployAnswer:
     """Serve a version: by a name that keeps its address and key where one is given, which may serve another version now."""
     version = await models.find(engine.db, ask.target)
     wanted = await asyncio.to_thread(_endpoint_request, ask)
     if wanted.name:
         known = next((each for each in await endpoints.list_endpoints(engine.db) if each.id == wanted.name), None)
-        if known is not None and known.state in ("starting", "ready"):
+        if known is not None and known.serving:
             return await _redeploy(engine, known, version, wanted)
         if known is not None and known.state == "stopping":
             raise UsageError(
@@ -173,14 +173,14 @@ async def _deploy(engine: Engine, ask: Deploy) -> DeployAnswer:
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         same = endpoint.serves_base_of(version) if wanted.base_alone else endpoint.serves(version)
         there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
-        if same and there and endpoint.state != "stopping":
+        if same and there and endpoint.serving:
             return DeployAnswer(endpoint=endpoint.id, already=True)
     endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
     return DeployAnswer(endpoint=endpoint.id, already=False)
 
 
-async def _redeploy(engine: Engine, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> DeployAnswer:
+async def _redeploy(engine: EngineApi, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> DeployAnswer:
     """A name that serves already: another version takes the place of the present one, without a pause."""
     if known.model != version.name:
         raise UsageError(
@@ -268,26 +268,26 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
     )
 
 
-async def _undeploy(engine: Engine, ask: Undeploy) -> UndeployAnswer:
+async def _undeploy(engine: EngineApi, ask: Undeploy) -> UndeployAnswer:
     endpoint = await endpoints.find(engine.db, ask.target)
-    if endpoint.state not in ("stopped", "failed"):
+    if not endpoint.ended:
         await endpoints.advance(engine.db, endpoint, state="stopping", rest_reason="")
     if (watcher := engine.watchers.get(endpoint.id)) is not None:
         watcher.leave.set()
     return UndeployAnswer(endpoint=endpoint.id)
 
 
-async def _sweep(engine: Engine) -> SweepAnswer:
+async def _sweep(engine: EngineApi) -> SweepLeasesAnswer:
     """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
-    return SweepAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
+    return SweepLeasesAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
 
 
-async def _prewarm(engine: Engine) -> StandByAnswer:
+async def _prewarm(engine: EngineApi) -> StandByAnswer:
     gpu_id = await engine.next_gpu()
     return StandByAnswer(ready=gpu_id is not None and await engine.warm_worker.want(gpu_id))
 
 
-async def respond(engine: Engine, request: Request) -> Answer:
+async def respond(engine: EngineApi, request: Request) -> Answer:
     """Do what was asked for. Raises ``BrightrunError`` with why it is refused."""
     ask = request.ask
     match ask:
@@ -311,7 +311,7 @@ async def respond(engine: Engine, request: Request) -> Answer:
             return await _deploy(engine, ask)
         case Undeploy():
             return await _undeploy(engine, ask)
-        case Sweep():
+        case SweepLeases():
             return await _sweep(engine)
         case StandBy():
             return await _prewarm(engine)

@@ -49,7 +49,7 @@ class RunCommands:
         return command
 
     def put_back(self, command: RunCommand) -> None:
-        """It could not be answered yet, and is the next one again."""
+        """Put it back as the next one: it could not be answered yet."""
         self._waiting.appendleft(command)
         self._heard.set()
 

@@ -14,16 +14,20 @@ from typing import TypeVar
 
 from brightrun_tui import registry
 from brightrun_tui.config import MoneyLimits
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full_as, is_disk_full
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
 from brightrun_tui.files import remove_unfinished
 from brightrun_tui.orchestrator import deaths, follow, lifecycle, live_changes, watching
 from brightrun_tui.orchestrator.allowance import Allowance
 from brightrun_tui.orchestrator.halving import Halving
-from brightrun_tui.orchestrator.judging import judge_if_wished
+from brightrun_tui.orchestrator.judging import judge_if_asked
+from brightrun_tui.orchestrator.kept_tokens import keep_tokens
 from brightrun_tui.orchestrator.life import Life, Patience
 from brightrun_tui.orchestrator.lifecycle import Decision, Effect, Signal
 from brightrun_tui.orchestrator.notices import with_notice
@@ -32,7 +36,6 @@ from brightrun_tui.orchestrator.quality import tell_quality
 from brightrun_tui.orchestrator.run_commands import ENDINGS, RunCommand, RunCommands
 from brightrun_tui.orchestrator.targets import MachineLostError, Say, Target
 from brightrun_tui.orchestrator.timings import EngineTimings
-from brightrun_tui.orchestrator.tokens import keep_tokens
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -41,7 +44,7 @@ from brightrun_tui.store import Database, runs
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Outcome = tuple[Signal | RunCommand | None, Failure | None]
+WatchResult = tuple[Signal | RunCommand | None, Failure | None]
 
 LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
@@ -80,7 +83,7 @@ class Runner:
         self._surprised_at: list[float] = []
 
     async def drive(self) -> None:
-        """Until the run rests. What cannot be put on record now is done again when it can: no run fails by that."""
+        """Drive the run until it rests. What cannot be put on record now is done again when it can: no run fails by that."""
         effects: list[Effect] | None = None
         try:
             while effects is None or effects:
@@ -116,7 +119,7 @@ class Runner:
             raise
         except MachineLostError as error:
             log.warning("%s: %s", self.name, error)
-            signal, failure = "worker_lost", Failure(error="worker_lost", cause=error.what)
+            signal, failure = "worker_lost", Failure(error=ErrorKind.WORKER_LOST, cause=error.what)
         except BrightrunError as error:
             signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
         except Exception as error:
@@ -141,7 +144,7 @@ class Runner:
             await asyncio.sleep(self._troubles.failed(self.name, error))
             return None, None
         return "broken", Failure(
-            error="internal",
+            error=ErrorKind.INTERNAL,
             cause=f"brightrun itself failed: {type(error).__name__}",
             fix="see the engine's log: brightrun engine logs",
         )
@@ -185,7 +188,7 @@ class Runner:
         log.info("run %s (%s): %s %s", run.name, run.id, run.state, run.ending)
         return list(decision.effects)
 
-    async def _perform(self, run: Run, effect: Effect) -> Outcome:
+    async def _perform(self, run: Run, effect: Effect) -> WatchResult:
         if effect == "prepare":
             return await self._prepare(run), None
         if effect == "launch":
@@ -219,7 +222,7 @@ class Runner:
             version = await registry.register(self.db, self.paths, run, Path(run.directory))
             await runs.update(self.db, run.id, model=version.name, model_version=version.version)
             await tell_quality(self.db, version)
-            await judge_if_wished(self.db, self.paths, run.id, version)
+            await judge_if_asked(self.db, self.paths, run.id, version)
             await asyncio.to_thread(keep_tokens, Path(run.directory), run.spec, self.paths)
             return "registered", None
         return None, None
@@ -268,7 +271,7 @@ class Runner:
     async def _take(self, run: Run, say: Say) -> None:
         if run.deaths:
             pause = min(LONGEST_LAUNCH_PAUSE, LAUNCH_PAUSE * 2 ** (run.deaths - 1))
-            say(f"its worker died; started again in {pause:.0f} s")
+            say(f"its worker died; started again in {humanize.span(pause)}")
             await asyncio.sleep(pause)
         await asyncio.to_thread(renew_paths, run)
         await self.target.take(run, say)
@@ -294,7 +297,7 @@ class Runner:
         finally:
             work.cancel()
 
-    async def _follow(self, run: Run) -> Outcome:
+    async def _follow(self, run: Run) -> WatchResult:
         patience = Patience(self.timings, run) if run.state in ("stopping", "pausing") else None
         while True:
             if (command := self.commands.take()) is not None:
@@ -315,7 +318,7 @@ class Runner:
                     run = await watching.note_alerts(self.db, run)
                 if run.state == "running" and watching.overtime(run):
                     limit = f"the time limit of {run.limits.max_hours:g} h is over: the run is ended in order"
-                    await runs.update(self.db, run.id, notices=with_notice(run, "time_limit", limit))
+                    await runs.update(self.db, run.id, notices=with_notice(run, NoticeCode.TIME_LIMIT, limit))
                     return "stop_asked", None
                 if run.state == "running" and await self._halving.stops(run):
                     return "stop_asked", None
@@ -355,4 +358,4 @@ class Runner:
             return "worker_unseen", None
         if exit_code == WorkerExit.ANOTHER_AT_WORK:
             await self.commands.heard(self.timings.stop_seconds)  # it may be about to end
-        return await deaths.judge(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)
+        return await deaths.judge_death(run, exit_code, memory_ran_out=deaths.memory_kills() > self._memory_kills)

@@ -12,13 +12,14 @@ from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, Provide
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.serverless import ServedModel, account_of_place
 from brightrun_tui.orchestrator.acquire import Acquirer
 from brightrun_tui.orchestrator.metering import counted
 from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
-from brightrun_tui.providers.serverless import Serverless, Worker
+from brightrun_tui.providers.serverless import Serverless, ServerlessWorker
 from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
 from brightrun_tui.store import Database, leases, models
 
@@ -82,7 +83,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
                 return True
             live = [one for one in await self._tenant.leases(self.db, open_only=True) if one.state == "live"]
             if not live and self.endpoint.state == "ready":
-                await self._rest("machine_gone", "its endpoint is not there any more")
+                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is not there any more")
                 return False
             self._lease = live[0] if live else await self._unless_left(self._make())
             return self._lease is not None
@@ -168,21 +169,21 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
             workers = await service.workers(self._lease.provider_id)
         except BrightrunError:
             if await service.inspect(self._lease.provider_id) is None:
-                await self._rest("machine_gone", "its endpoint is not there any more")
+                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is not there any more")
             raise
         if changes := counted(self._lease, workers, now):
             self._lease = await leases.update(self.db, self._lease, **changes)
         dearest = max((one.per_hour or 0.0 for one in workers), default=0.0)
         if (most := self._tenant.price().most) and dearest > most:
             await self._rest(
-                "price_changed",
+                NoticeCode.PRICE_CHANGED,
                 f"{self.given_back} because a worker costs {money(dearest)} an hour, and {money(most)} is the most agreed to",
             )
             return
         if not self.leave.is_set():
             await asyncio.to_thread(say_hosting, self.directory, self._hosting(service, workers, now))
 
-    def _hosting(self, service: Serverless, workers: list[Worker], now: float) -> Hosting:
+    def _hosting(self, service: Serverless, workers: list[ServerlessWorker], now: float) -> Hosting:
         assert self._lease is not None
         return Hosting(
             service=service.title,

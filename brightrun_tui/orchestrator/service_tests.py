@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
-from typing import Any
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations.connection import test_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
 from brightrun_tui.store import engine as engine_facts
+from brightrun_tui.store.engine import ServiceFacts
 
 EVERY_SECONDS = 3600.0
 AFTER_FAILURE_SECONDS = 300.0
@@ -23,11 +22,11 @@ def is_due(state: str, checked_at: float, now: float) -> bool:
     return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
 
-def rests(known: Mapping[str, Any] | None, now: float) -> bool:
+def rests(known: ServiceFacts | None, now: float) -> bool:
     """Whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
     if not known:
         return False
-    return bool(now - known["checked_at"] < _rest_seconds(known["state"]))
+    return now - known["checked_at"] < _rest_seconds(known["state"])
 
 
 def _rest_seconds(state: str) -> float:

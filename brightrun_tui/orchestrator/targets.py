@@ -15,7 +15,7 @@ from brightrun_tui.domain.machine_parts import THIS_MACHINE
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import LATER_STOPS, WORKER, ControlRequest, RunDirectory
 from brightrun_tui.files import write_atomic
-from brightrun_tui.hosts.base import JobStatus
+from brightrun_tui.hosts.host import JobStatus
 from brightrun_tui.hosts.local import LocalHost
 from brightrun_tui.orchestrator.effort import Effort, effort_here
 from brightrun_tui.orchestrator.machine_notes import note_machine

@@ -15,13 +15,14 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease, Offer
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import told_of_endpoint
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.spending import total
 from brightrun_tui.orchestrator import run_budget
 from brightrun_tui.orchestrator.clock import add_time
-from brightrun_tui.orchestrator.notices import NoticeLevel, with_notice
+from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.planning.need import cost_of_rest, is_agreed, need_of
 from brightrun_tui.planning.serving_machine import accepts, cost_of_hour, need_of_rental
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 AGREED = 1.5
 """The most that an hour may cost, as a multiple of the price that was agreed to."""
-GIVEN_UP = "machine_given_up_"
-"""Code of the notices about machines that were replaced, before their number."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ class Tenant(Protocol):
         """What it may still spend."""
         ...
 
-    async def tell(self, db: Database, code: str, message: str, level: NoticeLevel = "warning") -> None:
+    async def tell(self, db: Database, code: str, message: str, level: Level = Level.WARNING) -> None:
         """Let people know; each code once."""
         ...
 
@@ -167,14 +166,15 @@ class RunTenant:
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:
         return await run_budget.look(db, limits, self.run)
 
-    async def tell(self, db: Database, code: str, message: str, level: NoticeLevel = "warning") -> None:
+    async def tell(self, db: Database, code: str, message: str, level: Level = Level.WARNING) -> None:
         run = await runs.get(db, self.run.id)
         await runs.update(db, run.id, notices=with_notice(run, code, message, level))
 
     async def tell_given_up(self, db: Database, lease: Lease, message: str) -> None:
         run = await runs.get(db, self.run.id)
-        number = sum(notice.code.startswith(GIVEN_UP) for notice in run.notices) + 1
-        await runs.update(db, run.id, notices=with_notice(run, f"{GIVEN_UP}{number}", f"machine {number} {message}"))
+        number = sum(NoticeCode.MACHINE_GIVEN_UP.covers(notice.code) for notice in run.notices) + 1
+        code = NoticeCode.MACHINE_GIVEN_UP.told_apart(number)
+        await runs.update(db, run.id, notices=with_notice(run, code, f"machine {number} {message}"))
 
     @property
     def _estimate(self) -> Estimate:
@@ -262,13 +262,13 @@ class EndpointTenant:
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:
         return await run_budget.look_at(db, limits, lambda: self.leases(db), self.rental.budget_usd)
 
-    async def tell(self, db: Database, code: str, message: str, level: NoticeLevel = "warning") -> None:
+    async def tell(self, db: Database, code: str, message: str, level: Level = Level.WARNING) -> None:
         log.info("%s: %s", self.words, message)
         await endpoints.advance(db, self.endpoint, doing=message)
         await notifications.add(db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def tell_given_up(self, db: Database, lease: Lease, message: str) -> None:
-        await self.tell(db, GIVEN_UP, f"its machine {message}")
+        await self.tell(db, NoticeCode.MACHINE_GIVEN_UP, f"its machine {message}")
 
 
 async def all_leases(db: Database, tenant: Tenant, *, open_only: bool = False) -> list[Lease]:

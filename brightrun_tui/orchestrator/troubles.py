@@ -48,7 +48,7 @@ class Troubles:
         return pause
 
     def well(self, name: str, calm: float = 0.0) -> None:
-        """It worked; ``calm``: for so many seconds since it failed last, or it says nothing."""
+        """Note that it worked; ``calm``: for so many seconds since it failed last, or it says nothing."""
         trouble = self._now.get(name)
         if trouble is not None and time.monotonic() - trouble.failed_at >= calm:
             del self._now[name]

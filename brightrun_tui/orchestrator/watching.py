@@ -6,7 +6,9 @@ import math
 import time
 from dataclasses import replace
 
-from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, judge
+from brightrun_tui.domain import humanize
+from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, find_alerts
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator.clock import add_time
@@ -34,20 +36,22 @@ async def note_time(db: Database, run: Run) -> Run:
 async def note_stuck(db: Database, run: Run, silent: float, limit: float) -> Run:
     """Say that a worker without a sign of life for more than ``limit`` seconds is stuck, and take it back when it moves."""
     stuck = silent > limit
-    if stuck == any(notice.code == "stuck" for notice in run.notices):
+    if stuck == any(notice.code == NoticeCode.STUCK for notice in run.notices):
         return run
     words = (
-        f"no sign of life for {silent / 60:.0f} min: it says nothing and computes nothing; a stop ends it in any case"
+        f"no sign of life for {humanize.span(silent)}: it says nothing and computes nothing; a stop ends it in any case"
     )
     return await runs.update(
-        db, run.id, notices=with_notice(run, "stuck", words) if stuck else without_notice(run, "stuck")
+        db,
+        run.id,
+        notices=with_notice(run, NoticeCode.STUCK, words) if stuck else without_notice(run, NoticeCode.STUCK),
     )
 
 
 async def note_alerts(db: Database, run: Run) -> Run:
     """Put on record what the numbers of a run that trains say is wrong, tell people of it, and take back what is right again."""
     now = time.time()
-    found = [one for one in judge(run, await _numbers(db, run, now)) if one.code not in SAID_OTHERWISE]
+    found = [one for one in find_alerts(run, await _numbers(db, run, now)) if one.code not in SAID_OTHERWISE]
     notices = tuple(
         one for one in run.notices if one.code not in ALERT_CODES or any(one.code == alert.code for alert in found)
     )

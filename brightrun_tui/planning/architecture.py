@@ -11,6 +11,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.languages import plain_code
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.foreign_files import first_problem
 
 EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts")
@@ -153,7 +154,7 @@ class BaseModelInfo(BaseModel):
     gated: bool = False
     has_chat_template: bool | None = None
     traits: Traits = Traits()
-    recommended: dict[str, Any] = Field(default_factory=dict)
+    recommended: dict[str, SettingValue] = Field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.paths import Paths, typed_path
 from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
@@ -40,7 +40,7 @@ class CatalogueBase(Architecture):
     license: str = ""
     gated: bool = False
     traits: Traits = Traits()
-    recommended: dict[str, Any] = Field(default_factory=dict)
+    recommended: dict[str, SettingValue] = Field(default_factory=dict)
 
 
 class SizeRule(BaseModel):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field
 
+from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.planning.intensity import Intensity
 
 
@@ -23,8 +23,8 @@ class Draft(BaseModel):
     base: str = "starter"
     template: str = "default"
     intensity: Intensity = Intensity.BALANCED
-    overrides: dict[str, Any] = Field(default_factory=dict)
-    provider: str = "local"
+    overrides: dict[str, SettingValue] = Field(default_factory=dict)
+    provider: str = HERE
     gpu: str = ""
     interruptible: bool = False
     budget_usd: float | None = None
@@ -32,3 +32,8 @@ class Draft(BaseModel):
     project: str = ""
     not_before: str = ""
     columns: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def here(self) -> bool:
+        """Whether the run is to be on this machine."""
+        return self.provider == HERE

@@ -10,11 +10,11 @@ from brightrun_tui.domain.money import Estimate, Hardware
 from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.domain.sizing import answer_seconds
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct
+from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct_times
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
 from brightrun_tui.planning.quantisation import SETTING, choose_quantisation
 from brightrun_tui.planning.timing import Shape, reckon_time, shape_of
-from brightrun_tui.planning.tokens import TURN_TOKENS, TokenCounts, count_tokens
+from brightrun_tui.planning.token_counts import TURN_TOKENS, TokenCounts, count_tokens
 
 RENT_SECONDS = 240.0
 DOWNLOAD_BYTES_PER_SECOND = 1e8
@@ -52,7 +52,7 @@ def estimate(
     settings = settings.with_overrides({SETTING: chosen.method})
     need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
     reckoned = reckon_time(base.architecture, settings, hardware, shape, need, base.weight_bytes)
-    learnt = correct(
+    learnt = correct_times(
         reckoned,
         known,
         base.ref.fingerprint or base.ref.id,

@@ -17,7 +17,14 @@ from brightrun_tui.integrations.packages import install_command, missing_package
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
-from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Origin, Progress, dequantise, make_directory, read_origin
+from brightrun_tui.planning.unpacked import (
+    BYTES_PER_WEIGHT,
+    BaseOrigin,
+    Progress,
+    dequantise,
+    make_directory,
+    read_origin,
+)
 
 SUFFIX = ".gguf"
 MODEL_TYPES = {
@@ -86,9 +93,9 @@ def fetch_gguf(file: Path, paths: Paths, progress: Progress) -> None:
     file = file.expanduser().resolve()
     found = _describe(file, _state(file))
 
-    def fill(aside: Path) -> Origin:
+    def fill(aside: Path) -> BaseOrigin:
         dequantise(file, aside, found.parameters, progress)
-        return Origin(source=file.name, quantisation=found.ref.quantisation, file=str(file))
+        return BaseOrigin(source=file.name, quantisation=found.ref.quantisation, file=str(file))
 
     make_directory(_directory(found, paths), progress, fill)
 
@@ -215,7 +222,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
     """Every tensor lies inside the file and is of a kind that can be unpacked."""
-    if missing := missing_packages("gguf"):
+    if missing := missing_packages():
         raise BrightrunError(
             f"GGUF files need {', '.join(missing)}",
             where=str(file),

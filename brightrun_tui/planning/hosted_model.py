@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.run_directory import MANIFEST
+from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
 from brightrun_tui.domain.serverless import MOST_IDLE_SECONDS, ServedModel
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.files import sha256
@@ -22,8 +22,6 @@ from brightrun_tui.planning import bases
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelInfo
-
-WEIGHTS = "adapter_model.safetensors"
 
 
 def hosted_model(
@@ -108,7 +106,7 @@ def hosted_model(
 
 
 def refuse_gated_base(version: ModelVersion) -> None:
-    """A rented machine fetches its base from the Hub without a token, too: what wants one is refused before anything is paid.
+    """Refuse a base that wants a token before anything is paid: a rented machine fetches it from the Hub without one, too.
     Blocking. What the Hub does not say now, the machine will find out.
 
     Raises:
@@ -193,14 +191,14 @@ def _pushed_adapter(version: ModelVersion, repository: str, push: str) -> str:
 def _is_version(found: ModelInfo, directory: Path) -> bool:
     """Whether manifest and weights at the Hub are those of the version."""
     there = {one.rfilename: one for one in found.siblings or ()}
-    manifest, weights = there.get(MANIFEST), there.get(WEIGHTS)
+    manifest, weights = there.get(MANIFEST), there.get(ADAPTER_WEIGHTS)
     try:
         data = (directory / MANIFEST).read_bytes()
         if manifest is None or weights is None or manifest.blob_id != _blob_id(data):
             return False
         if weights.lfs is not None:
-            return bool(weights.lfs.sha256 == sha256(directory / WEIGHTS))
-        return bool(weights.blob_id == _blob_id((directory / WEIGHTS).read_bytes()))
+            return bool(weights.lfs.sha256 == sha256(directory / ADAPTER_WEIGHTS))
+        return bool(weights.blob_id == _blob_id((directory / ADAPTER_WEIGHTS).read_bytes()))
     except OSError as error:
         raise BrightrunError(
             f"the version's files cannot be read ({error.strerror})", where=str(directory), kind=ErrorKind.DEPLOY_FAILED

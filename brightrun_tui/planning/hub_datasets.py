@@ -17,8 +17,10 @@ from typing import Any
 from urllib.parse import quote
 
 from brightrun_tui.datasets.opening import Progress
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError, NotConnectedError, UsageError
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
@@ -57,7 +59,7 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
         BrightrunError: the disk is too small or cannot be written.
     """
     wanted = parse(word)
-    key = (hub.endpoint(), str(wanted), paths.cache, credentials.where("huggingface", paths) != "")
+    key = (hub.endpoint(), str(wanted), paths.cache, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
     if isinstance(known, HubFolder) and age < REMEMBER_SECONDS and known.path.is_dir():
@@ -86,7 +88,7 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
 def _fetch(wanted: HubDataset, paths: Paths, progress: Progress) -> HubFolder:
     if wanted.revision and (copy := _newest_copy(wanted, paths)):
         return copy
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     progress(f"asking {hub.endpoint()} for {wanted.repository}", 0.0)
     with hub.plain_errors(wanted.repository, has_token=token is not None, dataset=True):
         about = _about(wanted, token, wanted.revision)
@@ -167,7 +169,7 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
     total = sum(sizes.values())
     if total > MOST_BYTES:
         raise DatasetError(
-            f"{exact} holds {total / 1e9:,.0f} GB",
+            f"{exact} holds {humanize.size(total)}",
             where=hub.endpoint(),
             kind=ErrorKind.DATASET_TOO_LARGE,
             fix="choose a smaller split or configuration, or download a part of it and name the folder",

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
@@ -18,10 +19,11 @@ STALE_PART_SECONDS = 24 * 3600.0
 
 
 def require_space(cache: Path, wanted: int) -> None:
+    """Raises `BrightrunError` when ``wanted`` bytes have no room on the disk of the cache."""
     free = disk_free(cache)
     if free < wanted:
         raise BrightrunError(
-            f"the download needs {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            f"the download needs {humanize.size(wanted)}, and {humanize.size(free)} are free",
             where=str(cache),
             fix="free some space, or let HF_HOME name a larger disk",
             kind=ErrorKind.DISK_FULL,
@@ -29,6 +31,7 @@ def require_space(cache: Path, wanted: int) -> None:
 
 
 def disk_error(error: OSError, cache: Path) -> BrightrunError:
+    """The error to raise where the cache could not be written."""
     if is_disk_full(error):
         return disk_full(cache, fix="free some space, or let HF_HOME name a larger disk; what was fetched stays")
     return BrightrunError(
@@ -40,14 +43,15 @@ def disk_error(error: OSError, cache: Path) -> BrightrunError:
 
 
 def remove_stale_parts(blobs: Path) -> None:
-    """What a killed download left behind; huggingface_hub never uses such a part again."""
+    """Remove what a killed download left behind; huggingface_hub never uses such a part again."""
     for part in blobs.glob("*.incomplete"):
         if time.time() - part.stat().st_mtime > STALE_PART_SECONDS:
             part.unlink(missing_ok=True)
 
 
 def in_words(model_id: str, done: int, total: int) -> str:
-    return f"downloading {model_id}: {done / 1e6:,.0f} of {total / 1e6:,.0f} MB"
+    """How far a download is; both in bytes."""
+    return f"downloading {model_id}: {humanize.sizes(done, total)}"
 
 
 def progress_bar(report: Callable[[int], None]) -> type:

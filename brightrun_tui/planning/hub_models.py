@@ -13,6 +13,7 @@ from typing import Any
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.run import BaseModelRef
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
@@ -49,7 +50,7 @@ def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> Bas
         BaseModelError: unknown, gated, or of a kind that cannot be trained.
         NotConnectedError: the Hub cannot be reached or refuses the token.
     """
-    key = (hub.endpoint(), model_id, credentials.where("huggingface", paths) != "")
+    key = (hub.endpoint(), model_id, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
     if isinstance(known, BaseModelInfo) and age < REMEMBER_SECONDS:
@@ -82,7 +83,7 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
     if snapshot := cached_snapshot(model_id, paths):
         return snapshot
     name, _, revision = model_id.partition("@")
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     cache = hub.cache_directory(paths)
     progress(f"asking {hub.endpoint()} for {model_id}", 0.0)
     with hub.plain_errors(model_id, has_token=token is not None):
@@ -120,7 +121,7 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
 def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
     """Get what is needed to make tokens: some megabytes. Blocking; raises as `describe_remote`."""
     name = base.id.partition("@")[0]
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     cache = hub.cache_directory(paths)
     try:
         with hub.plain_errors(base.id, has_token=token is not None):
@@ -140,7 +141,7 @@ def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
 
 def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
     name, _, revision = model_id.partition("@")
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     with hub.plain_errors(model_id, has_token=token is not None):
         api = hub.api(token)
         about = _about(api, name, revision)

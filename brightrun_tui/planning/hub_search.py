@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
@@ -34,7 +35,7 @@ def search_models(words: str, paths: Paths) -> list[FoundModel]:
         NotConnectedError: the Hub cannot be reached, is switched off, or refuses the token.
     """
     hub.reach()  # the library would try to list for a minute where there is no network
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     with hub.plain_errors(words, has_token=token is not None):
         found = hub.api(token).list_models(
             search=words,

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
 
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import Overrides, RunSettings
 
 
 class Intensity(StrEnum):
@@ -31,7 +30,7 @@ DROPOUT, PATIENCE = "lora.lora_dropout", "evaluation.early_stopping_patience"
 LEAST_RANK, MOST_RANK, LEAST_EPOCHS = 4, 256, 1.0
 
 
-def layer(intensity: Intensity, settings: RunSettings) -> dict[str, Any]:
+def layer(intensity: Intensity, settings: RunSettings) -> Overrides:
     """What it makes of the settings that template and base have come to; nothing where it is balanced."""
     training, lora = settings.training, settings.lora
     if intensity == Intensity.CONSERVATIVE:

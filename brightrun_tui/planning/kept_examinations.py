@@ -87,7 +87,7 @@ def recall(path: Path, state: State, columns: Mapping[str, str], paths: Paths) -
 
 
 def keep(path: Path, state: State, seen: float, columns: Mapping[str, str], found: Examined, paths: Paths) -> None:
-    """For the next start, where it is worth it and the file is still as it was ``seen`` (seconds since the epoch)."""
+    """Keep it for the next start, where it is worth it and the file is still as it was ``seen`` (seconds since the epoch)."""
     if not _is_worth_it(state) or max(changed for _, _, changed, *_ in state) / 1e9 > seen - UNSETTLED_SECONDS:
         return
     key = _key(path, state, columns)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
+from brightrun_tui.domain.time_parts import PARTS, TimePart, TimeParts
 
 FORMULA_WEIGHT = 0.1
 OTHER_BASE = 0.2
@@ -37,10 +37,10 @@ class Measured(BaseModel):
     mean_tokens: float = Field(gt=0)
     reckoned: TimeParts
     took: TimeParts
-    parts: tuple[Part, ...]
+    parts: tuple[TimePart, ...]
 
 
-class Learnt(BaseModel):
+class CorrectedTimes(BaseModel):
     """The corrected parts, factors from their sum to the least and the most that is likely, and how much went into them."""
 
     model_config = ConfigDict(frozen=True)
@@ -51,9 +51,9 @@ class Learnt(BaseModel):
     weight: float
 
 
-def correct(
+def correct_times(
     reckoned: TimeParts, measured: Sequence[Measured], base: str, quantisation: str, mean_tokens: float, doubt: float
-) -> Learnt:
+) -> CorrectedTimes:
     """Correct ``reckoned``, which without any measurement is wrong by up to the factor ``doubt``, nine times of ten."""
     corrected, spread, weights = {}, {}, {}
     for part in PARTS:
@@ -72,7 +72,9 @@ def correct(
     whole = max(parts.total, 1e-9)
     share = {part: corrected[part] / whole for part in PARTS}
     width = math.exp(CERTAIN * sum(share[part] * spread[part] for part in PARTS))
-    return Learnt(parts=parts, low=1 / width, high=width, weight=sum(share[part] * weights[part] for part in PARTS))
+    return CorrectedTimes(
+        parts=parts, low=1 / width, high=width, weight=sum(share[part] * weights[part] for part in PARTS)
+    )
 
 
 def _ratio(one: Measured, part: str) -> float | None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.domain.settings import Setting, iter_settings
+from brightrun_tui.domain.settings import Overrides, Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
 from brightrun_tui.planning.check import Check
-from brightrun_tui.planning.checks import main_language
+from brightrun_tui.planning.data_checks import main_language
 from brightrun_tui.planning.names import name_from
 from brightrun_tui.planning.plan import Plan
-from brightrun_tui.planning.tokens import TURN_TOKENS, count_tokens
+from brightrun_tui.planning.token_counts import TURN_TOKENS, count_tokens
 
 LENGTH_STEP = 64
 FEW_LOST = 0.1
@@ -28,10 +28,10 @@ QUANTISATION, OPTIM = "quantisation.method", "training.optim"
 
 
 @dataclass(frozen=True)
-class Change:
+class PlanChange:
     """Settings by dotted key (None: as the template says), and fields of the draft."""
 
-    overrides: dict[str, Any] = field(default_factory=dict)
+    overrides: Overrides = field(default_factory=dict)
     fields: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,7 +46,7 @@ class Lever:
     the mended plan besides.
     """
 
-    changes: Callable[[Plan, Check, Paths], Sequence[Change]]
+    changes: Callable[[Plan, Check, Paths], Sequence[PlanChange]]
     apart: bool = False
     other_base: bool = False
     accepts: Callable[[Plan], bool] = _anything
@@ -66,40 +66,46 @@ def _in_limits(plan: Plan) -> bool:
     )
 
 
-def _smaller_micro_batch(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _smaller_micro_batch(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     now = plan.settings.training.micro_batch_size
     sizes = [now // 2**halved for halved in range(1, 13) if now // 2**halved >= 1] if now else [1]
-    return [Change({BATCH: size}) for size in sizes]
+    return [PlanChange({BATCH: size}) for size in sizes]
 
 
-def _compute_twice(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({CHECKPOINTING: "on"})] if plan.settings.training.gradient_checkpointing != "on" else []
+def _compute_twice(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({CHECKPOINTING: "on"})] if plan.settings.training.gradient_checkpointing != "on" else []
 
 
-def _four_bits(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({QUANTISATION: "nf4"})] if plan.settings.quantisation.method == "none" else []
+def _four_bits(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({QUANTISATION: "nf4"})] if plan.settings.quantisation.method == "none" else []
 
 
-def _small_optimiser(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _small_optimiser(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     large = plan.hardware.gpu_count and plan.settings.training.optim == "adamw_torch_fused"
-    return [Change({OPTIM: "adamw_8bit"})] if large else []
+    return [PlanChange({OPTIM: "adamw_8bit"})] if large else []
 
 
-def _smaller_rank(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _smaller_rank(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     now = plan.settings.lora.r
-    return [Change({RANK: now // 2**halved}) for halved in range(1, 11) if now // 2**halved >= LEAST_RANK]
+    return [PlanChange({RANK: now // 2**halved}) for halved in range(1, 11) if now // 2**halved >= LEAST_RANK]
 
 
-def _shorter(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _shorter(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     if plan.base is None or plan.report is None:
         return []
     longest = min(count_tokens(plan.base, plan.report).longest, _length_limit(plan))
-    return [Change({LENGTH: length}) for length in range((longest - 1) // LENGTH_STEP * LENGTH_STEP, 0, -LENGTH_STEP)]
+    return [
+        PlanChange({LENGTH: length}) for length in range((longest - 1) // LENGTH_STEP * LENGTH_STEP, 0, -LENGTH_STEP)
+    ]
 
 
-def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[Change]:
+def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange]:
     """So that few records are longer."""
-    return [change for change in _shorter(plan, check, paths) if share_over(plan, change.overrides[LENGTH]) <= FEW_LOST]
+    return [
+        change
+        for change in _shorter(plan, check, paths)
+        if share_over(plan, int(change.overrides[LENGTH] or 0)) <= FEW_LOST
+    ]
 
 
 def share_over(plan: Plan, limit: int = 0) -> float:
@@ -119,7 +125,7 @@ def _length_limit(plan: Plan) -> int:
     return min(plan.settings.data.max_length or context, context)
 
 
-def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
+def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
     """The largest first: those that are smaller than the plan's own, by its data and machine."""
     if plan.base is None:
         return []
@@ -127,11 +133,12 @@ def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
         fit.base for fit in base_fits(plan, paths) if fit.estimate and 0 < fit.base.parameters < plan.base.parameters
     ]
     return [
-        Change(fields={"base": base.id}) for base in sorted(smaller, key=lambda base: (-base.parameters, base.gated))
+        PlanChange(fields={"base": base.id})
+        for base in sorted(smaller, key=lambda base: (-base.parameters, base.gated))
     ]
 
 
-def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
+def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
     """Those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which was chosen
     for what it takes of memory and time."""
     if plan.base is None or plan.report is None or not (language := main_language(plan.report)):
@@ -143,69 +150,69 @@ def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[Change]:
         if fit.base.traits.speaks(language) and fit.base.parameters and fit.estimate and fit.estimate.fits == "safe"
     ]
     speaking.sort(key=lambda base: (base.gated, abs(math.log(base.parameters) - own)))
-    return [Change(fields={"base": base.id}) for base in speaking]
+    return [PlanChange(fields={"base": base.id}) for base in speaking]
 
 
-def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     """Of the same service, whichever suits: it is asked again."""
-    return [Change(fields={"gpu": ""})] if plan.draft.provider != "local" and plan.draft.gpu else []
+    return [PlanChange(fields={"gpu": ""})] if not plan.draft.here and plan.draft.gpu else []
 
 
-def _fewer_epochs(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _fewer_epochs(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     training = plan.settings.training
     if training.max_steps:
         least = max(1, int(training.max_steps * LEAST_SHARE))
-        return [Change({STEPS: steps}) for steps in range(training.max_steps - 1, least - 1, -1)]
+        return [PlanChange({STEPS: steps}) for steps in range(training.max_steps - 1, least - 1, -1)]
     shortest = max(LEAST_EPOCHS, training.epochs * LEAST_SHARE)
     count = int((training.epochs - shortest) / EPOCHS_STEP + 1e-9)
-    return [Change({EPOCHS: round(training.epochs - EPOCHS_STEP * step, 1)}) for step in range(1, count + 1)]
+    return [PlanChange({EPOCHS: round(training.epochs - EPOCHS_STEP * step, 1)}) for step in range(1, count + 1)]
 
 
-def _more_money(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _more_money(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     found, budget = plan.estimate, plan.draft.budget_usd
     if found is None or budget is None or found.cost_usd_high <= budget:
         return []
-    return [Change(fields={"budget_usd": math.ceil(found.cost_usd_high * 100) / 100})]
+    return [PlanChange(fields={"budget_usd": math.ceil(found.cost_usd_high * 100) / 100})]
 
 
-def _more_time(plan: Plan, _: Check, __: Paths) -> list[Change]:
+def _more_time(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
     found, limit = plan.estimate, plan.draft.max_hours
     if found is None or limit is None or found.seconds_high <= limit * 3600:
         return []
-    return [Change(fields={"max_hours": math.ceil(found.seconds_high / 360) / 10})]
+    return [PlanChange(fields={"max_hours": math.ceil(found.seconds_high / 360) / 10})]
 
 
-def _no_limit(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    """Limits that are no numbers above nothing are left out."""
+def _no_limit(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    """Limits that are not numbers above 0 are left out."""
     limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
     wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
-    return [Change(fields=dict.fromkeys(wrong))] if wrong else []
+    return [PlanChange(fields=dict.fromkeys(wrong))] if wrong else []
 
 
-def _fewer_kept(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({KEPT: count}) for count in range(plan.settings.training.keep_checkpoints - 1, 0, -1)]
+def _fewer_kept(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({KEPT: count}) for count in range(plan.settings.training.keep_checkpoints - 1, 0, -1)]
 
 
-def _whole_context(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({LENGTH: 0})] if plan.settings.data.max_length else []
+def _whole_context(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({LENGTH: 0})] if plan.settings.data.max_length else []
 
 
-def _split(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({OVER: way}) for way in ("split", "truncate") if plan.settings.data.over_length != way]
+def _split(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({OVER: way}) for way in ("split", "truncate") if plan.settings.data.over_length != way]
 
 
-def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[Change]:
+def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
     """A number that is out of range at the nearest end of it; anything else as the template says."""
     key = check.error.where if check.error else ""
     setting = next((setting for setting in iter_settings() if setting.key == key), None)
     if setting is None or key not in plan.draft.overrides:
         return []
     nearest = _nearest(setting, plan.draft.overrides[key])
-    return [*([Change({key: nearest})] if nearest is not None else []), Change({key: None})]
+    return [*([PlanChange({key: nearest})] if nearest is not None else []), PlanChange({key: None})]
 
 
 def _nearest(setting: Setting, raw: Any) -> int | float | None:
-    """The least or the largest value, whichever the number is beyond; None where it is no number, or the end is open."""
+    """The least or the largest value, whichever the number is beyond; None where it is not a number, or the end is open."""
     try:
         number = float(raw)
     except (TypeError, ValueError):
@@ -219,12 +226,12 @@ def _nearest(setting: Setting, raw: Any) -> int | float | None:
     return int(number) if setting.kind == "int" and math.isfinite(number) and number != int(number) else None
 
 
-def _no_gpus_named(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change({"machine.gpus": None})] if plan.draft.overrides.get("machine.gpus") else []
+def _no_gpus_named(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange({"machine.gpus": None})] if plan.draft.overrides.get("machine.gpus") else []
 
 
-def _plain_name(plan: Plan, _: Check, __: Paths) -> list[Change]:
-    return [Change(fields={"name": name_from(plan.draft.name)})]
+def _plain_name(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
+    return [PlanChange(fields={"name": name_from(plan.draft.name)})]
 
 
 _LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, other_base=True, accepts=_in_limits))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import get_args
 
 from brightrun_tui.domain.money import Hardware
-from brightrun_tui.domain.time_parts import PARTS, Part, TimeParts
+from brightrun_tui.domain.time_parts import PARTS, TimePart, TimeParts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.learning import Measured
@@ -14,7 +14,7 @@ from brightrun_tui.planning.quantisation import Method
 from brightrun_tui.store.history import PastRun, past_runs
 
 
-def measured_on(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
+def measured_runs(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
     """The newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
     device = machine.gpu if machine.gpu_count else "cpu"
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]
@@ -38,7 +38,7 @@ def measured_of(run: PastRun) -> Measured | None:
             for part in PARTS
         }
     )
-    parts: tuple[Part, ...] = ("loading", "training", "measuring", "answering")
+    parts: tuple[TimePart, ...] = ("loading", "training", "measuring", "answering")
     return Measured(
         base=run.base.fingerprint or run.base.id,
         quantisation=estimate.quantisation,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.sizing import CHUNK_LOGITS, CPU_TOKENS, DENSE_SHARE, LANES, LANES_SHARE
+from brightrun_tui.domain.sizing import CHUNK_LOGITS, CPU_TOKENS, DENSE_SHARE, ROWS_AT_ONCE, ROWS_AT_ONCE_SHARE
 from brightrun_tui.planning.architecture import Architecture
 from brightrun_tui.planning.shipping import memory_factor
 
@@ -58,10 +58,12 @@ def memory_need(
     one = _need(model, settings, machine, longest, supervised_share, checkpointing == "on", 1)
     if checkpointing == "auto" and one.total * SAFE > available(machine):
         return _need(model, settings, machine, longest, supervised_share, True, 1)
-    lanes = 1 if machine.gpu_count or settings.training.micro_batch_size or one.packed else min(machine.cores, LANES)
-    several = _need(model, settings, machine, longest, supervised_share, checkpointing == "on", lanes)
+    rows_at_once = (
+        1 if machine.gpu_count or settings.training.micro_batch_size or one.packed else min(machine.cores, ROWS_AT_ONCE)
+    )
+    several = _need(model, settings, machine, longest, supervised_share, checkpointing == "on", rows_at_once)
     room = (machine.free_memory or machine.memory) - one.total
-    return several if several.total - one.total <= LANES_SHARE * room else one
+    return several if several.total - one.total <= ROWS_AT_ONCE_SHARE * room else one
 
 
 SERVED_TOKENS = 16_384
@@ -99,14 +101,19 @@ def _need(
     longest: int,
     supervised_share: float,
     checkpointing: bool,
-    lanes: int,
+    rows_at_once: int,
 ) -> MemoryNeed:
     width = 2 if machine.gpu_count else 4
-    tokens = _micro_batch_tokens(settings, machine, longest, lanes)
-    at_once = min(lanes * tokens, settings.training.batch_size * longest)
+    tokens = _micro_batch_tokens(settings, machine, longest, rows_at_once)
+    at_once = min(rows_at_once * tokens, settings.training.batch_size * longest)
     h, i, k, layers = model.hidden, model.active_experts * model.intermediate, model.kv_width, model.layers
     dropout = settings.lora.lora_dropout > 0
-    output = 8 * model.vocab * min(max(16, CHUNK_LOGITS // model.vocab), max(1, int(tokens * supervised_share))) * lanes
+    output = (
+        8
+        * model.vocab
+        * min(max(16, CHUNK_LOGITS // model.vocab), max(1, int(tokens * supervised_share)))
+        * rows_at_once
+    )
     if checkpointing:
         one_layer = (35 * h + 12 * i) * width / 2
         per_token = width * h * layers + one_layer
@@ -143,9 +150,9 @@ def _weight_bytes(model: Architecture, settings: RunSettings, machine: Hardware)
     return int(bits / 8 * quantised) + outside, unpacked
 
 
-def _micro_batch_tokens(settings: RunSettings, machine: Hardware, longest: int, lanes: int) -> int:
+def _micro_batch_tokens(settings: RunSettings, machine: Hardware, longest: int, rows_at_once: int) -> int:
     fixed = settings.training.micro_batch_size
     if fixed:
         return min(fixed, settings.training.batch_size) * longest
     whole_step = settings.training.batch_size * longest
-    return longest if machine.gpu_count else max(longest, min(CPU_TOKENS // lanes, whole_step))
+    return longest if machine.gpu_count else max(longest, min(CPU_TOKENS // rows_at_once, whole_step))

@@ -8,12 +8,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError
-from brightrun_tui.domain.money import GIB, Estimate, Offer
+from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.integrations.rental import account_of, as_known_error, connected_providers, offers_of
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import checks
+from brightrun_tui.planning import money_checks
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.memory import SAFE
@@ -104,7 +105,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     """
     weighed = await weigh_offers(draft, paths)
     if not weighed or weighed[0].fits == "no":
-        need = f" with {weighed[0].memory * SAFE / GIB:.0f} GiB of GPU memory" if weighed else " that fits this run"
+        need = f" with {humanize.memory(weighed[0].memory * SAFE)} of GPU memory" if weighed else " that fits this run"
         raise NoCapacityError(
             f"no machine{need} is for rent now",
             where=draft.provider,
@@ -114,8 +115,8 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     return weighed[0].offer
 
 
-async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
-    """Whether the account of a rental service may rent and can pay for the run, before anything is started.
+async def require_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
+    """Require that the account of a rental service may rent and can pay for the run, before anything is started.
 
     Raises:
         NoFundsError: the balance is smaller than the expected cost.
@@ -123,7 +124,7 @@ async def check_account(draft: Draft, paths: Paths, expected: Estimate) -> None:
     """
     if not expected.cost_usd:
         return
-    check = checks.check_account(draft, await account_of(draft.provider, paths), expected)
+    check = money_checks.check_account(draft, await account_of(draft.provider, paths), expected)
     if check is not None and check.error is not None:
         raise check.error
 

@@ -19,14 +19,14 @@ from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.integrations.packages import torch_uses_gpu
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import checks
+from brightrun_tui.planning import checks, data_checks, machine_checks, money_checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.check import Check, failed
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.measured import measured_on
+from brightrun_tui.planning.measured import measured_runs
 from brightrun_tui.planning.names import name_from, new_run_id
 from brightrun_tui.planning.quantisation import SETTING
 from brightrun_tui.planning.resolve import resolve_settings
@@ -122,7 +122,7 @@ def make_plan(
     estimated = None
     if report and base and machine.flops:
         price = offer.price_per_hour if offer else 0.0
-        known = measured_on(machine, paths, base) if draft.provider == "local" else []
+        known = measured_runs(machine, paths, base) if draft.here else []
         estimated = _or_failed(
             found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
         )
@@ -133,31 +133,31 @@ def make_plan(
         ("settings", lambda: checks.check_defaults(paths)),
         ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
         ("settings", lambda: checks.check_objective(draft, resolved.settings)),
-        ("machine", lambda: checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
-        ("machine", lambda: checks.check_provider(draft, paths, offer, refusal)),
-        ("training packages", lambda: checks.check_packages(draft)),
+        ("machine", lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
+        ("machine", lambda: machine_checks.check_provider(draft, paths, offer, refusal)),
+        ("training packages", lambda: machine_checks.check_packages(draft)),
         ("name", lambda: checks.check_run_name(name)),
         ("schedule", lambda: checks.check_schedule(begins)),
     ]
     if report:
-        work.append(("dataset", lambda: checks.check_records(report, base, resolved.settings)))
+        work.append(("dataset", lambda: data_checks.check_records(report, base, resolved.settings)))
     if base:
         work.append(("base model", lambda: checks.check_base(base, paths)))
     if report and base:
-        work.append(("language", lambda: checks.check_language(report, base)))
-        work.append(("tools", lambda: checks.check_tools(report, base)))
+        work.append(("language", lambda: data_checks.check_language(report, base)))
+        work.append(("tools", lambda: data_checks.check_tools(report, base)))
     if estimated:
         work += [
-            ("memory", lambda: checks.check_memory(estimated, machine)),
-            ("quantisation", lambda: checks.check_quantisation(estimated, machine)),
-            ("disk", lambda: checks.check_disk(estimated, machine)),
+            ("memory", lambda: machine_checks.check_memory(estimated, machine)),
+            ("quantisation", lambda: machine_checks.check_quantisation(estimated, machine)),
+            ("disk", lambda: machine_checks.check_disk(estimated, machine)),
         ]
-        if offer or draft.provider == "local":
-            work.append(("budget", lambda: checks.check_budget(draft, estimated)))
-        if draft.provider != "local":
-            work.append(("month", lambda: checks.check_month(estimated, paths)))
+        if offer or draft.here:
+            work.append(("budget", lambda: money_checks.check_budget(draft, estimated)))
+        if not draft.here:
+            work.append(("month", lambda: money_checks.check_month(estimated, paths)))
         if account and offer:
-            work.append(("account", lambda: checks.check_account(draft, account, estimated)))
+            work.append(("account", lambda: money_checks.check_account(draft, account, estimated)))
     found += [check for check in (_or_failed(found, *one) for one in work) if check]
     found.sort(key=lambda check: ORDER.index(check.name))
     return Plan(
@@ -234,7 +234,7 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRe
     """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
         return with_speed(offer.hardware)
-    if draft.provider == "local":
+    if draft.here:
         here = hardware(paths.data, gpu_request)
         return here if not here.gpu_count or torch_uses_gpu() else _without_gpu(here)
     gpu = find_gpu(draft.gpu) or find_gpu(NOMINAL_GPU)

@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import Architecture
@@ -22,7 +23,7 @@ WORTH = 0.05
 GIB = 1024**3
 
 
-class Choice(BaseModel):
+class QuantisationChoice(BaseModel):
     """How the base is held, and why, in words that go on from “NF4:” or “16-bit:”."""
 
     model_config = ConfigDict(frozen=True)
@@ -33,28 +34,28 @@ class Choice(BaseModel):
 
 def choose_quantisation(
     model: Architecture, settings: RunSettings, machine: Hardware, longest: int, supervised_share: float
-) -> Choice:
+) -> QuantisationChoice:
     """What the setting says; where it says ``auto``, what this machine asks for."""
     method = settings.quantisation.method
     if method != "auto":
-        return Choice(method=method, why="as set")
+        return QuantisationChoice(method=method, why="as set")
     packed, whole = (
         memory_need(model, settings.with_overrides({SETTING: one}), machine, longest, supervised_share).total
         for one in ("nf4", "none")
     )
-    saved = f"{max(0, whole - packed) / GIB:.1f} of {available(machine) / GIB:.1f} GiB"
+    saved = humanize.sizes(max(0, whole - packed), available(machine))
     room = (
         available(machine) if machine.gpu_count or not machine.free_memory else min(machine.memory, machine.free_memory)
     )
     if packed >= whole:
-        return Choice(method="none", why="4-bit weights would save nothing on this CPU, which unpacks them")
+        return QuantisationChoice(method="none", why="4-bit weights would save nothing on this CPU, which unpacks them")
     if whole * SAFE > room:
-        return Choice(method="nf4", why=f"without it the run takes {whole / GIB:.1f} of {room / GIB:.1f} GiB")
+        return QuantisationChoice(method="nf4", why=f"without it the run takes {humanize.sizes(whole, room)}")
     if not machine.gpu_count:
-        return Choice(method="none", why="it fits, and is faster and more exact on a CPU than 4 bits")
+        return QuantisationChoice(method="none", why="it fits, and is faster and more exact on a CPU than 4 bits")
     if whole - packed < WORTH * available(machine):
-        return Choice(method="none", why=f"4-bit weights would save no more than {saved}")
-    return Choice(method="nf4", why=f"it saves {saved}")
+        return QuantisationChoice(method="none", why=f"4-bit weights would save no more than {saved}")
+    return QuantisationChoice(method="nf4", why=f"it saves {saved}")
 
 
 def held_as(method: Method, machine: Hardware) -> str:

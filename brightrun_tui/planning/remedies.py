@@ -10,10 +10,11 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import Overrides, SettingValue
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.levers import LEVERS, Change, Lever
+from brightrun_tui.planning.levers import LEVERS, Lever, PlanChange
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import brief, effect, option, words
 from brightrun_tui.providers.base import Account
@@ -35,7 +36,7 @@ class Remedy(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     check: str
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, SettingValue] = {}
     fields: dict[str, Any] = {}
     words: str
     brief: str
@@ -44,7 +45,7 @@ class Remedy(BaseModel):
 
 
 class _Tried(NamedTuple):
-    change: Change
+    change: PlanChange
     plan: Plan
 
 
@@ -57,7 +58,7 @@ def find_remedies(
     ``account`` and ``refusal`` as for `make_plan`. Blocking: plans some dozens of times, a few milliseconds each.
     """
 
-    def attempt(change: Change) -> Plan:
+    def attempt(change: PlanChange) -> Plan:
         keeps = "gpu" not in change.fields
         return make_plan(
             changed(plan.draft, change.overrides, change.fields),
@@ -84,7 +85,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
     """
     offer = plan.offer
 
-    def attempt(change: Change) -> Plan:
+    def attempt(change: PlanChange) -> Plan:
         time.sleep(rest)
         return make_plan(
             changed(plan.draft, change.overrides, {"base": base, **change.fields}),
@@ -92,7 +93,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
             offer=None if "gpu" in change.fields else offer,
         )
 
-    chosen = attempt(Change())
+    chosen = attempt(PlanChange())
     check = next((check for check in chosen.checks if check.name == "memory"), None)
     if check is None or chosen.estimate is None or chosen.estimate.fits == "safe":
         return None
@@ -100,7 +101,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
     return _remedy(chosen, check, levers, attempt, paths)
 
 
-def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> Draft:
+def changed(draft: Draft, overrides: Overrides, fields: dict[str, Any]) -> Draft:
     """The draft with a remedy's ``overrides`` and ``fields`` in it."""
     merged = {**draft.overrides, **overrides}
     kept = {key: value for key, value in merged.items() if value is not None}
@@ -108,7 +109,7 @@ def changed(draft: Draft, overrides: dict[str, Any], fields: dict[str, Any]) -> 
 
 
 def _remedy(
-    plan: Plan, check: Check, levers: Sequence[Lever], attempt: Callable[[Change], Plan], paths: Paths
+    plan: Plan, check: Check, levers: Sequence[Lever], attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> Remedy | None:
     for lever in levers:
         best = _first_that_mends(plan, check, lever, attempt, paths)
@@ -116,7 +117,7 @@ def _remedy(
             continue
         return Remedy(
             check=check.name,
-            overrides=best.change.overrides,
+            overrides=dict(best.change.overrides),
             fields=best.change.fields,
             words=words(plan, best.plan, best.change),
             brief=brief(best.change),
@@ -127,7 +128,7 @@ def _remedy(
 
 
 def _first_that_mends(
-    plan: Plan, check: Check, lever: Lever, attempt: Callable[[Change], Plan], paths: Paths
+    plan: Plan, check: Check, lever: Lever, attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> _Tried | None:
     """The first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
     changes = lever.changes(plan, check, paths)
@@ -147,7 +148,9 @@ def _first_that_mends(
     return best
 
 
-def _mended(plan: Plan, check: Check, lever: Lever, change: Change, attempt: Callable[[Change], Plan]) -> _Tried | None:
+def _mended(
+    plan: Plan, check: Check, lever: Lever, change: PlanChange, attempt: Callable[[PlanChange], Plan]
+) -> _Tried | None:
     """The plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
     tried = attempt(change)
     red = {other.name for other in plan.checks if other.state == "failed"}

@@ -8,7 +8,7 @@ from typing import Any
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.settings import setting_title
 from brightrun_tui.planning.estimate import FATES
-from brightrun_tui.planning.levers import Change, share_over
+from brightrun_tui.planning.levers import PlanChange, share_over
 from brightrun_tui.planning.plan import Plan
 
 NOTICEABLE = 0.02
@@ -34,7 +34,7 @@ BRIEF = {
 """Settings that let a run fit, by what is set."""
 
 
-def words(before: Plan, after: Plan, change: Change) -> str:
+def words(before: Plan, after: Plan, change: PlanChange) -> str:
     """``Epochs 3 → 2.4``."""
     said = [
         f"{setting_title(key)} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
@@ -56,7 +56,7 @@ def words(before: Plan, after: Plan, change: Change) -> str:
     return ", ".join(said)
 
 
-def brief(change: Change) -> str:
+def brief(change: PlanChange) -> str:
     """``NF4``, ``max length 1,024``: what fits into a column."""
     said = [
         BRIEF[key].format(value) if key in BRIEF else setting_title(key).lower()
@@ -88,7 +88,7 @@ def effect(before: Plan, after: Plan) -> str:
     return ", ".join(said)
 
 
-def option(change: Change) -> str:
+def option(change: PlanChange) -> str:
     """The change as options of the command line; where an option is to be left out, that is said."""
     said = [
         f"--set {key}={quote(_value(value))}" if value is not None else f"without {OPTIONS.get(key, f'--set {key}')}"

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.domain.settings import Overrides, RunSettings, SettingValue, iter_settings
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import SizeRule, size_rule
 from brightrun_tui.planning.intensity import Intensity, layer
@@ -40,14 +40,14 @@ def resolve_settings(
     template: Template | None,
     base: BaseModelInfo | None,
     records: int | None,
-    overrides: dict[str, Any],
+    overrides: Overrides,
     intensity: Intensity = Intensity.BALANCED,
 ) -> Resolved:
     """Put the layers on top of each other. A value that does not fit is reported and left out."""
-    values: dict[str, Any] = {}
+    values: dict[str, SettingValue] = {}
     sources: dict[str, str] = {}
 
-    def put(layer: dict[str, Any], source: str) -> None:
+    def put(layer: Overrides, source: str) -> None:
         values.update(layer)
         sources.update(dict.fromkeys(layer, source))
 
@@ -62,7 +62,8 @@ def resolve_settings(
     if base:
         rule = size_rule(base.parameters)
         if rule.factor != 1.0:
-            rate = float(values.get(LEARNING_RATE, RunSettings().training.learning_rate))
+            known = values.get(LEARNING_RATE)
+            rate = RunSettings().training.learning_rate if known is None else float(known)
             put(
                 {LEARNING_RATE: float(f"{rate * rule.factor:.3g}")},
                 f"{sources.get(LEARNING_RATE, 'default')} × {rule.factor:g}: {rule.why}",
@@ -93,7 +94,7 @@ def intensity_source(intensity: Intensity) -> str:
     return f"intensity {intensity}"
 
 
-def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> dict[str, Any]:
+def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> Overrides:
     """What makes a run of too few optimiser steps long enough for a model of that size; nothing where it is."""
     training = settings.training
     if training.max_steps:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BaseModelError,
@@ -20,9 +21,10 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.humanize import money, size
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.money import GIB, Hardware, Offer
-from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, OWN_BOXES, EndpointRental
+from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, EndpointRental
 from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import account_of, has_serverless, offers_of, serverless_places
@@ -51,7 +53,7 @@ SENT_BYTES_PER_SECOND = 1e7
 
 
 @dataclass(frozen=True)
-class RentalWish:
+class RentalRequest:
     """What a person said of the machine. ``on``: a provider, a place whose workers come and go, or the name of a box;
     ``idle_stop`` in seconds, None: as is usual there. ``repository``, ``volume``, ``workers``: see `hosted_model`."""
 
@@ -96,7 +98,7 @@ class BaseBeside:
         return " ".join(said)
 
 
-async def plan_rental(version: ModelVersion, wish: RentalWish, paths: Paths) -> tuple[EndpointRental, Offer]:
+async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Paths) -> tuple[EndpointRental, Offer]:
     """What is to be agreed to, and the machine that it is about. Nothing is rented.
 
     Raises:
@@ -105,7 +107,7 @@ async def plan_rental(version: ModelVersion, wish: RentalWish, paths: Paths) -> 
         BudgetError: what may be spent does not pay for it.
         BrightrunError: the provider is not connected or does not answer, or the base model is not known.
     """
-    bare = await asyncio.to_thread(_rental_of, version, wish, paths)
+    bare = await asyncio.to_thread(_rental_of, version, request, paths)
     found = [offer for offer in await offers_of(bare.provider, paths, need_of_rental(bare)) if accepts(bare, offer)]
     offer = next(iter(sorted((one for one in found if not one.busy), key=_rank)), None)
     if offer is None:
@@ -148,42 +150,42 @@ def _rank(offer: Offer) -> tuple[object, ...]:
     return (not relied_upon(offer), cost_of_hour(offer), offer.id)
 
 
-def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> EndpointRental:
+def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> EndpointRental:
     """Without the machine. Blocking."""
-    provider, box = wish.on, ""
-    serverless = is_serverless(wish.on)
-    if not serverless and (wish.repository or wish.volume or wish.workers != 1):
+    provider, box = request.on, ""
+    serverless = is_serverless(request.on)
+    if not serverless and (request.repository or request.volume or request.workers != 1):
         raise UsageError(
             "--repository, --volume and --workers are about workers that come and go",
             where="deploy",
             fix="leave them out, or serve at one of: " + ", ".join(serverless_places(provider_names())),
             kind=ErrorKind.BAD_OPTION,
         )
-    if not serverless and wish.on not in provider_names():
-        provider, box = OWN_BOXES, wish.on
-        if wish.on not in configured_boxes(paths):
+    if not serverless and request.on not in provider_names():
+        provider, box = OWN_BOXES, request.on
+        if request.on not in configured_boxes(paths):
             known = [*provider_names(), *serverless_places(provider_names()), *configured_boxes(paths)]
             raise UsageError(
-                f"no endpoint can be had at “{wish.on}”",
+                f"no endpoint can be had at “{request.on}”",
                 where="--on",
                 fix=f"one of: {', '.join(known)}; or leave it out: this machine serves",
                 kind=ErrorKind.UNKNOWN_PROVIDER,
             )
     base = _base_of(version, paths)
     if serverless:
-        return _hosted(version, wish, base, paths)
+        return _hosted(version, request, base, paths)
     sent = not bases.is_hub_id(version.base_id)
     rented = provider != OWN_BOXES
     if rented:
         refuse_gated_base(version)
     moving = base.weight_bytes / (SENT_BYTES_PER_SECOND if sent else DOWNLOAD_BYTES_PER_SECOND)
-    idle_stop = wish.idle_stop if wish.idle_stop is not None else IDLE_STOP_SECONDS if rented else 0.0
+    idle_stop = request.idle_stop if request.idle_stop is not None else IDLE_STOP_SECONDS if rented else 0.0
     return EndpointRental(
         provider=provider,
         box=box,
-        gpu=wish.gpu,
-        max_price=wish.max_price,
-        budget_usd=wish.budget_usd,
+        gpu=request.gpu,
+        max_price=request.max_price,
+        budget_usd=request.budget_usd,
         idle_stop=idle_stop,
         memory=memory_to_serve(base.architecture, _settings_of(version), _A_GPU),
         disk=max(LEAST_DISK, 2 * (base.weight_bytes + version.bytes)),
@@ -196,30 +198,30 @@ def _rental_of(version: ModelVersion, wish: RentalWish, paths: Paths) -> Endpoin
     )
 
 
-def _hosted(version: ModelVersion, wish: RentalWish, base: BaseModelInfo, paths: Paths) -> EndpointRental:
+def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
     """As `_rental_of`, of workers that come and go."""
     settings = _settings_of(version)
     model = hosted_model(
         version,
         settings,
-        repository=wish.repository,
-        volume=wish.volume,
+        repository=request.repository,
+        volume=request.volume,
         context=min(base.architecture.context or SERVED_TOKENS, SERVED_TOKENS),
-        idle_seconds=IDLE_SECONDS if wish.idle_stop is None else wish.idle_stop,
-        workers=wish.workers,
+        idle_seconds=IDLE_SECONDS if request.idle_stop is None else request.idle_stop,
+        workers=request.workers,
     )
     weight = base.weight_bytes + version.bytes
     return EndpointRental(
-        provider=wish.on,
-        gpu=wish.gpu,
-        max_price=wish.max_price,
-        budget_usd=wish.budget_usd,
+        provider=request.on,
+        gpu=request.gpu,
+        max_price=request.max_price,
+        budget_usd=request.budget_usd,
         idle_stop=0.0,
         memory=memory_to_serve(base.architecture, settings, _A_GPU),
         disk=max(LEAST_DISK, 2 * weight),
         download=weight,
         cold_start=WORKER_START_SECONDS
-        + (0.0 if wish.volume else weight / DOWNLOAD_BYTES_PER_SECOND)
+        + (0.0 if request.volume else weight / DOWNLOAD_BYTES_PER_SECOND)
         + base.weight_bytes / LOAD_BYTES_PER_SECOND,
         project=load_section(paths, "defaults", RunDefaults).project,
         serverless=model,
@@ -284,7 +286,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
         )
     price = f" for {money(rental.max_price)} an hour at most" if rental.max_price else ""
     return NoCapacityError(
-        f"no machine with {rental.memory * SAFE / GIB:.0f} GiB of memory for the model is to be had now{price}",
+        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is to be had now{price}",
         where=rental.place,
         fix="choose another place or GPU, a higher --max-price, or try again later",
         kind=ErrorKind.NO_CAPACITY,

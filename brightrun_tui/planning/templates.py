@@ -6,13 +6,13 @@ import datetime
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.settings import RunSettings, setting_title
+from brightrun_tui.domain.settings import RunSettings, SettingValue, setting_title
 from brightrun_tui.foreign_files import ForeignFileError, first_problem, read_toml
 from brightrun_tui.paths import Paths
 from brightrun_tui.resources import resource
@@ -26,10 +26,10 @@ class RecordRule(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     up_to: int | None = Field(None, ge=1)
-    overrides: dict[str, Any]
+    overrides: dict[str, SettingValue]
 
 
-class Measured(BaseModel):
+class TemplateResult(BaseModel):
     """What a template has reached: on which base, with which data, when, in one line."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,14 +52,14 @@ class Template(BaseModel):
     description: str = ""
     best_for: str = ""
     order: int = 100
-    overrides: dict[str, Any] = Field(default_factory=dict, alias="settings")
+    overrides: dict[str, SettingValue] = Field(default_factory=dict, alias="settings")
     by_records: tuple[RecordRule, ...] = ()
     why: dict[str, Clause] = Field(default_factory=dict)
-    measured: tuple[Measured, ...] = ()
+    measured: tuple[TemplateResult, ...] = ()
     own: bool = False
     path: str = ""
 
-    def resolve(self, records: int | None) -> dict[str, Any]:
+    def resolve(self, records: int | None) -> dict[str, SettingValue]:
         """The settings for a dataset of so many usable records; None: without those that depend on it."""
         if records is None:
             return dict(self.overrides)

@@ -32,7 +32,7 @@ from brightrun_tui.domain.sizing import (
 from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.planning.architecture import Architecture
 from brightrun_tui.planning.memory import EXPERTS, MemoryNeed
-from brightrun_tui.planning.tokens import TokenCounts
+from brightrun_tui.planning.token_counts import TokenCounts
 
 START_SECONDS = 3.0
 """Imports, where no worker waits with them done, or less."""
@@ -159,7 +159,7 @@ def reckon_time(
 def _loading_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> float:
-    """Imports, weights, finding the fastest way that is right, and on a GPU a rehearsal with the longest records: on a CPU
+    """Imports, weights, finding the fastest way that is right, and on a GPU a dry run with the longest records: on a CPU
     the first step is one.
     """
     pace = pace_of(machine)

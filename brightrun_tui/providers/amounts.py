@@ -1,4 +1,4 @@
-"""Numbers in providers' answers, read with suspicion: one that is no number is as good as none, and is never reckoned with."""
+"""Numbers in providers' answers, read with suspicion: one that is not a number counts as none, and is never reckoned with."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def bill(
         disk_rows: name and value of the field that marks rows which are about the disk, where those have rows of their own.
 
     Raises:
-        ValueError: a row that is no amount of US dollars, or a sum that cannot be one; in words.
+        ValueError: a row that is not an amount of US dollars, or a sum that cannot be one; in words.
     """
     rows = list(rows)
     currencies = {str(row.get("currency") or DOLLARS).upper() for row in rows} - {DOLLARS}
@@ -90,7 +90,7 @@ def _sum(values: Iterable[Any]) -> float:
     numbers = [_number(value) for value in values]
     known = [number for number in numbers if number is not None]
     if len(known) < len(numbers):
-        raise ValueError("a bill with what is no amount of money")
+        raise ValueError("a bill with something that is not an amount of money")
     return math.fsum(known)
 
 

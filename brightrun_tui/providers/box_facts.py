@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.slots import Card, Holder, Seats
 from brightrun_tui.hosts.boot import REMOTE_HOME
@@ -85,7 +86,7 @@ class BoxFacts:
     def describe(self) -> str:
         """One line for people."""
         gpus = f"{len(self.cards)} × {self.cards[0].name}" if self.cards else "no GPU"
-        return f"{gpus}, {self.cores} cores, {self.memory / 1024**3:.0f} GiB memory"
+        return f"{gpus}, {self.cores} cores, {humanize.memory(self.memory)} memory"
 
 
 def as_gpu_id(word: str) -> str:

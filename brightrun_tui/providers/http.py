@@ -91,7 +91,7 @@ class NotFoundError(ProviderError):
 
 
 @dataclass(frozen=True)
-class Reply:
+class FailedReply:
     """An answer with a status of 400 or more, or a refusal in disguise. ``document`` is None when it is not a JSON object."""
 
     status: int
@@ -101,7 +101,7 @@ class Reply:
     creating: bool
 
 
-Classify = Callable[[Reply], ProviderError | None]
+Classify = Callable[[FailedReply], ProviderError | None]
 """The provider's own reading of a refusal; None leaves it to the general rules."""
 
 
@@ -171,7 +171,7 @@ class ProviderClient:
         return await self._request(method, path, kind=kind, params=None, body=body, creating=True)
 
     async def may_change(self, method: str, path: str, *, kind: str, body: Any = None) -> None:
-        """Whether the key may change things, asked with a change of something that does not exist.
+        """Require that the key may change things, by asking for a change of something that does not exist.
 
         Raises:
             MissingScopeError: it reads, but cannot rent.
@@ -267,7 +267,7 @@ class ProviderClient:
         raise self._failure(response, document if isinstance(document, dict) else None, creating)
 
     def _failure(self, response: httpx.Response, document: dict[str, Any] | None, creating: bool) -> ProviderError:
-        reply = Reply(response.status_code, response.text, document, response.headers, creating)
+        reply = FailedReply(response.status_code, response.text, document, response.headers, creating)
         if reply.status == 403 and "1010" in reply.text and document is None:
             return EdgeBlockedError(
                 f"{self.service}'s edge network refuses this machine (403, {EDGE_CODE})",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.slots import Card, GpuRequest
 from brightrun_tui.providers.base import Account, Need
@@ -73,10 +74,9 @@ def disk_free(directory: Path) -> int:
 
 def describe(machine: Hardware) -> str:
     """One line for people: “2 cores · 23.4 GiB memory · no GPU”."""
-    gib = 1024**3
     several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
-    gpu = f"{several}{machine.gpu} {machine.gpu_memory / gib:.0f} GiB" if machine.gpu_count else "no GPU"
-    return f"{machine.cores} core{'s' if machine.cores != 1 else ''} · {machine.memory / gib:.1f} GiB memory · {gpu}"
+    gpu = f"{several}{machine.gpu} {humanize.memory(machine.gpu_memory)}" if machine.gpu_count else "no GPU"
+    return f"{machine.cores} core{'s' if machine.cores != 1 else ''} · {humanize.size(machine.memory)} memory · {gpu}"
 
 
 class LocalProvider:

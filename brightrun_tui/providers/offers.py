@@ -38,11 +38,6 @@ def relied_upon(offer: Offer) -> bool:
     return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
 
 
-def reliable_first(offers: list[Offer]) -> list[Offer]:
-    """Cheapest first among those that can be relied upon, then the others."""
-    return sorted(offers, key=lambda offer: (not relied_upon(offer), offer.price_per_hour))
-
-
 def gigabytes(size: int, least: int) -> int:
     """Whole GB that hold so many bytes, and at least ``least``."""
     return max(least, -(-size // GB))
@@ -63,7 +58,7 @@ class OfferCache:
         return list(offers)
 
     def forget(self) -> None:
-        """After renting one of them, what was found is no longer true."""
+        """Forget what was found: after renting one of them it is no longer true."""
         self._found.clear()
 
 

@@ -24,7 +24,7 @@ from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
 from brightrun_tui.providers.amounts import Port, Quantity, balance, bill, distinct, moment, quantity
 from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
 from brightrun_tui.providers.gpus import peak_flops
-from brightrun_tui.providers.http import AsksOverHttp, NotFoundError, ProviderClient, ProviderTimings, Reply
+from brightrun_tui.providers.http import AsksOverHttp, FailedReply, NotFoundError, ProviderClient, ProviderTimings
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.runpod_images import image_for, oldest_cuda
@@ -59,7 +59,7 @@ _STATUS: dict[str, MachineStatus] = {
 
 
 class Tolerant(BaseModel):
-    """A part of an answer; what is new in it is no fault."""
+    """A part of an answer; what is new in it is not a fault."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -352,7 +352,7 @@ class RunPod(AsksOverHttp):
             problem="RunPod reports that the container failed" if status == "ERROR" else "",
         )
 
-    def _classify(self, reply: Reply) -> ProviderError | None:
+    def _classify(self, reply: FailedReply) -> ProviderError | None:
         document = reply.document or {}
         listed = "; ".join(map(str, document.get("errors") or [])) if isinstance(document.get("errors"), list) else ""
         said = self._client.scrub(f"{document.get('detail') or document.get('title') or ''} {listed}")

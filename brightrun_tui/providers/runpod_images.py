@@ -15,7 +15,7 @@ def oldest_cuda(offered: Iterable[str], least: str) -> str:
     """The oldest CUDA among the hosts that may be given, which is what an image must be content with.
 
     Args:
-        offered: of hosts that are free now, as the catalogue has them; what is no version counts for nothing.
+        offered: of hosts that are free now, as the catalogue has them; what is not a version counts for nothing.
         least: older ones are not asked for; also the answer where nothing is known.
     """
     known = [version for version in map(_version, offered) if version >= _version(least)]

@@ -24,7 +24,7 @@ from brightrun_tui.providers.http import NotFoundError
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod, Tolerant, epoch
-from brightrun_tui.providers.serverless import Worker, WorkerStatus
+from brightrun_tui.providers.serverless import ServerlessWorker, WorkerStatus
 
 INVOKE_URL = "https://api.runpod.ai/v2"
 NO_ENDPOINT = "bright-run-has-no-such-endpoint"
@@ -178,7 +178,7 @@ class RunPodServerless(RunPod):
     def guard_options(self, deadline: float) -> GuardOptions | None:  # type: ignore[override]
         return None  # a worker takes no program of ours: it ends by itself when nobody asks
 
-    async def workers(self, provider_id: str) -> list[Worker]:
+    async def workers(self, provider_id: str) -> list[ServerlessWorker]:
         document = await self._client.ask("GET", f"serverless/{_safe(provider_id)}/workers", kind="read")
         listed = document.get("workers") if isinstance(document, dict) else None
         if not isinstance(listed, list):
@@ -194,10 +194,10 @@ class RunPodServerless(RunPod):
     def openai_url(self, provider_id: str) -> str:
         return f"{self._invoke_url}/{_safe(provider_id)}/openai/v1"
 
-    def _worker(self, worker: _Worker) -> Worker:
+    def _worker(self, worker: _Worker) -> ServerlessWorker:
         price = self._prices.get(worker.gpuTypeId or "")
         placed = worker.gpuTypeId is not None or worker.uptimeSeconds is not None
-        return Worker(
+        return ServerlessWorker(
             id=worker.id,
             status=_WORKER.get(worker.status.upper(), "unknown"),
             seconds=(worker.uptimeSeconds or 0.0) if placed else None,

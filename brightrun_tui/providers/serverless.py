@@ -12,7 +12,7 @@ WorkerStatus = Literal["running", "idle", "initialising", "throttled", "unhealth
 
 
 @dataclass(frozen=True)
-class Worker:
+class ServerlessWorker:
     """One worker at this moment. ``seconds``: since it began to cost; None where it is not placed yet and costs nothing.
     ``per_hour``: US dollars; None where the service does not say."""
 
@@ -32,7 +32,7 @@ class Serverless(Provider, Protocol):
         """The same, whose `launch` makes an endpoint for that model."""
         ...
 
-    async def workers(self, provider_id: str) -> list[Worker]:
+    async def workers(self, provider_id: str) -> list[ServerlessWorker]:
         """Those of an endpoint. Raises as `inspect`; `NotFoundError` where the service knows no such endpoint."""
         ...
 

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from brightrun_tui import plugins
 from brightrun_tui.config import SECTIONS, Section
+from brightrun_tui.domain.service_names import HERE, HUGGINGFACE, NEWS
 from brightrun_tui.hosts.boot import GuardPart, GuardTimes
 from brightrun_tui.paths import Paths
 from brightrun_tui.plugins import Door, Loaded
@@ -21,8 +22,8 @@ from brightrun_tui.providers.base import Provider
 if TYPE_CHECKING:
     from brightrun_tui.providers.http import ProviderTimings
 
-TAKEN = (*SECTIONS, "local", "huggingface", "news")
-"""Tables of the configuration, and services, that are no providers: none may be called like them."""
+TAKEN = (*SECTIONS, HERE, HUGGINGFACE, NEWS)
+"""Tables of the configuration, and services, that are not providers: no provider may be called like them."""
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
@@ -70,7 +71,6 @@ class ProviderSpec:
         settings: the model of its table in ``config.toml``.
         guard: how a machine of its ends itself; None where nothing is rented.
         is_set_up: of a provider without a key, whether it can be used. Raises `UsageError` where a file does not fit.
-        how_to_set_up: what a person does to that end.
     """
 
     name: str
@@ -86,7 +86,6 @@ class ProviderSpec:
     capabilities: frozenset[Capability] = frozenset()
     guard: GuardPart | None = None
     is_set_up: Callable[[Paths], bool] | None = None
-    how_to_set_up: str = ""
 
     def flaw(self) -> str:
         """As `plugins.Spec.flaw`."""

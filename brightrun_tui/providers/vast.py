@@ -27,7 +27,7 @@ from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, accept_key, start_guard
 from brightrun_tui.providers.amounts import balance, bill, distinct, quantity
 from brightrun_tui.providers.base import Account, Machine, Need
-from brightrun_tui.providers.http import AsksOverHttp, NotFoundError, ProviderClient, ProviderTimings, Reply
+from brightrun_tui.providers.http import AsksOverHttp, FailedReply, NotFoundError, ProviderClient, ProviderTimings
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.vast_settings import GUARD, VastSettings
@@ -288,7 +288,7 @@ class Vast(AsksOverHttp):
         except ValidationError as error:
             raise self._client.unreadable(f"an instance with a strange {error.errors()[0]['loc'][:1]}") from None
 
-    def _classify(self, reply: Reply) -> ProviderError | None:
+    def _classify(self, reply: FailedReply) -> ProviderError | None:
         document = reply.document or {}
         code = str(document.get("error") or "")
         said = self._client.scrub(str(document.get("msg") or document.get("message") or document.get("detail") or code))
@@ -350,7 +350,7 @@ class Vast(AsksOverHttp):
         )
 
 
-def _too_many(reply: Reply, code: str, text: str) -> RateLimitedError:
+def _too_many(reply: FailedReply, code: str, text: str) -> RateLimitedError:
     if code == "search_quota_exceeded":
         reset = quantity(reply.headers.get("X-RateLimit-Reset"))
         wait = max(0.0, reset - time.time()) if reset is not None else None

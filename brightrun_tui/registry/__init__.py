@@ -12,7 +12,7 @@ from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.cleaning import Spare, clean, find_spare
-from brightrun_tui.registry.compare import Comparison, Row, compare
+from brightrun_tui.registry.compare import ComparedFact, Comparison, compare
 from brightrun_tui.registry.compare_many import ManyComparison, compare_many
 from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
 from brightrun_tui.registry.curate import (
@@ -95,6 +95,7 @@ __all__ = [
     "QUANTISED_BASE_MEANS",
     "RECORDS",
     "Board",
+    "ComparedFact",
     "Comparison",
     "CorrectedDataset",
     "ExportKind",
@@ -103,7 +104,6 @@ __all__ = [
     "ManyComparison",
     "Origin",
     "Pushed",
-    "Row",
     "ScoreLine",
     "Spare",
     "Standing",

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, Report
@@ -260,7 +261,7 @@ def _extract(tar: tarfile.TarFile, headers: _Headers, aside: Path, where: str) -
         check_names({name, ADAPTER_CONFIG, ADAPTER_WEIGHTS}, BUNDLE_FILES, where)
         if member.size > limit:
             raise UntrustedError(
-                f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE
+                f"{name} is larger than {humanize.limit(limit)}", where=where, kind=ErrorKind.FILE_TOO_LARGE
             )
         content = tar.extractfile(member)
         if content is None or (aside / name).exists():

@@ -11,7 +11,6 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.languages import language_name
 from brightrun_tui.domain.model import Report
-from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.planning.bases import catalogue
 from brightrun_tui.planning.hub_dataset_names import parse
 from brightrun_tui.registry.safety import Manifest
@@ -174,7 +173,7 @@ def model_card(report: Report, manifest: Manifest) -> str:
         data["license"] = license_
     if lineage.languages:
         data["language"] = list(lineage.languages)
-    with suppress(UsageError):  # it is no dataset of the Hub
+    with suppress(UsageError):  # it is not a dataset of the Hub
         data["datasets"] = [parse(lineage.dataset_source).repository]
     return (
         f"---\n{ModelCardData(**data).to_yaml()}\n---\n\n{report_markdown(report)}\n{_usage(report, manifest, on_hub)}"
@@ -183,7 +182,7 @@ def model_card(report: Report, manifest: Manifest) -> str:
 
 def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
     """How to load what was graded, the base held as in training, and to end an answer where the model ends its turn."""
-    quantisation = QuantisationSettings.model_validate(report.lineage.settings.get("quantisation", {}))
+    quantisation = report.lineage.quantisation
     in_4_bits = quantisation.method != "none"
     held = (
         'BitsAndBytesConfig(\n    load_in_4bit=True, bnb_4bit_quant_type="nf4", '
@@ -238,8 +237,7 @@ def _rank(report: Report) -> int:
 def _sample(report: Report, number: int) -> str:
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()
-    question = "\n".join(f"{message.get('role', '')}: {message.get('content', '')}" for message in sample.prompt)
-    blocks = [("Question", question), ("Base model", sample.base), ("Tuned model", sample.tuned)]
+    blocks = [("Question", sample.asked), ("Base model", sample.base), ("Tuned model", sample.tuned)]
     blocks += [("In the data", sample.reference)] if sample.reference else []
     judged = f"\n\n**Checked:** {checked}" if (checked := mark_words(report, number)) else ""
     judged += f"\n\n**The judge:** {_inline(ruling_words(rulings[number]))}" if number < len(rulings) else ""

@@ -22,7 +22,7 @@ SURE, SURE_OF_ANSWERS = "… with 95% confidence", "answers right, 95%"
 """Between which values it lies: versions whose intervals overlap may be equally good."""
 
 
-class Row(BaseModel):
+class ComparedFact(BaseModel):
     """One fact of both; ``better`` is empty where neither is, or where it is not a question of better."""
 
     model_config = ConfigDict(frozen=True)
@@ -44,8 +44,8 @@ class Comparison(BaseModel):
 
     a: str
     b: str
-    facts: tuple[Row, ...]
-    settings: tuple[Row, ...]
+    facts: tuple[ComparedFact, ...]
+    settings: tuple[ComparedFact, ...]
     comparable: bool
     caution: str = ""
 
@@ -57,7 +57,7 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
     caution = unlike or _unlike_answers(left, right)
     facts = [
         _numbers("held-out loss", left.tuned.loss, right.tuned.loss, ".4f", "" if unlike else "low"),
-        Row(what=SURE, a=_sure(left), b=_sure(right)),
+        ComparedFact(what=SURE, a=_sure(left), b=_sure(right)),
         _numbers("held-out perplexity", left.tuned.perplexity, right.tuned.perplexity, ".3f", "" if unlike else "low"),
         _numbers(
             "loss below base",
@@ -67,28 +67,32 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
             "" if unlike else "high",
         ),
         *_measures(left, right, comparable=not caution),
-        Row(what=SURE_OF_ANSWERS, a=_sure_of_answers(left), b=_sure_of_answers(right)),
+        ComparedFact(what=SURE_OF_ANSWERS, a=_sure_of_answers(left), b=_sure_of_answers(right)),
         *(
-            [Row(what="judge: beats the base", a=_judged(left), b=_judged(right))]
+            [ComparedFact(what="judge: beats the base", a=_judged(left), b=_judged(right))]
             if left.judgement or right.judgement
             else []
         ),
         _numbers("held-out records", left.tuned.records, right.tuned.records, ",d"),
-        Row(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
+        ComparedFact(what="verdict", a=left.verdict.grade, b=right.verdict.grade),
         *_grades(left, right),
         *(
-            [Row(what="people: answers right", a=_ticked(left), b=_ticked(right), better=_more_right(left, right))]
+            [
+                ComparedFact(
+                    what="people: answers right", a=_ticked(left), b=_ticked(right), better=_more_right(left, right)
+                )
+            ]
             if left.ticks or right.ticks
             else []
         ),
-        Row(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
+        ComparedFact(what="rating", a=_stars(a.rating), b=_stars(b.rating), better=_better(a.rating, b.rating, "high")),
         _numbers("training records", left.training.train_records, right.training.train_records, ",d"),
         _numbers("steps", left.training.steps, right.training.steps, ",d"),
-        Row(what="time", a=duration(left.training.seconds), b=duration(right.training.seconds)),
+        ComparedFact(what="time", a=duration(left.training.seconds), b=duration(right.training.seconds)),
         _numbers("cost ($)", left.cost_usd, right.cost_usd, ".2f", "low"),
-        Row(what="size", a=size(a.bytes), b=size(b.bytes)),
-        Row(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
-        Row(what="base model", a=a.base_id, b=b.base_id),
+        ComparedFact(what="size", a=size(a.bytes), b=size(b.bytes)),
+        ComparedFact(what="dataset", a=left.lineage.dataset_name, b=right.lineage.dataset_name),
+        ComparedFact(what="base model", a=a.base_id, b=b.base_id),
     ]
     ours, theirs = _as_text(left.lineage.settings), _as_text(right.lineage.settings)
     settings = {name: (ours.get(name, "–"), theirs.get(name, "–")) for name in sorted(ours | theirs)}
@@ -98,11 +102,11 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
         facts=tuple(facts),
         comparable=not unlike,
         caution=caution,
-        settings=tuple(Row(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y),
+        settings=tuple(ComparedFact(what=name, a=x, b=y) for name, (x, y) in settings.items() if x != y),
     )
 
 
-def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
+def _measures(a: Report, b: Report, *, comparable: bool) -> list[ComparedFact]:
     """What was measured on the answers of both tuned models."""
     theirs = {line.what: line for line in score_lines(b)}
     rows = []
@@ -110,7 +114,7 @@ def _measures(a: Report, b: Report, *, comparable: bool) -> list[Row]:
         other = theirs.get(line.what)
         if other and line.good:
             better = _better(line.value, other.value, line.good) if comparable and line.tuned != other.tuned else ""
-            rows.append(Row(what=line.what, a=line.tuned, b=other.tuned, better=better))
+            rows.append(ComparedFact(what=line.what, a=line.tuned, b=other.tuned, better=better))
     return rows
 
 
@@ -122,10 +126,10 @@ def _sure_of_answers(report: Report) -> str:
     return bounds_words(share_right(report.samples), ".0%")
 
 
-def _grades(a: Report, b: Report) -> list[Row]:
+def _grades(a: Report, b: Report) -> list[ComparedFact]:
     """Style and content; nothing of versions whose report cards do not have them."""
     return [
-        Row(what=what, a=x or "not known", b=y or "not known")
+        ComparedFact(what=what, a=x or "not known", b=y or "not known")
         for what, x, y in (
             ("style", a.verdict.style, b.verdict.style),
             ("content", a.verdict.content, b.verdict.content),
@@ -201,8 +205,8 @@ def _prompts(report: Report) -> set[str]:
     return {repr((sample.prompt, sample.reference)) for sample in report.samples}
 
 
-def _numbers(what: str, a: float, b: float, form: str, good: Literal["low", "high", ""] = "") -> Row:
-    return Row(what=what, a=format(a, form), b=format(b, form), better=_better(a, b, good))
+def _numbers(what: str, a: float, b: float, form: str, good: Literal["low", "high", ""] = "") -> ComparedFact:
+    return ComparedFact(what=what, a=format(a, form), b=format(b, form), better=_better(a, b, good))
 
 
 def _better(a: float | None, b: float | None, good: Literal["low", "high", ""]) -> Better:

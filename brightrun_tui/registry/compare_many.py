@@ -95,7 +95,7 @@ def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> li
             if row.better:
                 wins.setdefault(row.what, set()).add((a, b) if row.better == "a" else (b, a))
     if part == "settings":  # of which a pair holds only those in which these two differ
-        for (a, b), _ in pairs.items():
+        for a, b in pairs:
             for known in values.values():
                 if (a in known) != (b in known):
                     known.setdefault(a, known.get(b, "–"))
@@ -122,10 +122,10 @@ def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
     known = [{repr(sample.prompt): sample for sample in version.report.samples} for version in versions]
     return [
         ManyAnswer(
-            question="\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt),
+            question=sample.asked,
             wanted=sample.reference,
             answers=tuple(samples[prompt].tuned for samples in known),
-            turns=tuple(str(turn.get("content", "")) for turn in sample.prompt),
+            turns=tuple(said for _, said in sample.turns),
         )
         for prompt, sample in known[0].items()
         if all(prompt in samples for samples in known)

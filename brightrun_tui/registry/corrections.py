@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +19,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.domain.settings import SettingValue, iter_settings
 from brightrun_tui.files import plain_disk_errors, write_atomic
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.bases import describe_base
@@ -171,7 +171,7 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
     except BrightrunError:
         base = None
     usual = resolve_settings(chosen, base, data.usable, {}).settings
-    overrides: dict[str, Any] = {}
+    overrides: dict[str, SettingValue] = {}
     if run:
         for setting in iter_settings():
             group, field = setting.key.split(".", 1)
@@ -179,13 +179,14 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
             if setting.key != "quantisation.method" and was != getattr(getattr(usual, group), field):
                 overrides[setting.key] = was
     shown = "data.correction_repeats"
-    overrides[shown] = max(SHOWN, overrides.get(shown, 1))
+    before = overrides.get(shown)
+    overrides[shown] = max(SHOWN, before if isinstance(before, int) else 1)
     return Draft(
         name=version.name,
         data=data.name,
         base=base_id,
         template=template or "default",
-        provider=run.spec.provider if run else "local",
+        provider=run.spec.provider if run else HERE,
         gpu=run.spec.gpu if run else "",
         project=run.spec.project if run else "",
         overrides=overrides,

@@ -58,7 +58,7 @@ async def set_alias(db: Database, ref: str, alias: str) -> ModelVersion:
     if not _TAG.fullmatch(alias) or alias.isdecimal() or alias == "previous":
         raise UsageError(
             f"“{alias}” cannot be an alias",
-            fix="a word of letters, digits, “.”, “_” and “-”, which is no number; “previous” moves by itself",
+            fix="a word of letters, digits, “.”, “_” and “-”, which is not a number; “previous” moves by itself",
             kind=ErrorKind.BAD_TAG,
         )
     version = await models.find(db, ref)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -30,7 +29,7 @@ from brightrun_tui.domain.run_directory import (
     TRAIN,
     RunDirectory,
 )
-from brightrun_tui.domain.settings import DataSettings, LoraSettings, RunSettings
+from brightrun_tui.domain.settings import DataSettings, LoraSettings, Overrides, RunSettings
 from brightrun_tui.domain.subject import LearntFrom, Subject
 from brightrun_tui.files import copy_synced, plain_disk_errors, write_atomic
 from brightrun_tui.planning.names import new_run_id
@@ -68,7 +67,7 @@ async def plan_evaluations(
     *,
     answers: int = ANSWERS,
     records: int = RECORDS,
-    machine: dict[str, Any] | None = None,
+    machine: Overrides | None = None,
 ) -> list[RunSpec]:
     """One run for each version, all on the same records: those that none of them learnt from.
 

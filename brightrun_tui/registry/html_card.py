@@ -62,8 +62,10 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
     verdict = report.verdict
     parts = [
         f"<h1>{_text(ref)}</h1>",
-        f'<p class="soft">{_text(report.name)}, made {humanize.date(report.created_at)} from '
-        f"{_text(report.lineage.base_id)} and {_text(report.lineage.dataset_name)}</p>",
+        (
+            f'<p class="soft">{_text(report.name)}, made {humanize.date(report.created_at)} from '
+            f"{_text(report.lineage.base_id)} and {_text(report.lineage.dataset_name)}</p>"
+        ),
         f'<p><span class="grade {verdict.grade}">{verdict.grade}</span> {_text(verdict.summary)}</p>',
     ]
     if grades := grades_line(report):
@@ -229,11 +231,10 @@ def _corrections(report: Report) -> str:
 
 def _sample(report: Report, number: int) -> str:
     sample = report.samples[number]
-    asked = "\n".join(f"{turn.get('role', '')}: {turn.get('content', '')}" for turn in sample.prompt)
     said = [word for word in (mark_words(report, number), _ruling(report, number)) if word]
     note = f'<p class="soft">{_text("; ".join(said))}</p>' if said else ""
     return (
-        f'<p class="asked">{_text(asked)}</p><div class="pair"><div><b>base</b>\n{_text(sample.base or "(nothing)")}</div>'
+        f'<p class="asked">{_text(sample.asked)}</p><div class="pair"><div><b>base</b>\n{_text(sample.base or "(nothing)")}</div>'
         f'<div class="tuned"><b>tuned</b>\n{_text(sample.tuned or "(nothing)")}</div>'
         f"<div><b>in the data</b>\n{_text(sample.reference or '–')}</div></div>{note}"
     )
@@ -268,5 +269,5 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """What anybody wrote, as text that is no markup."""
+    """What anybody wrote, as text that is not markup."""
     return escape(sanitize(text, kept="\n\t"))

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.adapter_files import UntrustedError
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS, MANIFEST
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
@@ -29,7 +31,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
     same model again gives the same version.
 
     Raises:
-        UsageError: it is no name of a repository.
+        UsageError: it is not a name of a repository.
         UntrustedError: it holds no model that Bright Run pushed, or one that was changed.
         NotConnectedError: the Hub cannot be reached, or wants a token.
         BrightrunError: there is no such repository or tag, or the disk is full.
@@ -51,7 +53,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
 
 def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> None:
     """The files of a version, all of one commit, each of a size that was looked at before."""
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")
     try:
@@ -62,7 +64,7 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
             total, done = sum(sizes.values()), 0
             require_space(paths.models, 2 * total)
             for name, size in sorted(sizes.items(), key=lambda item: item[1]):
-                tell(f"fetching {name}: {done / 1e6:,.1f} of {total / 1e6:,.1f} MB", done / max(1, total))
+                tell(f"fetching {name}: {humanize.sizes(done, total)}", done / max(1, total))
                 found = Path(api.hf_hub_download(repository, name, revision=info.sha, local_dir=cache))
                 if found.stat().st_size > size:
                     raise UntrustedError(
@@ -91,6 +93,6 @@ def _sizes(info: Any, where: str) -> dict[str, int]:
         limit = MAX_FILE_BYTES if name == ADAPTER_WEIGHTS else MAX_SMALL_FILE_BYTES
         if size > limit:
             raise UntrustedError(
-                f"{name} is larger than {limit >> 20:,} MiB", where=where, kind=ErrorKind.FILE_TOO_LARGE
+                f"{name} is larger than {humanize.limit(limit)}", where=where, kind=ErrorKind.FILE_TOO_LARGE
             )
     return sizes

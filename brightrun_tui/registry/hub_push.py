@@ -11,11 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.domain.seal import Seal
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import CountedFile, check_repository, plain_errors
 from brightrun_tui.paths import Paths
@@ -71,7 +73,7 @@ async def push(
 
 def require_token(paths: Paths) -> SecretStr:
     """The token from where credentials lie. Blocking. Raises `NotConnectedError` where there is none."""
-    token = credentials.get("huggingface", paths)
+    token = credentials.get(HUGGINGFACE, paths)
     if token is None:
         raise NotConnectedError(
             "the Hugging Face Hub is not connected", where=hub.endpoint(), fix=hub.CONNECT, kind=ErrorKind.NOT_CONNECTED
@@ -161,7 +163,7 @@ def _upload(
     def told(count: int) -> None:
         nonlocal sent
         sent = min(total, sent + count)
-        tell(f"uploading {version.ref}: {sent / 1e6:,.1f} of {total / 1e6:,.1f} MB", sent / max(1, total))
+        tell(f"uploading {version.ref}: {humanize.sizes(sent, total)}", sent / max(1, total))
 
     present = set(api.list_repo_files(repository))
     with ExitStack() as stack:

@@ -36,7 +36,7 @@ SYSTEM = (
 MAX_REASON = 200
 _FENCED = re.compile(r"```(?:json)?\s*(\{.*\})\s*```", re.DOTALL)
 
-Choice = Literal["base", "tuned", "tie"]
+Preference = Literal["base", "tuned", "tie"]
 
 
 class _Reply(BaseModel):
@@ -50,7 +50,7 @@ class _Reply(BaseModel):
 class Opinion(NamedTuple):
     """One answer of the judge: whom it prefers, why, and whether it calls the tuned answer right (None: it does not say)."""
 
-    choice: Choice
+    choice: Preference
     reason: str
     right: bool | None = None
 
@@ -146,7 +146,7 @@ async def _one_then_all(rule: Callable[[int], Coroutine[Any, Any, None]], count:
 
 def _question(sample: SampleAnswer, *, tuned_first: bool) -> list[dict[str, str]]:
     first, second = (sample.tuned, sample.base) if tuned_first else (sample.base, sample.tuned)
-    conversation = [{"role": turn.get("role", ""), "content": turn.get("content", "")} for turn in sample.prompt]
+    conversation = [{"role": role, "content": said} for role, said in sample.turns]
     material = {"conversation": conversation, "wanted": sample.reference, "answer_a": first, "answer_b": second}
     return [
         {"role": "system", "content": SYSTEM},
@@ -161,7 +161,7 @@ def read_choice(text: str, tuned_first: bool) -> Opinion | None:
         reply = _Reply.model_validate_json(fenced[1] if fenced else text)
     except ValidationError:
         return None
-    choice: Choice = "tie" if reply.winner == "tie" else "tuned" if (reply.winner == "A") == tuned_first else "base"
+    choice: Preference = "tie" if reply.winner == "tie" else "tuned" if (reply.winner == "A") == tuned_first else "base"
     right = None if reply.right is None else ("A" if tuned_first else "B") in reply.right
     return Opinion(choice, " ".join(one_line(reply.reason).split())[:MAX_REASON], right)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,6 +11,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.findings import Mark
+from brightrun_tui.domain.measures import Measures, StoredMeasures
 from brightrun_tui.domain.model import ModelVersion, SampleAnswer, SplitScore
 from brightrun_tui.domain.tally import chance_interval, credit_of
 from brightrun_tui.store import Database, evaluations, models
@@ -81,7 +82,7 @@ class _Measurement(BaseModel):
     fingerprint: str
     base: SplitScore
     tuned: SplitScore
-    scores: dict[str, Any]
+    scores: StoredMeasures
     samples: tuple[SampleAnswer, ...]
     base_family: str
     at: float
@@ -138,7 +139,7 @@ def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
     return Interval(value=credit_of(marks), low=low, high=high)
 
 
-def loss_of(tuned: SplitScore, scores: Mapping[str, Any]) -> Interval:
+def loss_of(tuned: SplitScore, scores: Measures) -> Interval:
     """The tuned model's loss, with bounds where they were measured."""
     bounds = scores.get("loss_interval")
     known = bounds if isinstance(bounds, dict) else {}

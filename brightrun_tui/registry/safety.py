@@ -15,7 +15,6 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
-from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import sha256
 from brightrun_tui.foreign_files import ForeignFileError
@@ -94,7 +93,7 @@ def read_report(path: Path, where: str, *, cleaned: bool = False) -> Report:
     """A report card by which a model can be served and loaded again. Raises as `read_measured`."""
     report = read_measured(path, Report, where, cleaned=cleaned)
     try:
-        QuantisationSettings.model_validate(report.lineage.settings.get("quantisation", {}))
+        _ = report.lineage.quantisation
     except ValidationError:
         raise UntrustedError(
             "its report card does not say how the base was held",

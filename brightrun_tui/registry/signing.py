@@ -111,7 +111,7 @@ def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | 
         files: every file of the version but the signature, as it is; the manifest among them.
 
     Raises:
-        UntrustedError: it is no signature, was not made by its key, or is of other files.
+        UntrustedError: it is not a signature, was not made by its key, or is of other files.
     """
     if not path.exists():
         return None
@@ -187,10 +187,10 @@ def trusted_keys(paths: Paths) -> dict[str, Trusted]:
 
 
 def trust(paths: Paths, key: str, name: str) -> None:
-    """From now on what this key signed is verified, as made by ``name``. Blocking. Raises `UsageError`."""
+    """Trust this key: from now on what it signed is verified, as made by ``name``. Blocking. Raises `UsageError`."""
     if not _KEY.fullmatch(key):
         raise UsageError(
-            "that is no key",
+            "that is not a key",
             fix="64 hexadecimal digits, as the sender's brightrun models signers shows them",
             kind=ErrorKind.BAD_OPTION,
             where="models signers",

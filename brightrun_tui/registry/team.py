@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.run_directory import MANIFEST
+from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_owner, check_repository, plain_errors
 from brightrun_tui.paths import Paths
@@ -84,7 +85,7 @@ async def rate_on_hub(paths: Paths, repository: str, stars: int, note: str = "")
     """Give a shared model stars in the name of the connected account, in the place of what that said before.
 
     Raises:
-        UsageError: it is no name of a repository, or the stars are not 1 to 5.
+        UsageError: it is not a name of a repository, or the stars are not 1 to 5.
         NotConnectedError: no token, or one that may not write there.
         BrightrunError: Bright Run did not push it, or others keep changing it meanwhile.
     """
@@ -97,7 +98,7 @@ async def rate_on_hub(paths: Paths, repository: str, stars: int, note: str = "")
 
 
 def _list(paths: Paths, owner: str) -> list[TeamModel]:
-    api = hub.api(credentials.get("huggingface", paths))
+    api = hub.api(credentials.get(HUGGINGFACE, paths))
     with plain_errors(owner, reading=True):
         listed = [str(each.id) for each in api.list_models(author=owner, filter=MARK, limit=MOST_MODELS)]
     with ThreadPoolExecutor(AT_ONCE) as pool:

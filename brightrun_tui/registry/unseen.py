@@ -19,7 +19,7 @@ from brightrun_tui.domain.subject import LearntFrom
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenRecords:
     """``learnt``: training records of the first version, where they are known."""
 
     judging: Judging
@@ -29,7 +29,7 @@ class Choice:
 
 def choose_judges(
     path: Path, fingerprint: str, columns: dict[str, str], versions: Sequence[LearntFrom], most: int
-) -> Choice:
+) -> ChosenRecords:
     """Up to ``most`` records of ``path``, in its order; the same ones whatever else is asked. Blocking.
 
     Raises:
@@ -67,7 +67,7 @@ def choose_judges(
     counts = Judging(
         records=len(judges), learnt=len(keys) - len(kept), over=len(kept) - len(judges), unknown=tuple(unknown)
     )
-    return Choice(counts, records, first)
+    return ChosenRecords(counts, records, first)
 
 
 def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int]:

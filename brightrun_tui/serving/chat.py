@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
 from brightrun_tui.serving.sse import lines
@@ -65,7 +66,7 @@ async def chat(
                     yield piece
     except httpx.TimeoutException:
         raise EngineError(
-            f"no answer within {timeout:.0f} s",
+            f"no answer within {humanize.span(timeout)}",
             where=url,
             fix="see: brightrun endpoints",
             kind=ErrorKind.ENDPOINT_SILENT,

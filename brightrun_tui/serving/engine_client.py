@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import httpcore
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import HostError
 
 MAX_ANSWER_BYTES = 64 << 20
@@ -40,7 +41,7 @@ class Reply:
             async for chunk in self._response.aiter_stream():
                 received += len(chunk)
                 if received > MAX_ANSWER_BYTES:
-                    raise EngineGone(f"an answer is longer than {MAX_ANSWER_BYTES >> 20} MiB")
+                    raise EngineGone(f"an answer is longer than {humanize.limit(MAX_ANSWER_BYTES)}")
                 yield chunk
         except BROKEN as error:
             raise EngineGone(str(error)) from None

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
@@ -41,7 +42,7 @@ from brightrun_tui.serving.prompts import Prompt
 from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
-from brightrun_tui.serving.swap import Service, Services
+from brightrun_tui.serving.swap import ServedVersion, Services
 from brightrun_tui.serving.vllm_dialect import CAN, vllm_body
 
 MAX_BODY_BYTES = 4 << 20
@@ -84,7 +85,7 @@ class _Visit:
     outcome: Literal["answered", "refused", "failed"] = "answered"
     tokens: Tokens = field(default_factory=Tokens)
     first: float = 0.0
-    service: Service | None = None
+    service: ServedVersion | None = None
     room: int = 0
 
     def begun(self) -> None:
@@ -220,13 +221,19 @@ class Gate:
         await self._keep(ask, answer, service)
         return JSONResponse(whole)
 
-    async def _keep(self, ask: Ask, answer: AnswerStream, service: Service) -> None:
+    async def _keep(self, ask: Ask, answer: AnswerStream, service: ServedVersion) -> None:
         """Keep what was asked and answered, where the endpoint's owner wants that."""
         if ask.messages and not ask.tools and answer.text.strip():
             await asyncio.to_thread(add_answer, self._directory, service.plan.ref, ask.messages, answer.text)
 
     def _relay(
-        self, reply: Reply, said: AsyncIterator[str], ask: Ask, answer: AnswerStream, visit: _Visit, service: Service
+        self,
+        reply: Reply,
+        said: AsyncIterator[str],
+        ask: Ask,
+        answer: AnswerStream,
+        visit: _Visit,
+        service: ServedVersion,
     ) -> Response:
         whole = False
 
@@ -328,7 +335,7 @@ def _check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
         )
 
 
-async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
+async def _prompt(service: ServedVersion, ask: Ask) -> tuple[Prompt, int]:
     """The finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
     wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, service.plan.context_length
     param = _PROMPT_FIELDS[ask.dialect]
@@ -350,7 +357,7 @@ async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:
     return prompt, min(wanted, room - prompt.tokens) if room else wanted
 
 
-def _engine_body(service: Service, ask: Ask, prompt: Prompt, new_tokens: int, engine: str) -> bytes:
+def _engine_body(service: ServedVersion, ask: Ask, prompt: Prompt, new_tokens: int, engine: str) -> bytes:
     if engine == VLLM:
         served = service.plan.serverless
         name = served.name if served is not None else service.plan.adapter_name
@@ -377,7 +384,7 @@ async def _read_body(request: Request) -> bytes:
         content += chunk
         if len(content) > MAX_BODY_BYTES:
             raise RequestRefused(
-                f"the request is larger than {MAX_BODY_BYTES >> 20} MiB", status=413, code="request_too_large"
+                f"the request is larger than {humanize.limit(MAX_BODY_BYTES)}", status=413, code="request_too_large"
             )
     return bytes(content)
 

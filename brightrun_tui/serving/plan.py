@@ -13,7 +13,6 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import ModelVersion, ref_of_base
 from brightrun_tui.domain.serverless import ServedModel
-from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.keys import KEY, new_key, put_key
@@ -139,7 +138,7 @@ def prepare(
             weights_elsewhere=remote,
             base_alone=base_alone,
         )
-        quantisation = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
+        quantisation = version.report.lineage.quantisation
         method = "none" if quantisation.method == "none" else "nf4"
         plan = EndpointPlan(
             id=endpoint_id,

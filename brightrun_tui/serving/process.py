@@ -20,6 +20,8 @@ from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.serving.state import STATE_FILE, alive, read_state
 
 LOG = "server.log"
+MACHINE_LOG = "machine.log"
+"""Beside it, where the worker is on another machine: the end of what it prints there."""
 MAX_LOG_BYTES = 10 << 20
 
 _MODULES = (

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brightrun_tui.domain.chat_template import ENDLESS
 from brightrun_tui.process import python
 from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.process import environment
@@ -20,7 +21,6 @@ PATIENCE_SECONDS = 120.0
 """For one prompt on a busy machine; its time of computing has a much shorter limit, which the kernel holds."""
 _MAX_LINE = 128 << 20
 
-ENDLESS = "its chat template does not come to an end"
 TOO_LARGE = "its chat template takes more memory than a prompt may"
 
 

@@ -10,6 +10,7 @@ import json
 import time
 from pathlib import Path
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.engines import VLLM
@@ -105,7 +106,7 @@ class ServerlessSupervisor(Watch):
                     return
                 if time.monotonic() - began > hosting.patience:
                     raise unavailable(
-                        f"no worker answers after {waited:.0f} s: {hosting.workers_words}", code="no_worker"
+                        f"no worker answers after {humanize.span(waited)}: {hosting.workers_words}", code="no_worker"
                     )
                 await asyncio.sleep(min(AGAIN_SECONDS, hosting.patience / 10))
         except RequestRefused as refused:

@@ -23,7 +23,7 @@ LOOK_SECONDS = 0.3
 
 
 @dataclass
-class Service:
+class ServedVersion:
     """One version with all that answers for it."""
 
     place: str
@@ -46,11 +46,11 @@ class Services:
 
     def __init__(self, directory: Path, port: int, ended: Callable[[], None], secret: str = "") -> None:
         self._directory, self._port, self._ended, self._secret = directory, port, ended, secret
-        self._leaving: dict[asyncio.Task[None], Service] = {}
-        self.candidate: Service | None = None
+        self._leaving: dict[asyncio.Task[None], ServedVersion] = {}
+        self.candidate: ServedVersion | None = None
         self.current = self._load(serving_place(directory), directory)
 
-    def named(self, model: str) -> Service:
+    def named(self, model: str) -> ServedVersion:
         """Which of them answers to this name in a request."""
         beside = self.candidate
         return beside if beside is not None and beside.supervisor.ready and model == beside.plan.ref else self.current
@@ -77,7 +77,7 @@ class Services:
                     self.candidate = self._load(wanted, self._directory / wanted)
                     self._run(self.candidate)
 
-    async def _let_sleep(self, service: Service) -> None:
+    async def _let_sleep(self, service: ServedVersion) -> None:
         """Where nobody has asked for as long as was said, beginning when it was loaded."""
         if service.answering or not service.supervisor.ready:
             service.last_use = time.monotonic()
@@ -94,7 +94,7 @@ class Services:
             if service is not None:
                 await self._end(service)
 
-    def _load(self, place: str, home: Path) -> Service:
+    def _load(self, place: str, home: Path) -> ServedVersion:
         root = self._directory / place
         prompts = Prompts(root)
         plan = read_plan(root)
@@ -110,31 +110,33 @@ class Services:
             supervisor = RemoteSupervisor(root, home, url, self._port, prompts)
         else:
             supervisor = Supervisor(Path(place), home, url, self._port, prompts)
-        return Service(place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length)))
+        return ServedVersion(
+            place, plan, supervisor, prompts, generation_defaults(root), Room(room_for(plan.context_length))
+        )
 
-    def _run(self, service: Service) -> None:
+    def _run(self, service: ServedVersion) -> None:
         service.running = asyncio.create_task(service.supervisor.run())
         service.running.add_done_callback(lambda _: self._ended() if service is self.current else None)
 
-    def _switch(self, candidate: Service) -> None:
+    def _switch(self, candidate: ServedVersion) -> None:
         before, self.current, self.candidate = self.current, candidate, None
         before.supervisor.speak_at(None)
         candidate.supervisor.speak_at(self._directory)
         self._leave(before)
 
-    def _leave(self, service: Service) -> None:
+    def _leave(self, service: ServedVersion) -> None:
         task = asyncio.create_task(self._after_last_answer(service))
         self._leaving[task] = service
         task.add_done_callback(lambda done: self._leaving.pop(done, None))
 
-    async def _after_last_answer(self, service: Service) -> None:
+    async def _after_last_answer(self, service: ServedVersion) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(LAST_ANSWER_SECONDS):
                 while service.answering:
                     await asyncio.sleep(LOOK_SECONDS)
         await self._end(service)
 
-    async def _end(self, service: Service) -> None:
+    async def _end(self, service: ServedVersion) -> None:
         await service.supervisor.stop()
         if service.running is not None:
             await service.running

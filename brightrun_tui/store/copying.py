@@ -31,7 +31,7 @@ async def is_copy_of(db: Database, before: Path) -> bool:
 
 
 async def become_another(db: Database, before: Path) -> None:
-    """Within the caller's transaction."""
+    """Become another installation, within the caller's transaction."""
     note = f"this home is a copy of {before}, and what was under way goes on there"
     failure = {
         "error": str(ErrorKind.IN_USE),

@@ -55,7 +55,7 @@ class Database:
         self._file = _file(path)
 
     def note_file(self) -> None:
-        """From now on the file at ``path`` is the one that this connection has open."""
+        """Take the file at ``path`` for the one that this connection has open."""
         self._file = _file(self.path)
 
     def was_taken_away(self) -> bool:

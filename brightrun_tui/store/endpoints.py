@@ -58,10 +58,10 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointCh
 
 
 async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
-    """Newest first. Live: starting, ready or stopping."""
+    """Newest first. ``live_only``: those that the engine has work with."""
     stored = await db.all("SELECT id, model, version, state, created_at, doc FROM endpoints ORDER BY created_at DESC")
     found = [_read(db, row) for row in stored]
-    return [e for e in found if not live_only or e.state in ("starting", "ready", "stopping")]
+    return [e for e in found if not live_only or e.live]
 
 
 async def find(db: Database, word: str) -> Endpoint:

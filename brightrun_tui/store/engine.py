@@ -9,9 +9,10 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.run import ACTIVE
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
@@ -22,6 +23,19 @@ INSTALLATION_FILE = "installation"
 """Beside the store, so that the id outlives it."""
 _INSTALLATION = "[0-9a-f]{8}"
 SET_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value"
+
+
+class EngineFacts(TypedDict):
+    """What an engine says of itself. ``started_at``: seconds since the epoch; ``runs``, ``endpoints``: how many it looks after;
+    ``troubles``: sentences.
+    """
+
+    pid: int
+    started_at: float
+    version: str
+    runs: int
+    endpoints: int
+    troubles: list[str]
 
 
 class ServiceFacts(TypedDict, total=False):
@@ -44,6 +58,7 @@ async def fact(db: Database, name: str) -> Any:
 
 
 async def set_fact(db: Database, name: str, value: Any) -> None:
+    """Store a fact. ``value``: whatever JSON can hold."""
     async with db.transaction():
         await db.execute(SET_FACT, (name, json.dumps(value)))
 
@@ -79,15 +94,15 @@ def id_in(file: Path) -> str:
     return text if re.fullmatch(_INSTALLATION, text) else ""
 
 
-async def beat(db: Database, **facts: Any) -> None:
-    """The engine lives: pid, started_at, version, what it looks after."""
+async def beat(db: Database, **facts: Unpack[EngineFacts]) -> None:
+    """Note that the engine lives now."""
     await set_fact(db, "engine", {**facts, "beat_at": time.time()})
 
 
 async def save_service(
     db: Database, name: str, state: str, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
 ) -> None:
-    """How a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and what to do about it.
+    """Store how a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and a fix.
 
     One that worked and fails now, while a run is under way that uses it, is news.
     """

@@ -16,22 +16,21 @@ from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import BadLine, Body, Event
+from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import NewsKind, Notification, told_of
 from brightrun_tui.domain.run import Notice, Run, RunChanges
 from brightrun_tui.store import metrics, notifications, rows, runs
 from brightrun_tui.store.db import Database
 
-NOTICE = "bad_event"
 MOST_CURVES = 256
 """Of one run; a worker of ours has some thirty."""
-CURVES = "many_curves"
 MAX_NOTICES = 8
 """Notices about bad lines that a run keeps."""
 MAX_ALERTS = 20
 """Alerts of one run that are told; all of them are events of it."""
 _Point = tuple[str, str, int, float | None, float]
 """Run, name, step, value and time, as the table has them."""
-_ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.Hardware)
+_ELSEWHERE = (kinds.Metric, kinds.Progress, kinds.HardwareReading)
 """Metrics have a table, and of the others only the newest counts: it is in the run itself."""
 
 
@@ -135,7 +134,7 @@ class _Taken:
             elif isinstance(event.body, kinds.Progress) and event.body.step and event.body.supervised_tokens:
                 tokens = float(event.body.supervised_tokens)
                 points.append((self._run.id, "supervised_tokens", event.body.step, tokens, event.time))
-            elif isinstance(event.body, kinds.Hardware) and step:
+            elif isinstance(event.body, kinds.HardwareReading) and step:
                 found = event.body.measured()
                 if self._run.cost_usd:
                     found["cost_usd"] = self._run.cost_usd
@@ -152,13 +151,13 @@ class _Taken:
         }
 
     def note_once(self, code: str, message: str) -> None:
-        """A notice of the run that it keeps."""
+        """Add a notice to those that the run keeps."""
         if not any(notice.code == code for notice in self._notices):
-            self._notices.append(Notice(time=time.time(), level="warning", code=code, message=message))
+            self._notices.append(Notice(time=time.time(), level=Level.WARNING, code=code, message=message))
 
     def _note(self, message: str) -> None:
-        self._notices.append(Notice(time=time.time(), level="warning", code=NOTICE, message=message))
-        mine = [notice for notice in self._notices if notice.code == NOTICE]
+        self._notices.append(Notice(time=time.time(), level=Level.WARNING, code=NoticeCode.BAD_EVENT, message=message))
+        mine = [notice for notice in self._notices if notice.code == NoticeCode.BAD_EVENT]
         if len(mine) > MAX_NOTICES:
             self._notices.remove(mine[0])
 
@@ -171,7 +170,9 @@ async def _of_known_curves(db: Database, run_id: str, points: list[_Point], take
     room = max(0, MOST_CURVES - len(known))
     if len(new) <= room:
         return points
-    taken.note_once(CURVES, f"the worker speaks of more than {MOST_CURVES} curves; the others are left out")
+    taken.note_once(
+        NoticeCode.MANY_CURVES, f"the worker speaks of more than {MOST_CURVES} curves; the others are left out"
+    )
     kept = known | set(new[:room])
     return [point for point in points if point[1] in kept]
 
@@ -203,7 +204,7 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
                 facts["eta_seconds"] = body.eta_seconds
         case kinds.Progress():
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
-        case kinds.Hardware():
+        case kinds.HardwareReading():
             facts["hardware"] = body
         case kinds.Change():
             known = facts.get("changes", run.changes)
@@ -224,7 +225,7 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
 
 
 def _is_news(body: Body) -> bool:
-    return isinstance(body, kinds.Alert) and body.level != "info"
+    return isinstance(body, kinds.Alert) and body.level != Level.INFO
 
 
 def _told(run: Run, event: Event[Body]) -> Notification:

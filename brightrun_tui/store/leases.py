@@ -96,7 +96,7 @@ class LedgerLine(TypedDict):
 
 
 async def book(db: Database, lease: Lease, kind: str, amount_usd: float, note: str = "") -> None:
-    """One line of the ledger: ``quoted``, ``observed`` or ``billed``."""
+    """Add one line to the ledger: ``quoted``, ``observed`` or ``billed``."""
     async with db.transaction():
         await db.execute(
             "INSERT INTO ledger (time, run_id, endpoint_id, lease, kind, amount_usd, note) VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -30,7 +30,7 @@ BUCKET = 256
 LONG = 8_192
 """Points of one curve from which on `overview` answers with buckets."""
 
-Entry = tuple[int, float, float, float, int, float]
+CurveEntry = tuple[int, float, float, float, int, float]
 """Neighbours taken together: first step, least, greatest and mean value, how many, time of the first."""
 _GAP = float("nan")
 
@@ -116,14 +116,14 @@ async def refresh_buckets(db: Database, run_id: str, written: Iterable[tuple[str
     )
 
 
-async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[Entry]]]:
+async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[CurveEntry]]]:
     """The mark to ask for `changes` from, and every curve: point by point, or where it is long in buckets."""
     row = await db.one("SELECT seq FROM sqlite_sequence WHERE name = 'metrics'")
     mark = int(row[0]) if row else 0
     found = await db.all(
         "SELECT name, sum(count) AS points FROM metric_buckets WHERE run_id = ? GROUP BY name", (run_id,)
     )
-    curves: dict[str, list[Entry]] = {}
+    curves: dict[str, list[CurveEntry]] = {}
     for name, points in [(str(row["name"]), int(row["points"])) for row in found]:
         if points > LONG:
             rows = await db.all(
@@ -141,7 +141,7 @@ async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[Entry
     return mark, curves
 
 
-async def between(db: Database, run_id: str, name: str, first: int, last: int, most: int) -> list[Entry]:
+async def between(db: Database, run_id: str, name: str, first: int, last: int, most: int) -> list[CurveEntry]:
     """One curve from one step to another, in ``most`` entries at most."""
     width = max(1, -(-(last - first + 1) // most))
     rows = await db.all(
@@ -163,7 +163,7 @@ async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
 
 
 def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
-    """Of rows that can be read: a value that is no number is a gap, a step that is none is left out."""
+    """Of rows that can be read: a value that is not a number is a gap, a step that is none is left out."""
     return [
         Point(
             str(row["name"]),
@@ -176,12 +176,12 @@ def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
     ]
 
 
-def _entries(found: Iterable[aiosqlite.Row]) -> list[Entry]:
+def _entries(found: Iterable[aiosqlite.Row]) -> list[CurveEntry]:
     """The same of neighbours taken together."""
     return [_entry(row) for row in found if isinstance(row["step"], int)]
 
 
-def _entry(row: aiosqlite.Row) -> Entry:
+def _entry(row: aiosqlite.Row) -> CurveEntry:
     low, high, mean = (
         float(row[part]) if isinstance(row[part], int | float) else _GAP for part in ("low", "high", "mean")
     )

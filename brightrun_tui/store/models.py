@@ -37,7 +37,7 @@ async def reserve(db: Database, name: str, run_id: str) -> int:
 
 
 async def complete(db: Database, version: ModelVersion) -> None:
-    """The files are in place: show the version. Its first alias is ``champion`` when the model has none yet."""
+    """Show the version, whose files are in place now. Its first alias is ``champion`` when the model has none yet."""
     async with db.transaction():
         await db.execute(
             "UPDATE model_versions SET state = 'ready', created_at = ?, doc = ? WHERE name = ? AND version = ?",

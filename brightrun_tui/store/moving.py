@@ -62,7 +62,8 @@ async def _move_rows(
 ) -> None:
     for row in await db.all(f"SELECT rowid AS number, doc FROM {table}"):
         document = _document(row["doc"])
-        if document is not None and any([_move(document, place, before, here) for place in places]):
+        moved = [_move(document, place, before, here) for place in places] if document is not None else []
+        if any(moved):
             await db.execute(
                 f"UPDATE {table} SET doc = ? WHERE rowid = ?",
                 (json.dumps(document, ensure_ascii=False, separators=(",", ":")), row["number"]),

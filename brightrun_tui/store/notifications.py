@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 import aiosqlite
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -28,7 +29,7 @@ async def write(db: Database, news: Iterable[Notification]) -> None:
 
 
 async def add(db: Database, one: Notification) -> None:
-    """As `write`, in a transaction of its own."""
+    """Write them, as `write` does, in a transaction of its own."""
     async with db.transaction():
         await write(db, [one])
 
@@ -51,7 +52,7 @@ async def count(db: Database, run_id: str, kind: NewsKind) -> int:
 
 
 async def mark_read(db: Database, *, up_to: int) -> None:
-    """Everything up to this id has been looked at."""
+    """Note that everything up to this id has been looked at."""
     async with db.transaction():
         await db.execute("UPDATE notifications SET read_at = ? WHERE id <= ? AND read_at IS NULL", (time.time(), up_to))
 
@@ -68,7 +69,7 @@ async def undelivered(db: Database, channel: str, since: float, kinds: Iterable[
 
 
 async def delivered(db: Database, channel: str, notification: int, *, given_up: bool = False) -> None:
-    """A channel has told it, or will never."""
+    """Note that a channel has told it, or will never."""
     async with db.transaction():
         await db.execute(
             "INSERT OR REPLACE INTO deliveries (notification, channel, state, time) VALUES (?, ?, ?, ?)",

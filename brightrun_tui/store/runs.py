@@ -148,7 +148,8 @@ async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
 
 async def queue(db: Database) -> list[Run]:
     """Runs that wait for their turn, in its order; without those that cannot be read."""
-    return sorted(reversed(await list_runs(db, states=frozenset({"queued"}))), key=lambda run: run.waits_since)
+    oldest_first = (await list_runs(db, states=frozenset({"queued"})))[::-1]
+    return sorted(oldest_first, key=lambda run: run.waits_since)
 
 
 async def move(db: Database, run_id: str, to: str) -> list[Run]:

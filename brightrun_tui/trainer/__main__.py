@@ -25,7 +25,7 @@ from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.trainer.runtime.control import Control, Terminated
 from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
-from brightrun_tui.trainer.runtime.failures import explain, is_disk_full
+from brightrun_tui.trainer.runtime.failures import explain, ran_out_of_disk
 from brightrun_tui.trainer.runtime.warm_worker import wait_for_run
 
 SPARE = "--spare"
@@ -53,7 +53,7 @@ def set_environment(*, hub: bool) -> None:
 
 
 def share_one_heap() -> None:
-    """One heap for all threads, where the C library is glibc.
+    """Use one heap for all threads, where the C library is glibc.
 
     With a heap for each, what one thread has freed is no use to the others: a third more memory, and no faster.
     """
@@ -72,7 +72,7 @@ def needs_the_hub(run_directory: Path) -> bool:
 
 
 def quieten_libraries() -> None:
-    """The log is for people: no progress bars, no advice on things the worker has decided on purpose."""
+    """Keep the log for people: no progress bars, no advice on things the worker has decided on purpose."""
     warnings.simplefilter("ignore", FutureWarning)
     warnings.simplefilter("ignore", DeprecationWarning)
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
@@ -168,7 +168,7 @@ def work_in(run_directory: Path) -> int:
         return WorkerExit.ANOTHER_AT_WORK
     except OSError as error:
         print(f"the run directory cannot be written: {error}", file=sys.stderr)
-        return WorkerExit.DISK_FULL if is_disk_full(error) else WorkerExit.FAILED
+        return WorkerExit.DISK_FULL if ran_out_of_disk(error) else WorkerExit.FAILED
 
 
 if __name__ == "__main__":

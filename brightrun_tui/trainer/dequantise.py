@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def dequantise(source: Path, directory: Path) -> None:
-    """Weights as bfloat16, configuration without a word of quantisation, tokenizer with its chat template, and how to generate.
+    """Write weights as bfloat16, configuration without a word of quantisation, tokenizer with its template, and how to generate.
 
     Raises:
         BaseModelError: transformers cannot read the file, or weights are missing in it.

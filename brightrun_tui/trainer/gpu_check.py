@@ -16,11 +16,12 @@ from collections.abc import Callable
 import peft  # noqa: F401  (with the rest of this, what a worker imports: a package that does not load is found here)
 import torch
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
-from brightrun_tui.trainer.model.loading import Machine, choose_machine
+from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine
 
 ROUNDING = {torch.bfloat16: 6e-3, torch.float16: 1.5e-3, torch.float32: 1e-3}
 """Error of a matrix product with inputs and result in such numbers: three times what rounding makes (float32: as TF32)."""
@@ -37,7 +38,7 @@ PRODUCT_ROWS = (1, 48, 1024)
 """Of 4-bit products: libraries take another kernel for one row, for few and for many."""
 
 
-def require_fit(machine: Machine, settings: QuantisationSettings) -> None:
+def require_fit(machine: TrainingDevice, settings: QuantisationSettings) -> None:
     """Nothing on a CPU, whose arithmetic nobody doubts.
 
     Raises:
@@ -54,7 +55,7 @@ def require_fit(machine: Machine, settings: QuantisationSettings) -> None:
         )
 
 
-def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit: bool = True) -> GpuCheck:
+def check_gpu(machine: TrainingDevice, *, rate: float = 0.0, memory: int = 0, four_bit: bool = True) -> GpuCheck:
     """Compute on the machine's device what training computes, and compare with the CPU.
 
     Args:
@@ -81,7 +82,7 @@ def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit:
     if reached < LEAST_SHARE * rate:
         faults.append(f"it multiplies at {reached / 1e12:.0f} TFLOP/s where such a card reaches {rate / 1e12:.0f}")
     if free < memory:
-        faults.append(f"{free / 1e9:.1f} GB of its {total / 1e9:.0f} GB are free, {memory / 1e9:.1f} GB are needed")
+        faults.append(f"{humanize.sizes(free, total)} are free, {humanize.size(memory)} are needed")
     return GpuCheck(
         device=machine.name,
         compute=str(machine.compute).removeprefix("torch."),
@@ -96,7 +97,7 @@ def check_gpu(machine: Machine, *, rate: float = 0.0, memory: int = 0, four_bit:
     )
 
 
-def seconds_of(machine: Machine, work: Callable[[], object]) -> float:
+def seconds_of(machine: TrainingDevice, work: Callable[[], object]) -> float:
     """Wall time of ``work`` until the device has done it."""
     _wait(machine)
     began = time.perf_counter()
@@ -105,12 +106,12 @@ def seconds_of(machine: Machine, work: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def _wait(machine: Machine) -> None:
+def _wait(machine: TrainingDevice) -> None:
     if machine.device.type == "cuda":
         torch.cuda.synchronize(machine.device)
 
 
-def _matmul(machine: Machine) -> tuple[float, float]:
+def _matmul(machine: TrainingDevice) -> tuple[float, float]:
     """Error and rate of a product of two square matrices of random numbers."""
     size = SIZE if machine.device.type == "cuda" else SIZE_ON_CPU
     chance = torch.Generator().manual_seed(1)
@@ -123,7 +124,7 @@ def _matmul(machine: Machine) -> tuple[float, float]:
     return error, 2 * size**3 / min(times)
 
 
-def _nf4(machine: Machine) -> tuple[float, float, dict[int, float]]:
+def _nf4(machine: TrainingDevice) -> tuple[float, float, dict[int, float]]:
     """Errors of reading 4-bit weights, of making them, and of products with them."""
     from bitsandbytes import matmul_4bit
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from brightrun_tui.domain.answer_evaluation import AnswersToMark, MarkedAnswers
-from brightrun_tui.trainer.report.content import Case, make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase, make_yardstick
 from brightrun_tui.trainer.report.text_scores import token_f1
 
 
@@ -18,7 +18,7 @@ def main() -> int:
     yardstick = make_yardstick(given.training or [each.wanted for each in given.answers])
     frame, count = yardstick.frame, max(1, len(given.answers))
     found = MarkedAnswers(
-        marks=tuple(yardstick.mark(Case(each.question, each.wanted), each.said) for each in given.answers),
+        marks=tuple(yardstick.mark(AnswerCase(each.question, each.wanted), each.said) for each in given.answers),
         exact_match=sum(each.said.strip() == each.wanted.strip() for each in given.answers) / count,
         token_f1=sum(token_f1(frame.without(each.said), frame.without(each.wanted)) for each in given.answers) / count,
     )

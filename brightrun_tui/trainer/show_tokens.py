@@ -38,7 +38,7 @@ class _Viewer:
             from brightrun_tui.trainer import objectives  # noqa: F401  also what it imports, while nothing is collected
             from brightrun_tui.trainer.data.examples import require_offsets
             from brightrun_tui.trainer.data.template import chat_template
-            from brightrun_tui.trainer.model.base import load_config, load_tokenizer, longest_context
+            from brightrun_tui.trainer.model.base_model import load_config, load_tokenizer, longest_context
             from brightrun_tui.trainer.runtime.limits import leave_others_memory
 
         leave_others_memory()

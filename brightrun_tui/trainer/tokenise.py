@@ -23,7 +23,7 @@ def main(run_directory: str, tokenizer_directory: str) -> int:
     with without_garbage_collection(), without_torch():
         from brightrun_tui.trainer.data.prepare import prepare_data
         from brightrun_tui.trainer.data.template import chat_template
-        from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, longest_context
+        from brightrun_tui.trainer.model.base_model import embedding_rows, load_config, load_tokenizer, longest_context
         from brightrun_tui.trainer.objectives import load_objective
         from brightrun_tui.trainer.runtime.limits import leave_others_memory
 

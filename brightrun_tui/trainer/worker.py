@@ -28,10 +28,16 @@ from brightrun_tui.trainer.gpu_check import require_fit
 from brightrun_tui.trainer.loop.baseline import measure_baseline
 from brightrun_tui.trainer.loop.checkpoint import clear_leftovers, load_checkpoint, newest_usable, set_aside
 from brightrun_tui.trainer.loop.micro_batches import begin
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.loop.training import Loop, tell_checkpoint
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import embedding_rows, load_config, load_tokenizer, locate_base, longest_context
+from brightrun_tui.trainer.model.base_model import (
+    embedding_rows,
+    load_config,
+    load_tokenizer,
+    locate_base,
+    longest_context,
+)
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.objectives import load_objective
@@ -97,7 +103,7 @@ def _read_spec(files: RunDirectory) -> RunSpec:
 
 def _set_up(
     spec: RunSpec, files: RunDirectory, log: EventLog, control: Control, monitor: HardwareMonitor
-) -> tuple[Session, ChatTemplate]:
+) -> tuple[TrainingSession, ChatTemplate]:
     """Data first: it can be refused before the model, which takes longest, is loaded."""
 
     def alert(code: str, message: str) -> None:
@@ -140,7 +146,7 @@ def _set_up(
         bucketed=not forward.packed,
         held_out=sum(e.length for e in data.held_out),
     )
-    session = Session(
+    session = TrainingSession(
         spec,
         files,
         log,
@@ -162,7 +168,7 @@ def _set_up(
     return session, template
 
 
-def _resume(session: Session) -> None:
+def _resume(session: TrainingSession) -> None:
     """Go on from the newest usable checkpoint, if there is one."""
     directory, complaints = newest_usable(session.files, session.lineage)
     for complaint in complaints:
@@ -185,7 +191,7 @@ def _resume(session: Session) -> None:
     _tell_if_back(session)
 
 
-def _tell_if_back(session: Session) -> None:
+def _tell_if_back(session: TrainingSession) -> None:
     """Say at which step the run is, where one before it had come further: until the next step nothing else would."""
     step, plan = session.progress.step, session.plan
     told = [event.body.step for event in session.log.history if isinstance(event.body, events.Metric)]

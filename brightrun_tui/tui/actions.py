@@ -59,7 +59,7 @@ _FROM_CONFIG: dict[str, Action] = {}
 
 
 def use_keymap(keymap: Mapping[str, tuple[str, ...]]) -> None:
-    """From now on these actions have these keys: what footer, help and palette show."""
+    """Give these actions these keys from now on: what footer, help and palette show."""
     _FROM_CONFIG.clear()
     _FROM_CONFIG.update({name: replace(BY_ID[name], keys=keys) for name, keys in keymap.items()})
 
@@ -116,10 +116,12 @@ def find(scopes: Iterable[str], name: str) -> Action | None:
 def as_markdown() -> str:
     """The table for people, as docs/keys.md holds it."""
     parts = [
-        "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
-        "`:` finds any by name.\nOther keys for an action go into config.toml, by the name of its place and its own: "
-        '`[keys]` and below it `"monitor.pause" = "p ctrl+p"`.\n'
-        "Actions marked • change something and are refused with `--read-only`.\n"
+        (
+            "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "
+            "`:` finds any by name.\nOther keys for an action go into config.toml, by the name of its place and its own: "
+            '`[keys]` and below it `"monitor.pause" = "p ctrl+p"`.\n'
+            "Actions marked • change something and are refused with `--read-only`.\n"
+        )
     ]
     for scope, title in SCOPES.items():
         rows = "\n".join(_markdown_row(action) for action in ACTIONS if action.scope == scope)

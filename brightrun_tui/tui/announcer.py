@@ -9,7 +9,8 @@ from typing import Protocol
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.opening import NotifySettings, Opened, notify_settings, open_channels, send
@@ -34,10 +35,10 @@ class Teller(Protocol):
         """Ring."""
 
     def write_terminal(self, sequence: str) -> None:
-        """An escape sequence for the terminal itself."""
+        """Send an escape sequence to the terminal itself."""
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
-        """A short note."""
+        """Show a short note."""
 
 
 class Announcer:
@@ -64,7 +65,7 @@ class Announcer:
         return self._opened.problems
 
     def look(self, snapshot: Snapshot) -> None:
-        """From within the event loop; nothing is waited for."""
+        """Look for news, from within the event loop; nothing is waited for."""
         if not snapshot.loaded:
             return
         newest = snapshot.news[0].id if snapshot.news else 0
@@ -76,7 +77,7 @@ class Announcer:
             self._show_title(title_of(snapshot))
 
     def close(self) -> None:
-        """The terminal gets its title back."""
+        """Give the terminal its title back."""
         if self._title:
             self._app.write_terminal(_TITLE_BEFORE)
 

@@ -33,8 +33,8 @@ from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
 from brightrun_tui.tui.ascii_driver import ascii_driver, wants_ascii  # noqa: E402
 from brightrun_tui.tui.keymap import load_keymap  # noqa: E402
 from brightrun_tui.tui.remembered import recall, remember_also  # noqa: E402
-from brightrun_tui.tui.screens.base import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.dialog import Dialog  # noqa: E402
+from brightrun_tui.tui.screens.mode_screen import ModeScreen  # noqa: E402
 from brightrun_tui.tui.screens.palette import ActionProvider, Palette  # noqa: E402
 from brightrun_tui.tui.widgets.footer import scopes_of  # noqa: E402
 from brightrun_tui.tui.widgets.too_small import TooSmall, too_small  # noqa: E402
@@ -162,7 +162,7 @@ class BrightRunApp(Workspace):
         """Whether what is set up works; after the first picture, which waits for nobody."""
         await self.pictured()
         await asyncio.sleep(TESTS_AFTER_SECONDS)
-        await self.desk.test_what_is_due()
+        await self.service_tester.test_what_is_due()
 
     @work(group="plugins")
     async def _look_at_plugins(self) -> None:
@@ -292,7 +292,7 @@ class BrightRunApp(Workspace):
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.pictured(), QUIT_SECONDS)
         active = sum(run.active for run in self.snapshot.runs)
-        serving = sum(endpoint.state in ("starting", "ready") for endpoint in self.snapshot.endpoints)
+        serving = sum(endpoint.serving for endpoint in self.snapshot.endpoints)
         parts = [f"{active} run{'s' if active > 1 else ''}"] * bool(active)
         parts += [f"{serving} endpoint{'s' if serving > 1 else ''}"] * bool(serving)
         message = (

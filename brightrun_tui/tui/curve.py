@@ -6,7 +6,7 @@ import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 
-from brightrun_tui.store.metrics import Entry
+from brightrun_tui.store.metrics import CurveEntry
 
 MOST_ENTRIES = 8_192
 """Beyond this neighbours are put together, so that a million points cost what a few thousand do."""
@@ -29,7 +29,7 @@ class Curve:
         self.highs: list[float] = []
         self.counts: list[int] = []
         self.gaps: list[int] = []
-        self.behind: list[Entry] = []
+        self.behind: list[CurveEntry] = []
         self.last = math.nan
         self.version = 0
 
@@ -62,8 +62,8 @@ class Curve:
         if len(self.steps) > MOST_ENTRIES:
             self._halve()
 
-    def extend(self, entries: Iterable[Entry]) -> None:
-        """Entries behind the last one."""
+    def extend(self, entries: Iterable[CurveEntry]) -> None:
+        """Add entries behind the last one."""
         for step, low, high, mean, count, time in entries:
             self._append(step, low, high, mean, count, time)
             self.last = mean

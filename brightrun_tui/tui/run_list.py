@@ -15,7 +15,7 @@ UNFOLDED = 3
 
 
 @dataclass(frozen=True)
-class Order:
+class RunOrder:
     """How the list is arranged; empty names mean: what moves first, not grouped."""
 
     filter: str = ""
@@ -26,7 +26,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Group:
+class RunGroup:
     """Runs below one caption; the caption is empty where nothing is grouped. ``hidden``: how many the fold holds back."""
 
     caption: str
@@ -34,7 +34,7 @@ class Group:
     hidden: int = 0
 
 
-def arrange(runs: Sequence[Run], order: Order, pinned: Collection[str], stays: str = "") -> list[Group]:
+def arrange(runs: Sequence[Run], order: RunOrder, pinned: Collection[str], stays: str = "") -> list[RunGroup]:
     """The runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group.
 
     ``stays``: the id of the chosen run where that was at work when it was chosen. Once it has ended it stays above the past, so
@@ -58,13 +58,13 @@ def arrange(runs: Sequence[Run], order: Order, pinned: Collection[str], stays: s
         hidden = len(folded)
         shown = [run for run in shown if run.id not in folded]
     if order.group not in GROUPS:
-        return [Group("", tuple(shown), hidden)]
+        return [RunGroup("", tuple(shown), hidden)]
     name_of = GROUPS[order.group][1]
     groups: dict[str, list[Run]] = {}
     for run in shown:
         groups.setdefault(name_of(run), []).append(run)
-    found = [Group(name, tuple(members)) for name, members in groups.items()]
-    return [*found, Group("", (), hidden)] if hidden else found
+    found = [RunGroup(name, tuple(members)) for name, members in groups.items()]
+    return [*found, RunGroup("", (), hidden)] if hidden else found
 
 
 def urgency(run: Run) -> tuple[int, float]:

@@ -130,7 +130,7 @@ class Snapshot:
         """Something is active, and no engine looks after it."""
         if self.engine is None or self.engine.running:
             return False
-        serving = any(endpoint.state in ("starting", "ready", "stopping") for endpoint in self.endpoints)
+        serving = any(endpoint.live for endpoint in self.endpoints)
         return serving or bool(self.leases) or any(run.active for run in self.runs)
 
     @property
@@ -144,7 +144,7 @@ def hourly(lease: Lease) -> float:
     return 0.0 if lease.state == "intended" else lease.rate
 
 
-class Watch:
+class SnapshotInterest:
     """What the readers of snapshots want to see, and whether they want to see it now."""
 
     def __init__(self) -> None:
@@ -171,7 +171,9 @@ class Watch:
         self.wanted.set()
 
 
-async def follow(db: Database, paths: Paths, watch: Watch, *, runs_first: bool = False) -> AsyncIterator[Snapshot]:
+async def follow(
+    db: Database, paths: Paths, watch: SnapshotInterest, *, runs_first: bool = False
+) -> AsyncIterator[Snapshot]:
     """A new picture whenever the store has changed, or another run is watched; without end.
 
     While the store cannot be read the last picture comes again, with the trouble in it, once.
@@ -340,7 +342,7 @@ class SnapshotReader:
         )
         return self._detail
 
-    async def _curve(self, run_id: str, name: str, entries: list[metrics.Entry]) -> Curve:
+    async def _curve(self, run_id: str, name: str, entries: list[metrics.CurveEntry]) -> Curve:
         curve = Curve()
         for start in range(0, len(entries), AT_ONCE):
             curve.extend(entries[start : start + AT_ONCE])

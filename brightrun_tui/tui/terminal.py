@@ -24,7 +24,7 @@ OSC52_LIMIT = 74_994
 
 
 def prepare_environment() -> None:
-    """Fewer frames where each one travels over a wire. Textual reads these names when it is imported, not later."""
+    """Draw fewer frames where each one travels over a wire. Textual reads these names when it is imported, not later."""
     if any(os.environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY", "TMUX", "STY")):
         os.environ.setdefault("TEXTUAL_FPS", str(REMOTE_FPS))
     os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")

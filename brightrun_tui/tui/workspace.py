@@ -25,13 +25,13 @@ from brightrun_tui.tui import textual_quirks
 from brightrun_tui.tui.announcer import Announcer
 from brightrun_tui.tui.faults import SAID_AT, Faults
 from brightrun_tui.tui.garbage import BriefCollections
-from brightrun_tui.tui.snapshot import Snapshot, Watch, follow
+from brightrun_tui.tui.snapshot import Snapshot, SnapshotInterest, follow
 from brightrun_tui.tui.terminal import copy, log_crash
 from brightrun_tui.tui.widgets import cells
 
 if TYPE_CHECKING:
-    from brightrun_tui.domain.requests import Answer, Ask, Reply
-    from brightrun_tui.tui.service_desk import ServiceDesk
+    from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome
+    from brightrun_tui.tui.service_tester import ServiceTester
 
 WAKE_SECONDS = 30.0
 """Between two attempts to start an engine that is needed and not there."""
@@ -60,7 +60,7 @@ class Workspace(App[int]):
         self.runs_first = False
         self._garbage: BriefCollections | None = None
         self._db: Database | None = None
-        self._watch = Watch()
+        self._watch = SnapshotInterest()
         self._wake_after = 0.0
         self._store_opened = asyncio.Event()
         self._pictured = asyncio.Event()
@@ -71,11 +71,11 @@ class Workspace(App[int]):
         self.announcer = Announcer(self)
 
     @cached_property
-    def desk(self) -> ServiceDesk:
+    def service_tester(self) -> ServiceTester:
         """Who tests services, for all screens."""
-        from brightrun_tui.tui.service_desk import ServiceDesk
+        from brightrun_tui.tui.service_tester import ServiceTester
 
-        return ServiceDesk(self, self)
+        return ServiceTester(self, self)
 
     @property
     def run_columns(self) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ class Workspace(App[int]):
             self._db = None
 
     def write_terminal(self, sequence: str) -> None:
-        """An escape sequence for the terminal itself, between two drawings."""
+        """Send an escape sequence to the terminal itself, between two drawings."""
         if self._driver is not None and self.owns_terminal:
             self._driver.write(sequence)
             self._driver.flush()
@@ -196,7 +196,7 @@ class Workspace(App[int]):
         with suppress(TimeoutError):
             await asyncio.wait_for(self._store_closed.wait(), CLOSE_SECONDS)
 
-    async def ask(self, ask: Ask[A], *, wait: float = 10.0) -> Reply[A] | None:
+    async def ask(self, ask: Ask[A], *, wait: float = 10.0) -> RequestOutcome[A] | None:
         """Ask the engine; returns its reply, which lacks an answer when there is none in time, or None after a toast with why."""
         from brightrun_tui.orchestrator import client
 
@@ -213,7 +213,7 @@ class Workspace(App[int]):
         return reply
 
     def toast(self, message: str, *, title: str = "", severity: str = "information") -> None:
-        """A short note; never through markup."""
+        """Show a short note; never through markup."""
         message = cells.plain(message)
         self.notify(message, title=cells.one_line(title), severity=severity, timeout=8.0, markup=False)  # type: ignore[arg-type]
 

@@ -31,8 +31,8 @@ sys.path.insert(0, str(ROOT))
 import openai
 
 from brightrun_tui import serving
+from brightrun_tui.domain.chat_template import ENDLESS
 from brightrun_tui.serving.process import LOG
-from brightrun_tui.serving.prompts import ENDLESS
 from tests.serving.toy import Toy, make_toy, serve, settled
 
 LOOP = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"

@@ -44,7 +44,7 @@ from brightrun_tui.planning.bases import fetch_base
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.learning import Measured
-from brightrun_tui.planning.measured import measured_of, measured_on
+from brightrun_tui.planning.measured import measured_of, measured_runs
 from brightrun_tui.planning.plan import make_plan, make_spec
 from brightrun_tui.store.history import PastRun
 from tests.small_model import kept_small_model
@@ -128,7 +128,7 @@ def measure(
     if machine_speed.is_unknown(plan, paths):
         asyncio.run(machine_speed.measure(plan, paths))
     formula: Estimate = estimate(plan.base, plan.report, plan.settings, plan.hardware)
-    shown = [*measured_on(plan.hardware, paths, plan.base), *known]
+    shown = [*measured_runs(plan.hardware, paths, plan.base), *known]
     expected = estimate(plan.base, plan.report, plan.settings, plan.hardware, known=shown)
     directory = paths.run_directory(spec.run_id)
     prepare(

@@ -60,10 +60,10 @@ async def ask(client: httpx.AsyncClient, url: str, key: str, model: str, tokens:
     async with client.stream("POST", f"{url}/chat/completions", json=body, headers=headers) as reply:
         reply.raise_for_status()
         async for line in reply.aiter_lines():
-            if line.startswith("data: {") and (choices := json.loads(line[6:]).get("choices")):
-                if choices[0].get("delta", {}).get("content"):
-                    first = first or time.monotonic() - started
-                    pieces += 1
+            choices = json.loads(line[6:]).get("choices") if line.startswith("data: {") else None
+            if choices and choices[0].get("delta", {}).get("content"):
+                first = first or time.monotonic() - started
+                pieces += 1
     return pieces, first
 
 

@@ -19,7 +19,7 @@ def draw_png(svg: str, target: Path, cell: tuple[int, int] = (9, 18)) -> None:
         bold: ImageFont.truetype(f"/usr/share/fonts/truetype/dejavu/DejaVuSansMono{'-Bold' if bold else ''}.ttf", 15)
         for bold in (False, True)
     }
-    styles = {name: body for name, body in re.findall(r"\.([\w-]+-r\d+)\s*\{([^}]*)\}", svg)}
+    styles = dict(re.findall(r"\.([\w-]+-r\d+)\s*\{([^}]*)\}", svg))
     tree = ElementTree.fromstring(svg)
     ns = "{http://www.w3.org/2000/svg}"
     matrix = next(node for node in tree.iter(f"{ns}g") if (node.get("class") or "").endswith("-matrix"))

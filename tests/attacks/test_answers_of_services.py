@@ -131,19 +131,18 @@ async def test_an_answer_of_a_judge_is_read_to_its_limits(form: str, short: None
 async def test_what_a_judge_says_it_costs_and_counts_is_a_number_or_nothing(number: object) -> None:
     _, document = completion("A")
     document["usage"] = {"cost": number, "prompt_tokens": number, "completion_tokens": number}
-    async with serving(whole(json.dumps(document).encode()), b"") as url:
-        async with Judge(JudgeSettings(url=f"{url}/v1", model="m"), None) as judge:
-            said = await judge.ask([{"role": "user", "content": "Which?"}])
+    answer = whole(json.dumps(document).encode())
+    async with serving(answer, b"") as url, Judge(JudgeSettings(url=f"{url}/v1", model="m"), None) as judge:
+        said = await judge.ask([{"role": "user", "content": "Which?"}])
     assert (said.cost_usd, said.prompt_tokens, said.completion_tokens) == (None, 0, 0)
 
 
 async def test_a_judge_may_ask_for_patience_in_any_letters() -> None:
     """“²” is a digit and no number."""
     busy = whole(b"{}", "retry-after: ²", status="429 Too Many Requests").decode().encode("latin-1")
-    async with serving(busy, b"") as url:
-        async with Judge(JudgeSettings(url=f"{url}/v1", model="m"), None) as judge:
-            with pytest.raises(BrightrunError, match="takes no more questions"):
-                await judge.ask([{"role": "user", "content": "Which?"}])
+    async with serving(busy, b"") as url, Judge(JudgeSettings(url=f"{url}/v1", model="m"), None) as judge:
+        with pytest.raises(BrightrunError, match="takes no more questions"):
+            await judge.ask([{"role": "user", "content": "Which?"}])
 
 
 @pytest.mark.parametrize("form", ANSWERS)

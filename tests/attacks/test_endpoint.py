@@ -18,12 +18,13 @@ import uvicorn
 from pydantic import ValidationError
 
 from brightrun_tui import serving
+from brightrun_tui.domain.chat_template import ENDLESS
 from brightrun_tui.serving import front, openai_requests
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.openai_requests import parse
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.process import LOG, MAX_LOG_BYTES, shorten_log
-from brightrun_tui.serving.prompts import ENDLESS, TOO_LARGE, Prompts
+from brightrun_tui.serving.prompts import TOO_LARGE, Prompts
 from tests.serving.conftest import Served, served, toy  # noqa: F401
 from tests.serving.toy import Toy, end, settled, wait_for
 

@@ -19,7 +19,7 @@ from brightrun_tui.orchestrator import follow
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, events, metrics, open_database, runs
 from brightrun_tui.tui.snapshot import SnapshotReader
-from brightrun_tui.tui.widgets import run_log, run_text
+from brightrun_tui.tui.widgets import answer_text, run_facts, run_log, run_text
 from tests.attacks import poison
 from tests.store.test_ingest import spec
 
@@ -46,8 +46,8 @@ async def everything_reads(db: Database, paths: Paths) -> None:
     for run in snapshot.runs:
         run_text.run_row(run, 80, tall=True)
         run_text.summary(run, (), 80, rich=True)
-        run_text.facts(run, snapshot.detail, 80)
-        run_text.answers(snapshot.detail, 80)
+        run_facts.facts(run, snapshot.detail, 80)
+        answer_text.answers(snapshot.detail, 80)
         for line in (Path(run.directory) / "events.jsonl").read_bytes().split(b"\n"):
             shown = run_log.event_line(line)
             assert shown is None or shown.isprintable(), "a machine steers nobody's terminal"

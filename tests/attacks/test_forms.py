@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -209,10 +210,8 @@ async def test_an_engine_may_answer_anything(path: str, said: str) -> None:
         answer = AnswerStream(asked, "harbour:1")
         pieces = [piece async for line in through if (piece := answer.read(line))]
         if not answer.failed and pieces:
-            try:
+            with suppress(*NONSENSE):  # what the gate takes for a failure of the engine
                 json.dumps(whole_answer(pieces, asked.dialect))
-            except NONSENSE:  # what the gate takes for a failure of the engine
-                pass
 
 
 async def test_a_line_of_megabytes_in_crumbs_is_joined_once() -> None:

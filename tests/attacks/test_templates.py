@@ -31,7 +31,7 @@ FAILS = {
 
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
-    from brightrun_tui.trainer.model.base import load_tokenizer
+    from brightrun_tui.trainer.model.base_model import load_tokenizer
 
     return load_tokenizer(str(toy_base()), "")
 

@@ -264,7 +264,7 @@ class Endpoints:
             return problem(404, "resource not found")
         if self.cloud.faults.hit("workers_odd"):
             return ok({"workers": "two", "summary": None})
-        counts = {name: 0 for name in ("running", "idle", "initializing", "throttled", "unhealthy")}
+        counts = dict.fromkeys(("running", "idle", "initializing", "throttled", "unhealthy"), 0)
         for one in found.workers:
             counts[one.status.lower()] += 1
         summary = counts | {"total": len(found.workers)}

@@ -21,7 +21,7 @@ from brightrun_tui.trainer.data.template import chat_template
 from brightrun_tui.trainer.evaluation.evaluate import evaluate
 from brightrun_tui.trainer.loop.gradients import accumulate
 from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.objectives import load_objective
 from tests.trainer.conftest import base, denormals, make_records  # noqa: F401

@@ -71,7 +71,7 @@ def test_a_cell_merged_over_rows_stands_in_each_of_them(tmp_path: Path, beside: 
     rows += (
         ["lamps" if i == 0 else None, f"Which is {i}?" if i % 2 == 0 else None, f"It is {i}."] for i in range(COUNT)
     )
-    path = workbook(tmp_path / "a.xlsx", {"Sheet": rows, **({"Other": [[note] for note in beside.values()]})})
+    path = workbook(tmp_path / "a.xlsx", {"Sheet": rows, "Other": [[note] for note in beside.values()]})
     book = openpyxl.load_workbook(path)
     sheet = book["Sheet"]
     sheet.merge_cells("A2:C2")

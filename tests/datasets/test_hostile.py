@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pytest
@@ -185,8 +186,13 @@ def test_the_columns_of_a_parquet_file_are_described_a_few_times_and_not_for_eac
 ) -> None:
     """Thirty thousand columns took an hour: each description names all of them."""
     arrays, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
-    asked, usual = list[int](), parquet.ParquetFile.schema_arrow.fget
-    monkeypatch.setattr(parquet.ParquetFile, "schema_arrow", property(lambda file: (asked.append(1), usual(file))[1]))
+    asked, usual = list[Any](), parquet.ParquetFile.schema_arrow.fget
+
+    def described(file: Any) -> Any:
+        asked.append(file)
+        return usual(file)
+
+    monkeypatch.setattr(parquet.ParquetFile, "schema_arrow", property(described))
     columns = {f"c{number}": [number / 4, 2.0] for number in range(200)}
     talk = {"prompt": ["Where is it?", "And when?"], "completion": ["On the shelf.", "At nine."]}
     parquet.write_table(arrays.table(columns | talk), tmp_path / "a.parquet")

@@ -6,7 +6,7 @@ import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.datasets.languages import language_of
-from brightrun_tui.datasets.sampling import MOST_CHARACTERS, MOST_RECORDS, Sample
+from brightrun_tui.datasets.sampling import MOST_CHARACTERS, MOST_RECORDS, RecordSample
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.languages import shares_said
 from tests.datasets.conftest import Write, lines
@@ -61,7 +61,7 @@ def test_of_many_records_some_are_looked_at_from_the_whole_file() -> None:
     """Evenly, the same ones each time, and fewer where they are long."""
 
     def sampled(count: int, characters: int) -> list[int]:
-        sample = Sample()
+        sample = RecordSample()
         for number in range(count):
             record = Record(id=str(number), messages=(Message(role="user", content=""),))
             sample.add(number, "", record, characters)

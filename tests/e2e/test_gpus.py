@@ -75,7 +75,7 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
 
     fourth, fifth = home.start_training(*LONG), home.start_training(*LONG, "machine.gpus=3")
     words = wait_until(lambda: home.run(fourth).phase_detail, "it says what it waits for")
-    assert "0 busy with run toy" in words and "1 used by another process (12.0 GB)" in words
+    assert "0 busy with run toy" in words and "1 used by another process (11.2 GiB)" in words
     gpus.cards(4)
     where[fourth] = wait_until(lambda: trains(home, fourth), "it has the GPU that somebody has left", 120)
     assert where[fourth] == ids[1]

@@ -19,14 +19,14 @@ import pytest
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.hosts.connection import new_key_pair
 from brightrun_tui.serving import read_key
-from brightrun_tui.store import leases, models, notifications, open_database
+from brightrun_tui.store import leases, notifications, open_database
 from tests.clouds.core import Cloud
 from tests.clouds.server import CloudServer
 from tests.e2e.conftest import Home, wait_until
 from tests.e2e.harbour import books, stored
 from tests.e2e.promoting import promote
 from tests.e2e.renting import ENGINE, machine_of, machines
-from tests.serving.toy import Toy, make_toy
+from tests.serving.toy import Toy, keep, make_toy
 
 pytestmark = pytest.mark.slow
 
@@ -39,13 +39,7 @@ def home(tmp_path: Path) -> Iterator[Home]:
     """An installation that has the toy model."""
     toy = make_toy()
     home = Home(tmp_path / "home", toy.base, tmp_path)
-
-    async def register() -> None:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            await models.reserve(db, "harbour", "run-toy")
-            await models.complete(db, toy.version())
-
-    asyncio.run(register())
+    asyncio.run(keep(home.root / "data" / "brightrun.db", toy.version()))
     yield home
     home.close()
 

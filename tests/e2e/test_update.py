@@ -24,7 +24,9 @@ def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(
 
     async def say_it_is_old() -> None:
         async with open_database(home.root / "data" / "brightrun.db") as db:
-            await engine_facts.beat(db, pid=engine, started_at=time.time(), version="0.0.1", runs=1, endpoints=0)
+            await engine_facts.beat(
+                db, pid=engine, started_at=time.time(), version="0.0.1", runs=1, endpoints=0, troubles=[]
+            )
 
     asyncio.run(say_it_is_old())
     second = home.start_training("training.epochs=1", "evaluation.sample_prompts=1")

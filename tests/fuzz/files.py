@@ -36,7 +36,7 @@ from brightrun_tui.planning.bases import describe_base, list_bases
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.starter import starter_directory
 from brightrun_tui.planning.templates import load_templates
-from brightrun_tui.planning.tokens import count_tokens
+from brightrun_tui.planning.token_counts import count_tokens
 from brightrun_tui.providers.local import hardware
 from brightrun_tui.registry import import_bundle
 from brightrun_tui.store import open_database

@@ -20,7 +20,7 @@ from textual.dom import DOMNode
 from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
-from brightrun_tui.domain.requests import Answer, Ask, Reply
+from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.resolve import PERSON
 from brightrun_tui.tui import actions, app
@@ -81,7 +81,7 @@ class Watched(app.BrightRunApp):
                 self._check_subject(screen, known.id)
         return await super().run_action(action, default_namespace, namespaces)
 
-    async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> Reply[Answer] | None:  # type: ignore[override]
+    async def ask(self, ask: Ask[Answer], *, wait: float = 10.0) -> RequestOutcome[Answer] | None:  # type: ignore[override]
         served = [f"{each.model}:{each.model_version}" for each in self.snapshot.endpoints if each.id == ask.target]
         names = [ask.target, *served]  # a chat ends the endpoint that it began for its model
         if ask.target and not any(name in meant for meant in self._meant[-20:] for name in names):
@@ -96,9 +96,10 @@ class Watched(app.BrightRunApp):
             marked = {id_ for id_ in table.ids if id_ in screen._marked}
             if meant != (marked or {table.chosen}):
                 self._say(f"{action} acts on {sorted(meant)}, and {sorted(marked) or table.chosen} is chosen")
-            if not marked and not _row_in_sight(table, table.ids.index(table.chosen) if table.chosen else 0):
-                if not _in_sight(screen.query_one("#summary")):
-                    self._say(f"{action} acts on a run that is not in sight at {self.size.width}x{self.size.height}")
+            place = table.ids.index(table.chosen) if table.chosen else 0
+            seen = marked or _row_in_sight(table, place) or _in_sight(screen.query_one("#summary"))
+            if not seen:
+                self._say(f"{action} acts on a run that is not in sight at {self.size.width}x{self.size.height}")
             self._meant.append(" ".join(meant))
         elif isinstance(screen, RegistryScreen) and screen.model is not None:
             if screen.model.ref != screen.models.chosen:

@@ -62,7 +62,7 @@ def test_what_a_run_waits_for_is_said_card_by_card() -> None:
     )
     seats = Seats(cards, (Holder("support-bot", "GPU-a"),))
     assert assign(seats, GpuRequest()).waits_for == (
-        "a free GPU: 0 busy with run support-bot; 1 used by python of anna (12.3 GB)"
+        "a free GPU: 0 busy with run support-bot; 1 used by python of anna (11.5 GiB)"
     )
     assert assign(seats, GpuRequest(shared=True)).card == cards[1]
     assert assign(seats, GpuRequest(("0",), shared=True)).waits_for == "a free GPU: 0 busy with run support-bot"
@@ -85,7 +85,7 @@ def test_a_run_comes_to_its_place_and_the_others_keep_their_order(times: list[fl
     queue = [(f"r{number}", time) for number, time in enumerate(times)]
     order = [one for one, _ in queue]
     run = data.draw(st.sampled_from(order))
-    to = data.draw(st.sampled_from([*MOVES, *map(str, range(0, 15))]))
+    to = data.draw(st.sampled_from([*MOVES, *map(str, range(15))]))
     after = {**dict(queue), **moved(queue, run, to)}
     found = sorted(order, key=lambda one: after[one])
     at, last = order.index(run), len(order) - 1

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.store import engine, notifications, open_database, runs

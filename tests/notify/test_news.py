@@ -9,15 +9,18 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from brightrun_tui.domain.notification import Level, NewsKind, Notification, news
+from brightrun_tui.domain.notices import Level, NoticeCode
+from brightrun_tui.domain.notification import NewsKind, Notification, news, told_of
 from brightrun_tui.domain.quiet_hours import is_quiet, is_quiet_hours
 from brightrun_tui.domain.run import Failure, Notice, Run
 from brightrun_tui.notify.channel import Home
 from brightrun_tui.notify.desktop import Escape, choose, sequence, through
 from brightrun_tui.notify.opening import open_channels, send
+from brightrun_tui.orchestrator.budget import BudgetVerdict
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.plugins import Door
 from brightrun_tui.store import notifications, open_database
@@ -155,3 +158,18 @@ def test_tmux_passes_the_escape_on(tmp_path: Path) -> None:
         subprocess.run([*server, "kill-server"], env=environment, capture_output=True)
         os.close(terminal)
         os.waitpid(pid, 0)
+
+
+def test_what_is_said_of_one_of_several_machines_is_news_of_its_kind() -> None:
+    """A dearer machine and a replaced one carry their own name or number in the code."""
+    dearer = NoticeCode.DEARER.told_apart("br-abc-1", "0.4100")
+    replaced = NoticeCode.MACHINE_GIVEN_UP.told_apart(2)
+    kinds = [told_of(RUNNING, code, Level.WARNING, "?", 1.0).kind for code in (dearer, replaced, "said_by_a_worker")]
+    assert kinds == [NewsKind.BUDGET, NewsKind.MACHINE, NewsKind.ALERT]
+    assert (dearer, replaced) == ("dearer_br-abc-1_0.4100", "machine_given_up_2")
+
+
+def test_whatever_the_budget_demands_is_news_about_money() -> None:
+    for verdict in get_args(BudgetVerdict):
+        if verdict != "go":
+            assert told_of(RUNNING, NoticeCode(f"budget_{verdict}"), Level.WARNING, "?", 1.0).kind is NewsKind.BUDGET

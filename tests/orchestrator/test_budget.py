@@ -24,11 +24,13 @@ seconds = st.floats(0.1, 20_000)
 
 def play(
     price: float, ceiling: float, needed: float, ending: float, releasing: float
-) -> tuple[float, list[budget.Verdict]]:
+) -> tuple[float, list[budget.BudgetVerdict]]:
     """What a run costs that would take ``needed`` seconds, ends in ``ending`` when asked to, and is let go in ``releasing``."""
     now, asked_at, said = 0.0, None, []
     while True:
-        verdict = budget.judge(now * price / 3600, price, ceiling, finish_seconds=FINISH, release_seconds=RELEASE)
+        verdict = budget.judge_spending(
+            now * price / 3600, price, ceiling, finish_seconds=FINISH, release_seconds=RELEASE
+        )
         said.append(verdict)
         over = now >= needed or (asked_at is not None and now - asked_at >= ending)
         if over or verdict == "release":

@@ -97,5 +97,5 @@ async def test_each_end_of_a_worker_has_its_meaning(
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(run_id="r", name="demo", created_at=0.0, base=BaseModelRef(id="b"), dataset=data)
     run = Run(id="r", name="demo", state="running", spec=spec, directory=str(tmp_path), created_at=0.0, updated_at=0.0)
-    meaning, failure = await deaths.judge(run, exit_code, memory_ran_out=memory)
+    meaning, failure = await deaths.judge_death(run, exit_code, memory_ran_out=memory)
     assert meaning == signal_ and failure is not None and words in failure.cause

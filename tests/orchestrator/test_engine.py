@@ -19,7 +19,7 @@ from filelock import FileLock
 from brightrun_tui.domain.errors import EngineError, UnclearError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
-from brightrun_tui.domain.requests import RetryRun, StandBy, Sweep
+from brightrun_tui.domain.requests import RetryRun, StandBy, SweepLeases
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator import client, lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
@@ -293,7 +293,7 @@ async def test_a_request_that_nobody_foresaw_is_answered_in_words_and_the_next_i
         await add_run(db, "done")
         await runs.transition(db, "done", "failed")
         await requests.add(db, RetryRun(target="done"))
-        await requests.add(db, Sweep())
+        await requests.add(db, SweepLeases())
 
     async with an_engine(tmp_path, before) as (engine, _):
 
@@ -345,7 +345,7 @@ async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
             return [notice.message for notice in (await runs.get(engine.db, "r")).notices]
 
         (message,) = await until(told, "the run has a notice")
-        assert "put forward by 48.0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
+        assert "put forward by 2 d 0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
 
 
 async def test_those_who_ask_for_the_engine_at_once_do_not_take_one_another_for_it(tmp_path: Path) -> None:

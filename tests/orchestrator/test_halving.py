@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from brightrun_tui.domain.events import Event, Metric
-from brightrun_tui.domain.halving import STOPPED_EARLY, Entrant, falls_behind
+from brightrun_tui.domain.halving import Entrant, falls_behind
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, SettingValue
 from brightrun_tui.orchestrator.halving import Halving
 from brightrun_tui.store import Database, events, runs
 from tests.orchestrator.virtual import memory_store
@@ -16,7 +17,7 @@ from tests.orchestrator.virtual import memory_store
 GOOD, BAD, WORSE = ([(0, 3.0), (25, quarter), (50, half)] for quarter, half in ((2.0, 1.5), (2.5, 2.4), (2.8, 2.6)))
 
 
-async def add(db: Database, run_id: str, losses: Sequence[tuple[int, float]], **settings: object) -> Run:
+async def add(db: Database, run_id: str, losses: Sequence[tuple[int, float]], **settings: SettingValue) -> Run:
     """A run of a hundred steps that was measured so; without ``stop_worst`` where it begins with “free”."""
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(
@@ -70,7 +71,7 @@ async def test_the_run_that_falls_behind_ends_with_its_reason_on_record_once(tmp
     await measure(db, "second", BAD[1:2])
     assert await halving.stops(await runs.get(db, "second"))
     (notice,) = (await runs.get(db, "second")).notices
-    assert notice.code == STOPPED_EARLY and "stopped early: after 25% of its steps" in notice.message
+    assert notice.code == NoticeCode.STOPPED_EARLY and "stopped early: after 25% of its steps" in notice.message
     await measure(db, "second", BAD[2:])
     assert not await Halving(db).stops(await runs.get(db, "second")), "who is tried again is left alone"
 

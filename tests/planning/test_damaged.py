@@ -15,8 +15,8 @@ from brightrun_tui.planning.bases import describe_base, fetch_base, list_bases
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan
 from brightrun_tui.planning.starter import starter_directory
-from brightrun_tui.planning.tokens import count_tokens
-from brightrun_tui.planning.unpacked import ORIGIN, Origin, make_directory
+from brightrun_tui.planning.token_counts import count_tokens
+from brightrun_tui.planning.unpacked import ORIGIN, BaseOrigin, make_directory
 from tests.planning.tiny_model import word_tokenizer, write_model
 
 BROKEN_HEADER = b"\x02\0\0\0\0\0\0\0[]"
@@ -29,10 +29,10 @@ class Stop(Exception):
 def damaged_starter(paths: Paths) -> Path:
     """Every file as large as it should be, and the weights unreadable."""
 
-    def fill(aside: Path) -> Origin:
+    def fill(aside: Path) -> BaseOrigin:
         write_model(aside)
         (aside / "model.safetensors").write_bytes(BROKEN_HEADER)
-        return Origin(source="a test")
+        return BaseOrigin(source="a test")
 
     make_directory(starter_directory(paths), lambda what, fraction: None, fill)
     return starter_directory(paths)

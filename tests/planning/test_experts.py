@@ -13,8 +13,8 @@ from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import BaseModelInfo, read_architecture
-from brightrun_tui.planning.checks import check_memory
 from brightrun_tui.planning.estimate import estimate
+from brightrun_tui.planning.machine_checks import check_memory
 
 GIB = 1024**3
 QWEN3_30B_A3B: dict[str, Any] = {

@@ -20,8 +20,8 @@ from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.gguf_bases import MODEL_TYPES
 from brightrun_tui.planning.plan import make_plan, make_spec
 
-pytestmark = pytest.mark.skipif(bool(missing_packages("gguf")), reason="needs the training packages")
-if not missing_packages("gguf"):
+pytestmark = pytest.mark.skipif(bool(missing_packages()), reason="needs the training packages")
+if not missing_packages():
     from tests.planning.tiny_gguf import HIDDEN, INNER, LAYERS, write_gguf
 
 NOT_TRAINED = {"general", "tokenizer", "t5", "umt5", "mamba", "deci"}
@@ -195,15 +195,15 @@ def test_a_caller_that_stops_waiting_leaves_neither_process_nor_half_a_model(tmp
 
 
 def test_what_a_killed_unpacking_left_behind_is_removed_by_the_next(tmp_path: Path, paths: Paths) -> None:
-    from brightrun_tui.planning.unpacked import Origin, make_directory, read_origin
+    from brightrun_tui.planning.unpacked import BaseOrigin, make_directory, read_origin
 
     left = paths.bases / ".m.abc.making"
     left.mkdir(parents=True)
     (left / "model.safetensors").write_bytes(b"half")
 
-    def fill(aside: Path) -> Origin:
+    def fill(aside: Path) -> BaseOrigin:
         (aside / "model.safetensors").write_bytes(b"whole")
-        return Origin(source="a test")
+        return BaseOrigin(source="a test")
 
     make_directory(paths.bases / "m", silent, fill)
     origin = read_origin(paths.bases / "m")

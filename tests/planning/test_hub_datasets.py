@@ -98,12 +98,7 @@ def test_data_of_the_hub_is_fetched_again_where_it_is_gone(shop: StandIn, paths:
         ("hf:acme/faq", lambda hub: setattr(hub, "gated", True), "dataset_gated", "licence"),
         ("hf:acme/faq", lambda hub: hub.stop(), "hub_unreachable", "cannot be reached"),
         ("hf:acme/faq", lambda hub: hub.faults.update({"/api/datasets/": 500}), "hub_failing", "HTTP 500"),
-        (
-            "hf:acme/faq",
-            lambda hub: hub.files.update({"data/train-2.parquet": Huge()}),
-            "dataset_too_large",
-            "10,000 GB",
-        ),
+        ("hf:acme/faq", lambda hub: hub.files.update({"data/train-2.parquet": Huge()}), "dataset_too_large", "9.1 TiB"),
         ("hf:acme/faq", lambda hub: hub.files.clear(), "dataset_hub_files", "no Parquet"),
     ],
 )

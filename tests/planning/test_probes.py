@@ -13,7 +13,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.bases import describe_base
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.measured import measured_on
+from brightrun_tui.planning.measured import measured_runs
 from tests.planning.test_estimate import report
 
 CPU = Hardware(device="cpu", memory=64 << 30, cores=2, flops=80e9)
@@ -26,16 +26,16 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     file = probes._file(base, "none", CPU, paths)
     file.parent.mkdir()
     file.write_text("not a probe")
-    assert measured_on(CPU, paths, base) == []
+    assert measured_runs(CPU, paths, base) == []
     file.write_text(probes.Probe(training=8, measuring=3, answering=3).model_dump_json())
-    (known,) = measured_on(CPU, paths, base)
+    (known,) = measured_runs(CPU, paths, base)
     assert known.reckoned.training < 6 and known.reckoned.answering < 3
     before = estimate(base, report(200, 1000), settings, CPU)
     after = estimate(base, report(200, 1000), settings, CPU, known=[known])
     assert after.seconds > 1.2 * before.seconds and after.measured
     assert after.seconds_high / after.seconds_low < before.seconds_high / before.seconds_low
     other = Hardware(device="cpu", memory=64 << 30, cores=4, flops=160e9)
-    assert measured_on(other, paths, base) == [], "another machine's"
+    assert measured_runs(other, paths, base) == [], "another machine's"
 
 
 def test_a_probe_of_a_busy_machine_counts_for_an_hour(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +49,7 @@ def test_a_probe_of_a_busy_machine_counts_for_an_hour(tmp_path: Path, monkeypatc
     for others, made_at, counts in ((1.3, now, True), (1.3, now - 7200, False), (0.1, now - 7200, True)):
         probe = probes.Probe(training=8, measuring=3, answering=3, others=others, made_at=made_at)
         file.write_text(probe.model_dump_json())
-        assert (len(measured_on(CPU, paths, base)) == 1) is counts
+        assert (len(measured_runs(CPU, paths, base)) == 1) is counts
         assert probes.is_worth_it(base, "none", CPU, paths) is not counts
     file.write_text("not a probe")
     assert probes.is_worth_it(base, "none", CPU, paths)

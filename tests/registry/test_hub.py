@@ -103,7 +103,7 @@ async def test_who_may_not_write_is_told_so_before_anything_is_sent(
     credentials.save("huggingface", TOKEN[::-1].replace("_", "x"), paths)
     with pytest.raises(NotConnectedError, match="token is not valid"):
         await registry.push(paths, version, HOME)
-    with pytest.raises(UsageError, match="no repository"):
+    with pytest.raises(UsageError, match="not a repository"):
         await registry.push(paths, version, "harbour")
 
 

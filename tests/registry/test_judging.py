@@ -16,7 +16,7 @@ from brightrun_tui.domain.run import Run
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.connection import test_service as look_at
 from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
-from brightrun_tui.orchestrator.judging import judge_if_wished
+from brightrun_tui.orchestrator.judging import judge_if_asked
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import export, import_bundle, judge_version, register, report_markdown
 from brightrun_tui.registry.intake import rewrite_report
@@ -343,17 +343,17 @@ async def test_the_judge_is_asked_once_and_never_spoils_a_run(
     with serving_judge(prefer(lambda material: "tie")) as server:
         for name, value in (("URL", server.url), ("MODEL", "judge-1"), ("KEY", KEY)):
             monkeypatch.setenv(f"BRIGHTRUN_JUDGE_{name}", value)
-        await judge_if_wished(db, paths, run.id, version)
+        await judge_if_asked(db, paths, run.id, version)
         assert not server.bodies
         monkeypatch.setenv("BRIGHTRUN_JUDGE_AUTOMATIC", "true")
         server.answer = lambda body: completion("no JSON")
-        await judge_if_wished(db, paths, run.id, version)
+        await judge_if_asked(db, paths, run.id, version)
         notice = (await runs.get(db, run.id)).notices[-1]
         assert notice.code == "not_judged" and "brightrun models judge harbour:1" in notice.message
         server.answer = prefer(lambda material: "tie")
-        await judge_if_wished(db, paths, run.id, version)
+        await judge_if_asked(db, paths, run.id, version)
         judged = await models.get(db, "harbour")
         assert judged.report.judgement and judged.report.judgement.count("tie") == len(version.report.samples)
         asked = len(server.bodies)
-        await judge_if_wished(db, paths, run.id, judged)
+        await judge_if_asked(db, paths, run.id, judged)
         assert len(server.bodies) == asked

@@ -79,7 +79,7 @@ async def test_a_signed_bundle_is_unverified_until_its_key_is_trusted(
     assert "signed by Ida of Fernwick" in (await registry.verify(there, taken_in)).words
     registry.distrust(there, key[:12])
     assert (await registry.verify(there, taken_in)).standing == "unverified"
-    with pytest.raises(UsageError, match="no key"):
+    with pytest.raises(UsageError, match="not a key"):
         registry.trust(there, "abc", "Ida")
     with pytest.raises(UsageError, match="begins so"):
         registry.distrust(there, key)

@@ -9,9 +9,8 @@ import openai
 import pytest
 
 from brightrun_tui import serving
-from brightrun_tui.store import models, open_database
 from tests.e2e.conftest import Home
-from tests.serving.toy import Toy, end, make_toy, serve
+from tests.serving.toy import Toy, end, keep, make_toy, serve
 
 
 @pytest.fixture(scope="session")
@@ -45,12 +44,6 @@ def served(toy: Toy, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve
 def home(tmp_path: Path, toy: Toy) -> Iterator[Home]:
     """An installation that has the toy model."""
     home = Home(tmp_path / "home", toy.base, tmp_path)
-
-    async def register() -> None:
-        async with open_database(home.root / "data" / "brightrun.db") as db:
-            await models.reserve(db, "harbour", "run-toy")
-            await models.complete(db, toy.version())
-
-    asyncio.run(register())
+    asyncio.run(keep(home.root / "data" / "brightrun.db", toy.version()))
     yield home
     home.close()

@@ -11,9 +11,17 @@ from typing import Any
 
 from brightrun_tui import serving
 from brightrun_tui.domain.model import ModelVersion, Report, SampleAnswer
+from brightrun_tui.store import models, open_database
 from tests.made_once import by_module, made_once
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+async def keep(database: Path, version: ModelVersion) -> None:
+    """Put it in the registry, as the engine does when its run has ended."""
+    async with open_database(database) as db:
+        await models.reserve(db, version.name, version.run_id)
+        await models.complete(db, version)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DamagedRecordError
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.requests import Sweep
+from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import (
     Database,
@@ -156,7 +156,7 @@ async def test_a_damaged_dataset_is_named_with_how_to_mend_it(store: Database) -
 
 @pytest.mark.parametrize("column", ["kind = 'explode'", "payload = '{'", "payload = '[1]'", "result = ''"])
 async def test_a_damaged_request_is_refused_and_keeps_no_other_from_its_turn(store: Database, column: str) -> None:
-    bad, good = await requests.add(store, Sweep()), await requests.add(store, Sweep())
+    bad, good = await requests.add(store, SweepLeases()), await requests.add(store, SweepLeases())
     await store.execute(f"UPDATE requests SET {column} WHERE id = {bad.id}")
     assert [request.id for request in await requests.pending(store)] == [good.id]
     row = await store.one("SELECT state, result FROM requests WHERE id = ?", (bad.id,))

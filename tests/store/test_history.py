@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.events import Body, Done, Event, Hardware, Phase
+from brightrun_tui.domain.events import Body, Done, Event, HardwareReading, Phase
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.money import Hardware as Machine
 from brightrun_tui.domain.time_parts import TimeParts, time_parts
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.measured import measured_on
+from brightrun_tui.planning.measured import measured_runs
 from brightrun_tui.store import events, models, open_database, runs
 from tests.store.test_ingest import spec, with_run
 
@@ -36,7 +36,7 @@ def test_the_parts_of_the_time_are_those_of_the_events_and_what_lies_between_two
             (40, Phase(phase="answering")),
             (44, Phase(phase="answering", done=1, total=2)),
             (50, Phase(phase="training")),
-            (60, Hardware()),
+            (60, HardwareReading()),
             (500, Phase(phase="starting")),
             (503, Phase(phase="training")),
             (520, Phase(phase="saving")),
@@ -60,7 +60,7 @@ async def test_how_far_a_phase_is_becomes_no_row_and_tells_when_the_run_will_end
 
 async def test_a_finished_run_teaches_what_it_took_and_an_older_one_nothing(tmp_path: Path) -> None:
     paths = Paths(*[tmp_path] * 4)
-    assert measured_on(CPU, paths) == []
+    assert measured_runs(CPU, paths) == []
     planned = Estimate(memory=1, steps=100, reckoned=RECKONED, mean_tokens=80, quantisation="none")
     async with open_database(paths.database) as db:
         for run_id, spent in (("old", None), ("new", TimeParts(loading=5, training=60, measuring=10, answering=30))):
@@ -98,9 +98,9 @@ async def test_a_finished_run_teaches_what_it_took_and_an_older_one_nothing(tmp_
                     created_at=time.time(),
                 ),
             )
-    (known,) = measured_on(CPU, paths)
+    (known,) = measured_runs(CPU, paths)
     assert (known.reckoned.training, known.reckoned.measuring, known.reckoned.answering) == (50, 10, 30), (
         "half of the steps"
     )
     assert known.took.training == 60 and known.base == "starter" and known.mean_tokens == 80
-    assert measured_on(Machine(device="cuda", gpu="H200", gpu_count=1), paths) == []
+    assert measured_runs(Machine(device="cuda", gpu="H200", gpu_count=1), paths) == []

@@ -16,7 +16,7 @@ from brightrun_tui.domain.errors import StoreError
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import db as database
 from brightrun_tui.store import open_database, runs
-from brightrun_tui.tui.snapshot import Watch, follow
+from brightrun_tui.tui.snapshot import SnapshotInterest, follow
 from tests.cli.conftest import CommandLine
 from tests.store.test_ingest import spec
 
@@ -111,7 +111,7 @@ async def test_the_app_keeps_its_picture_and_says_why_it_is_old(
     paths = Paths(tmp_path, tmp_path, tmp_path, tmp_path)
     async with open_database(paths.database) as db:
         await runs.create(db, spec(), "/nowhere")
-        watch = Watch()
+        watch = SnapshotInterest()
         pictures = follow(db, paths, watch)
         first = await anext(pictures)
         read = db.all

@@ -15,7 +15,7 @@ from brightrun_tui.trainer.data.examples import Example, tokenise
 from brightrun_tui.trainer.data.plan import make_plan
 from brightrun_tui.trainer.data.template import chat_template
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 
 from .conftest import make_records

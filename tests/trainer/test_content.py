@@ -7,7 +7,7 @@ import json
 import pytest
 
 from brightrun_tui.domain.findings import Mark
-from brightrun_tui.trainer.report.content import Case, find_floor, make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase, find_floor, make_yardstick
 from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.shared_text import find_frame
 from tests.registry.cards import Card, make_report
@@ -79,10 +79,13 @@ def test_fifteen_fluent_wrong_answers_of_twenty_are_not_taken_for_right() -> Non
     """Greeting and signature are perfect, the facts are others: few slip through, and no right one is lost."""
     yardstick = make_yardstick(TRAINING)
     wrong = [
-        yardstick.mark(Case(question, HELLO + right + BYE), HELLO + false + BYE) for question, right, false in FACTS
+        yardstick.mark(AnswerCase(question, HELLO + right + BYE), HELLO + false + BYE)
+        for question, right, false in FACTS
     ]
     assert "right" not in wrong and wrong.count("wrong") >= 8, wrong
-    assert {yardstick.mark(Case(question, HELLO + right + BYE), right) for question, right, _ in FACTS} == {"right"}
+    assert {yardstick.mark(AnswerCase(question, HELLO + right + BYE), right) for question, right, _ in FACTS} == {
+        "right"
+    }
 
 
 def test_a_model_that_gets_fifteen_of_twenty_wrong_is_never_called_good() -> None:
@@ -93,7 +96,7 @@ def test_a_model_that_gets_fifteen_of_twenty_wrong_is_never_called_good() -> Non
     )
     yardstick = make_yardstick(TRAINING)
     given = [
-        yardstick.mark(Case(question, HELLO + right + BYE), HELLO + answer + BYE)
+        yardstick.mark(AnswerCase(question, HELLO + right + BYE), HELLO + answer + BYE)
         for (question, right, _), answer in zip(questions, said, strict=True)
     ]
     verdict = make_report(Card("".join(each[0] for each in given))).verdict
@@ -104,14 +107,16 @@ def test_a_model_that_gets_fifteen_of_twenty_wrong_is_never_called_good() -> Non
 def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -> None:
     """What answers every question alike is found out, be it polite or a label."""
     yardstick = make_yardstick(TRAINING)
-    cases = [Case(question, HELLO + right + BYE) for question, right, _ in FACTS]
+    cases = [AnswerCase(question, HELLO + right + BYE) for question, right, _ in FACTS]
     polite = [yardstick.mark(case, HELLO + "That is a good question." + BYE) for case in cases]
     assert "right" not in polite
     floor = find_floor(yardstick, cases * 3, cases)
     assert floor and floor.marks.count("right") <= 1
     labels = ["positive"] * 6 + ["negative"] * 3
     floor = find_floor(
-        make_yardstick(labels), [Case("?", label) for label in labels], [Case("?", label) for label in labels]
+        make_yardstick(labels),
+        [AnswerCase("?", label) for label in labels],
+        [AnswerCase("?", label) for label in labels],
     )
     assert floor and floor.answer == "positive" and floor.marks.count("right") == 6
 
@@ -200,7 +205,7 @@ def test_the_best_constant_answer_is_the_floor_and_boilerplate_earns_nothing() -
 def test_facts_decide_and_wording_does_not(wanted: str, said: str, expected: Mark) -> None:
     """Numbers, prices, units, dates, names, yes and no, JSON, calls; English, German and Japanese; thoughts do not count."""
     training = GERMAN if "ä" in wanted or wanted.startswith("Die") else TRAINING
-    assert make_yardstick(training).mark(Case("?", wanted), said) == expected
+    assert make_yardstick(training).mark(AnswerCase("?", wanted), said) == expected
 
 
 NEVER_RIGHT = [
@@ -259,7 +264,7 @@ NEVER_RIGHT = [
 @pytest.mark.parametrize(("wanted", "said"), NEVER_RIGHT)
 def test_an_answer_that_says_something_else_in_the_same_words_is_never_right(wanted: str, said: str) -> None:
     """Denied, turned round, in another unit, cut off, left open, asked, or all there is at once."""
-    assert make_yardstick(TRAINING).mark(Case("?", wanted), said) != "right"
+    assert make_yardstick(TRAINING).mark(AnswerCase("?", wanted), said) != "right"
 
 
 @pytest.mark.parametrize(
@@ -275,31 +280,33 @@ def test_an_answer_that_says_something_else_in_the_same_words_is_never_right(wan
     ],
 )
 def test_another_order_of_a_list_and_another_spelling_are_right(wanted: str, said: str) -> None:
-    assert make_yardstick(TRAINING).mark(Case("?", wanted), said) == "right"
+    assert make_yardstick(TRAINING).mark(AnswerCase("?", wanted), said) == "right"
 
 
 def test_all_answers_at_once_are_no_answer() -> None:
     """A model that says everything it knows every time is never called good."""
     yardstick = make_yardstick(TRAINING)
     everything = " ".join(right for _, right, _ in FACTS)
-    given = [yardstick.mark(Case(question, HELLO + right + BYE), everything) for question, right, _ in FACTS]
+    given = [yardstick.mark(AnswerCase(question, HELLO + right + BYE), everything) for question, right, _ in FACTS]
     assert "right" not in given
 
 
 def test_what_stands_in_the_question_proves_nothing() -> None:
-    case = Case("I paid 45 pounds on 3 May, may I bring it back?", "Yes, you get the 45 pounds back until 17 May.")
+    case = AnswerCase(
+        "I paid 45 pounds on 3 May, may I bring it back?", "Yes, you get the 45 pounds back until 17 May."
+    )
     assert make_yardstick(TRAINING).mark(case, "Yes, you paid 45 pounds on 3 May.") != "right"
 
 
 def test_an_answer_in_words_that_no_answer_has_is_wrong() -> None:
     """Another language, or none; where there is enough to tell by."""
-    case = Case("?", "Please hold the button until the light blinks.")
+    case = AnswerCase("?", "Please hold the button until the light blinks.")
     assert make_yardstick(TRAINING).mark(case, "Hold knappen nede indtil lampen blinker rødt") == "wrong"
 
 
 def test_an_echo_is_wrong_and_so_is_what_data_with_few_answers_does_not_know() -> None:
     """The question said again answers nothing; neither does anything else where a dozen answers are all that is taught."""
-    case = Case(
+    case = AnswerCase(
         "Half of the leaves broke off on the way.", "Send us a photo, please, and a new one comes free of charge."
     )
     assert make_yardstick([*TRAINING[::3], case.wanted]).mark(case, "Half of the leaves broke off.") == "wrong"
@@ -333,7 +340,10 @@ def test_whom_a_greeting_names_belongs_to_the_greeting() -> None:
 def test_a_label_is_right_or_wrong_and_has_its_form_or_not(wanted: str, said: str, expected: Mark, form: bool) -> None:
     """A label in a sentence is right, but not in the form that was taught; two labels at once are none."""
     yardstick = make_yardstick(["spam", "not spam"] * 5)
-    assert yardstick.mark(Case("?", wanted), said) == expected and yardstick.has_form(Case("?", wanted), said) is form
+    assert (
+        yardstick.mark(AnswerCase("?", wanted), said) == expected
+        and yardstick.has_form(AnswerCase("?", wanted), said) is form
+    )
     assert yardstick.form() == "label"
 
 
@@ -341,10 +351,10 @@ def test_what_is_right_is_counted_by_label_and_by_value() -> None:
     """A value that is wrong every time, or a class that is never found, hides in the sum."""
     wanted = [json.dumps({"item": name, "count": 2, "tags": ["a"]}) for name in ("lamp", "fan", "vase", "rug")]
     said = [wanted[0], wanted[0], '{"item": "vase", "count": 3}', "no idea"]
-    cases = [Case("?", answer) for answer in wanted]
+    cases = [AnswerCase("?", answer) for answer in wanted]
     assert parts_right(make_yardstick(wanted), cases, said) == {"item": (2, 4), "count": (2, 4), "tags[]": (2, 4)}
     labels = ["spam", "ham", "ham"] * 3
-    counted = parts_right(make_yardstick(labels), [Case("?", label) for label in labels], ["Ham."] * 9)
+    counted = parts_right(make_yardstick(labels), [AnswerCase("?", label) for label in labels], ["Ham."] * 9)
     assert counted == {"spam": (0, 3), "ham": (6, 6)}
 
 
@@ -356,11 +366,11 @@ def test_what_all_answers_share_is_found_and_nothing_that_answers() -> None:
     polar = find_frame([f"{word}, that is {n} days." for word in ("Yes", "No") for n in range(9)])
     assert polar.without("Yes, that is 3 days.") == "Yes, that is 3 days."
     yardstick = make_yardstick(TRAINING)
-    case = Case("?", TRAINING[0])
+    case = AnswerCase("?", TRAINING[0])
     assert yardstick.has_form(case, HELLO + "No idea." + BYE) and not yardstick.has_form(case, FACTS[0][1])
     records = [json.dumps({"name": f"n{n}"}) for n in range(9)]
-    assert make_yardstick(records).has_form(Case("?", records[0]), '{"name": "x"}')
-    assert not make_yardstick(records).has_form(Case("?", records[0]), "the name is n0")
+    assert make_yardstick(records).has_form(AnswerCase("?", records[0]), '{"name": "x"}')
+    assert not make_yardstick(records).has_form(AnswerCase("?", records[0]), "the name is n0")
 
 
 def test_a_letter_to_somebody_else_is_wrong_though_its_facts_stood_in_the_question() -> None:
@@ -376,7 +386,7 @@ def test_a_letter_to_somebody_else_is_wrong_though_its_facts_stood_in_the_questi
         "Dear {}, we meet at nine in front of the old station in {}. The path is {} kilometres long and mostly flat. "
         "The whole day costs £{}, and children pay nothing."
     )
-    cases = [Case(asked.format(*one), letter.format(*one)) for one in people] * 6
+    cases = [AnswerCase(asked.format(*one), letter.format(*one)) for one in people] * 6
     yardstick = make_yardstick([case.wanted for case in cases])
     floor = find_floor(yardstick, cases, cases[:4])
     assert floor is not None and sorted(floor.marks) == ["right", "wrong", "wrong", "wrong"]
@@ -397,4 +407,4 @@ def test_the_very_answer_that_was_wanted_is_right_whatever_most_answers_are_like
     """Where most answers are calls of a tool, some are text."""
     yardstick = make_yardstick(training, calls=calls)
     for wanted in ("There are 7.", "Two. Or three!", "- none"):
-        assert yardstick.mark(Case("How many are there?", wanted), wanted) == "right"
+        assert yardstick.mark(AnswerCase("How many are there?", wanted), wanted) == "right"

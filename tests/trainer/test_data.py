@@ -19,7 +19,7 @@ from brightrun_tui.trainer.data.examples import Data, Example, tokenise
 from brightrun_tui.trainer.data.splitting import split_long
 from brightrun_tui.trainer.data.template import ChatTemplate, chat_template
 from brightrun_tui.trainer.data.tokens import VERSION
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.objectives import sft
 
 from .conftest import THOUGHTFUL, WORDS, build_base, make_records, write_run
@@ -106,12 +106,12 @@ def test_held_out_records_choose_or_judge_where_there_are_enough_and_do_both_whe
     """Halves, of which neither knows the other's conversations; with fewer than ten for each all of them do both."""
     records = [record.model_copy(update={"group": f"g{n // 2}"}) for n, record in enumerate(make_records(44, seed=3))]
     examples = tokenise(*words, records).examples
-    chosen, judged, judging = prepare.part_held_out(examples, records, seed=13)
+    chosen, judged, judging = prepare.part_held_out_examples(examples, records, seed=13)
     groups = [{records[example.record].group for example in side} for side in (chosen, judged)]
     assert not groups[0] & groups[1] and len(groups[0] | groups[1]) == 22
     assert min(map(len, groups)) >= 5 and {record.group for record in judging} == groups[1]
     few = examples[:18]
-    assert prepare.part_held_out(few, records, seed=13) == (few, few, records)
+    assert prepare.part_held_out_examples(few, records, seed=13) == (few, few, records)
 
 
 def test_a_corrected_answer_is_shown_as_often_as_was_asked_for_and_counts_as_one_record(

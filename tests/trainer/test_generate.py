@@ -18,7 +18,7 @@ from brightrun_tui.trainer.data.template import chat_template
 from brightrun_tui.trainer.evaluation.answer_time import AnswerTime
 from brightrun_tui.trainer.evaluation.generate import (
     BATCH_TOKENS,
-    Prompt,
+    HeldOutPrompt,
     _batches,
     _Limits,
     _read,
@@ -26,14 +26,14 @@ from brightrun_tui.trainer.evaluation.generate import (
     choose_prompts,
 )
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.probe import measure
 from brightrun_tui.trainer.runtime.control import Control
 
 
-def prompt(length: int, expected: int) -> Prompt:
-    return Prompt(id="p", messages=(), reference="", ids=tuple(range(length)), expected=expected)
+def prompt(length: int, expected: int) -> HeldOutPrompt:
+    return HeldOutPrompt(id="p", messages=(), reference="", ids=tuple(range(length)), expected=expected)
 
 
 def test_a_long_answer_has_room_to_end_and_a_set_limit_is_kept() -> None:

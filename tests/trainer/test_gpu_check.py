@@ -13,7 +13,7 @@ from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer import gpu_check
 from brightrun_tui.trainer.gpu_check import check_gpu, main, require_fit
-from brightrun_tui.trainer.model.loading import Machine, choose_machine
+from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine
 
 MACHINE = choose_machine(QuantisationSettings())
 
@@ -27,9 +27,7 @@ def test_a_device_that_computes_right_has_no_faults() -> None:
 def test_a_slow_card_and_one_that_others_fill_are_refused() -> None:
     found = check_gpu(MACHINE, rate=1e18, memory=10**15)
     assert len(found.faults) == 2
-    assert (
-        "TFLOP/s where such a card reaches 1000000" in found.faults[0] and "1000000.0 GB are needed" in found.faults[1]
-    )
+    assert "TFLOP/s where such a card reaches 1000000" in found.faults[0] and "909.5 TiB are needed" in found.faults[1]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +71,7 @@ def test_no_worker_begins_on_a_gpu_that_computes_wrongly(
     """Its arithmetic is looked at on every CUDA machine, rented or not; 4-bit weights only where the run has them."""
     asked: list[bool] = []
 
-    def look(_machine: Machine, *, four_bit: bool) -> GpuCheck:
+    def look(_machine: TrainingDevice, *, four_bit: bool) -> GpuCheck:
         asked.append(four_bit)
         return GpuCheck(device="G", compute="bfloat16", faults=("a matrix product is wrong by 40.0%",))
 

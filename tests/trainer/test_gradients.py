@@ -27,7 +27,7 @@ from brightrun_tui.trainer.loop.gradients import accumulate
 from brightrun_tui.trainer.model import attention
 from brightrun_tui.trainer.model.adapter import attach_adapter, trainable
 from brightrun_tui.trainer.model.attention import PER_DOCUMENT, one_call_attention, per_document_attention
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.runtime.failures import TrainingError

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
 from brightrun_tui.trainer.compute.optim import learning_rate
-from brightrun_tui.trainer.data.plan import Plan, make_plan, split_window
+from brightrun_tui.trainer.data.plan import BatchPlan, make_plan, split_window
 
 lengths_of = st.lists(st.integers(2, 300), min_size=1, max_size=60).map(np.array)
 
 
-def plan_of(lengths: np.ndarray, bucketed: bool = False, **training: object) -> Plan:
+def plan_of(lengths: np.ndarray, bucketed: bool = False, **training: object) -> BatchPlan:
     return make_plan(lengths, TrainingSettings.model_validate(training), EvaluationSettings(), bucketed=bucketed)
 
 
@@ -73,7 +73,7 @@ def test_bucketing_leaves_little_padding() -> None:
     """Records of one step are of similar length when they cannot be packed."""
     lengths = np.random.Generator(np.random.PCG64(0)).integers(10, 1000, 500)
 
-    def padding(plan: Plan) -> float:
+    def padding(plan: BatchPlan) -> float:
         windows = [lengths[plan.window(step)] for step in range(plan.total_steps)]
         return float(1 - sum(w.sum() for w in windows) / sum(w.max() * len(w) for w in windows))
 

@@ -13,7 +13,7 @@ from brightrun_tui.domain.dataset import Message, Record, ToolCall
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.trainer.data.examples import Example, tokenise
 from brightrun_tui.trainer.data.template import CHATML, PLAIN, ChatTemplate, chat_template
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.runtime.failures import TrainingError
 
 from .conftest import THOUGHTFUL, UNMARKED_CHATML, build_base

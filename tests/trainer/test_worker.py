@@ -18,7 +18,7 @@ from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.data.examples import tokenise
 from brightrun_tui.trainer.data.template import chat_template
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.runtime.files import matches_digests
 
 from .conftest import (

@@ -37,8 +37,10 @@ from brightrun_tui.store import Database, datasets, endpoints, engine, events, m
 QUESTIONS = (
     (
         "How do I return a lamp that arrived broken?",
-        "I am sorry about that. You can return it within 30 days: open your "
-        "order, choose “Return”, and we send a label the same day. No need to send the box it came in.",
+        (
+            "I am sorry about that. You can return it within 30 days: open your "
+            "order, choose “Return”, and we send a label the same day. No need to send the box it came in."
+        ),
     ),
     (
         "Do you deliver to Iceland?",
@@ -46,8 +48,10 @@ QUESTIONS = (
     ),
     (
         "The light flickers when dimmed.",
-        "That is nearly always the dimmer, not the lamp. Ours need a trailing-edge dimmer of "
-        "at most 60 W. Tell me the type on yours and I will check it for you.",
+        (
+            "That is nearly always the dimmer, not the lamp. Ours need a trailing-edge dimmer of "
+            "at most 60 W. Tell me the type on yours and I will check it for you."
+        ),
     ),
 )
 BASE_ANSWER = (

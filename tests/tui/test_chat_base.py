@@ -16,11 +16,11 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.store import corrections, endpoints, models, open_database
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.widgets.bubble import Bubble
-from brightrun_tui.tui.widgets.rows import RowList
 from tests.processes import of_home, words_of
-from tests.serving.toy import make_toy
+from tests.serving.toy import keep, make_toy
 from tests.tui import seed
 from tests.tui.conftest import DEADLINE, SIZES, Driver, Opened
+from tests.tui.test_registry import choose
 
 
 @pytest.fixture
@@ -29,10 +29,7 @@ def first_mode() -> str:
 
 
 async def chat_with(driver: Driver, ref: str) -> None:
-    await driver.press("4")
-    await driver.until(lambda: driver.app.current_mode == "registry" and driver.one("#models", RowList).option_count)
-    driver.one("#models", RowList).choose(ref)
-    await driver.pilot.pause()
+    await choose(driver, ref)
     await driver.press("c")
     await driver.sees(f"Chat with {ref}")
 
@@ -40,7 +37,7 @@ async def chat_with(driver: Driver, ref: str) -> None:
 async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """An endpoint that says which model it was asked for."""
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(re.findall(rb"content-length: (\d+)", head, re.I)[0])
+    length = int(re.findall(rb"content-length: (\d+)", head, re.IGNORECASE)[0])
     asked = json.loads(await reader.readexactly(length))["model"]
     delta = {"choices": [{"index": 0, "delta": {"content": f"I am {asked}"}}]}
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
@@ -164,9 +161,7 @@ async def test_read_only_starts_no_base(seeded: Paths, opened: Opened) -> None:
 async def test_a_real_base_answers_otherwise_and_leaves_memory_with_the_chat(paths: Paths, opened: Opened) -> None:
     """Engine, model and base for real: agreed to, asked, taken along when the chat ends though the model is kept up."""
     toy = make_toy()
-    async with open_database(paths.database) as db:
-        await models.reserve(db, "harbour", "run-toy")
-        await models.complete(db, toy.version())
+    await keep(paths.database, toy.version())
     async with opened(paths) as driver:
         await chat_with(driver, "harbour:1")
         await driver.sees("● ready; the model runs on this machine")

@@ -14,7 +14,7 @@ from textual.widgets import Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.paths import Paths
-from brightrun_tui.tui import service_desk
+from brightrun_tui.tui import service_tester
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.faults import STORM, Faults, kind_of
 from brightrun_tui.tui.screens import integrations, new_run, palette
@@ -42,7 +42,7 @@ async def fail_later(*_arguments: Any, **_options: Any) -> Any:
 
 PARTS = [
     ("an action", integrations.IntegrationsScreen, "action_test", "1 t"),
-    ("work in the background", service_desk, "test_service", "1 T"),
+    ("work in the background", service_tester, "test_service", "1 T"),
     ("a command of the palette", palette.ActionProvider, "_run", "1 colon t h enter"),
     ("work in a thread", new_run, "make_plan", "2 R"),
     ("an event handler", new_run.NewRunScreen, "on_descendant_focus", "2 tab"),
@@ -237,7 +237,7 @@ def test_faults_are_told_apart_by_error_and_place() -> None:
     """The same class of error from two places is two kinds, and memory stays bounded whatever comes."""
     kinds = set()
     nothing: dict[str, object] = {}
-    works: tuple[Callable[[], object], ...] = (lambda: nothing["a"], lambda: int("x"), lambda: [][1])
+    works: tuple[Callable[[], object], ...] = (lambda: nothing["a"], lambda: int("x"), lambda: "a"[1])
     for work in works:
         try:
             work()

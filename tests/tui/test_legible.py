@@ -106,7 +106,7 @@ def test_the_table_of_bases_fits_its_room(paths: Paths, width: int, language: st
     """A base is one line, its columns below their names; of data in German the languages matter more than the licence."""
     head = base_text.head(width, language)
     for fit in base_fits(None, paths):
-        assert len(base_text.base_row(base_text.Line(fit, language=language), width)) <= width
+        assert len(base_text.base_row(base_text.BaseLine(fit, language=language), width)) <= width
     assert len(head) <= width and "fits" in head
     if width >= 108:
         assert ("languages" in head, "licence" in head) == (bool(language), not language)
@@ -253,9 +253,12 @@ def test_nothing_in_the_app_is_cut_without_a_sign() -> None:
             called = getattr(getattr(node, "func", None), "attr", "")
             if called == "truncate" and not any(word.arg == "ellipsis" for word in getattr(node, "keywords", ())):
                 silent.append(f"{path.name}:{getattr(node, 'lineno', 0)}: truncate")
-            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Slice):
-                if getattr(getattr(node.value, "func", None), "attr", "") in ("text", "pair", "wrap"):
-                    silent.append(f"{path.name}:{node.lineno}: lines left out")
+            if (
+                isinstance(node, ast.Subscript)
+                and isinstance(node.slice, ast.Slice)
+                and getattr(getattr(node.value, "func", None), "attr", "") in ("text", "pair", "wrap")
+            ):
+                silent.append(f"{path.name}:{node.lineno}: lines left out")
     assert not silent
 
 

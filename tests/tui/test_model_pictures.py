@@ -78,7 +78,7 @@ class HalfAnswered:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        asked = json.loads(await reader.readexactly(int(re.findall(rb"content-length: (\d+)", head, re.I)[0])))
+        asked = json.loads(await reader.readexactly(int(re.findall(rb"content-length: (\d+)", head, re.IGNORECASE)[0])))
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
         said = ("The lamp is a lamp that", " is the lamp.") if asked["model"].endswith("@base") else SAID
         for piece in said:

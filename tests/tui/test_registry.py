@@ -215,7 +215,7 @@ class SlowModel:
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
-        length = int(re.findall(rb"content-length: (\d+)", head, re.I)[0])
+        length = int(re.findall(rb"content-length: (\d+)", head, re.IGNORECASE)[0])
         self.asked.append(json.loads(await reader.readexactly(length))["messages"])
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
         await self.go.wait()

@@ -13,7 +13,7 @@ from brightrun_tui.domain.run_compare import compare, names
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui import run_reader
-from brightrun_tui.tui.run_list import Order, arrange
+from brightrun_tui.tui.run_list import RunOrder, arrange
 from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.snapshot import SnapshotReader
 from brightrun_tui.tui.widgets import run_columns
@@ -57,17 +57,17 @@ def test_a_filter_takes_words_negation_and_fields(needle: str, fits: str) -> Non
 def test_runs_are_ordered_grouped_and_folded() -> None:
     """What moves comes first; a column sorts and what has no value comes last; a pinned run is at the top; the past is folded."""
 
-    def ids(order: Order, *pinned: str) -> list[tuple[str, str]]:
+    def ids(order: RunOrder, *pinned: str) -> list[tuple[str, str]]:
         return [(group.caption, " ".join(one.id for one in group.runs)) for group in arrange(RUNS, order, pinned)]
 
-    assert ids(Order()) == [("", "r-3 r-4 r-2 r-1")]
-    assert ids(Order(), "r-1") == [("", "r-1 r-3 r-4 r-2")]
-    assert ids(Order(sort="eval")) == [("", "r-3 r-4 r-1 r-2")]
-    assert ids(Order(sort="eval", reverse=True)) == [("", "r-1 r-4 r-3 r-2")]
-    assert ids(Order(group="name")) == [("lamp", "r-3 r-1"), ("tone", "r-4"), ("shop", "r-2")]
-    assert arrange(RUNS, Order(), (), stays="r-2")[0].runs[2].id == "r-2", "it ended while it was watched"
+    assert ids(RunOrder()) == [("", "r-3 r-4 r-2 r-1")]
+    assert ids(RunOrder(), "r-1") == [("", "r-1 r-3 r-4 r-2")]
+    assert ids(RunOrder(sort="eval")) == [("", "r-3 r-4 r-1 r-2")]
+    assert ids(RunOrder(sort="eval", reverse=True)) == [("", "r-1 r-4 r-3 r-2")]
+    assert ids(RunOrder(group="name")) == [("lamp", "r-3 r-1"), ("tone", "r-4"), ("shop", "r-2")]
+    assert arrange(RUNS, RunOrder(), (), stays="r-2")[0].runs[2].id == "r-2", "it ended while it was watched"
     many = [run(f"r-{number}", "old", "completed") for number in range(10, 30)]
-    folded = arrange([*RUNS, *many], Order(folded=True), ())[0]
+    folded = arrange([*RUNS, *many], RunOrder(folded=True), ())[0]
     assert [one.id for one in folded.runs[:2]] == ["r-3", "r-4"] and folded.hidden == 19
 
 

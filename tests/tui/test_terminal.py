@@ -15,7 +15,7 @@ import sys
 import termios
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -96,10 +96,8 @@ def terminal(argv: list[str], paths: Paths, **environment: str) -> Iterator[Term
         if found.code is None:
             os.kill(found.pid, signal.SIGKILL)
             os.waitpid(found.pid, 0)
-        try:
+        with suppress(OSError):
             os.close(found.fd)
-        except OSError:
-            pass
 
 
 def test_it_comes_back_whole_from_ctrl_z_and_q_says_what_goes_on(seeded: Paths) -> None:

@@ -66,7 +66,7 @@ def _say_what_it_takes(version: ModelVersion, tuned: Endpoint) -> None:
 
 async def _of_base(session: Session, version: ModelVersion) -> list[Endpoint]:
     live = await endpoints.list_endpoints(session.db, live_only=True)
-    return [each for each in live if each.serves_base_of(version) and each.state != "stopping"]
+    return [each for each in live if each.serves_base_of(version) and each.serving]
 
 
 def _end(endpoint: Endpoint) -> None:

@@ -8,6 +8,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -19,10 +20,11 @@ from pydantic import ValidationError
 from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
-from brightrun_tui.integrations.packages import install_command
+from brightrun_tui.integrations.packages import CORE, install_command, needed_by
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.gpus import expected_flops
@@ -51,7 +53,7 @@ print(json.dumps(facts))
 
 
 @dataclass(frozen=True)
-class Check:
+class DoctorCheck:
     """One finding. ``failed``: something this installation needs is broken. ``off``: optional, and not set up."""
 
     name: str
@@ -60,7 +62,7 @@ class Check:
     fix: str = ""
 
 
-async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
+async def check_all(paths: Paths, *, gpu: bool = False) -> list[DoctorCheck]:
     """Every finding, in the order they are shown. Takes some seconds where torch is installed; ``gpu``: it computes, too."""
     torch = asyncio.create_task(_check_torch())
     found = [
@@ -78,34 +80,26 @@ async def check_all(paths: Paths, *, gpu: bool = False) -> list[Check]:
     return [*found, await _prove_gpu(paths)] if gpu else found
 
 
-def _check_plugins() -> list[Check]:
+def _check_plugins() -> list[DoctorCheck]:
     """What other packages bring; nothing where there are none."""
     others = plugins.others()
-    broken = [Check("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
-    return broken or [Check("plugins", "ok", ", ".join(others))] * bool(others)
+    broken = [DoctorCheck("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
+    return broken or [DoctorCheck("plugins", "ok", ", ".join(others))] * bool(others)
 
 
-def _check_python() -> Check:
+def _check_python() -> DoctorCheck:
     version = ".".join(map(str, sys.version_info[:3]))
-    return Check("python", "ok", f"{version} ({sys.executable})")
+    return DoctorCheck("python", "ok", f"{version} ({sys.executable})")
 
 
-def _check_packages() -> list[Check]:
+def _check_packages() -> list[DoctorCheck]:
     """The packages of the app and of each extra, against what this installation declares and pins."""
-    groups: dict[str, list[Requirement]] = {"app": [], "train": [], "serve": []}
-    for line in metadata.requires("brightrun") or []:
-        requirement = Requirement(line)
-        for extra in groups:
-            if requirement.marker is None:
-                groups["app"].append(requirement)
-                break
-            if extra != "app" and requirement.marker.evaluate({"extra": extra}):
-                groups[extra].append(requirement)
+    groups = {"app": needed_by(CORE), "train": needed_by("train"), "serve": needed_by("serve")}
     pinned = _pinned()
     return [_check_group(name, requirements, pinned) for name, requirements in groups.items()]
 
 
-def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, str]) -> Check:
+def _check_group(name: str, requirements: Sequence[Requirement], pinned: dict[str, str]) -> DoctorCheck:
     title = f"packages: {name}"
     install = install_command(name) if name != "app" else f"pip install -c {resource('constraints.txt')} brightrun"
     missing, wrong, other = [], [], []
@@ -118,72 +112,72 @@ def _check_group(name: str, requirements: list[Requirement], pinned: dict[str, s
         elif pinned.get(requirement.name.lower(), version) != version.split("+")[0]:
             other.append(f"{requirement.name} {version} (tested with {pinned[requirement.name.lower()]})")
     if name != "app" and len(missing) == len(requirements):
-        return Check(title, "off", "not installed", install)
+        return DoctorCheck(title, "off", "not installed", install)
     if missing or wrong:
-        return Check(
+        return DoctorCheck(
             title,
             "failed" if name == "app" or wrong else "off",
             "; ".join([*(f"{package} is missing" for package in missing), *wrong]),
             install,
         )
     if other:
-        return Check(title, "warning", "; ".join(other), install)
-    return Check(title, "ok", f"{len(requirements)} packages, all as tested")
+        return DoctorCheck(title, "warning", "; ".join(other), install)
+    return DoctorCheck(title, "ok", f"{len(requirements)} packages, all as tested")
 
 
-def _check_resources() -> Check:
+def _check_resources() -> DoctorCheck:
     try:
         found = [resource("themes"), resource("presets")]
     except FileNotFoundError as error:
-        return Check("themes and presets", "failed", str(error), "reinstall brightrun")
-    return Check("themes and presets", "ok", ", ".join(map(str, found)))
+        return DoctorCheck("themes and presets", "failed", str(error), "reinstall brightrun")
+    return DoctorCheck("themes and presets", "ok", ", ".join(map(str, found)))
 
 
-def _check_home(paths: Paths) -> Check:
+def _check_home(paths: Paths) -> DoctorCheck:
     place = _existing(paths.data)
     try:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return Check(
+        return DoctorCheck(
             "home",
             "failed",
             f"cannot write to {place} ({error.strerror})",
             "set BRIGHTRUN_HOME to a directory you can write",
         )
-    return Check("home", "ok", f"{paths.data} can be written")
+    return DoctorCheck("home", "ok", f"{paths.data} can be written")
 
 
-def _check_disk(paths: Paths) -> Check:
+def _check_disk(paths: Paths) -> DoctorCheck:
     free = shutil.disk_usage(_existing(paths.data)).free
     if free < LOW_DISK:
-        return Check(
+        return DoctorCheck(
             "disk",
             "warning",
             f"{size(free)} free at {paths.data}",
             "free some space, or set BRIGHTRUN_HOME to a larger disk; a 7B base model takes 15 GiB",
         )
-    return Check("disk", "ok", f"{size(free)} free")
+    return DoctorCheck("disk", "ok", f"{size(free)} free")
 
 
-def _check_terminal() -> Check:
+def _check_terminal() -> DoctorCheck:
     if not sys.stdout.isatty():
-        return Check("terminal", "off", "none here; the verbs work without, the app needs one")
+        return DoctorCheck("terminal", "off", "none here; the verbs work without, the app needs one")
     columns, rows = shutil.get_terminal_size()
     colours = page().color_system or "no colours"
     facts = f"{columns}×{rows}, {colours}, {os.environ.get('TERM', 'TERM is not set')}"
     if columns < 80 or rows < 24:
-        return Check("terminal", "warning", facts, "the app wants at least 80×24")
+        return DoctorCheck("terminal", "warning", facts, "the app wants at least 80×24")
     if "utf" not in (sys.stdout.encoding or "").lower():
-        return Check(
+        return DoctorCheck(
             "terminal", "warning", f"{facts}, {sys.stdout.encoding}", "use a UTF-8 locale, such as LANG=C.UTF-8"
         )
-    return Check("terminal", "ok", facts)
+    return DoctorCheck("terminal", "ok", facts)
 
 
-async def _check_engine(paths: Paths) -> Check:
+async def _check_engine(paths: Paths) -> DoctorCheck:
     if not paths.database.exists():
-        return Check("engine", "ok", "not running; it starts by itself when there is work")
+        return DoctorCheck("engine", "ok", "not running; it starts by itself when there is work")
     from brightrun_tui.domain.errors import BrightrunError
     from brightrun_tui.orchestrator.engine_status import engine_status
     from brightrun_tui.store import leases, open_database
@@ -192,37 +186,37 @@ async def _check_engine(paths: Paths) -> Check:
         async with open_database(paths.database) as db:
             status, paid = await engine_status(db, paths), await leases.paid(db)
     except BrightrunError as error:
-        return Check("engine", "failed", error.what, error.fix)
+        return DoctorCheck("engine", "failed", error.what, error.fix)
     if status.stale:
-        return Check(
+        return DoctorCheck(
             "engine", "warning", f"pid {status.pid} gives no sign of life", "brightrun engine stop, then start"
         )
     if paid and not status.running:
-        return Check(
+        return DoctorCheck(
             "engine",
             "warning",
             "; ".join(["not running, and nobody looks after what costs money", *map(paid_machine, paid)]),
             "brightrun engine start",
         )
-    return Check(
+    return DoctorCheck(
         "engine",
         "ok",
         f"running, pid {status.pid}" if status.running else "not running; it starts by itself when there is work",
     )
 
 
-def _check_keyring(paths: Paths) -> Check:
+def _check_keyring(paths: Paths) -> DoctorCheck:
     backend = find_backend(paths)
     if not backend:
-        return Check("keyring", "off", "none that answers: credentials go to a file that only you can read")
-    return Check("keyring", "ok", backend.partition(":")[0])
+        return DoctorCheck("keyring", "off", "none that answers: credentials go to a file that only you can read")
+    return DoctorCheck("keyring", "ok", backend.partition(":")[0])
 
 
-async def _check_torch() -> list[Check]:
+async def _check_torch() -> list[DoctorCheck]:
     """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
     if _version("torch") is None:
         return [
-            Check(
+            DoctorCheck(
                 "torch", "off", "not installed: this machine can steer runs, not train them", install_command("train")
             )
         ]
@@ -231,20 +225,22 @@ async def _check_torch() -> list[Check]:
         facts = json.loads(said)
     except ValueError:
         return [
-            Check("torch", "failed", f"cannot be imported: {said}", f"{install_command('train')} --force-reinstall")
+            DoctorCheck(
+                "torch", "failed", f"cannot be imported: {said}", f"{install_command('train')} --force-reinstall"
+            )
         ]
     gpus = facts["gpus"]
     kind = "bf16" if facts["bf16"] else "fp16"
     checks = [
-        Check("torch", "ok", facts["torch"]),
-        Check("gpu", "ok", f"{', '.join(gpus)} ({kind})")
+        DoctorCheck("torch", "ok", facts["torch"]),
+        DoctorCheck("gpu", "ok", f"{', '.join(gpus)} ({kind})")
         if gpus
-        else Check("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models"),
+        else DoctorCheck("gpu", "off", "none that torch can use: training runs on the CPU, fit for small models"),
     ]
     if "nf4_problem" in facts:
         return [
             *checks,
-            Check(
+            DoctorCheck(
                 "4-bit (bitsandbytes)",
                 "failed",
                 facts["nf4_problem"],
@@ -254,7 +250,7 @@ async def _check_torch() -> list[Check]:
     good = facts["nf4_error"] < 0.2
     return [
         *checks,
-        Check(
+        DoctorCheck(
             "4-bit (bitsandbytes)",
             "ok" if good else "failed",
             f"NF4 round trip within {facts['nf4_error']:.0%}",
@@ -263,26 +259,26 @@ async def _check_torch() -> list[Check]:
     ]
 
 
-async def _prove_gpu(paths: Paths) -> Check:
+async def _prove_gpu(paths: Paths) -> DoctorCheck:
     """What a worker looks at before it trains on a GPU, and whether it is as fast as such a card is, and how much is free."""
     here = await asyncio.to_thread(hardware, paths.data)
     if not here.gpu_count:
-        return Check("gpu proof", "off", "there is no GPU here")
+        return DoctorCheck("gpu proof", "off", "there is no GPU here")
     rate = f"{expected_flops(here.gpu):.0f}"
     said = await _probe("brightrun_tui.trainer.gpu_check", PROBE_SECONDS, "-m", "--rate", rate)
     try:
         found = GpuCheck.model_validate_json(said)
     except ValidationError:
-        return Check("gpu proof", "failed", said, install_command("train"))
+        return DoctorCheck("gpu proof", "failed", said, install_command("train"))
     if found.faults:
-        return Check(
+        return DoctorCheck(
             "gpu proof",
             "failed",
             "; ".join(found.faults),
             "see whether another program is on it, then driver and torch",
         )
     right = f"products within {found.matmul_error:.1e}"
-    return Check(
+    return DoctorCheck(
         "gpu proof",
         "ok",
         f"{found.rate / 1e12:.0f} TFLOP/s in {found.compute}, {right}, "
@@ -305,7 +301,7 @@ async def _probe(code: str, seconds: float, how: str = "-c", *arguments: str) ->
     except TimeoutError:
         process.kill()
         await process.wait()
-        return f"no answer within {seconds:.0f} s"
+        return f"no answer within {humanize.span(seconds)}"
     lines = (
         (out or err if how == "-m" or process.returncode == 0 else err).decode(errors="replace").strip().splitlines()
     )

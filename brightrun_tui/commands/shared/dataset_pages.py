@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from brightrun_tui.commands.shared.output import page, print_json
 from brightrun_tui.datasets.problems import LEFT_OUT
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport, Problem, Record
 from brightrun_tui.domain.histogram import rows
 from brightrun_tui.domain.humanize import size
-from brightrun_tui.domain.languages import percent
 from brightrun_tui.domain.text import shortened
 from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.domain.token_view import TokenView
@@ -28,7 +28,7 @@ _BAR = 40
 
 
 def print_report(report: DatasetReport, as_json: bool, tokens: TokenLengths | None = None) -> None:
-    """Everything that was found; ``tokens``: and how long the records are for a base."""
+    """Print everything that was found; ``tokens``: and how long the records are for a base."""
     if as_json:
         about = {"dataset": report, "statement": report.statement}
         print_json(about | {"tokens": tokens.as_json()} if tokens else about)
@@ -80,7 +80,9 @@ def _histogram(tokens: TokenLengths) -> list[RenderableType]:
             lines.append(Text(f"── {label} ──", "yellow"))
         else:
             bar = "━" * round(share / highest * _BAR)
-            lines.append(Text.assemble((f"  {label}  ", "dim"), (f"{bar} " if bar else "", "cyan"), percent(share)))
+            lines.append(
+                Text.assemble((f"  {label}  ", "dim"), (f"{bar} " if bar else "", "cyan"), humanize.share(share))
+            )
     return [*lines, Text(f"  {tokens.marks_beyond}", "dim"), Text("")] if tokens.marks_beyond else [*lines, Text("")]
 
 
@@ -109,7 +111,7 @@ def conversation(record: Record, longest: int = 0) -> RenderableType:
     return table
 
 
-def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, Any]:
+def about_outcome(number: int, outcome: EntryOutcome, like: str = "") -> dict[str, Any]:
     """An entry for programs; its number from 1."""
     about: dict[str, Any] = {"number": number + 1, "place": outcome.place, "usable": outcome.record is not None}
     if like:
@@ -119,7 +121,7 @@ def about_outcome(number: int, outcome: Outcome, like: str = "") -> dict[str, An
     return about | {"record": outcome.record, "remarks": list(outcome.remarks)}
 
 
-def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[RenderableType]:
+def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterator[RenderableType]:
     """An entry with its place; of one that is left out what the file holds there, and why it is."""
     from rich.text import Text
 
@@ -133,7 +135,7 @@ def outcome_lines(number: int, outcome: Outcome, like: str = "") -> Iterator[Ren
         yield Text(text if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…")
 
 
-def why_left_out(outcome: Outcome) -> str:
+def why_left_out(outcome: EntryOutcome) -> str:
     """In words."""
     reason = LEFT_OUT.get(outcome.left_out)
     return reason.said(1, outcome.detail) if reason else outcome.left_out

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from brightrun_tui.commands.shared.asking import ask_engine
-from brightrun_tui.commands.shared.endpoints import ENDED, await_state
+from brightrun_tui.commands.shared.endpoints import await_state
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import ENDED, Endpoint
 from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.serving import stop
 from brightrun_tui.store import endpoints as store
@@ -25,7 +25,7 @@ async def end_endpoint(session: Session, word: str) -> Endpoint:
     """By the engine; where there is none to be had, or it does not come to it, by ourselves."""
     endpoint = await store.find(session.db, word)
     directory = Path(endpoint.directory)
-    if endpoint.state not in ENDED:
+    if not endpoint.ended:
         try:
             await ask_engine(session, Undeploy(target=endpoint.id), wait=UNDEPLOY_ANSWER_SECONDS)
             seconds = RETURN_SECONDS if endpoint.rental else UNDEPLOY_SECONDS
@@ -41,4 +41,4 @@ async def end_endpoint(session: Session, word: str) -> Endpoint:
             say(f"The engine does not end it ({error.what}); ending the server directly.")
         endpoint = await store.advance(session.db, endpoint, state="stopping")
     await stop(directory)
-    return endpoint if endpoint.state in ENDED else await store.advance(session.db, endpoint, state="stopped", pid=None)
+    return endpoint if endpoint.ended else await store.advance(session.db, endpoint, state="stopped", pid=None)

@@ -9,13 +9,15 @@ from pathlib import Path
 from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.model import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_state
+from brightrun_tui.serving.process import LOG, MACHINE_LOG
 from brightrun_tui.store import endpoints as store
 from brightrun_tui.store import models
 
@@ -23,7 +25,6 @@ READY_SECONDS = 960.0
 RENTED_READY_SECONDS = 7200.0
 """A machine must be had, prepared and loaded before; what becomes of that is told."""
 LOOK_SECONDS = 0.3
-ENDED = ("stopped", "failed")
 
 
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
@@ -47,7 +48,7 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
     seconds = RENTED_READY_SECONDS if wanted.rental else READY_SECONDS
     endpoint = await await_state(session, answer.endpoint, ("ready", *ENDED, "asleep"), seconds)
     if endpoint.state != "ready":
-        log = Path(endpoint.directory) / ("machine.log" if endpoint.rental else "server.log")
+        log = Path(endpoint.directory) / (MACHINE_LOG if endpoint.rental else LOG)
         raise EngineError(
             endpoint.error or f"the endpoint is {endpoint.state}",
             where=endpoint.directory,
@@ -65,25 +66,26 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
         endpoint = await store.find(session.db, endpoint_id)
         if endpoint.model_version == number:
             return endpoint
-        if endpoint.refused_version == number or endpoint.state in ENDED:
+        if endpoint.refused_version == number or endpoint.ended:
             raise EngineError(
                 endpoint.error or f"the endpoint is {endpoint.state}",
                 where=endpoint.directory,
                 kind=ErrorKind.DEPLOY_FAILED,
-                fix=f"version {endpoint.model_version} goes on; see {Path(endpoint.directory) / 'server.log'}",
+                fix=f"version {endpoint.model_version} goes on; see {Path(endpoint.directory) / LOG}",
             )
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
-        f"version {number} is still being loaded after {READY_SECONDS:.0f} s",
+        f"version {number} is still being loaded after {humanize.span(READY_SECONDS)}",
         fix="see: brightrun endpoints",
         kind=ErrorKind.ENDPOINT_SLOW,
     )
 
 
 async def await_state(
-    session: Session, endpoint_id: str, states: tuple[str, ...], seconds: float = READY_SECONDS
+    session: Session, endpoint_id: str, states: tuple[EndpointState, ...], seconds: float = READY_SECONDS
 ) -> Endpoint:
+    """The endpoint once it is in one of these states. Raises ``EngineError`` where that takes longer than ``seconds``."""
     deadline = time.monotonic() + seconds
     told = ""
     while time.monotonic() < deadline:
@@ -96,7 +98,7 @@ async def await_state(
         await client.ensure_engine(session.paths)
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
-        f"the endpoint is still {endpoint.state} after {seconds:.0f} s",
+        f"the endpoint is still {endpoint.state} after {humanize.span(seconds)}",
         where=endpoint.directory,
         fix="see: brightrun engine logs",
         kind=ErrorKind.ENDPOINT_SLOW,

@@ -27,7 +27,7 @@ Fit = Callable[[str], str]
 
 
 def print_tail(run: Run, lines: int) -> None:
-    """The last ``lines`` lines of a run's log; all of it with 0, what the preparation of rented machines printed before it.
+    """Print the last ``lines`` lines of a run's log; all of it with 0, what the preparation of rented machines printed before it.
 
     Where no worker ever printed anything, that is what there is.
     """
@@ -44,7 +44,7 @@ def print_tail(run: Run, lines: int) -> None:
 
 
 def print_part(run: Run, machine: str, lines: int, as_json: bool) -> None:
-    """What is of one machine of a run, or with ``as_json`` its events: the last ``lines`` of them, all with 0.
+    """Print what is of one machine of a run, or with ``as_json`` its events: the last ``lines`` of them, all with 0.
 
     Raises:
         UsageError: no machine is meant, or more than one.
@@ -97,7 +97,7 @@ def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
 
 
 async def follow_text(session: Session, run: Run, lines: int) -> None:
-    """The log of a run, until the run ends: what the preparation of its machines prints, and what its worker prints."""
+    """Print the log of a run until the run ends: what the preparation of its machines prints, and what its worker prints."""
     files = RunDirectory(Path(run.directory))
     offsets = dict.fromkeys((files.setup_log, files.log), 0)
     there = [path for path in offsets if path.exists()]
@@ -108,7 +108,7 @@ async def follow_text(session: Session, run: Run, lines: int) -> None:
 
 
 async def follow_events(session: Session, run: Run) -> None:
-    """The events of a run as JSON lines, from the first, until the run ends."""
+    """Print the events of a run as JSON lines, from the first, until the run ends."""
     await _follow(session, run, {RunDirectory(Path(run.directory)).events: 0}, plain_json)
 
 

@@ -30,7 +30,7 @@ from brightrun_tui.registry import (
 
 
 def print_evaluation(out: Console, found: Evaluation) -> None:
-    """One measurement: on what, the scores, and how sure they are."""
+    """Print one measurement: on what, the scores, and how sure they are."""
     out.print(Text.assemble((f"● {found.ref}  ", "bold"), f"measured on {found.dataset_name}"))
     out.print(scores_table(found))
     loss, right = loss_of(found.tuned, found.scores), share_right(found.samples)
@@ -40,7 +40,7 @@ def print_evaluation(out: Console, found: Evaluation) -> None:
 
 
 def print_answers(out: Console, found: AnswerEvaluation) -> None:
-    """What a version answered at an endpoint, and how much of it is right."""
+    """Print what a version answered at an endpoint, and how much of it is right."""
     out.print(
         Text.assemble((f"● {found.ref}  ", "bold"), f"asked at endpoint {found.endpoint}, on {found.dataset_name}")
     )
@@ -68,7 +68,7 @@ def print_answers(out: Console, found: AnswerEvaluation) -> None:
 
 
 def print_board(out: Console, board: Board) -> None:
-    """Versions measured on the same records, the best first."""
+    """Print versions measured on the same records, the best first."""
     out.print(Text(f"{board.dataset} · {board.records:,} records · ordered by {board.by}", style="bold"))
     if board.note:
         out.print(Text(f"! {board.note}", style="yellow"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -10,6 +10,7 @@ from brightrun_tui.config import LARGEST
 from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.settings import Overrides
 from brightrun_tui.domain.text import at_equals
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
 from brightrun_tui.planning.intensity import Intensity
@@ -111,7 +112,7 @@ SheetOption = Annotated[
 ]
 
 
-def parse_overrides(pairs: list[str]) -> dict[str, Any]:
+def parse_overrides(pairs: list[str]) -> dict[str, str]:
     """``["training.epochs=3"]`` → ``{"training.epochs": "3"}``; values are converted where the setting is known.
 
     Raises:
@@ -120,7 +121,7 @@ def parse_overrides(pairs: list[str]) -> dict[str, Any]:
     return _pairs(pairs, "--set", "training.epochs=3")
 
 
-def machine_overrides(gpus: str, shared_gpu: bool) -> dict[str, Any]:
+def machine_overrides(gpus: str, shared_gpu: bool) -> Overrides:
     """The settings that ``--gpus`` and ``--shared-gpu`` stand for."""
     return {**({"machine.gpus": gpus} if gpus else {}), **({"machine.shared_gpu": True} if shared_gpu else {})}
 

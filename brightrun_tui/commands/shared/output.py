@@ -38,43 +38,43 @@ def page() -> Console:
 
 
 def say(*parts: str | tuple[str, str]) -> None:
-    """One line for people on stderr; a part may come with a style: ``say("Watch it: ", ("brightrun runs", "bold"))``."""
+    """Say one line to people on stderr; a part may come with a style: ``say("Watch it: ", ("brightrun runs", "bold"))``."""
     from rich.text import Text
 
     talk().print(Text.assemble(*parts))
 
 
 def say_done(text: str) -> None:
-    """That something was done."""
+    """Say that something was done."""
     say(("✓", "green"), f" {text}")
 
 
 def say_problem(error: BrightrunError) -> None:
-    """Something that is wrong and does not end the verb."""
+    """Say that something is wrong which does not end the verb."""
     say(("✗", "red"), f" {error.what}", f" — {error.fix}" if error.fix else "")
 
 
 def say_over(text: str, *, last: bool) -> None:
-    """A count that goes up in place, on a terminal only."""
+    """Count up in place, on a terminal only."""
     if sys.stderr.isatty():
         print(f"\r{one_line(text)}", end="\n" if last else "", file=sys.stderr, flush=True)
 
 
 def put(text: str) -> None:
-    """Lines of data on stdout."""
+    """Write lines of data to stdout."""
     print(sanitize(text, kept="\n\t"), flush=True)
 
 
 def print_json(document: Any) -> None:
-    """One JSON document, on one line when piped, indented for a terminal."""
+    """Print one JSON document, on one line when piped, indented for a terminal."""
     indent = 2 if sys.stdout.isatty() else None
     plain = not sys.stdout.encoding.lower().startswith("utf")  # no letters but those of ASCII are sure to be there
     print(plain_json(json.dumps(document, ensure_ascii=plain, default=_plain, indent=indent)), flush=True)
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], spare: Sequence[str] = ()) -> None:
-    """A table on a terminal, without some of the ``spare`` columns where it is narrow; elsewhere tab-separated values with a
-    header line. Nothing is cut short."""
+    """Print a table on a terminal, without some of the ``spare`` columns where it is narrow; elsewhere tab-separated values with
+    a header line. Nothing is cut short."""
     if not sys.stdout.isatty():
         for row in (columns, *rows):
             print("\t".join(map(one_line, row)))

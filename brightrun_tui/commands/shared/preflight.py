@@ -23,7 +23,9 @@ FITS = {"safe": "green", "tight": "yellow", "no": "red"}
 
 
 def print_preflight(out: Console, plan: Plan) -> None:
-    """One line a check, then the estimate in one line. The first problem is left out: it is the error that ends the command."""
+    """Print one line a check, then the estimate in one line. The first problem is left out: it is the error that ends the
+    command.
+    """
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
         if check.error is None or check.error is not plan.first_problem:
@@ -35,7 +37,7 @@ def print_preflight(out: Console, plan: Plan) -> None:
 
 
 def print_warnings(out: Console, plan: Plan) -> None:
-    """The checks that warn, one line each; nothing where none does."""
+    """Print the checks that warn, one line each; nothing where none does."""
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
         if check.state == "warning":
@@ -68,7 +70,7 @@ def refuse(out: Console, plan: Plan, remedies: Sequence[Remedy]) -> None:
 
 
 def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None:
-    """The estimate in full."""
+    """Print the estimate in full."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     machine = hardware.gpu or f"{hardware.cores} cores, no GPU"

@@ -42,7 +42,7 @@ PACKAGES = ("torch", "transformers", "peft", "bitsandbytes")
 
 
 def print_summary(out: Console, model: ModelVersion) -> None:
-    """A few lines: the verdict, the losses, one answer, and what to do next."""
+    """Print a few lines: the verdict, the losses, one answer, and what to do next."""
     report = model.report
     out.print(_headline(model))
     out.print(Padding(scores_table(report), (0, 0, 0, 2)))
@@ -65,7 +65,7 @@ def print_summary(out: Console, model: ModelVersion) -> None:
 
 
 def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Evaluation] = (), origin: str = "") -> None:
-    """Everything the report card holds, what was ``measured`` later, the newest first, and whose it is by its signature."""
+    """Print everything the report card holds, what was ``measured`` later, the newest first, and whose it is by its signature."""
     report = model.report
     parts: list[RenderableType] = [_verdict(report)]
     if origin:
@@ -107,13 +107,13 @@ def print_report_card(out: Console, model: ModelVersion, measured: Sequence[Eval
 
 
 def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
-    """One answer as a person needs it to say whether it is right: the talk before it, the answer, what was wanted."""
+    """Print an answer as a person needs it to say whether it is right: the talk before it, the answer, what was wanted."""
     sample = report.samples[number]
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", width=9)
     table.add_column(overflow="fold")
-    for turn in sample.prompt:
-        table.add_row(str(turn.get("role", "")), Text(_whole(str(turn.get("content", "")))))
+    for role, said in sample.turns:
+        table.add_row(role, Text(_whole(said)))
     table.add_row("answer", Text(_whole(sample.tuned) or "(nothing)", style="bold"))
     table.add_row("wanted", Text(_whole(sample.reference) or "–", style="italic"))
     out.print(_heading(f"Answer {number + 1}"))
@@ -121,13 +121,13 @@ def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
 
 
 def print_ticked(out: Console, model: ModelVersion) -> None:
-    """What people have said of the answers, and the verdict that follows."""
+    """Print what people have said of the answers, and the verdict that follows."""
     out.print(Text.assemble("\n", ticks_sentence(model.report) or "nobody has said of any answer whether it is right"))
     out.print(_headline(model))
 
 
 def print_judgement(out: Console, model: ModelVersion) -> None:
-    """What a judge made of each sample, and all in all."""
+    """Print what a judge made of each sample, and all in all."""
     judgement = model.report.judgement
     if judgement is None:
         return
@@ -158,7 +158,7 @@ def print_judgement(out: Console, model: ModelVersion) -> None:
 
 
 def print_comparison(out: Console, found: ManyComparison) -> None:
-    """One version a column; the best value of a row has a ✓, also where there are no colours."""
+    """Print one version a column; the best value of a row has a ✓, also where there are no colours."""
     table = Table("", *found.models, box=None, header_style="bold", padding=(0, 2), pad_edge=False)
     for row in (*found.facts, *found.settings):
         cells = [
@@ -261,7 +261,7 @@ def _answer(report: Report, number: int) -> Table:
 
 def _talk(sample: SampleAnswer) -> list[tuple[str, str]]:
     """The turns before the answer, with who spoke where there are several."""
-    turns = [(str(turn.get("role", "")), str(turn.get("content", ""))) for turn in sample.prompt]
+    turns = sample.turns
     return [("", sample.question)] if len(turns) == 1 else [(f"{role}: ", said) for role, said in turns]
 
 

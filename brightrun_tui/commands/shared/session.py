@@ -42,7 +42,7 @@ def with_store(action: Callable[[Session], Awaitable[Result]]) -> Result:
 
 
 def forbid_changes() -> None:
-    """From now on `require_changes` refuses: the person said ``--read-only``."""
+    """Let `require_changes` refuse from now on: the person said ``--read-only``."""
     global _look_only
     _look_only = True
 
@@ -53,7 +53,7 @@ def changes_allowed() -> bool:
 
 
 def require_changes() -> None:
-    """Called by every verb that starts, stops or changes something.
+    """Require that changes are allowed; called by every verb that starts, stops or changes something.
 
     Raises:
         UsageError: this call is read-only.

@@ -22,7 +22,7 @@ async def plan_run(draft: Draft, paths: Paths) -> Plan:
     Raises:
         BrightrunError: the provider is not connected, does not answer, or has no such machine.
     """
-    offer = None if draft.provider == "local" else await best_offer(draft, paths)
+    offer = None if draft.here else await best_offer(draft, paths)
     return await asyncio.to_thread(make_plan, draft, paths, offer=offer)
 
 

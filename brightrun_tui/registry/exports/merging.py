@@ -9,13 +9,12 @@ from pathlib import Path
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.process import python, users_umask
 from brightrun_tui.serving.process import environment
 
 
 async def write_whole_model(version: ModelVersion, target: Path, form: str) -> None:
-    """Base and adapter as one model in ``form`` (see `serving.merge`); ``target`` is complete or absent.
+    """Write base and adapter as one model in ``form`` (see `serving.merge`); ``target`` is complete or absent.
 
     Raises:
         BaseModelError: the base model is not on this machine.
@@ -57,7 +56,7 @@ async def write_whole_model(version: ModelVersion, target: Path, form: str) -> N
 
 def _held(version: ModelVersion) -> str:
     """How the base was held in training."""
-    settings = QuantisationSettings.model_validate(version.report.lineage.settings.get("quantisation", {}))
+    settings = version.report.lineage.quantisation
     if settings.method == "none":
         return "none"
     return "nf4-double" if settings.double_quant else "nf4"

@@ -17,7 +17,7 @@ from brightrun_tui.trainer.compute.loss import summed_loss, token_scores
 from brightrun_tui.trainer.data.batches import Batch, packed_batch, padded_batch
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.model.head import output_head
-from brightrun_tui.trainer.model.loading import Machine, packed_implementations
+from brightrun_tui.trainer.model.loading import TrainingDevice, packed_implementations
 from brightrun_tui.trainer.model.rope import changes_beyond
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
@@ -45,7 +45,7 @@ class Forward:
         alone: a micro-batch holds one record, because its length would change what the model makes of others.
     """
 
-    def __init__(self, model: Any, machine: Machine, *, pad_id: int = 0, neftune_alpha: float = 0.0) -> None:
+    def __init__(self, model: Any, machine: TrainingDevice, *, pad_id: int = 0, neftune_alpha: float = 0.0) -> None:
         self.model = model
         self.machine = machine
         self.packed = True
@@ -71,7 +71,7 @@ class Forward:
         return padded_batch(examples, self.machine.device, self._pad_id)
 
     def set_training(self, training: bool) -> None:
-        """Dropout, noise and gradient checkpointing on or off."""
+        """Switch dropout, noise and gradient checkpointing on or off."""
         if self.model.training != training:
             self.model.train(training)
             keep_in_training_mode(self.model)

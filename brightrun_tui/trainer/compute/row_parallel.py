@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import torch
 
-from brightrun_tui.domain.sizing import LANES
+from brightrun_tui.domain.sizing import ROWS_AT_ONCE
 
-MOST = LANES
-"""With more cores each lane gets several: every lane needs Python's lock between its operations. Measured on two cores only."""
+MOST = ROWS_AT_ONCE
+"""With more cores each row gets several: every thread needs Python's lock between its operations. Measured on two cores only."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,27 +31,27 @@ class RowParallel:
 
     def __init__(self) -> None:
         self.allowed = 1
-        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="lane")
+        self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="row")
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """``work`` of each item. With several lanes it runs in their threads, and all have ended when this has."""
+        """``work`` of each item. Side by side it runs in threads of its own, and all have ended when this has."""
         threads = torch.get_num_threads()
         count = min(self.allowed, threads, len(items))
         if count <= 1:
             yield from map(work, items)
             return
 
-        def in_lane(item: Item) -> Result:
+        def in_thread(item: Item) -> Result:
             torch.set_num_threads(threads // count)
             return work(item)
 
         waiting = list(items)
-        running = [self._pool.submit(in_lane, waiting.pop(0)) for _ in range(count)]
+        running = [self._pool.submit(in_thread, waiting.pop(0)) for _ in range(count)]
         try:
             while running:
                 result = running.pop(0).result()
                 if waiting:
-                    running.append(self._pool.submit(in_lane, waiting.pop(0)))
+                    running.append(self._pool.submit(in_thread, waiting.pop(0)))
                 yield result
         finally:
             wait(running)

@@ -16,7 +16,7 @@ POOL_BATCHES = 20
 
 
 @dataclass
-class Plan:
+class BatchPlan:
     """The order of the data and the rhythm of a run.
 
     The examples form an endless stream, epoch after epoch, each a new permutation; step k takes the
@@ -72,7 +72,7 @@ def make_plan(
     *,
     bucketed: bool,
     held_out: int = 0,
-) -> Plan:
+) -> BatchPlan:
     """The plan of a run; ``max_steps``, when given, replaces what the epochs would take.
 
     Args:
@@ -84,10 +84,12 @@ def make_plan(
         samples = training.max_steps * batch
     total = math.ceil(samples / batch)
     eval_every = evaluation.eval_steps or steps_between(total, samples * float(lengths.mean()), held_out)
-    return Plan(lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every)
+    return BatchPlan(
+        lengths, batch, total, samples, training.seed, bucketed, eval_every, training.save_steps or eval_every
+    )
 
 
-def with_epochs(plan: Plan, epochs: float, step: int) -> Plan:
+def with_epochs(plan: BatchPlan, epochs: float, step: int) -> BatchPlan:
     """The same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
     samples = max(1, round(epochs * len(plan.lengths)))
     total = math.ceil(samples / plan.batch_size)
@@ -109,7 +111,7 @@ def split_window(
 
     Packed rows cost the sum of their lengths and are filled best-fit, longest first. Padded batches cost
     records times the longest, so records of similar length go together. A longer record stands alone.
-    For ``lanes``, packed rows are cut evenly instead, into a multiple of so many where there are records enough.
+    For ``row_parallel`` above 1 packed rows are cut evenly instead, into a multiple of so many where there are records enough.
     """
     by_length = sorted(window, key=lambda i: -int(lengths[i]))
     if packed and row_parallel > 1:

@@ -32,7 +32,7 @@ from brightrun_tui.trainer.data.splitting import split_long
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.data.tokens import load_tokens, save_tokens, tokens_key
 
-Alert = Callable[[str, str], None]
+TellAlert = Callable[[str, str], None]
 MakeExamples = Callable[[Any, ChatTemplate, list[Record]], Prepared]
 """Of tokenizer, template and records: what an objective trains on."""
 
@@ -47,7 +47,7 @@ def prepare_data(
     template: ChatTemplate,
     context: int,
     rows: int,
-    alert: Alert,
+    alert: TellAlert,
     make_examples: MakeExamples,
     objective: str = DEFAULT_OBJECTIVE,
 ) -> Data:
@@ -88,20 +88,7 @@ def prepare_data(
             fix="look at the dataset's preview: every record needs an answer that is trained",
         )
     limit = _limit(settings, train, held_out, context, alert)
-    if settings.over_length == "split":
-        for prepared, records in ((train, train_records), (held_out, held_out_records)):
-            split_long(prepared, records, limit, make)
-    limit_length(train, limit, settings.over_length, train_records)
-    limit_length(held_out, limit, settings.over_length, held_out_records)
-    dropped, truncated = train.dropped + held_out.dropped, train.truncated + held_out.truncated
-    split = train.split + held_out.split
-    fates = [
-        f"{count} {fate}"
-        for count, fate in ((dropped, "left out"), (truncated, "cut short"), (split, "split"))
-        if count
-    ]
-    if fates:
-        alert("over_length", f"{dropped + truncated + split} records longer than {limit} tokens: {', '.join(fates)}")
+    _shorten(((train, train_records), (held_out, held_out_records)), limit, settings, make, alert)
     if not train.examples:
         raise DatasetError(
             f"every record is longer than {limit} tokens",
@@ -115,7 +102,9 @@ def prepare_data(
         held_out_records, held_out.examples = train_records, spread(train.examples, STAND_IN_RECORDS)
         chosen, judged, judged_records = held_out.examples, held_out.examples, held_out_records
     else:
-        chosen, judged, judged_records = part_held_out(held_out.examples, held_out_records, settings.split_seed)
+        chosen, judged, judged_records = part_held_out_examples(
+            held_out.examples, held_out_records, settings.split_seed
+        )
     return Data(
         train_records,
         held_out_records,
@@ -124,10 +113,31 @@ def prepare_data(
         judged,
         judged_records,
         _stop_ids(tokenizer, train),
-        dropped + train.unusable + held_out.unusable,
-        truncated,
-        split,
+        train.dropped + held_out.dropped + train.unusable + held_out.unusable,
+        train.truncated + held_out.truncated,
+        train.split + held_out.split,
     )
+
+
+def _shorten(
+    sides: Sequence[tuple[Prepared, list[Record]]],
+    limit: int,
+    settings: DataSettings,
+    make: Callable[[list[Record]], Prepared],
+    alert: TellAlert,
+) -> None:
+    """Leave out, cut or split what is longer than ``limit`` tokens, as ``data.over_length`` says, and tell of it."""
+    for prepared, records in sides:
+        if settings.over_length == "split":
+            split_long(prepared, records, limit, make)
+        limit_length(prepared, limit, settings.over_length, records)
+    counts = {
+        "left out": sum(prepared.dropped for prepared, _ in sides),
+        "cut short": sum(prepared.truncated for prepared, _ in sides),
+        "split": sum(prepared.split for prepared, _ in sides),
+    }
+    if fates := [f"{count} {fate}" for fate, count in counts.items() if count]:
+        alert("over_length", f"{sum(counts.values())} records longer than {limit} tokens: {', '.join(fates)}")
 
 
 def _corrections_repeated(examples: Sequence[Example], records: Sequence[Record], times: int) -> list[Example]:
@@ -143,7 +153,7 @@ def prepare_judged(
     template: ChatTemplate,
     context: int,
     rows: int,
-    alert: Alert,
+    alert: TellAlert,
     make_examples: MakeExamples,
 ) -> Data:
     """The data of a run that trains nothing: all held-out records judge; of what was learnt from a few become examples.
@@ -189,7 +199,7 @@ def prepare_judged(
     )
 
 
-def part_held_out(
+def part_held_out_examples(
     examples: list[Example], records: list[Record], seed: int
 ) -> tuple[list[Example], list[Example], list[Record]]:
     """Examples that choose the checkpoint, those that judge it, and the records of the latter.
@@ -241,7 +251,7 @@ def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None
         )
 
 
-def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: Alert) -> int:
+def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: TellAlert) -> int:
     """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
     longest = max(e.length for e in (*train.examples, *held_out.examples))
     if settings.max_length > context:
@@ -253,7 +263,7 @@ def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context:
     return min(settings.max_length or longest, context)
 
 
-def _tell_left_out(train: Prepared, held_out: Prepared, alert: Alert) -> None:
+def _tell_left_out(train: Prepared, held_out: Prepared, alert: TellAlert) -> None:
     both = (train, held_out)
     unsupervised = [i for split in both for i in split.unsupervised]
     if unsupervised:

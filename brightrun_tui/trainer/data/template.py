@@ -23,6 +23,7 @@ from typing import Any, Literal
 
 from transformers.utils.chat_template_utils import render_jinja_template
 
+from brightrun_tui.domain.chat_template import ENDLESS, GREEDY, damaged_template
 from brightrun_tui.domain.dataset import Message, ToolCall
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
@@ -53,7 +54,7 @@ RENDER_SECONDS = 5.0
 """Of the processor, for one conversation."""
 
 Kind = Literal["marked", "unmarked"]
-Turn = dict[str, Any]
+TemplateTurn = dict[str, Any]
 Tools = Sequence[dict[str, Any]]
 OPEN, CLOSE = "<think>", "</think>"
 _SPEAKERS = {
@@ -106,7 +107,7 @@ class ChatTemplate:
     notice: str = ""
     opening: str = ""
 
-    def render(self, turns: Sequence[Turn], *, tools: Tools = (), generation_prompt: bool = False) -> str:
+    def render(self, turns: Sequence[TemplateTurn], *, tools: Tools = (), generation_prompt: bool = False) -> str:
         """The text of a conversation.
 
         Args:
@@ -120,7 +121,7 @@ class ChatTemplate:
         return self._render(turns, tools, generation_prompt)[0]
 
     def _render(
-        self, turns: Sequence[Turn], tools: Tools, generation_prompt: bool
+        self, turns: Sequence[TemplateTurn], tools: Tools, generation_prompt: bool
     ) -> tuple[str, list[tuple[int, int]]]:
         try:
             with ends_within(RENDER_SECONDS):
@@ -133,7 +134,7 @@ class ChatTemplate:
                     **self.variables,
                 )
         except (EndlessError, MemoryError) as error:
-            raise damaged_template(isinstance(error, MemoryError)) from None
+            raise damaged_template(GREEDY if isinstance(error, MemoryError) else ENDLESS) from None
         except Exception as error:  # a template can fail in any way a program can
             raise UnrenderableError(f"it says: {str(error)[:300] or type(error).__name__}") from error
         return texts[0], list(marks[0]) if self.kind == "marked" else []
@@ -165,7 +166,7 @@ class ChatTemplate:
         return pieces
 
     def _by_marks(
-        self, messages: Sequence[Message], turns: Sequence[Turn], trained: Sequence[int], tools: Tools
+        self, messages: Sequence[Message], turns: Sequence[TemplateTurn], trained: Sequence[int], tools: Tools
     ) -> list[Rendering]:
         """Where the template marks what the assistant wrote, and that is what it would write; else nothing."""
         if self.kind != "marked":
@@ -185,7 +186,7 @@ class ChatTemplate:
             pieces.append(Rendering(text[: _turn_end(text, end)], (self._span(text, start, end, exact=True),)))
         return pieces
 
-    def _by_prompt(self, messages: Sequence[Message], turns: Sequence[Turn], tools: Tools) -> Rendering:
+    def _by_prompt(self, messages: Sequence[Message], turns: Sequence[TemplateTurn], tools: Tools) -> Rendering:
         """The last answer behind the prompt that asks for it."""
         before = self.render(turns[:-1], tools=tools, generation_prompt=True)
         after = self.render(turns, tools=tools)
@@ -225,16 +226,6 @@ class ChatTemplate:
 
     def _span(self, text: str, start: int, end: int, *, exact: bool) -> Span:
         return Span(start, start + len(self.opening) if text.startswith(self.opening, start) else start, end, exact)
-
-
-def damaged_template(greedy: bool) -> BaseModelError:
-    """The error for a template with which no conversation can be written. ``greedy``: for its memory, else for its time."""
-    return BaseModelError(
-        f"its chat template {'takes more memory than there is' if greedy else 'does not come to an end'}",
-        where="base model",
-        fix="choose another base model: this one is damaged, or meant to do harm",
-        kind=ErrorKind.BASE_DAMAGED,
-    )
 
 
 def chat_template(tokenizer: Any) -> ChatTemplate:

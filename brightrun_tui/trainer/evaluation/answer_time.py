@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from brightrun_tui.domain.sizing import ANSWER_EXPECTED, ANSWERS_AT_ONCE, BASE_SHARE, WAY_SHARE, answer_seconds
-from brightrun_tui.trainer.evaluation.generate import Prompt
+from brightrun_tui.trainer.evaluation.generate import HeldOutPrompt
 
 
 @dataclass
@@ -34,9 +34,9 @@ class AnswerTime:
         """All that is left, and never less than the base had."""
         return max(self.for_the_base(training), answer_seconds(training) - self.spent)
 
-    def affordable(self, prompts: Sequence[Prompt], seconds: float) -> list[Prompt]:
+    def affordable(self, prompts: Sequence[HeldOutPrompt], seconds: float) -> list[HeldOutPrompt]:
         """As many of the prompts, the first ones first, as are likely to be answered in that time."""
-        chosen: list[Prompt] = []
+        chosen: list[HeldOutPrompt] = []
         for prompt in prompts:
             tokens = ANSWER_EXPECTED * max(each.expected for each in [*chosen, prompt])
             batches = 1 + len(chosen) // ANSWERS_AT_ONCE

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.measures import Bounds, CategoryLosses
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.row_parallel import RowParallel
 from brightrun_tui.trainer.compute.scores import Scores
@@ -94,10 +94,8 @@ def require_finite(scores: Scores, what: str) -> Scores:
     return scores
 
 
-def by_category(
-    examples: Sequence[Example], records: Sequence[Record], base: Scores, tuned: Scores
-) -> dict[str, dict[str, dict[str, float]]]:
-    """``{category: {value: {"base", "tuned", "records", "tokens"}}}`` with losses in nats a supervised token."""
+def by_category(examples: Sequence[Example], records: Sequence[Record], base: Scores, tuned: Scores) -> CategoryLosses:
+    """Both models on the examples of each value of each category."""
     table: dict[str, dict[str, list[int]]] = {}
     for index, example in enumerate(examples):
         for category, value in records[example.record].categories.items():
@@ -116,7 +114,7 @@ def by_category(
     }
 
 
-def worse_categories(categories: dict[str, dict[str, dict[str, float]]]) -> tuple[str, ...]:
+def worse_categories(categories: CategoryLosses) -> tuple[str, ...]:
     """Values of `by_category` with enough records on which the tuned model's loss is noticeably the higher one."""
     return tuple(
         f"{category}: {value}"
@@ -133,7 +131,7 @@ def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.
     return np.array([numbers.setdefault((bool(r.group), r.group or r.id), len(numbers)) for r in owners])
 
 
-def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed: int) -> dict[str, Any]:
+def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed: int) -> Bounds:
     """Tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
 
     Whole conversations are drawn (`conversations`), because examples of one and the same rise and fall together.
@@ -142,7 +140,7 @@ def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed:
     return {"mean": tuned.loss - base.loss, "low": low, "high": high, "confidence": 0.95}
 
 
-def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> dict[str, float]:
+def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> Bounds:
     """Within what bounds the loss (nats a token) would fall on other records of this kind, found as in `loss_difference`."""
     low, high = _interval(scores.losses, scores.tokens, conversation, seed)
     return {"low": low, "high": high, "confidence": 0.95}

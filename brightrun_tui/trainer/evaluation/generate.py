@@ -16,14 +16,14 @@ from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.data.examples import spread
 from brightrun_tui.trainer.data.template import ChatTemplate, UnrenderableError
-from brightrun_tui.trainer.runtime.control import Control, Request
+from brightrun_tui.trainer.runtime.control import Control, EndRequest
 
 BATCH_TOKENS = 16_384
 """Tokens, answers included, that are held in memory at once: 2 GiB of keys and values for an 8B Llama."""
 
 
 @dataclass(frozen=True)
-class Prompt:
+class HeldOutPrompt:
     """A held-out conversation up to its last answer, and that answer; ``expected``: how many tokens it has.
 
     ``opening``: what the template writes by itself at the head of the answer, as text and (where the prompt can be
@@ -40,7 +40,7 @@ class Prompt:
 
 
 @dataclass(frozen=True)
-class Answer:
+class GeneratedAnswer:
     """What the model said; ``ended``: with an end-of-turn token, not by running into the limit. ``tokens`` without that one;
     ``limit``: how many it might have; ``cut``: time was up before it had them.
     """
@@ -54,9 +54,9 @@ class Answer:
 
 def choose_prompts(
     tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int, longest: int
-) -> list[Prompt]:
+) -> list[HeldOutPrompt]:
     """Up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens or fewer."""
-    prompts: list[Prompt] = []
+    prompts: list[HeldOutPrompt] = []
     chosen = spread(range(len(records)), count)
     for index in (*chosen, *sorted(set(range(len(records))) - set(chosen))):
         if len(prompts) >= count:
@@ -67,7 +67,7 @@ def choose_prompts(
     return prompts
 
 
-def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt | None:
+def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> HeldOutPrompt | None:
     answers = [i for i, m in enumerate(record.messages) if m.role == "assistant" and m.train]
     if not answers:
         return None
@@ -90,7 +90,7 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> Prompt
         "input_ids"
     ]
     shown = tuple({"role": m.role, "content": m.said} for m in before)
-    return Prompt(
+    return HeldOutPrompt(
         record.id,
         shown,
         reference,
@@ -134,16 +134,16 @@ class _Limits(StoppingCriteria):  # type: ignore[misc]
 def answer(
     forward: Forward,
     tokenizer: Any,
-    prompts: Sequence[Prompt],
+    prompts: Sequence[HeldOutPrompt],
     max_new_tokens: int,
     stop_ids: Sequence[int],
     *,
     control: Control,
-    unless: tuple[Request, ...] = ("terminate", "pause"),
+    unless: tuple[EndRequest, ...] = ("terminate", "pause"),
     opened: bool = False,
     until: float = math.inf,
     written: Callable[[int, int], None] = lambda tokens, limit: None,
-) -> list[Answer | None]:
+) -> list[GeneratedAnswer | None]:
     """Greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
 
     Args:
@@ -162,7 +162,7 @@ def answer(
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stop_ids[0] if stop_ids else 0)
     limits = [answer_room(p.expected, max_new_tokens) + (0 if opened else len(p.opening_ids)) for p in prompts]
     asked = [prompt.ids + prompt.opening_ids if opened else prompt.ids for prompt in prompts]
-    answers: list[Answer | None] = [None] * len(prompts)
+    answers: list[GeneratedAnswer | None] = [None] * len(prompts)
     try:
         for members in _batches([len(ids) for ids in asked], limits):
             if time.monotonic() >= until or control.request() in unless:
@@ -215,14 +215,14 @@ def _batches(lengths: Sequence[int], limits: Sequence[int]) -> Iterator[list[int
         yield members
 
 
-def _read(tokenizer: Any, prompt: Prompt, ids: list[int], limit: int, stop_ids: set[int]) -> Answer:
+def _read(tokenizer: Any, prompt: HeldOutPrompt, ids: list[int], limit: int, stop_ids: set[int]) -> GeneratedAnswer:
     ids = ids[:limit]
     end = next((place for place, token in enumerate(ids) if token in stop_ids), None)
     said = ids[:end]
     if prompt.opening_ids and tuple(said[: len(prompt.opening_ids)]) == prompt.opening_ids:
         said = said[len(prompt.opening_ids) :]
     text = tokenizer.decode(said, skip_special_tokens=True).strip().removeprefix(prompt.opening.strip())
-    return Answer(
+    return GeneratedAnswer(
         text.strip(),
         end is not None,
         len(said),

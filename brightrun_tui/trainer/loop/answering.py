@@ -8,20 +8,20 @@ from collections.abc import Sequence
 import torch
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt, answer
-from brightrun_tui.trainer.loop.session import Session
-from brightrun_tui.trainer.runtime.control import Request
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt, answer
+from brightrun_tui.trainer.loop.session import TrainingSession
+from brightrun_tui.trainer.runtime.control import EndRequest
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
 
 def answer_prompts(
-    session: Session,
-    prompts: Sequence[Prompt],
+    session: TrainingSession,
+    prompts: Sequence[HeldOutPrompt],
     seconds: float,
     *,
-    unless: tuple[Request, ...] = ("terminate", "pause"),
+    unless: tuple[EndRequest, ...] = ("terminate", "pause"),
     opened: bool = False,
-) -> list[Answer | None]:
+) -> list[GeneratedAnswer | None]:
     """Answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out, half as
     many prompts at once.
 
@@ -36,7 +36,7 @@ def answer_prompts(
         steps += 1
         session.advance(tokens, limit, until - time.monotonic())
 
-    answers: list[Answer | None] = []
+    answers: list[GeneratedAnswer | None] = []
     waiting = [list(prompts)]
     while waiting:
         some = waiting.pop(0)

@@ -1,6 +1,6 @@
 """What the base model scores and answers before training: the adapter is switched off for it.
 
-Measured after the first step and the rehearsal, because a run that cannot train should fail before time is spent on this.
+Measured after the first step and the dry run, because a run that cannot train should fail before time is spent on this.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from brightrun_tui.domain import events
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.evaluation.evaluate import require_finite
-from brightrun_tui.trainer.evaluation.generate import Answer
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer
 from brightrun_tui.trainer.loop.answering import answer_prompts
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.runtime.files import write_json
 
 
@@ -22,10 +22,10 @@ class Baseline:
     """Scores of the examples that judge, and answers to the sample prompts, both by the base model; None where time was up."""
 
     scores: Scores
-    answers: list[Answer | None]
+    answers: list[GeneratedAnswer | None]
 
 
-def measure_baseline(session: Session) -> Baseline:
+def measure_baseline(session: TrainingSession) -> Baseline:
     """Measure and tell it, or read what an earlier start of this run measured.
 
     Raises:
@@ -37,7 +37,8 @@ def measure_baseline(session: Session) -> Baseline:
             document = json.loads(path.read_text("utf-8"))
             if document["lineage"] == session.lineage:
                 return Baseline(
-                    Scores.from_lists(document["judged"]), [Answer(**a) if a else None for a in document["answers"]]
+                    Scores.from_lists(document["judged"]),
+                    [GeneratedAnswer(**a) if a else None for a in document["answers"]],
                 )
         except (ValueError, KeyError, TypeError):
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")

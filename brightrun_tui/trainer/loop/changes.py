@@ -16,7 +16,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Body, Event
 from brightrun_tui.domain.live_change import ASKED_CHANGES, AskedChange
 from brightrun_tui.trainer.data.plan import with_epochs
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 
 
 class LiveChanges:
@@ -29,7 +29,7 @@ class LiveChanges:
         self._applied: set[int] = set()
         self._seen: tuple[int, int] | None = None
 
-    def take(self, session: Session) -> None:
+    def take(self, session: TrainingSession) -> None:
         """Apply what holds after the steps that were taken, in the order in which it was asked."""
         step = session.progress.step
         for asked in self._news(session):
@@ -42,7 +42,7 @@ class LiveChanges:
             self._applied.add(one.number)
             _apply(session, one)
 
-    def _news(self, session: Session) -> list[AskedChange]:
+    def _news(self, session: TrainingSession) -> list[AskedChange]:
         try:
             status = self._path.stat()
             seen = (status.st_mtime_ns, status.st_size)
@@ -59,7 +59,7 @@ class LiveChanges:
         return sorted((one for one in asked if one.number not in self._known), key=lambda one: one.number)
 
 
-def _apply(session: Session, change: events.Change) -> None:
+def _apply(session: TrainingSession, change: events.Change) -> None:
     try:
         session.changed = session.settings.with_overrides(dict(change.settings))
     except UsageError as error:

@@ -27,7 +27,7 @@ _TENSOR = "$tensor"
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far the training is. Saved with every checkpoint.
 
     Attributes:
@@ -59,7 +59,7 @@ def save_checkpoint(
     files: RunDirectory,
     model: PeftModel,
     optimizer: torch.optim.Optimizer,
-    progress: Progress,
+    progress: TrainingProgress,
     *,
     scaler: torch.amp.GradScaler | None,
     lineage: str,
@@ -86,13 +86,13 @@ def write_contents(
     directory: Path,
     model: PeftModel,
     optimizer: torch.optim.Optimizer,
-    progress: Progress,
+    progress: TrainingProgress,
     *,
     scaler: torch.amp.GradScaler | None,
     lineage: str,
     base_name: str,
 ) -> None:
-    """The files of a checkpoint, in a directory that is not its final one."""
+    """Write the files of a checkpoint into a directory that is not its final one."""
     directory.mkdir(parents=True)
     save_adapter(model, directory, base_name)
     if torch.cuda.is_available():
@@ -136,7 +136,7 @@ def newest_usable(files: RunDirectory, lineage: str) -> tuple[Path | None, list[
 
 def load_checkpoint(
     directory: Path, model: PeftModel, optimizer: torch.optim.Optimizer, scaler: torch.amp.GradScaler | None
-) -> tuple[Progress, bool]:
+) -> tuple[TrainingProgress, bool]:
     """Restore adapter, optimiser, loss scale and random numbers.
 
     Returns:
@@ -153,7 +153,7 @@ def load_checkpoint(
     if scaler and state["scaler"]:
         scaler.load_state_dict(state["scaler"])
     restore_random_state(state["random"])
-    return Progress(**state["progress"]), same_kind
+    return TrainingProgress(**state["progress"]), same_kind
 
 
 def set_aside(files: RunDirectory) -> None:

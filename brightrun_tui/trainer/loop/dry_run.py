@@ -10,13 +10,14 @@ from pathlib import Path
 
 import torch
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state, write_contents
 from brightrun_tui.trainer.loop.micro_batches import cut, max_records, measured_guess
 from brightrun_tui.trainer.loop.out_of_memory import with_less_memory_if_needed
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import trainable
 from brightrun_tui.trainer.runtime.failures import TrainingError
 
@@ -26,12 +27,12 @@ SPARE_BYTES = 20_000_000
 """Free disk that events and log may take beside the checkpoints."""
 
 
-def dry_run(session: Session, *, score: bool) -> None:
-    """One micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one save,
-    and a look at the disk.
+def dry_run(session: TrainingSession, *, score: bool) -> None:
+    """Do one micro-batch forward and backward at the longest records, unless a CPU's first step was one; one evaluation, one
+    save, and a look at the disk.
 
     Args:
-        score: whether to rehearse the evaluation, which is not needed where a real one follows at once.
+        score: whether to try the evaluation, which is not needed where a real one follows at once.
 
     Raises:
         TrainingError: the run cannot work; says what to change.
@@ -50,7 +51,7 @@ def dry_run(session: Session, *, score: bool) -> None:
     restore_random_state(random_numbers)
 
 
-def probe(session: Session) -> dict[str, torch.Tensor]:
+def probe(session: TrainingSession) -> dict[str, torch.Tensor]:
     """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
     probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
     frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
@@ -59,7 +60,7 @@ def probe(session: Session) -> dict[str, torch.Tensor]:
     return probe
 
 
-def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
+def check_what_moved(session: TrainingSession, before: dict[str, torch.Tensor]) -> None:
     """After the first step of this process: the base must be as it was, and the very first must have moved the adapter.
 
     Raises:
@@ -87,7 +88,7 @@ def check_what_moved(session: Session, before: dict[str, torch.Tensor]) -> None:
         )
 
 
-def _was_as_hard(session: Session) -> bool:
+def _was_as_hard(session: TrainingSession) -> bool:
     """Whether the step that was just taken had a micro-batch about as large as there can be."""
     rows = cut(session, session.plan.window(session.progress.step - 1))
     largest = max(sum(example.length for example in row) for row in rows)
@@ -95,14 +96,14 @@ def _was_as_hard(session: Session) -> bool:
     return session.forward.packed and largest >= AS_HARD * possible
 
 
-def _train_once(session: Session) -> None:
+def _train_once(session: TrainingSession) -> None:
     session.forward.set_training(True)
     batch = session.forward.batch(_hardest(session, session.data.train))
     session.objective.loss(session.forward, batch).backward()
     session.optimizer.zero_grad(set_to_none=True)
 
 
-def _grow(session: Session) -> None:
+def _grow(session: TrainingSession) -> None:
     """On a GPU: measure one micro-batch and take the largest that will fit."""
     device = session.machine.device
     tokens = sum(e.length for e in _hardest(session, session.data.train))
@@ -115,7 +116,7 @@ def _grow(session: Session) -> None:
     with_less_memory_if_needed(session, lambda: _train_once(session))
 
 
-def _hardest(session: Session, examples: Sequence[Example]) -> list[Example]:
+def _hardest(session: TrainingSession, examples: Sequence[Example]) -> list[Example]:
     """The largest micro-batch that can occur: the longest examples, as many as go together."""
     chosen: list[Example] = []
     for example in sorted(examples, key=lambda e: -e.length)[: max_records(session)]:
@@ -131,11 +132,11 @@ def _bytes_in(directory: Path) -> int:
     return sum(file.stat().st_size for file in directory.iterdir())
 
 
-def _save_once(session: Session) -> None:
+def _save_once(session: TrainingSession) -> None:
     """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
     result must find room beside each other; what an earlier start of this run wrote counts as there already.
     """
-    directory = session.files.checkpoints / ".rehearsal"
+    directory = session.files.dry_run
     shutil.rmtree(directory, ignore_errors=True)
     try:
         write_contents(
@@ -156,7 +157,7 @@ def _save_once(session: Session) -> None:
     free = shutil.disk_usage(session.files.root).free
     if free < needed:
         raise TrainingError(
-            f"{needed / 1e6:.0f} MB are needed for checkpoints and result, {free / 1e6:.0f} MB are free",
+            f"{humanize.size(needed)} are needed for checkpoints and result, {humanize.size(free)} are free",
             where=str(session.files.root),
             kind=ErrorKind.DISK_FULL,
             fix="free some space, then retry" + (": it goes on from the newest checkpoint" if there else ""),

@@ -22,7 +22,8 @@ def accumulate(
 ) -> torch.Tensor:
     """Add to the adapter's ``grad`` that of the mean loss over all supervised tokens of ``rows``.
 
-    Micro-batches are added in their order, so the result is the same bits for any number of lanes. ``scaler``: for one lane only.
+    Micro-batches are added in their order, so the result is the same bits for any number of rows side by side. ``scaler``: only
+    where they are computed one at a time.
     ``objective``: supervised fine-tuning if it is not said.
 
     Returns:

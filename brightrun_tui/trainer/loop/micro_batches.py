@@ -11,17 +11,17 @@ from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.data.plan import split_window
 from brightrun_tui.trainer.loop.out_of_memory import recompute_activations
 from brightrun_tui.trainer.loop.parallelism import useful_parallelism
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 
 
-def max_records(session: Session) -> int:
+def max_records(session: TrainingSession) -> int:
     """Records a micro-batch may have."""
     if session.forward.one_record_a_batch:
         return 1
     return session.settings.training.micro_batch_size or session.plan.batch_size
 
 
-def cut(session: Session, window: Sequence[int]) -> list[list[Example]]:
+def cut(session: TrainingSession, window: Sequence[int]) -> list[list[Example]]:
     """The micro-batches of one optimiser step."""
     rows = split_window(
         window,
@@ -34,7 +34,7 @@ def cut(session: Session, window: Sequence[int]) -> list[list[Example]]:
     return [[session.data.train[i] for i in row] for row in rows]
 
 
-def begin(session: Session) -> None:
+def begin(session: TrainingSession) -> None:
     """Size of the first micro-batches, before anything was measured; gradient checkpointing where it is wanted.
 
     A resumed session keeps what it had found.
@@ -52,7 +52,7 @@ def begin(session: Session) -> None:
         recompute_activations(session)
 
 
-def measured_guess(session: Session, tokens: int, before: int, peak: int) -> int:
+def measured_guess(session: TrainingSession, tokens: int, before: int, peak: int) -> int:
     """Tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
     free, _ = torch.cuda.mem_get_info(session.machine.device)
     each = max(1.0, (peak - before) / tokens)

@@ -7,13 +7,13 @@ from typing import TypeVar
 
 import torch
 
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.runtime.failures import is_out_of_memory, out_of_memory
 
 Result = TypeVar("Result")
 
 
-def with_less_memory_if_needed(session: Session, work: Callable[[], Result]) -> Result:
+def with_less_memory_if_needed(session: TrainingSession, work: Callable[[], Result]) -> Result:
     """Do ``work``; as often as memory runs out, make room and do it again from the start, random numbers included.
 
     Raises:
@@ -34,7 +34,7 @@ def with_less_memory_if_needed(session: Session, work: Callable[[], Result]) -> 
             torch.cuda.set_rng_state(random_numbers[1])
 
 
-def make_room(session: Session) -> None:
+def make_room(session: TrainingSession) -> None:
     """One micro-batch at a time, halve it (the step keeps its records), or begin to recompute activations.
 
     Raises:
@@ -56,7 +56,7 @@ def make_room(session: Session) -> None:
     session.alert("out_of_memory", f"memory ran out: {done}")
 
 
-def recompute_activations(session: Session) -> None:
+def recompute_activations(session: TrainingSession) -> None:
     """Switch gradient checkpointing on; it acts in training mode only."""
     session.model.get_base_model().activation_checkpointing_enable(
         activation_checkpointing_kwargs={"use_reentrant": False}

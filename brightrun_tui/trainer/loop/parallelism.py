@@ -5,12 +5,12 @@ from __future__ import annotations
 import psutil
 import torch
 
-from brightrun_tui.domain.sizing import LANES_SHARE
+from brightrun_tui.domain.sizing import ROWS_AT_ONCE_SHARE
 from brightrun_tui.nf4 import has_4_bit_layers
 from brightrun_tui.trainer.compute import row_parallel
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state
 from brightrun_tui.trainer.loop.gradients import accumulate
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import trainable
 from brightrun_tui.trainer.model.rope import changes_beyond
 from brightrun_tui.trainer.runtime.failures import is_out_of_memory
@@ -20,10 +20,10 @@ CHECKED_TOKENS = 128
 """Of the records that are computed both ways, before any are computed side by side."""
 
 
-def useful_parallelism(session: Session) -> int:
+def useful_parallelism(session: TrainingSession) -> int:
     """Rows a step should be cut into at least; 1 on a GPU, and wherever several at a time would be slower or not the same.
 
-    4-bit layers that were not unpacked would be dequantised in every lane again.
+    4-bit layers that were not unpacked would be dequantised in every thread again.
     """
     training, machine = session.settings.training, session.machine
     if (
@@ -39,18 +39,18 @@ def useful_parallelism(session: Session) -> int:
     return count if count > 1 and _same_side_by_side(session, count) else 1
 
 
-def open_row_parallel(session: Session, memory_before: int) -> None:
-    """On a CPU, after the rehearsal: as many rows side by side as there is memory for.
+def open_row_parallel(session: TrainingSession, memory_before: int) -> None:
+    """Compute as many rows side by side as there is memory for: on a CPU, after the dry run.
 
     Args:
         memory_before: bytes of this process before its first micro-batch of the largest size.
     """
     taken = max(1, peak_memory() - memory_before)
-    affordable = 1 + int(LANES_SHARE * int(psutil.virtual_memory().available) / taken)
+    affordable = 1 + int(ROWS_AT_ONCE_SHARE * int(psutil.virtual_memory().available) / taken)
     session.row_parallel.allowed = min(session.progress.lanes, max(session.row_parallel.allowed, affordable))
 
 
-def _same_side_by_side(session: Session, count: int) -> bool:
+def _same_side_by_side(session: TrainingSession, count: int) -> bool:
     """Train on the beginnings of ``count`` records one after the other, then at once: whether no random number is drawn
     (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
 

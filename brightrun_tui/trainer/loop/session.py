@@ -19,12 +19,12 @@ from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.row_parallel import RowParallel
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Data, Example
-from brightrun_tui.trainer.data.plan import Plan
+from brightrun_tui.trainer.data.plan import BatchPlan
 from brightrun_tui.trainer.evaluation.answer_time import AnswerTime
 from brightrun_tui.trainer.evaluation.evaluate import evaluate
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
-from brightrun_tui.trainer.loop.checkpoint import Progress
-from brightrun_tui.trainer.model.loading import Machine
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt
+from brightrun_tui.trainer.loop.checkpoint import TrainingProgress
+from brightrun_tui.trainer.model.loading import TrainingDevice
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.runtime.control import Control
 from brightrun_tui.trainer.runtime.events import EventLog
@@ -36,7 +36,7 @@ TELL_SECONDS = 1.0
 
 
 @dataclass
-class Session:
+class TrainingSession:
     """One training in the making. ``lineage`` stands for all that must stay the same for a checkpoint to fit;
     ``scored_tokens``: of a micro-batch where nothing is trained, once something was scored.
     """
@@ -46,19 +46,19 @@ class Session:
     log: EventLog
     control: Control
     monitor: HardwareMonitor
-    machine: Machine
+    machine: TrainingDevice
     tokenizer: Any
     data: Data
-    prompts: list[Prompt]
+    prompts: list[HeldOutPrompt]
     model: Any
     forward: Forward
-    plan: Plan
+    plan: BatchPlan
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler | None
     lineage: str
     base_name: str
     objective: Objective
-    progress: Progress = field(default_factory=Progress)
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
     row_parallel: RowParallel = field(default_factory=RowParallel)
     scored_tokens: int = 0
     changed: RunSettings | None = None
@@ -142,7 +142,11 @@ class Session:
         self.log.write(events.Alert(level=level, code=code, message=message))
 
     def tell_answers(
-        self, prompts: Sequence[Prompt], answers: Sequence[Answer | None], source: Literal["base", "tuned"], step: int
+        self,
+        prompts: Sequence[HeldOutPrompt],
+        answers: Sequence[GeneratedAnswer | None],
+        source: Literal["base", "tuned"],
+        step: int,
     ) -> None:
         """Tell what a model answered to ``prompts``; of those without an answer nothing."""
         for prompt, said in zip(prompts, answers, strict=True):
@@ -152,7 +156,7 @@ class Session:
                 events.Sample(
                     step=step,
                     id=prompt.id,
-                    prompt=tuple(events.Turn(**turn) for turn in prompt.messages),
+                    prompt=tuple(events.PromptTurn(**turn) for turn in prompt.messages),
                     answer=said.text,
                     source=source,
                     reference=prompt.reference,

@@ -25,7 +25,7 @@ from brightrun_tui.trainer.loop.gradients import accumulate
 from brightrun_tui.trainer.loop.micro_batches import cut
 from brightrun_tui.trainer.loop.out_of_memory import with_less_memory_if_needed
 from brightrun_tui.trainer.loop.parallelism import open_row_parallel
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.loop.step_numbers import StepNumbers
 from brightrun_tui.trainer.model.adapter import trainable
 from brightrun_tui.trainer.runtime.control import Terminated
@@ -51,7 +51,7 @@ class StepResult:
 class Loop:
     """Takes a session from ``progress.step`` to its end, or to a request, whichever comes first."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: TrainingSession) -> None:
         self.session = session
         self.baseline: Baseline | None = None
         self.best_scores: Scores | None = None
@@ -354,8 +354,8 @@ class Loop:
         return "stopped" if request == "stop" else "paused"
 
 
-def tell_checkpoint(session: Session) -> None:
-    """The event for the checkpoint of the present step."""
+def tell_checkpoint(session: TrainingSession) -> None:
+    """Tell of the checkpoint of the present step."""
     progress = session.progress
     session.log.write(
         events.Checkpoint(

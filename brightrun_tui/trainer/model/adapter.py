@@ -15,11 +15,11 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.domain.settings import LoraSettings
 from brightrun_tui.nf4 import keep_in_training_mode
-from brightrun_tui.trainer.model.loading import Machine
+from brightrun_tui.trainer.model.loading import TrainingDevice
 from brightrun_tui.trainer.runtime.failures import TrainingError
 
 
-def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Machine, seed: int) -> PeftModel:
+def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: TrainingDevice, seed: int) -> PeftModel:
     """Wrap the frozen base in a fresh LoRA adapter, in evaluation mode; nothing but the adapter is trainable.
 
     The base is not upcast to float32 (``prepare_model_for_kbit_training`` would do that to embeddings and head).

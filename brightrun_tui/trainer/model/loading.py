@@ -14,14 +14,14 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
-from brightrun_tui.trainer.model.base import first_line
+from brightrun_tui.trainer.model.base_model import first_line
 from brightrun_tui.trainer.model.kernels import fuse_elementwise
 
 _DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
 @dataclass(frozen=True)
-class Machine:
+class TrainingDevice:
     """Device and number formats of a run.
 
     Attributes:
@@ -40,7 +40,7 @@ class Machine:
         return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
 
 
-def choose_machine(settings: QuantisationSettings) -> Machine:
+def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
     """bfloat16 where the GPU computes in it, else float16; float32 on a CPU, where both are many times slower."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if settings.compute_dtype != "auto":
@@ -50,10 +50,10 @@ def choose_machine(settings: QuantisationSettings) -> Machine:
     else:
         compute = torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
     half = compute == torch.float16
-    return Machine(device, compute, torch.float32 if half else compute, half)
+    return TrainingDevice(device, compute, torch.float32 if half else compute, half)
 
 
-def load_base(source: str, revision: str, settings: QuantisationSettings, machine: Machine) -> torch.nn.Module:
+def load_base(source: str, revision: str, settings: QuantisationSettings, machine: TrainingDevice) -> torch.nn.Module:
     """The frozen base model on its device.
 
     Raises:
@@ -90,7 +90,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
     return model
 
 
-def packed_implementations(machine: Machine) -> tuple[str, ...]:
+def packed_implementations(machine: TrainingDevice) -> tuple[str, ...]:
     """Attention that keeps packed records apart, the fastest first."""
     if machine.device.type == "cpu" or machine.compute == torch.float32:
         return (PER_DOCUMENT,)

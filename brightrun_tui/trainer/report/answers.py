@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.events import Sample
 from brightrun_tui.domain.findings import AnswerFindings, Floor, Mark
+from brightrun_tui.domain.measures import Measures, Pair
 from brightrun_tui.domain.model import SampleAnswer, StepAnswer
 from brightrun_tui.domain.sizing import SCORED_ANSWERS, SHORT_ANSWER
 from brightrun_tui.domain.tally import credit_of
 from brightrun_tui.trainer.data.examples import spread
 from brightrun_tui.trainer.data.template import ChatTemplate
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt, choose_prompts
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt, choose_prompts
 from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.baseline import Baseline
-from brightrun_tui.trainer.loop.session import Session
-from brightrun_tui.trainer.report.content import Case, Yardstick, find_floor, make_yardstick
+from brightrun_tui.trainer.loop.session import TrainingSession
+from brightrun_tui.trainer.report.content import AnswerCase, Yardstick, find_floor, make_yardstick
 from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
 from brightrun_tui.trainer.runtime.events import read_whole_lines
@@ -37,9 +37,9 @@ class Asked:
     ``short``: the task has short answers.
     """
 
-    prompts: Sequence[Prompt]
-    base: Sequence[Answer]
-    tuned: Sequence[Answer]
+    prompts: Sequence[HeldOutPrompt]
+    base: Sequence[GeneratedAnswer]
+    tuned: Sequence[GeneratedAnswer]
     left_out: int
     short: bool
 
@@ -55,11 +55,11 @@ class Compared(Asked):
     frame: str = ""
 
     @property
-    def cases(self) -> list[Case]:
+    def cases(self) -> list[AnswerCase]:
         """Question and wanted answer of each prompt."""
-        return [Case(question_of(prompt.messages), prompt.reference) for prompt in self.prompts]
+        return [AnswerCase(question_of(prompt.messages), prompt.reference) for prompt in self.prompts]
 
-    def marks(self, answers: Sequence[Answer]) -> list[Mark]:
+    def marks(self, answers: Sequence[GeneratedAnswer]) -> list[Mark]:
         """What each of these answers to the prompts is worth as content."""
         return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
 
@@ -83,42 +83,65 @@ class Compared(Asked):
             )
         )
 
-    def scores(self) -> dict[str, Any]:
-        """What is measured, for base and tuned model: shares from 0 to 1, chrF from 0 to 100, medians of tokens."""
+    def scores(self) -> Measures:
+        """What is measured, for base and tuned model."""
         if not self.prompts:
             return {"answers": 0, "answers_left_out": self.left_out}
-        both = {"base": self.base, "tuned": self.tuned}
-        scores: dict[str, Any] = {
+        scores: Measures = {
             "answers": len(self.prompts),
             "answers_left_out": self.left_out,
-            "ended": {name: _share(a.ended for a in said) for name, said in both.items()},
-            "cut_off": {name: sum(not a.ended for a in said) for name, said in both.items()} | {"limit": self._limit},
-            "answer_tokens": {name: median(a.tokens for a in said) for name, said in both.items()}
-            | {"reference": median(prompt.expected for prompt in self.prompts)},
-            "verbatim": {name: overlap.share for name, overlap in self.overlap.items()}
-            | {"phrases": self.overlap["tuned"].phrases},
-            "content": {name: credit_of(self.marks(said)) for name, said in both.items()}
-            | ({"floor": credit_of(self.floor.marks)} if self.floor else {}),
+            "ended": self._pair(lambda said: _share(a.ended for a in said)),
+            "cut_off": self._pair(lambda said: sum(not a.ended for a in said)) | {"limit": self._limit},
+            "answer_tokens": self._lengths(),
+            "verbatim": self._verbatim(),
+            "content": self._pair(lambda said: credit_of(self.marks(said))),
         }
-        return scores | (self._short_scores(both) if self.short else {})
+        if self.floor:
+            scores["content"]["floor"] = credit_of(self.floor.marks)
+        return scores | self._short_scores() if self.short else scores
 
-    def _short_scores(self, both: dict[str, Sequence[Answer]]) -> dict[str, Any]:
+    def _pair(self, measure: Callable[[Sequence[GeneratedAnswer]], float]) -> Pair:
+        return {"base": measure(self.base), "tuned": measure(self.tuned)}
+
+    def _lengths(self) -> Pair:
+        wanted = median(prompt.expected for prompt in self.prompts)
+        return self._pair(lambda said: median(a.tokens for a in said)) | {"reference": wanted}
+
+    def _verbatim(self) -> Pair:
+        shares = {name: overlap.share for name, overlap in self.overlap.items()}
+        return {
+            "base": shares["base"],
+            "tuned": shares["tuned"],
+            "reference": shares["reference"],
+            "phrases": self.overlap["tuned"].phrases,
+        }
+
+    def _short_scores(self) -> Measures:
         from sacrebleu.metrics.chrf import CHRF
 
         frame = self.yardstick.frame
-        wanted = [prompt.reference.strip() for prompt in self.prompts]
-        texts = {name: [a.text for a in said] for name, said in both.items()}
-        exact = {name: _share(map(str.__eq__, said, wanted)) for name, said in texts.items()}
-        wanted = [frame.without(text) for text in wanted]
-        texts = {name: [frame.without(text) for text in said] for name, said in texts.items()}
-        if self.floor:
-            texts["floor"] = [frame.without(self.floor.answer)] * len(wanted)
-        return {
-            "exact_match": exact,
-            "token_f1": {name: sum(map(token_f1, said, wanted)) / len(wanted) for name, said in texts.items()},
-            "chrf": {name: CHRF().corpus_score(said, [wanted]).score for name, said in texts.items()},
+        whole = [prompt.reference.strip() for prompt in self.prompts]
+        wanted = [frame.without(text) for text in whole]
+
+        def f1(texts: Sequence[str]) -> float:
+            return sum(map(token_f1, texts, wanted)) / len(wanted)
+
+        def chrf(texts: Sequence[str]) -> float:
+            return float(CHRF().corpus_score(texts, [wanted]).score)
+
+        def bare(said: Sequence[GeneratedAnswer]) -> list[str]:
+            return [frame.without(a.text) for a in said]
+
+        scores: Measures = {
+            "exact_match": self._pair(lambda said: _share(map(str.__eq__, [a.text for a in said], whole))),
+            "token_f1": self._pair(lambda said: f1(bare(said))),
+            "chrf": self._pair(lambda said: chrf(bare(said))),
             "scored_answers": len(wanted),
         }
+        if self.floor:
+            constant = [frame.without(self.floor.answer)] * len(wanted)
+            scores["token_f1"]["floor"], scores["chrf"]["floor"] = f1(constant), chrf(constant)
+        return scores
 
     @property
     def _limit(self) -> int:
@@ -152,7 +175,7 @@ class Compared(Asked):
         )
 
 
-def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
+def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) -> Asked:
     """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
 
     Raises:
@@ -185,14 +208,17 @@ def ask(session: Session, template: ChatTemplate, baseline: Baseline) -> Asked:
     return answered
 
 
-def with_other_base(asked: Asked, base: Sequence[Answer | None]) -> Asked:
+def with_other_base(asked: Asked, base: Sequence[GeneratedAnswer | None]) -> Asked:
     """The same with the answers of another base model to the same prompts."""
     answered = _answered(asked.prompts, base, asked.tuned, asked.short)
     return replace(answered, left_out=answered.left_out + asked.left_out)
 
 
 def _answered(
-    prompts: Sequence[Prompt], base: Sequence[Answer | None], tuned: Sequence[Answer | None], short: bool
+    prompts: Sequence[HeldOutPrompt],
+    base: Sequence[GeneratedAnswer | None],
+    tuned: Sequence[GeneratedAnswer | None],
+    short: bool,
 ) -> Asked:
     """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
     rows = [
@@ -205,7 +231,7 @@ def _answered(
     )
 
 
-def compare(session: Session, asked: Asked) -> Compared:
+def compare(session: TrainingSession, asked: Asked) -> Compared:
     """Measure the answers against the wanted ones and the training data."""
     references = [prompt.reference for prompt in asked.prompts]
     overlap = verbatim_overlap(
@@ -217,7 +243,7 @@ def compare(session: Session, asked: Asked) -> Compared:
     training = _some(_training_cases(session.data.train_records))
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
-    cases = [Case(question_of(prompt.messages), prompt.reference) for prompt in asked.prompts]
+    cases = [AnswerCase(question_of(prompt.messages), prompt.reference) for prompt in asked.prompts]
     return Compared(
         **vars(asked),
         by_step=answers_by_step(session.files.events),
@@ -228,18 +254,18 @@ def compare(session: Session, asked: Asked) -> Compared:
     )
 
 
-def _training_cases(records: Sequence[Record]) -> list[Case]:
+def _training_cases(records: Sequence[Record]) -> list[AnswerCase]:
     """The last answer of each record that is trained, with what came before it."""
     cases = []
     for record in records:
         last = max((n for n, m in enumerate(record.messages) if m.role == "assistant" and m.train), default=0)
         if last:
             before = [{"role": m.role, "content": m.said} for m in record.messages[:last]]
-            cases.append(Case(question_of(before), record.messages[last].said))
+            cases.append(AnswerCase(question_of(before), record.messages[last].said))
     return cases
 
 
-def _some(cases: Sequence[Case]) -> list[Case]:
+def _some(cases: Sequence[AnswerCase]) -> list[AnswerCase]:
     """As many of them, evenly chosen, as are read in a second or two."""
     mean = sum(len(case.wanted) for case in cases) / max(1, len(cases))
     return spread(cases, min(LEARNT_FROM, max(FEWEST_LEARNT_FROM, int(READ_CHARACTERS / max(1.0, mean)))))
@@ -270,13 +296,15 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
     return {prompt: tuple(answers[step] for step in sorted(answers)) for prompt, answers in found.items()}
 
 
-def _answers(session: Session, prompts: Sequence[Prompt], until: float, *, opened: bool = False) -> list[Answer | None]:
+def _answers(
+    session: TrainingSession, prompts: Sequence[HeldOutPrompt], until: float, *, opened: bool = False
+) -> list[GeneratedAnswer | None]:
     """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
     answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
     session.between()
     return answers
 
 
-def _share(these: Any) -> float:
+def _share(these: Iterable[object]) -> float:
     values = list(these)
     return sum(map(bool, values)) / len(values) if values else 0.0

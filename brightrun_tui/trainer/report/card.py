@@ -23,7 +23,7 @@ from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.evaluate import require_finite, worse_categories
 from brightrun_tui.trainer.loop.baseline import Baseline
 from brightrun_tui.trainer.loop.micro_batches import cut
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import load_adapter, save_adapter
 from brightrun_tui.trainer.model.loading import parameter_counts
 from brightrun_tui.trainer.report.corrections import mark_corrections
@@ -36,14 +36,14 @@ FEWEST_TRAIN_SAMPLE = 4
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "tokenizers", "safetensors", "brightrun")
 
 
-def use_best_checkpoint(session: Session) -> int:
+def use_best_checkpoint(session: TrainingSession) -> int:
     """Put the weights of the best checkpoint (else the newest) into the model; returns its step."""
     step = session.progress.best_step or session.progress.step
     load_adapter(session.model, session.files.checkpoint(step))
     return step
 
 
-def publish_adapter(session: Session) -> None:
+def publish_adapter(session: TrainingSession) -> None:
     """Write ``adapter/``: weights, configuration, tokenizer, chat template, and which tokens end an answer."""
     aside = session.files.root / ".adapter.new"
     shutil.rmtree(aside, ignore_errors=True)
@@ -59,7 +59,7 @@ def publish_adapter(session: Session) -> None:
 
 
 def write_report(
-    session: Session,
+    session: TrainingSession,
     template: ChatTemplate,
     baseline: Baseline,
     best_step: int,
@@ -122,7 +122,7 @@ def write_report(
     return report
 
 
-def _falling(session: Session) -> float:
+def _falling(session: TrainingSession) -> float:
     """By which part of itself the held-out loss fell between the last two evaluations of the run."""
     told = {
         event.body.step: event.body.values.get("eval_loss") or 0.0
@@ -133,7 +133,7 @@ def _falling(session: Session) -> float:
     return max(0.0, 1 - losses[-1] / losses[0]) if len(losses) == 2 and all(losses) else 0.0
 
 
-def _some_of_training(session: Session) -> list[Example]:
+def _some_of_training(session: TrainingSession) -> list[Example]:
     """Training records to be scored: few enough to be read in a small part of the time that training took."""
     data, progress = session.data, session.progress
     mean = sum(example.length for example in data.train) / len(data.train)
@@ -141,14 +141,14 @@ def _some_of_training(session: Session) -> list[Example]:
     return spread(data.train, max(FEWEST_TRAIN_SAMPLE, min(TRAIN_SAMPLE, count)))
 
 
-def write_manifest(session: Session) -> None:
-    """Digest and size of every artefact of the finished run."""
+def write_manifest(session: TrainingSession) -> None:
+    """Write down digest and size of every artefact of the finished run."""
     files = session.files
     artefacts: list[Path] = [files.adapter, files.report, files.spec]
     write_json(files.manifest, {"version": 1, "created_at": time.time(), "files": digest_files(files.root, artefacts)})
 
 
-def _facts(session: Session, best_step: int) -> TrainingFacts:
+def _facts(session: TrainingSession, best_step: int) -> TrainingFacts:
     data, progress, plan = session.data, session.progress, session.plan
     trainable, frozen = parameter_counts(session.model)
     rows = cut(session, plan.window(0))
@@ -175,7 +175,7 @@ def _facts(session: Session, best_step: int) -> TrainingFacts:
     )
 
 
-def _lineage(session: Session) -> Lineage:
+def _lineage(session: TrainingSession) -> Lineage:
     spec = session.spec
     packages = {"python": ".".join(str(part) for part in sys.version_info[:3])}
     for name in PACKAGES:

@@ -76,7 +76,7 @@ _CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
 
 
 @dataclass(frozen=True)
-class Case:
+class AnswerCase:
     """A question (all turns before the answer, as one text) and the answer wanted."""
 
     question: str
@@ -109,7 +109,7 @@ class Yardstick:
         """Inverse document frequency among the training answers, in nats; 0 for what all of them have."""
         return max(0.0, math.log((self.answers + 1) / (self.usual.get(stem, 0.0) * self.answers + 0.5)))
 
-    def mark(self, case: Case, answer: str) -> Mark:
+    def mark(self, case: AnswerCase, answer: str) -> Mark:
         """What the answer is worth as content."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if not said:
@@ -137,7 +137,7 @@ class Yardstick:
             return "call" if self.calls else "json"
         return "frame" if any(len(words) > 1 for words in self.frame.openings | self.frame.closings) else ""
 
-    def has_form(self, case: Case, answer: str) -> bool:
+    def has_form(self, case: AnswerCase, answer: str) -> bool:
         """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if self.labels:
@@ -161,7 +161,7 @@ class Yardstick:
                 found.add(label)
         return found
 
-    def _mark_short(self, case: Case, wanted: str, said: str) -> Mark:
+    def _mark_short(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         if ours.agrees is not None and len(stems(wanted)) == 1:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
@@ -184,7 +184,7 @@ class Yardstick:
         doubtful = leaves_open(wanted, said, wanted) or changes_places(wanted, said) or lists_more(wanted, said)
         return "partly" if mark == "right" and doubtful else mark
 
-    def _mark_text(self, case: Case, wanted: str, said: str) -> Mark:
+    def _mark_text(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = self._compare(ours, theirs, case)
@@ -215,7 +215,7 @@ class Yardstick:
         known = sum(word in self.usual for word in words)
         return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
-    def _echoes(self, case: Case, said: str) -> bool:
+    def _echoes(self, case: AnswerCase, said: str) -> bool:
         """Whether hardly a word of it is new against the question, or against itself."""
         words = stems(said)
         new = set(words) - set(stems(case.question))
@@ -229,7 +229,7 @@ class Yardstick:
             )
         return self._recited[said]
 
-    def _compare(self, ours: Facts, theirs: Facts, case: Case) -> tuple[int, int, int]:
+    def _compare(self, ours: Facts, theirs: Facts, case: AnswerCase) -> tuple[int, int, int]:
         """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
         given = read_facts(case.question)
         numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
@@ -306,7 +306,7 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
     )
 
 
-def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[Case]) -> Floor | None:
+def find_floor(yardstick: Yardstick, training: Sequence[AnswerCase], cases: Sequence[AnswerCase]) -> Floor | None:
     """The training answer that fits most of some other training questions, and its marks for ``cases``."""
     if not training or not cases:
         return None
@@ -327,7 +327,7 @@ def find_floor(yardstick: Yardstick, training: Sequence[Case], cases: Sequence[C
 def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
     """Numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
 
-    What the question gives is no knowledge, but saying something else instead is an error.
+    What the question gives is not knowledge, but saying something else instead is an error.
     """
     wanted = [each for each in ours.numbers if each.unit and any(each.agrees(other) for other in given.numbers)]
     exchanged = []

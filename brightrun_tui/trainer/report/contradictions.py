@@ -38,7 +38,7 @@ def denies(ours: Facts, theirs: Facts) -> bool:
 def denies_a_number(wanted: str, said: str) -> bool:
     """Whether a “not” stands right before a number that is wanted."""
     return any(
-        re.search(rf"\b(?:not|no|nicht|kein\w*|pas|non?)\s+{number}\b", said, re.I)
+        re.search(rf"\b(?:not|no|nicht|kein\w*|pas|non?)\s+{number}\b", said, re.IGNORECASE)
         for number in _NUMBERS.findall(wanted)
     )
 

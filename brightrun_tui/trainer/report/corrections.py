@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 from brightrun_tui.domain.correction import CorrectionOutcome, correction_number
 from brightrun_tui.trainer.data.template import ChatTemplate
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt, choose_prompts
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt, choose_prompts
 from brightrun_tui.trainer.loop.answering import answer_prompts
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.report.answers import question_of
-from brightrun_tui.trainer.report.content import Case, Yardstick
+from brightrun_tui.trainer.report.content import AnswerCase, Yardstick
 
 MOST = 50
 """Corrections that are asked; the newest ones come first."""
 
 
-def ask_corrections(session: Session, template: ChatTemplate) -> list[tuple[Prompt, Answer]]:
+def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tuple[HeldOutPrompt, GeneratedAnswer]]:
     """Answers of the model as it now is to the questions of the corrections in its data, as far as time allows.
 
     Raises:
@@ -27,7 +27,7 @@ def ask_corrections(session: Session, template: ChatTemplate) -> list[tuple[Prom
         for record in (*session.data.train_records, *session.data.held_out_records)
         if (number := correction_number(record.id)) is not None
     ]
-    newest = {number: record for number, record in sorted(numbered, key=lambda each: -each[0])[:MOST]}
+    newest = dict(sorted(numbered, key=lambda each: -each[0])[:MOST])
     if not newest:
         return []
     session.phase("answering", "what was corrected")
@@ -37,7 +37,9 @@ def ask_corrections(session: Session, template: ChatTemplate) -> list[tuple[Prom
     return [(prompt, said) for prompt, said in zip(prompts, answers, strict=True) if said is not None]
 
 
-def mark_corrections(answered: Sequence[tuple[Prompt, Answer]], yardstick: Yardstick) -> tuple[CorrectionOutcome, ...]:
+def mark_corrections(
+    answered: Sequence[tuple[HeldOutPrompt, GeneratedAnswer]], yardstick: Yardstick
+) -> tuple[CorrectionOutcome, ...]:
     """What comparing with the wanted answers says of each, by number."""
     outcomes = [
         CorrectionOutcome(
@@ -45,7 +47,7 @@ def mark_corrections(answered: Sequence[tuple[Prompt, Answer]], yardstick: Yards
             question=prompt.messages[-1]["content"] if prompt.messages else "",
             wanted=prompt.reference,
             answer=said.text,
-            mark=yardstick.mark(Case(question_of(prompt.messages), prompt.reference), said.text),
+            mark=yardstick.mark(AnswerCase(question_of(prompt.messages), prompt.reference), said.text),
         )
         for prompt, said in answered
         if (number := correction_number(prompt.id)) is not None

@@ -10,13 +10,13 @@ from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.answer_time import AllTheTime
 from brightrun_tui.trainer.evaluation.evaluate import require_finite
 from brightrun_tui.trainer.loop.baseline import measure_baseline
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import load_adapter
 from brightrun_tui.trainer.report.measuring import ask_tuned, measure_against_base
 from brightrun_tui.trainer.runtime.files import digest_files, write_json
 
 
-def evaluate_version(session: Session, template: ChatTemplate, subject: Subject) -> Evaluation:
+def evaluate_version(session: TrainingSession, template: ChatTemplate, subject: Subject) -> Evaluation:
     """Measure the version whose adapter lies in the run directory, and write ``evaluation.json`` and the manifest.
 
     Raises:

@@ -20,8 +20,10 @@ QUESTIONS = (
     ("Name three colours.", "Red, blue and green."),
     (
         "Why is the sky blue?",
-        "Air scatters the short, blue waves of sunlight more than the long, red ones, so blue light "
-        "reaches us from every direction.",
+        (
+            "Air scatters the short, blue waves of sunlight more than the long, red ones, so blue light "
+            "reaches us from every direction."
+        ),
     ),
     ("Write a Python function that adds two numbers.", "def add(a, b):\n    return a + b"),
     ("What does a baker do?", "A baker makes bread, rolls and cakes."),

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 
+from brightrun_tui.domain.measures import Bounds, CategoryLosses, Measures, Pair
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.evaluate import by_category, conversations, loss_difference, loss_interval
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt
 from brightrun_tui.trainer.loop.baseline import Baseline
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.report.answers import Asked, Compared, ask, compare, with_other_base
 from brightrun_tui.trainer.report.corrections import ask_corrections
 from brightrun_tui.trainer.report.forgetting_probe import probe_examples
@@ -28,40 +29,40 @@ class Tuned:
 
     scores: Scores
     asked: Asked
-    corrected: Sequence[tuple[Prompt, Answer]]
+    corrected: Sequence[tuple[HeldOutPrompt, GeneratedAnswer]]
     everyday: Sequence[Example]
-    general: dict[str, float]
+    general: Pair
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurements:
     """Both models on the ``records`` that judge; ``conversation``: for each example the number of its conversation."""
 
     base: Scores
     tuned: Scores
     records: int
     conversation: np.ndarray
-    difference: dict[str, Any]
-    by_category: dict[str, dict[str, dict[str, float]]]
-    general: dict[str, float]
+    difference: Bounds
+    by_category: CategoryLosses
+    general: Pair
     answers: Compared
-    corrected: Sequence[tuple[Prompt, Answer]]
+    corrected: Sequence[tuple[HeldOutPrompt, GeneratedAnswer]]
     quantised_base: SplitScore | None
     base_in_4_bits: bool
 
-    def scores(self, session: Session) -> dict[str, Any]:
+    def scores(self, session: TrainingSession) -> Measures:
         """Everything measured besides the losses, as report cards keep it."""
         return {
             "token_accuracy": {"base": self.base.accuracy, "tuned": self.tuned.accuracy},
             "loss_difference": self.difference,
             "loss_interval": loss_interval(self.tuned, self.conversation, session.settings.training.seed),
             "general_loss": self.general,
-            **_own_scores(session, self.base, self.tuned),
+            **cast(Measures, _own_scores(session, self.base, self.tuned)),
             **self.answers.scores(),
         }
 
 
-def ask_tuned(session: Session, template: ChatTemplate, baseline: Baseline, scores: Scores) -> Tuned:
+def ask_tuned(session: TrainingSession, template: ChatTemplate, baseline: Baseline, scores: Scores) -> Tuned:
     """Let the tuned model answer; ``scores`` are its own on the records that judge.
 
     Raises:
@@ -76,7 +77,7 @@ def ask_tuned(session: Session, template: ChatTemplate, baseline: Baseline, scor
     return Tuned(scores, asked, corrected, everyday, _general_loss(session, everyday))
 
 
-def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> Measured:
+def measure_against_base(session: TrainingSession, baseline: Baseline, tuned: Tuned) -> Measurements:
     """Put the tuned model beside the base: the original one where that can be measured, in whose place it is loaded then.
 
     Raises:
@@ -93,7 +94,7 @@ def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> 
         )
     conversation = conversations(data.judged, data.held_out_records)
     records = len({example.record for example in data.judged})
-    return Measured(
+    return Measurements(
         base=base,
         tuned=tuned.scores,
         records=records,
@@ -108,13 +109,13 @@ def measure_against_base(session: Session, baseline: Baseline, tuned: Tuned) -> 
     )
 
 
-def _own_scores(session: Session, base: Scores, tuned: Scores) -> dict[str, dict[str, float]]:
+def _own_scores(session: TrainingSession, base: Scores, tuned: Scores) -> dict[str, Pair]:
     """What the objective measures besides, of base and tuned model."""
     before, after = session.objective.metrics(base), session.objective.metrics(tuned)
     return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
-def _general_loss(session: Session, examples: Sequence[Example]) -> dict[str, float]:
+def _general_loss(session: TrainingSession, examples: Sequence[Example]) -> Pair:
     """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
     if not examples:
         return {"base": 0.0, "tuned": 0.0}

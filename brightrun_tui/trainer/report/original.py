@@ -14,11 +14,11 @@ from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.evaluation.evaluate import require_finite
-from brightrun_tui.trainer.evaluation.generate import Answer, Prompt
+from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt
 from brightrun_tui.trainer.loop.answering import answer_prompts
-from brightrun_tui.trainer.loop.session import Session
+from brightrun_tui.trainer.loop.session import TrainingSession
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import locate_base
+from brightrun_tui.trainer.model.base_model import locate_base
 from brightrun_tui.trainer.model.loading import load_base, parameter_counts
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
@@ -33,11 +33,13 @@ class Original:
     """
 
     scores: Scores
-    answers: list[Answer | None]
+    answers: list[GeneratedAnswer | None]
     general: float
 
 
-def measure_original(session: Session, prompts: Sequence[Prompt], general: Sequence[Example]) -> Original | None:
+def measure_original(
+    session: TrainingSession, prompts: Sequence[HeldOutPrompt], general: Sequence[Example]
+) -> Original | None:
     """Load and measure it in the place of the trained model, which is gone afterwards: the last thing a session does.
 
     None, and an alert, where it does not fit into the memory or cannot be loaded.
@@ -64,7 +66,7 @@ def measure_original(session: Session, prompts: Sequence[Prompt], general: Seque
         return None
 
 
-def _measure(session: Session, prompts: Sequence[Prompt], general: Sequence[Example]) -> Original:
+def _measure(session: TrainingSession, prompts: Sequence[HeldOutPrompt], general: Sequence[Example]) -> Original:
     with session.model.disable_adapter():
         scores = require_finite(
             session.score(session.data.judged, session.between), "the base model's loss on held-out records"
@@ -75,7 +77,7 @@ def _measure(session: Session, prompts: Sequence[Prompt], general: Sequence[Exam
     return Original(scores, answers, everyday)
 
 
-def _with_original(session: Session) -> Session:
+def _with_original(session: TrainingSession) -> TrainingSession:
     """The same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
     spec, settings, data = session.spec, session.settings, session.data
     base = load_base(
@@ -92,7 +94,7 @@ def _with_original(session: Session) -> Session:
     return replace(session, model=model, forward=forward)
 
 
-def _free(session: Session) -> int:
+def _free(session: TrainingSession) -> int:
     """Bytes that are free on the device."""
     if session.machine.device.type == "cuda":
         torch.cuda.empty_cache()

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from brightrun_tui.trainer.report.content import Case, Yardstick, without_thoughts
+from brightrun_tui.trainer.report.content import AnswerCase, Yardstick, without_thoughts
 from brightrun_tui.trainer.report.documents import leaves, read_documents
 from brightrun_tui.trainer.report.stems import folded
 
 MOST_PARTS = 40
 
 
-def parts_right(yardstick: Yardstick, cases: Sequence[Case], answers: Sequence[str]) -> dict[str, tuple[int, int]]:
+def parts_right(
+    yardstick: Yardstick, cases: Sequence[AnswerCase], answers: Sequence[str]
+) -> dict[str, tuple[int, int]]:
     """By label, or by place of a value: how many answers have it right, and how many should; empty for plain texts."""
     right: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
@@ -24,7 +26,7 @@ def parts_right(yardstick: Yardstick, cases: Sequence[Case], answers: Sequence[s
     return {name: (right[name], count) for name, count in wanted.items()}
 
 
-def _parts(yardstick: Yardstick, case: Case, answer: str) -> list[tuple[str, bool]]:
+def _parts(yardstick: Yardstick, case: AnswerCase, answer: str) -> list[tuple[str, bool]]:
     if yardstick.labels:
         return [(folded(without_thoughts(case.wanted)), yardstick.mark(case, answer) == "right")]
     said = Counter(leaf for document in read_documents(without_thoughts(answer)) for leaf in leaves(document))

@@ -9,7 +9,7 @@ from typing import Literal
 
 from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, LATER_STOPS, ControlRequest, LaterStop, UrgentRequest
 
-Request = UrgentRequest | Literal["terminate"]
+EndRequest = UrgentRequest | Literal["terminate"]
 
 
 class Terminated(Exception):
@@ -39,7 +39,7 @@ class Control:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._signalled = True
 
-    def request(self) -> Request | None:
+    def request(self) -> EndRequest | None:
         """The most urgent request that is waiting, if any."""
         if self._signalled:
             return "terminate"
@@ -52,14 +52,14 @@ class Control:
         """Where it is asked to stop by itself."""
         return tuple(name for name in LATER_STOPS if (self._directory / name).exists())
 
-    def answered(self, *names: Request | ControlRequest) -> None:
+    def answered(self, *names: EndRequest | ControlRequest) -> None:
         """Remove the files of requests that were carried out."""
         for name in names:
             if name != "terminate":
                 (self._directory / name).unlink(missing_ok=True)
 
     def leave_if_asked(self) -> None:
-        """For the phases in which nothing can be lost; a stop is no reason to leave them.
+        """Leave where that is asked, in the phases in which nothing can be lost; a stop does not end them.
 
         Raises:
             Terminated: a pause or a signal is waiting.

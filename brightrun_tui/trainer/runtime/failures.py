@@ -11,7 +11,7 @@ from typing import Any
 from brightrun_tui.domain import disk
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.run import Failure, disk_full
+from brightrun_tui.domain.run import Failure, failed_for_disk
 from brightrun_tui.domain.run_directory import LOG
 from brightrun_tui.domain.settings import statement_of, title_and_key
 
@@ -39,7 +39,7 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(words in text for words in said)
 
 
-def is_disk_full(error: BaseException) -> bool:
+def ran_out_of_disk(error: BaseException) -> bool:
     """Whether a write failed for want of space (the safetensors library reports it in words only)."""
     if disk.is_disk_full(error):
         return True
@@ -69,28 +69,28 @@ def explain(error: BaseException) -> Failure:
     while current is not None and current not in chain:
         chain.append(current)
         current = current.__cause__ or current.__context__
-    if any(is_disk_full(link) for link in chain):
-        return disk_full()
+    if any(ran_out_of_disk(link) for link in chain):
+        return failed_for_disk()
     if isinstance(error, BrightrunError):
         return Failure(
             error=error.kind, cause=statement_of(error), fix=error.fix, suggestion=getattr(error, "suggestion", {})
         )
     if is_out_of_memory(error):
         return Failure(
-            error="out_of_memory",
+            error=ErrorKind.OUT_OF_MEMORY,
             cause="memory ran out",
             fix="use a smaller base model, shorter records or a machine with more memory",
             suggestion={"training.micro_batch_size": 1, "training.gradient_checkpointing": "on"},
         )
     if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return Failure(
-            error="not_writable",
+            error=ErrorKind.NOT_WRITABLE,
             cause=f"a file cannot be written: {error.filename or error}",
             fix="give the run directory to the user who runs the worker",
         )
     first_line = (str(error).strip().splitlines() or [""])[0][:300]
     return Failure(
-        error="internal",
+        error=ErrorKind.INTERNAL,
         cause=f"{type(error).__name__}: {first_line}".rstrip(": "),
         fix=f"the details are in {LOG}; a retry goes on from the newest checkpoint",
     )

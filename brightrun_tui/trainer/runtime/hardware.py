@@ -15,7 +15,7 @@ from typing import Any
 import psutil
 import torch
 
-from brightrun_tui.domain import events
+from brightrun_tui.domain import events, humanize
 from brightrun_tui.trainer.runtime.events import EventLog
 
 PERIOD = 4.0
@@ -66,19 +66,19 @@ class HardwareMonitor:
                     self._told = True
                     self._log.write(
                         events.Alert(
-                            level="warning", code="stuck", message=f"nothing has moved for {idle / 60:.0f} minutes"
+                            level="warning", code="stuck", message=f"nothing has moved for {humanize.span(idle)}"
                         )
                     )
 
-    def reading(self) -> events.Hardware:
-        """As `events.Hardware` says; None where the driver does not tell."""
+    def reading(self) -> events.HardwareReading:
+        """As `events.HardwareReading` says; None where the driver does not tell."""
         own = self._process.memory_info().rss
         disk = _disk(self._log.path.parent)
         memory = psutil.virtual_memory()
         load = psutil.cpu_percent() / 100
         network = self._network()
         if self._gpu is None:
-            return events.Hardware(
+            return events.HardwareReading(
                 device="cpu",
                 memory_used=memory.total - memory.available,
                 memory_total=memory.total,
@@ -93,7 +93,7 @@ class HardwareMonitor:
         handle, name = self._gpu
         card = _told(pynvml.nvmlDeviceGetMemoryInfo, handle)
         rates = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
-        return events.Hardware(
+        return events.HardwareReading(
             device=name,
             memory_used=int(card.used) if card else None,
             memory_total=int(card.total) if card else None,

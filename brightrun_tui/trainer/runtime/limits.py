@@ -44,6 +44,6 @@ def ends_within(seconds: float) -> Iterator[None]:
 
 
 def leave_others_memory() -> None:
-    """From now on this process gets no more memory than is free at this moment: it has an error, and nobody is killed."""
+    """Let this process have no more memory than is free at this moment: it has an error, and nobody is killed."""
     held, free = psutil.Process().memory_info().data, psutil.virtual_memory().available
     resource.setrlimit(resource.RLIMIT_DATA, (held + free, resource.RLIM_INFINITY))

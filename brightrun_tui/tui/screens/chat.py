@@ -29,7 +29,7 @@ from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.bubble import Bubble
 from brightrun_tui.tui.widgets.footer import KeyFooter
 from brightrun_tui.tui.widgets.message_box import MessageBox
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 
 READY_SECONDS = 300.0
@@ -109,7 +109,7 @@ class ChatScreen(Dialog[None]):
 
     def _started_here(self) -> list[Endpoint]:
         """Endpoints that are there because of this chat."""
-        return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.state in ("starting", "ready")]
+        return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.serving]
 
     @work(group="leave", exclusive=True)
     async def _leave(self) -> None:
@@ -216,7 +216,7 @@ class ChatScreen(Dialog[None]):
 
     async def _end_base(self, partner: Partner) -> None:
         """End the endpoint of a base that this chat began; those of versions may be kept."""
-        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.state in ("stopped", "failed")}
+        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.ended}
         for endpoint in [each for each, whose in self._started.items() if whose is partner and partner.base_alone]:
             del self._started[endpoint]
             if endpoint not in ended:
@@ -407,10 +407,10 @@ class ChatScreen(Dialog[None]):
                 raise EngineError(endpoint.error or "the server did not come up")
             self._say(f"◌ loading {partner.name}, {humanize.duration(waited)} so far …")
             await asyncio.sleep(0.3)
-        raise EngineError(f"the server did not come up within {READY_SECONDS:.0f} s")
+        raise EngineError(f"the server did not come up within {humanize.span(READY_SECONDS)}")
 
     def _say(self, text: str, style: str = "$muted") -> None:
-        self.query_one("#chat-status", Static).update(sanitize(Content.styled(cells.one_line(text), style)))
+        self.query_one("#chat-status", Static).update(sanitize_content(Content.styled(cells.one_line(text), style)))
 
 
 def _write_new(target: Path, text: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.talk import TalkTurn
 from brightrun_tui.planning.serving_machine import BASE_IDLE_SECONDS, base_beside
 from brightrun_tui.tui.screens.dialog import Confirm
@@ -44,7 +45,7 @@ class Partner:
 
     def ready_words(self, endpoint: Endpoint) -> str:
         """That it can be asked, and where it computes."""
-        where = "this machine" if endpoint.provider == "local" else endpoint.provider
+        where = "this machine" if endpoint.provider == HERE else endpoint.provider
         late = "; it is loaded into memory for the first answer" if endpoint.asleep else ""
         return f"● ready; the {'base' if self.base_alone else 'model'} runs on {where}{late}"
 
@@ -56,7 +57,7 @@ async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | Non
         BaseModelError: it cannot be had any more.
     """
     base = app.snapshot.base_endpoint_of(model)
-    if base is not None and base.state in ("starting", "ready"):
+    if base is not None and base.serving:
         return None
     beside = await asyncio.to_thread(base_beside, model, app.paths)
     tuned = app.snapshot.endpoint_of(model)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 
 
 class ChosenModel(ModeScreen):

@@ -28,7 +28,7 @@ from brightrun_tui.tui.screens.dialog import Confirm, Dialog
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 from brightrun_tui.tui.widgets.titles import retitle
 
 ASKED_FIRST = (
@@ -81,7 +81,7 @@ class CorrectionsScreen(Dialog[Draft]):
         rows.display = bool(self._found)
         rows.show(
             [
-                Row(str(each.id), (each, self._outcomes.get(each.id)), partial(_row, each, self._outcomes))
+                ListRow(str(each.id), (each, self._outcomes.get(each.id)), partial(_row, each, self._outcomes))
                 for each in self._found
             ]
         )

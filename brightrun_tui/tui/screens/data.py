@@ -230,7 +230,7 @@ class DataScreen(ListingDialog[ChosenData]):
         place = self._place_here
         try:
             known = self._maps.get(_key(place))
-            found = known if known else await asyncio.to_thread(column_map, place, self.app.paths)
+            found = await asyncio.to_thread(column_map, place, self.app.paths) if known is None else known
         except BrightrunError as error:
             self.app.show_error(error)
             return

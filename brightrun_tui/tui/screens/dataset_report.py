@@ -16,7 +16,7 @@ from textual.widgets.option_list import Option
 
 from brightrun_tui.datasets import Examined
 from brightrun_tui.datasets.concerned import EntryReader
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 from brightrun_tui.datasets.repairing import droppable
 from brightrun_tui.domain.dataset import DatasetReport, Problem
 from brightrun_tui.domain.errors import BrightrunError
@@ -177,18 +177,18 @@ class ReportScreen(Dialog[DatasetReport]):
     @work(exclusive=True, group="first")
     async def _read_first(self, problem: Problem, found: Examined) -> None:
         """The first records that a finding is about, below it."""
-        read: list[Outcome] = []
+        read: list[EntryOutcome] = []
         with suppress(BrightrunError, IndexError):  # reading all of them tells
             for number in found.entries.get(problem.kind, ())[:SHOWN_AT_ONCE]:
                 read.append(await self._entry(number))
                 self._show_finding(problem, found, list(read))
 
-    async def _entry(self, number: int) -> Outcome:
+    async def _entry(self, number: int) -> EntryOutcome:
         assert self._source, "there since the dataset was examined"
         reader = self._source.reader
         return await told(lambda tell: reader.at(number, lambda read: tell("", 0.0)), lambda what: None)
 
-    def _show_finding(self, problem: Problem, found: Examined, read: list[Outcome]) -> None:
+    def _show_finding(self, problem: Problem, found: Examined, read: list[EntryOutcome]) -> None:
         there, droppable_too = bool(found.entries.get(problem.kind)), problem.kind in droppable(found)
         self._show(
             lambda width: [

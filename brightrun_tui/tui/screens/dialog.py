@@ -14,7 +14,7 @@ from textual.widgets import Button, Input, OptionList, Static
 from brightrun_tui.tui.actions import bindings, dialogue_bindings, of_scope
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.footer import KeyFooter
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 from brightrun_tui.tui.widgets.too_small import TOO_SMALL, TooSmall, too_small
 from brightrun_tui.tui.workspace import Workspace
@@ -22,10 +22,10 @@ from brightrun_tui.tui.workspace import Workspace
 if TYPE_CHECKING:
     from brightrun_tui.integrations.connection import ServiceStatus
 
-Answer = TypeVar("Answer")
+DialogAnswer = TypeVar("DialogAnswer")
 
 
-class Dialog(ModalScreen[Answer | None], Generic[Answer]):
+class Dialog(ModalScreen[DialogAnswer | None], Generic[DialogAnswer]):
     """A box with a title; ``compose_body`` fills it. Escape answers None."""
 
     app: Workspace
@@ -50,7 +50,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
     def on_resize(self, event: events.Resize) -> None:
         self.set_class(too_small(event.size), TOO_SMALL)
 
-    async def action_dismiss(self, result: Answer | None = None) -> None:
+    async def action_dismiss(self, result: DialogAnswer | None = None) -> None:
         self.dismiss(None)
 
     def action_next(self) -> None:
@@ -60,7 +60,7 @@ class Dialog(ModalScreen[Answer | None], Generic[Answer]):
         self.focus_previous()
 
 
-class ListDialog(Dialog[Answer]):
+class ListDialog(Dialog[DialogAnswer]):
     """A dialogue with a field and one list: enter takes what is highlighted, from wherever the focus is."""
 
     SCOPES: tuple[str, ...] = ("choose", "modal")
@@ -76,7 +76,7 @@ class ListDialog(Dialog[Answer]):
         self.query_one(OptionList).action_cursor_up()
 
 
-class ListingDialog(ListDialog[Answer]):
+class ListingDialog(ListDialog[DialogAnswer]):
     """A `ListDialog` whose list is made anew for what is typed, which takes a moment. Enter is for the list of what was typed,
     and waits for it: keys typed faster than that take nothing that was listed before.
     """
@@ -130,7 +130,7 @@ class ListingDialog(ListDialog[Answer]):
             self.look(event.option_id or "")
 
 
-class TryThenSave(Dialog[Answer]):
+class TryThenSave(Dialog[DialogAnswer]):
     """What is typed is tested before it is saved; after a test that fails it may be saved all the same.
 
     A dialog of this kind has `compose_saving` at its end and answers the buttons ``cancel``, ``anyway`` and ``save``.
@@ -151,7 +151,7 @@ class TryThenSave(Dialog[Answer]):
         self.say(Content(""))
 
     def say(self, text: Content) -> None:
-        self.query_one("#said", Static).update(sanitize(text))
+        self.query_one("#said", Static).update(sanitize_content(text))
 
     def say_testing(self) -> None:
         self.say(Content.styled("◌ testing …", "$primary"))

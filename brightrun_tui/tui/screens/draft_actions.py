@@ -13,10 +13,10 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
-from brightrun_tui.planning.offers import check_account
+from brightrun_tui.planning.offers import require_account
 from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import plan_text
 from brightrun_tui.tui.widgets.form import show_value
 
@@ -174,7 +174,7 @@ class DraftActions(ModeScreen):
         from brightrun_tui.orchestrator import client
 
         if plan.estimate:
-            await check_account(plan.draft, self.app.paths, plan.estimate)
+            await require_account(plan.draft, self.app.paths, plan.estimate)
         if plan.report and all(known.name != plan.report.name for known in self.app.snapshot.datasets):
             await datasets.add(self.app.db, plan.report)
         return await client.submit(self.app.db, self.app.paths, spec, plan.estimate)

@@ -17,7 +17,7 @@ from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedEvaluation:
     """Versions, the data as typed, and how many prompts are answered."""
 
     versions: tuple[ModelVersion, ...]
@@ -25,7 +25,7 @@ class Wanted:
     answers: int
 
 
-class EvaluateScreen(Dialog[Wanted]):
+class EvaluateScreen(Dialog[WantedEvaluation]):
     """Answers what is wanted."""
 
     def __init__(
@@ -72,7 +72,7 @@ class EvaluateScreen(Dialog[Wanted]):
         elif not answers.isdecimal() or int(answers) > registry.MOST_ANSWERS:
             self._say(f"Prompts answered: a number from 0 to {registry.MOST_ANSWERS}.")
         else:
-            self.dismiss(Wanted(self._choices[self.query_one(ChoiceField).value], data, int(answers)))
+            self.dismiss(WantedEvaluation(self._choices[self.query_one(ChoiceField).value], data, int(answers)))
 
     def _say(self, text: str) -> None:
         self.query_one("#said", Static).update(Content.styled(text, "$warning"))

@@ -26,7 +26,7 @@ _SIGNED, _UNSIGNED = "signed with this installation's key", "not signed"
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedExport:
     """``target``: a path, or ``owner/repo`` where the form is `HUB`."""
 
     form: str
@@ -34,7 +34,7 @@ class Wanted:
     sign: bool
 
 
-class ExportScreen(Dialog[Wanted]):
+class ExportScreen(Dialog[WantedExport]):
     """Answers form and target."""
 
     def __init__(self, model: ModelVersion) -> None:
@@ -70,7 +70,7 @@ class ExportScreen(Dialog[Wanted]):
         form, sign = (field.value for field in self.query(ChoiceField))
         target = self.query_one(TextField).value.strip()
         if target:
-            self.dismiss(Wanted(form, target, sign == _SIGNED and form in SIGNABLE))
+            self.dismiss(WantedExport(form, target, sign == _SIGNED and form in SIGNABLE))
 
     def _show_signature(self, form: str) -> None:
         for widget in (self.query_one(".signs"), list(self.query(ChoiceField))[1]):

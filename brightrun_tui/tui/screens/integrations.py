@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.service_names import NEWS, OWN_BOXES
 from brightrun_tui.integrations import credentials
 from brightrun_tui.integrations.boxes import configured_boxes, delete_box
 from brightrun_tui.integrations.channels import SavedChannel, open_channel, remove_channel, saved_channels, try_channel
@@ -19,13 +20,12 @@ from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import is_due
 from brightrun_tui.providers.box import SshBox
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets.possible_text import possible_lines
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.service_card import CardState, ServiceCard
 
-OWN, NEWS = "ssh", "news"
 AGE_SECONDS = 30.0
 FRESH_SECONDS = 60.0
 """What was tested so lately counts as so when the screen opens."""
@@ -60,7 +60,7 @@ class IntegrationsScreen(ModeScreen):
 
     def on_mount(self) -> None:
         super().on_mount()
-        self.app.desk.changed.subscribe(self, lambda _: self.redraw())
+        self.app.service_tester.changed.subscribe(self, lambda _: self.redraw())
         self._look_first()
         self.set_interval(AGE_SECONDS, self._look_again)
 
@@ -69,7 +69,9 @@ class IntegrationsScreen(ModeScreen):
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)
-            tested = max(known["checked_at"], self.app.desk.tested_at.get(service.name, 0.0)) if known else now
+            tested = (
+                max(known["checked_at"], self.app.service_tester.tested_at.get(service.name, 0.0)) if known else now
+            )
             if known and is_due(known["state"], tested, now):
                 self._test(service)
         if self.app.current_mode == self.MODE:
@@ -129,7 +131,7 @@ class IntegrationsScreen(ModeScreen):
 
     def _state_of(self, service: Service, snapshot: Snapshot) -> CardState:
         known = snapshot.services.get(service.name, {})
-        status = self.app.desk.status(service.name, known)
+        status = self.app.service_tester.status(service.name, known)
         place = self._places.get(service.name, "")
         words = credentials.PLACES[place]  # type: ignore[index]
         credential = f"{words} ({service.environment})" if place == "environment" else words
@@ -144,10 +146,10 @@ class IntegrationsScreen(ModeScreen):
             state, fix = "off", "name its model under [judge] in config.toml; enter saves its key"
         if service.name == NEWS and state == "off":
             fix = "enter adds a channel"
-        if service.name == OWN and state == "off":
+        if service.name == OWN_BOXES and state == "off":
             detail, fix = "", "enter adds one: its address, a user and an SSH key"
         return CardState(
-            state="testing" if service.name in self.app.desk.testing else state,
+            state="testing" if service.name in self.app.service_tester.testing else state,
             detail=detail,
             fix=fix,
             credential=credential,
@@ -167,11 +169,11 @@ class IntegrationsScreen(ModeScreen):
         if action == "test":
             return True if card else None
         if action == "configure":
-            return True if card and (card.service.environment or card.service.name in (OWN, NEWS)) else None
+            return True if card and (card.service.environment or card.service.name in (OWN_BOXES, NEWS)) else None
         if action == "disconnect" and card and card.service.name == NEWS:
             return True if self.app.snapshot.services.get(NEWS, {}).get("state") in ("ok", "failed") else None
         if action == "disconnect":
-            forgettable = self._boxes if card and card.service.name == OWN else None
+            forgettable = self._boxes if card and card.service.name == OWN_BOXES else None
             return (
                 True if card and (forgettable or self._places.get(card.service.name) in ("keyring", "file")) else None
             )
@@ -217,7 +219,7 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="test")
     async def _test(self, service: Service) -> None:
-        await self.app.desk.test(service)
+        await self.app.service_tester.test(service)
 
     @work(group="configure")
     async def action_configure(self) -> None:
@@ -226,7 +228,7 @@ class IntegrationsScreen(ModeScreen):
         card = self._show_card()
         if card is None:
             return
-        if card.service.name == OWN:
+        if card.service.name == OWN_BOXES:
             await self._configure_box(card.service)
             return
         if card.service.name == NEWS:
@@ -238,7 +240,7 @@ class IntegrationsScreen(ModeScreen):
         status = await self.app.push_screen_wait(ConnectScreen(card.service, self._places.get(card.service.name, "")))
         if status is not None:
             await self._find_places()
-            await self.app.desk.keep(card.service, status)
+            await self.app.service_tester.keep(card.service, status)
 
     async def _configure_box(self, service: Service) -> None:
         """Add a machine of one's own, or change one."""
@@ -300,7 +302,7 @@ class IntegrationsScreen(ModeScreen):
         if card is None:
             return
         service = card.service
-        if service.name == OWN:
+        if service.name == OWN_BOXES:
             await self._forget_box(service)
             return
         if service.name == NEWS:
@@ -319,7 +321,7 @@ class IntegrationsScreen(ModeScreen):
         if self._places.get(service.name):
             self._test(service)
         else:
-            await self.app.desk.keep(service, ServiceStatus(state="off", detail="not connected"))
+            await self.app.service_tester.keep(service, ServiceStatus(state="off", detail="not connected"))
 
     def action_left(self) -> None:
         self._move(-1)

@@ -17,7 +17,7 @@ from brightrun_tui.tui.widgets.fields import TextField
 class JudgeScreen(Dialog[tuple[str, str]]):
     """Answers the judge's address and model; ``key_place`` says where its key is."""
 
-    def __init__(self, model: ModelVersion, settings: JudgeSettings, key_place: credentials.Place) -> None:
+    def __init__(self, model: ModelVersion, settings: JudgeSettings, key_place: credentials.CredentialPlace) -> None:
         super().__init__(f"Have {model.ref} judged")
         self._model = model
         self._settings = settings

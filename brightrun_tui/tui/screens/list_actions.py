@@ -12,8 +12,8 @@ from textual import getters, work
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.remembered import recall, remember_also
-from brightrun_tui.tui.run_list import Order
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.run_list import RunOrder
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.run_columns import GROUPS, SORTS
 
@@ -26,7 +26,7 @@ class ListActions(ModeScreen):
     def __init__(self) -> None:
         super().__init__()
         self._left = recall(self.app.paths)
-        self._order = Order("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
+        self._order = RunOrder("", self._left.sort, self._left.reverse, self._left.group, self._left.folded)
         self._marked: set[str] = set()
         self._columns = self.app.run_columns
 

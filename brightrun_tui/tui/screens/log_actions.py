@@ -6,7 +6,7 @@ import asyncio
 
 from textual import getters, on, work
 
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 

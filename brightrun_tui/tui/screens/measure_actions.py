@@ -11,7 +11,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
-from brightrun_tui.tui.screens.evaluate import EvaluateScreen, Wanted
+from brightrun_tui.tui.screens.evaluate import EvaluateScreen, WantedEvaluation
 
 
 class MeasureActions(ChosenModel):
@@ -37,7 +37,7 @@ class MeasureActions(ChosenModel):
             self._begin_evaluation(wanted)
 
     @work(group="evaluate")
-    async def _begin_evaluation(self, wanted: Wanted) -> None:
+    async def _begin_evaluation(self, wanted: WantedEvaluation) -> None:
         from brightrun_tui.orchestrator import client
 
         try:

@@ -17,13 +17,13 @@ from brightrun_tui.domain.run import TERMINAL, Run, silence
 from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import bindings, key_of
-from brightrun_tui.tui.run_list import Group, arrange
+from brightrun_tui.tui.run_list import RunGroup, arrange
 from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.screens.log_actions import LogActions
 from brightrun_tui.tui.screens.run_actions import RunActions
 from brightrun_tui.tui.screens.take_actions import TakeActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import alert_text, run_columns, run_text
+from brightrun_tui.tui.widgets import alert_text, answer_text, run_columns, run_facts, run_text
 from brightrun_tui.tui.widgets.alert_list import AlertList
 from brightrun_tui.tui.widgets.alert_text import alerts_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
@@ -31,7 +31,7 @@ from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.row_table import RowTable
-from brightrun_tui.tui.widgets.rows import Row
+from brightrun_tui.tui.widgets.rows import ListRow
 from brightrun_tui.tui.widgets.run_filter import matches_damaged
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
@@ -57,7 +57,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
     def __init__(self) -> None:
         super().__init__()
         self._stays = ""
-        self._rows: dict[str, tuple[Run, object, Row]] = {}
+        self._rows: dict[str, tuple[Run, object, ListRow]] = {}
         self._heading: tuple[object, Callable[[int], Content]] | None = None
         self._pane = "curves"
         self._alerts: tuple[RunAlert, ...] = ()
@@ -88,7 +88,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         retitle(self.query_one("#facts"), "Facts")
         retitle(self.query_one("#alerts"), "Alerts")
 
-    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.Entry]:
+    async def _read_close(self, run_id: str, metric: str, first: int, last: int) -> list[metrics.CurveEntry]:
         return await metrics.between(self.app.db, run_id, metric, first, last, CLOSE_ENTRIES)
 
     def show(self, snapshot: Snapshot) -> None:
@@ -111,7 +111,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         self._show_runs(snapshot, groups, damaged)
         self._show_run()
 
-    def _show_runs(self, snapshot: Snapshot, groups: list[Group], damaged: list[DamagedRun]) -> None:
+    def _show_runs(self, snapshot: Snapshot, groups: list[RunGroup], damaged: list[DamagedRun]) -> None:
         narrow = self.has_class("-narrow")
         now = time.time()
         wanted = self._columns
@@ -119,15 +119,15 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         for alert in self._alerts:
             if alert.key not in self._left.acknowledged and levels.get(alert.run_id) != "error":
                 levels[alert.run_id] = alert.level
-        rows: list[Row] = []
+        rows: list[ListRow] = []
         for group in groups:
             if group.caption:
-                rows.append(Row("", group, partial(run_text.caption, group.caption, len(group.runs))))
+                rows.append(ListRow("", group, partial(run_text.caption, group.caption, len(group.runs))))
             rows += [self._row(run, snapshot, now, narrow=narrow, alert=levels.get(run.id, "")) for run in group.runs]
             if group.hidden:
                 hidden = group.hidden + snapshot.more
-                rows.append(Row("", ("hidden", hidden), partial(run_text.folded, hidden)))
-        rows += [Row(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
+                rows.append(ListRow("", ("hidden", hidden), partial(run_text.folded, hidden)))
+        rows += [ListRow(run.id, "damaged", partial(run_text.damaged_row, run)) for run in damaged]
         if len(self._rows) > 2 * len(snapshot.runs):
             self._rows.clear()
         look = (wanted, self._order.sort, self._order.reverse)
@@ -141,7 +141,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
-    def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> Row:
+    def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> ListRow:
         """The row of a run; the same one as before where nothing about it has changed."""
         none = " " if narrow and (self._marked or self._left.pinned) else ""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
@@ -159,7 +159,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
                 run_columns.table_row, run, vitals, wanted=self._columns, mark=mark, silent=silent, alert=alert
             )
         )
-        row = Row(run.id, stamp, build)
+        row = ListRow(run.id, stamp, build)
         self._rows[run.id] = (run, look, row)
         return row
 
@@ -213,9 +213,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
             nothing = "The worker has not said anything yet." if run.active else "There is no log of it."
             self.log_view.follow(RunLog(Path(run.directory)), nothing=nothing, over=run.state in TERMINAL)
         self.query_one("#answers-text", Flow).show(
-            lambda width: run_text.answers(detail, width, waits=run is None or run.active)
+            lambda width: answer_text.answers(detail, width, waits=run is None or run.active)
         )
-        self.query_one("#facts-text", Flow).show(lambda width: run_text.facts(run, detail, width, absent))
+        self.query_one("#facts-text", Flow).show(lambda width: run_facts.facts(run, detail, width, absent))
 
     @on(RowTable.Chosen, "#runs")
     def _run_chosen(self, event: RowTable.Chosen) -> None:

@@ -23,20 +23,16 @@ from brightrun_tui.domain.requests import StandBy
 from brightrun_tui.orchestrator.timings import load_timings
 from brightrun_tui.planning import machine_speed
 from brightrun_tui.planning.draft import Draft
-from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import effect
 from brightrun_tui.tui.actions import bindings, of_scope
 from brightrun_tui.tui.remembered import recall, remember_also
-from brightrun_tui.tui.screens.choosing_base import ChoosingBase
+from brightrun_tui.tui.screens.form_editing import FormEditing
 from brightrun_tui.tui.screens.telling import StoppedError, overheard
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
-from brightrun_tui.tui.widgets.amount import read_amount
-from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged, PickField, TextField
+from brightrun_tui.tui.widgets.fields import PickField, TextField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
-from brightrun_tui.tui.widgets.form import SettingRow, show_value
-from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.reflow import TALL, Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.tui.widgets.slider import SliderField
@@ -51,7 +47,7 @@ STAND_BY_SECONDS = 120.0
 """How often at most the engine is told that a run is about to be started here."""
 
 
-class NewRunScreen(ChoosingBase):
+class NewRunScreen(FormEditing):
     """The form on the left, what it comes to on the right."""
 
     MODE = "new_run"
@@ -60,19 +56,13 @@ class NewRunScreen(ChoosingBase):
     CSS_PATH = "new_run.tcss"
     AUTO_FOCUS = ""
 
-    form = getters.query_one("#form", RunForm)
     start_button = getters.query_one("#start", Button)
 
     def __init__(self) -> None:
         super().__init__()
-        self._draft = Draft()
-        self._typed: dict[str, str] = {}
         self._plan: Plan | None = None
         self._stand_by_after = 0.0
-        self._refused: dict[str, str] = {}
-        self._history = FormHistory()
         self._greeted: bool | None = None
-        self._plan_before: Plan | None = None
         self._changed_at = -math.inf
         self._starting = False
         self._measuring = False
@@ -148,50 +138,6 @@ class NewRunScreen(ChoosingBase):
             self._change(data=examples()[0].id, columns={})
         self._greet(False)
 
-    @on(EditBegan)
-    def _edit_began(self, event: EditBegan) -> None:
-        self._plan_before = self._plan
-        self._remember(event.key)
-        self._show_hint()
-
-    @on(EditEnded)
-    def _edit_ended(self, event: EditEnded) -> None:
-        if event.kept:
-            self._history.close(self._state)
-        else:
-            self.action_undo(aloud=False)
-        self._show_plan()
-        self._show_hint()
-
-    @on(FieldChanged)
-    def _field_changed(self, event: FieldChanged) -> None:
-        key, value = event.key, event.value
-        self._remember(key)
-        if "." in key:
-            self._typed = {other: typed for other, typed in self._typed.items() if other != key}
-            if value.strip():
-                self._typed[key] = value
-            self._change(overrides=dict(self._typed))
-        elif key == "intensity":
-            self._change(intensity=Intensity(value))
-        elif key == "interruptible":
-            self._change(interruptible=value == "yes")
-        elif key in ("budget_usd", "max_hours"):
-            self._change_number(key, value)
-        else:
-            self._change(**{key: value})
-
-    def _change_number(self, key: str, value: str) -> None:
-        number, why = read_amount(value)
-        self.form.refuse(key, why)
-        self._refused = {other: said for other, said in self._refused.items() if other != key}
-        if why:
-            self._refused[key] = why
-        self._show_plan()
-        if why:
-            return
-        self._change(**{key: number})
-
     @property
     def draft(self) -> Draft:
         """What the form says."""
@@ -206,15 +152,6 @@ class NewRunScreen(ChoosingBase):
     def offer(self) -> Offer | None:
         """The machine that would be rented; None where none is, and while one is looked for."""
         return self._offer
-
-    @property
-    def _state(self) -> FormState:
-        return FormState(self._draft, dict(self._typed))
-
-    def _remember(self, key: str = "") -> None:
-        """Keep the form as it is now, for undo."""
-        self._history.push(self._state, key)
-        self.refresh_keys()
 
     def _change(self, **changes: object) -> None:
         """Change the draft; the plan follows. Another need asks for another machine."""
@@ -257,7 +194,7 @@ class NewRunScreen(ChoosingBase):
         problem = plan.first_problem
         if problem is not None and problem.kind == ErrorKind.NO_OFFER and plan.estimate and not self._asking:
             self._find_offer(draft)
-        if self._ready and not self.app.read_only and draft.provider == "local":
+        if self._ready and not self.app.read_only and draft.here:
             await self._prepare_here(plan)
 
     def _is_wanted(self, draft: Draft) -> bool:
@@ -410,75 +347,3 @@ class NewRunScreen(ChoosingBase):
             self.app.show_error(self._problem)
         elif not self._starting:
             await self.app.run_action("start", self)
-
-    def fill(self, draft: Draft) -> None:
-        """Put another draft into the form; undo brings back what was there."""
-        self._remember()
-        self._typed = {key: show_value(value) for key, value in draft.overrides.items()}
-        self._put(draft.model_copy(update={"overrides": dict(self._typed)}))
-
-    def _put(self, draft: Draft) -> None:
-        """Show and plan this draft."""
-        self._change_all(**{name: getattr(draft, name) for name in Draft.model_fields})
-
-    def _change_all(self, **changes: object) -> None:
-        self._change(**changes)
-        for key in ("budget_usd", "max_hours"):
-            self.form.put_number(key, getattr(self._draft, key))
-        self._show_plan()
-
-    async def action_advanced(self) -> None:
-        if await self.form.toggle_advanced():
-            self._show_plan()
-
-    def action_reset(self) -> None:
-        if self._typed or self._draft.intensity != Intensity.BALANCED:
-            self._remember()
-        self._typed = {}
-        self._change(overrides={}, intensity=Intensity.BALANCED)
-        self.app.toast("Settings are as the template says; u takes that back.")
-
-    @property
-    def _focused_setting(self) -> str:
-        row = row_of(self.focused)
-        return row.setting.key if isinstance(row, SettingRow) else ""
-
-    def action_reset_one(self) -> None:
-        self._remember()
-        self._typed.pop(self._focused_setting, None)
-        self._change(overrides=dict(self._typed))
-
-    def action_undo(self, *, aloud: bool = True) -> None:
-        before = self._history.pop()
-        if before is None:
-            return
-        self._typed = dict(before.typed)
-        for key in list(self._refused):
-            self.form.refuse(key, "")
-        self._refused = {}
-        self._put(before.draft)
-        if aloud:
-            self.app.toast("The last change is taken back.")
-
-    async def show_setting(self, key: str) -> None:
-        """Go to the field of one setting."""
-        self._greet(False)
-        await self.form.show_setting(key)
-        self._show_plan()
-
-    def action_find(self) -> None:
-        self.query_one("#find", FilterBar).open()
-
-    @on(FilterBar.Typed, "#find")
-    async def _find(self, event: FilterBar.Typed) -> None:
-        await self.form.find(event.text)
-        self._show_plan()
-        first = self.form.first_setting()
-        if event.done and first is not None:
-            first.field.focus()
-
-    def action_next(self) -> None:
-        self.focus_next()
-
-    def action_previous(self) -> None:
-        self.focus_previous()

@@ -10,13 +10,14 @@ from textual.widgets import OptionList
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.notification import Level, Notification
+from brightrun_tui.domain.notices import Level
+from brightrun_tui.domain.notification import Notification
 from brightrun_tui.store import notifications
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 
 GLYPHS = {Level.INFO: ("✓", "$success"), Level.WARNING: ("!", "$warning"), Level.ERROR: ("✗", "$error")}
 _ABOUT = 22
@@ -51,7 +52,7 @@ class NewsScreen(Dialog[Notification]):
 
     def _show(self, snapshot: Snapshot) -> None:
         age = [(one, humanize.ago(one.time)) for one in snapshot.news]
-        self.query_one(RowList).show([Row(str(one.id), (one, ago), partial(row_of, one, ago)) for one, ago in age])
+        self.query_one(RowList).show([ListRow(str(one.id), (one, ago), partial(row_of, one, ago)) for one, ago in age])
         self._show_words()
 
     @property

@@ -18,7 +18,7 @@ from brightrun_tui.tui.screens.dialog import ListDialog
 from brightrun_tui.tui.widgets import offer_text, places, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 
 
 class OffersScreen(ListDialog[WeighedOffer]):
@@ -73,7 +73,7 @@ class OffersScreen(ListDialog[WeighedOffer]):
     def _show(self) -> None:
         table = self.query_one(RowList)
         listed = self._listed
-        table.show([Row(_id(one.offer), one, partial(offer_text.table_row, one)) for one in listed])
+        table.show([ListRow(_id(one.offer), one, partial(offer_text.table_row, one)) for one in listed])
         head = self.query_one("#offers-head", Flow)
         head.show(lambda width: [offer_text.table_head(table.room)] if listed else [])
         self._show_machine()

@@ -35,7 +35,7 @@ HELP_SCORE = 0.01
 
 
 @dataclass(frozen=True)
-class Command:
+class PaletteCommand:
     """One line of the palette, what runs it, and how much a match counts."""
 
     text: str
@@ -63,13 +63,15 @@ class ActionProvider(Provider):
         assert isinstance(self.app, Workspace)
         return self.app
 
-    def _here(self) -> Iterator[Command]:
+    def _here(self) -> Iterator[PaletteCommand]:
         for live in live_actions(self.focused, self.screen):
             if live.action.palette and live.possible:
                 action = live.action
-                yield Command(f"{action.title}  ({action.key})", action.help, partial(self._run, action, live.node))
+                yield PaletteCommand(
+                    f"{action.title}  ({action.key})", action.help, partial(self._run, action, live.node)
+                )
 
-    def _elsewhere(self) -> Iterator[Command]:
+    def _elsewhere(self) -> Iterator[PaletteCommand]:
         here = getattr(self.screen, "MODE", "")
         if not here:
             return
@@ -77,13 +79,13 @@ class ActionProvider(Provider):
             for action in of_scope(scope) if scope != here else ():
                 if action.palette:
                     text = f"{action.title}  ({SCOPES[scope]}: {action.key})"
-                    yield Command(text, action.help, partial(self._run_there, action), ELSEWHERE_WEIGHT)
+                    yield PaletteCommand(text, action.help, partial(self._run_there, action), ELSEWHERE_WEIGHT)
 
-    def _names(self) -> Iterator[Command]:
+    def _names(self) -> Iterator[PaletteCommand]:
         app = self._workspace
         for run in app.snapshot.runs:
             told = f"{run.state} · {humanize.ago(run.created_at)}"
-            yield Command(f"run {cells.one_line(run.name)}", told, partial(app.show_run, run.id), NAME_WEIGHT)
+            yield PaletteCommand(f"run {cells.one_line(run.name)}", told, partial(app.show_run, run.id), NAME_WEIGHT)
         groups: dict[str, list[Run]] = {}
         for run in app.snapshot.runs:
             if run.spec.group:
@@ -91,29 +93,31 @@ class ActionProvider(Provider):
         for group, of_one in sorted(groups.items(), key=lambda each: -each[1][0].created_at):
             told = f"{len(of_one)} runs beside one another · {humanize.ago(of_one[0].created_at)}"
             shown = partial(self._compare, group)
-            yield Command(f"sweep {cells.one_line(_sweep_name(of_one))}", told, shown, NAME_WEIGHT)
+            yield PaletteCommand(f"sweep {cells.one_line(_sweep_name(of_one))}", told, shown, NAME_WEIGHT)
         for model in app.snapshot.models:
-            yield Command(
+            yield PaletteCommand(
                 f"model {cells.one_line(model.ref)}", "in the Registry", partial(app.show_model, model.ref), NAME_WEIGHT
             )
         for report in app.snapshot.datasets:
             told = f"{report.usable:,} records · {cells.one_line(report.path)}"
-            yield Command(f"data {cells.one_line(report.name)}", told, partial(app.show_data, report.name), NAME_WEIGHT)
+            yield PaletteCommand(
+                f"data {cells.one_line(report.name)}", told, partial(app.show_data, report.name), NAME_WEIGHT
+            )
         for theme in app.theme_names:
-            yield Command(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
+            yield PaletteCommand(f"theme {theme}", "colours", partial(self._take_theme, theme), NAME_WEIGHT)
         yield from self._services_and_settings()
 
-    def _services_and_settings(self) -> Iterator[Command]:
+    def _services_and_settings(self) -> Iterator[PaletteCommand]:
         from brightrun_tui.domain.settings import iter_settings
         from brightrun_tui.integrations.services import services
 
         app = self._workspace
         for service in services():
-            yield Command(
+            yield PaletteCommand(
                 f"service {service.title}", service.gives, partial(app.show_service, service.name), NAME_WEIGHT
             )
         for setting in iter_settings():
-            yield Command(
+            yield PaletteCommand(
                 f"setting {setting.title}", setting.hint, partial(app.show_setting, setting.key), SETTING_WEIGHT
             )
 

@@ -16,7 +16,7 @@ from brightrun_tui.tui.screens.pick import Choice
 MOST_ENTRIES = 400
 PATH_STARTS = ("/", "~", ".")
 
-Wanted = Callable[[Path], object]
+PathFilter = Callable[[Path], object]
 """Whether a file of that name is one that is looked for."""
 
 
@@ -27,7 +27,7 @@ def every_file(_: Path) -> bool:
 class PathSuggester(Suggester):
     """Completes a path as it is typed; right takes it."""
 
-    def __init__(self, wanted: Wanted = every_file) -> None:
+    def __init__(self, wanted: PathFilter = every_file) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._wanted = wanted
 
@@ -46,7 +46,7 @@ def nearest(listed: Sequence[Choice], typed: str) -> int:
     return next((place for place, one in enumerate(listed) if start and one.title.startswith(start)), 0)
 
 
-def list_files(typed: str, wanted: Wanted) -> list[Choice]:
+def list_files(typed: str, wanted: PathFilter) -> list[Choice]:
     """Directories, and files that are wanted, whose path begins with what was typed, in capitals or not. Blocking."""
     directory, start = place_and_start(typed)
     try:
@@ -65,7 +65,7 @@ def place_and_start(typed: str) -> tuple[Path, str]:
     return (path, "") if typed.endswith("/") else (path.parent, path.name)
 
 
-def _fitting(entries: Iterable[os.DirEntry[str]], start: str, wanted: Wanted) -> list[Choice]:
+def _fitting(entries: Iterable[os.DirEntry[str]], start: str, wanted: PathFilter) -> list[Choice]:
     found: list[Choice] = []
     for entry in entries:
         hidden = entry.name.startswith(".") and not start.startswith(".")

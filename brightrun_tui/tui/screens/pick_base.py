@@ -12,7 +12,7 @@ from textual.widgets import Input, OptionList, Static
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.planning.base_fit import BaseFit
-from brightrun_tui.planning.checks import main_language
+from brightrun_tui.planning.data_checks import main_language
 from brightrun_tui.planning.hub_search import FoundModel, search_models
 from brightrun_tui.planning.offers import Market, WeighedOffer, weigh_market
 from brightrun_tui.planning.plan import Plan
@@ -21,7 +21,7 @@ from brightrun_tui.tui import actions
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.widgets import base_text
-from brightrun_tui.tui.widgets.base_text import Line
+from brightrun_tui.tui.widgets.base_text import BaseLine
 from brightrun_tui.tui.widgets.footer import KeyFooter
 
 LEAST_LETTERS = 2
@@ -48,7 +48,7 @@ class PickBase(PickScreen):
         self._room = _room(width)
         self._plan = plan
         self._language = main_language(plan.report) if plan and plan.report else ""
-        self._lines = {fit.base.id: Line(fit, language=self._language) for fit in fits}
+        self._lines = {fit.base.id: BaseLine(fit, language=self._language) for fit in fits}
         self._found: dict[str, FoundModel] = {}
         self._without_change: set[str] = set()
         self._markets: dict[str, Market] = {}

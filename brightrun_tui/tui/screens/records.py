@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from brightrun_tui.datasets.concerned import EntryReader
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.token_view import TokenView
@@ -22,7 +22,7 @@ from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, record_text, reflow
 from brightrun_tui.tui.widgets.reflow import Flow
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 
 TEXT, TOKENS, BORDERS = "text", "tokens", "tokens with borders"
@@ -53,7 +53,7 @@ class RecordsScreen(Dialog[None]):
         self._source, self._entries, self._like = source, entries, like
         self._place = 0
         self._view = TEXT
-        self._outcome: Outcome | None = None
+        self._outcome: EntryOutcome | None = None
 
     def compose_body(self) -> ComposeResult:
         yield Static("", id="record-head", markup=False)
@@ -115,7 +115,7 @@ class RecordsScreen(Dialog[None]):
         view = "" if self._view == TEXT or unusable else f" · as {cells.one_line(self._source.base)} sees it"
         said = f"{place}{f', as {like}' if like else ''}{view}"
         head = Content.assemble((cells.one_line(said), "bold $primary"), (out, "bold $error"))
-        self.query_one("#record-head", Static).update(sanitize(head))
+        self.query_one("#record-head", Static).update(sanitize_content(head))
         retitle(self.query_one(".dialog"), self._title, f"{self._place + 1:,} of {len(self._entries):,}")
 
     @work(exclusive=True, group="record")
@@ -153,7 +153,7 @@ class RecordsScreen(Dialog[None]):
             limit = min((each for each in (self._source.max_length, view.context) if each), default=0)
             self._lines(lambda width: record_text.tokens(shown, limit, width, borders=borders))
 
-    async def _entry(self, reader: EntryReader, number: int) -> Outcome:
+    async def _entry(self, reader: EntryReader, number: int) -> EntryOutcome:
         """Of a large file the reading takes a while, which is said."""
         return await told(
             lambda tell: reader.at(number, lambda read: tell(f"{read:,} records read", read / number)), self._say

@@ -19,6 +19,7 @@ from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
+from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.tui.actions import bindings, key_of
 from brightrun_tui.tui.screens.curate_actions import CurateActions
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
@@ -27,7 +28,7 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import model_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 from brightrun_tui.tui.widgets.titles import retitle
 
 if TYPE_CHECKING:
@@ -114,13 +115,15 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         retitle(self.models, title, f"{serving} serving" if serving else "")
         self._show_page()
 
-    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> Row:
+    def _row(self, model: ModelVersion, endpoint: Endpoint | None) -> ListRow:
         tall = not self.has_class("-narrow")
         grade, state = model.report.verdict.grade, endpoint.state if endpoint else ""
         needs = bool(self.app.snapshot.attention.get(model.ref))
         mark = "●" if model.ref in self._marked else " " if self._marked else ""
         stamp = (model.created_at, model.rating, model_text.names_of(model), grade, state, tall, needs, mark)
-        return Row(model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark))
+        return ListRow(
+            model.ref, stamp, partial(model_text.model_row, model, endpoint, tall=tall, needs=needs, mark=mark)
+        )
 
     def _show_page(self) -> None:
         model = self.model
@@ -158,7 +161,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
 
     def possible(self) -> dict[str, bool]:
         model, endpoint = self.model, self.endpoint
-        live = endpoint is not None and endpoint.state in ("starting", "ready")
+        live = endpoint is not None and endpoint.serving
         possible = {
             "deploy": model is not None and not live,
             "undeploy": live or (endpoint is not None and endpoint.state == "asleep"),
@@ -297,8 +300,8 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         if model is None:
             return
         try:
-            settings = self._judge or load_section(paths, "judge", JudgeSettings)
-            place = await asyncio.to_thread(credentials.where, "judge", paths)
+            settings = self._judge or load_section(paths, JUDGE, JudgeSettings)
+            place = await asyncio.to_thread(credentials.where, JUDGE, paths)
         except BrightrunError as error:
             self.app.show_error(error)
             return

@@ -14,7 +14,7 @@ from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import cells, run_text
 
 if TYPE_CHECKING:
@@ -201,7 +201,7 @@ class RunActions(ModeScreen):
         run = next((target for target in self.targets() if isinstance(target, Run)), None)
         if run is None:
             return
-        if run.spec.provider == "local":
+        if run.spec.here:
             opened = shell_here(run)
         else:
             try:

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
-from brightrun_tui.tui.widgets.rows import Row, RowList
+from brightrun_tui.tui.widgets.rows import ListRow, RowList
 from brightrun_tui.tui.widgets.run_columns import COLUMNS
 
 
@@ -46,7 +46,7 @@ class RunColumnsScreen(Dialog[tuple[str, ...]]):
 
         chosen = self._chosen
         self.query_one(RowList).show(
-            [Row(name, name in chosen, partial(build, name, name in chosen)) for name in self._order]
+            [ListRow(name, name in chosen, partial(build, name, name in chosen)) for name in self._order]
         )
 
     def _move(self, by: int) -> None:

@@ -10,16 +10,16 @@ from brightrun_tui.domain.errors import BrightrunError, ProviderDownError
 from brightrun_tui.domain.humanize import money, span
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Offer
-from brightrun_tui.domain.rental import OWN_BOXES, EndpointRental
+from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.service_names import HERE, OWN_BOXES
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import as_known_error, connected_providers, serverless_places
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.serving_machine import RentalWish, is_serverless, plan_rental
-from brightrun_tui.tui.screens.base import ModeScreen
+from brightrun_tui.planning.serving_machine import RentalRequest, is_serverless, plan_rental
+from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.screens.pick import Choice, PickScreen
 from brightrun_tui.tui.screens.repository import RepositoryScreen
 
-HERE = "local"
 LIST_SECONDS = 3.0
 """A service that takes longer is listed without its price, which is asked for when it is chosen."""
 ASK_SECONDS = 30.0
@@ -30,7 +30,7 @@ class Left(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class ServingPlace:
     """One place besides this machine: the machine that would be rented there, or why there is none; neither: nobody knows yet."""
 
     name: str
@@ -65,7 +65,7 @@ class Place:
         )
 
 
-async def places(model: ModelVersion, paths: Paths) -> list[Place]:
+async def places(model: ModelVersion, paths: Paths) -> list[ServingPlace]:
     """Every connected service and every box of one's own, asked at once; none where nothing is connected."""
     names = await asyncio.to_thread(_names, paths)
     return list(await asyncio.gather(*(ask(name, model, paths, LIST_SECONDS) for name in names)))
@@ -116,16 +116,16 @@ def _names(paths: Paths) -> list[str]:
 
 async def ask(
     name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS, *, repository: str = ""
-) -> Place:
+) -> ServingPlace:
     """What is to be had at one place, as far as it says so in time; where workers come and go, only with the ``repository`` that
     they fetch the adapter from."""
     if is_serverless(name) and not repository:
-        return Place(name)
+        return ServingPlace(name)
     try:
         async with asyncio.timeout(seconds):
-            rental, offer = await plan_rental(model, RentalWish(name, repository=repository), paths)
+            rental, offer = await plan_rental(model, RentalRequest(name, repository=repository), paths)
     except TimeoutError:
-        return Place(name)
+        return ServingPlace(name)
     except Exception as error:
-        return Place(name, problem=as_known_error(name, error))
-    return Place(name, rental, offer)
+        return ServingPlace(name, problem=as_known_error(name, error))
+    return ServingPlace(name, rental, offer)

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
-from brightrun_tui.tui.screens.export import HUB, Wanted
+from brightrun_tui.tui.screens.export import HUB, WantedExport
 from brightrun_tui.tui.widgets import cells
 
 TELL_SHARE = 0.25
@@ -33,7 +33,7 @@ class ShareActions(ChosenModel):
             self._export(model, wanted)
 
     @work(group="export")
-    async def _export(self, model: ModelVersion, wanted: Wanted) -> None:
+    async def _export(self, model: ModelVersion, wanted: WantedExport) -> None:
         """Takes minutes for a large model; goes on whatever screen is shown."""
         paths = self.app.paths
         self.app.toast(f"Writing {model.ref} …")
@@ -102,7 +102,7 @@ class ShareActions(ChosenModel):
 
         def tell(what: str, share: float) -> None:
             nonlocal told
-            if TELL_SHARE <= share - told and share < 1.0:
+            if share - told >= TELL_SHARE and share < 1.0:
                 told = share
                 self.app.call_from_thread(partial(self.app.toast, what))
 

@@ -9,7 +9,7 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.halving import STOPPED_EARLY
+from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.tui.screens.dialog import ListDialog
@@ -85,7 +85,7 @@ def _what_became_of(run: Run, width: int) -> reflow.Lines:
     """Why it was stopped or failed, and how to get to it."""
     lines: reflow.Lines = []
     for notice in run.notices:
-        if notice.code == STOPPED_EARLY:
+        if notice.code == NoticeCode.STOPPED_EARLY:
             lines += reflow.marked(
                 reflow.text(cells.plain(notice.message), width - 2, "$warning"), 2, "!", "bold $warning"
             )

@@ -20,14 +20,14 @@ YES, NO = "yes", "no, run all to the end"
 
 
 @dataclass(frozen=True)
-class SweepWish:
+class SweepChoice:
     """``values`` as `planning.sweep.parse_sweep` reads them."""
 
     values: str
     stop_worst: bool
 
 
-class SweepSetup(Dialog[SweepWish]):
+class SweepSetup(Dialog[SweepChoice]):
     """Enter in the line of values goes on; down leads to the switch."""
 
     def __init__(self, suggested: str) -> None:
@@ -59,4 +59,4 @@ class SweepSetup(Dialog[SweepWish]):
         except BrightrunError as error:
             self.app.show_error(error)
         else:
-            self.dismiss(SweepWish(values, self.query_one(ChoiceField).value == YES))
+            self.dismiss(SweepChoice(values, self.query_one(ChoiceField).value == YES))

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, judge
+from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, find_alerts
+from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Run, RunAction
 from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.curve import Curve
@@ -18,7 +19,7 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 JUDGED = 120
 """Newest entries of a curve that are looked at."""
-MARKS = {"error": ("✗", "bold $error"), "warning": ("!", "bold $warning")}
+MARKS = {Level.ERROR: ("✗", "bold $error"), Level.WARNING: ("!", "bold $warning")}
 HISTORY = 20
 """What was told before of runs: so much of it, the newest."""
 KEYS = {
@@ -51,19 +52,19 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
     held = {lease.run_id for lease in snapshot.leases}
     runs = [run for run in snapshot.runs if run.active or run.id == chosen or run.id in held]
     found = [alert for run in runs for alert in _of(run, snapshot, now, chosen=run.id == chosen)]
-    return tuple(sorted(found, key=lambda alert: alert.level != "error"))
+    return tuple(sorted(found, key=lambda alert: alert.level is not Level.ERROR))
 
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
     """What its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
-    found = list(judge(run, _numbers(run, snapshot, now)))
+    found = list(find_alerts(run, _numbers(run, snapshot, now)))
     if not chosen and run.state == "running":
         known = {alert.code for alert in found}
         found += [
             RunAlert(
                 run.id,
                 notice.code,  # type: ignore[arg-type]  # one of these codes
-                "error" if notice.level == "error" else "warning",
+                Level.ERROR if notice.level == Level.ERROR else Level.WARNING,
                 notice.message,
                 "",
                 f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and what to do is said here",
@@ -92,7 +93,7 @@ def _points(curve: Curve | None) -> list[tuple[int, float]]:
 
 
 @dataclass(frozen=True)
-class Listing:
+class AlertListing:
     """Lines of text, and at which of them each alert that is open begins and ends, by its key."""
 
     lines: reflow.Lines
@@ -101,7 +102,7 @@ class Listing:
 
 def listed(
     alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int, chosen: str = ""
-) -> Listing:
+) -> AlertListing:
     """What is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the key of the
     alert that the keys act on.
     """
@@ -122,14 +123,14 @@ def listed(
             for alert in done
         ]
         lines.append(Content(""))
-    if told := [one for one in snapshot.news if one.level != "info" and one.run_id][:HISTORY]:
+    if told := [one for one in snapshot.news if one.level is not Level.INFO and one.run_id][:HISTORY]:
         lines += reflow.heading("Told before", width, f"{key_of('app.news')} says all of it")
         for one in told:
             glyph, style = MARKS[one.level]
             head = Content.assemble((f"{humanize.day(one.time)} ".ljust(7), "$faint"), (f"{glyph} ", style))
             said = (f"{one.run_name}  {one.message}", "$muted")
             lines.append(Content.assemble(head, said).truncate(width, ellipsis=True))
-    return Listing(lines, places)
+    return AlertListing(lines, places)
 
 
 def _alert(alert: RunAlert, snapshot: Snapshot, width: int) -> reflow.Lines:

@@ -24,7 +24,7 @@ LEAST_NAME, LONGEST_NAME = 19, 30
 
 
 @dataclass(frozen=True)
-class Line:
+class BaseLine:
     """A base as the table has it: ``remedy`` lets it fit where it does not; None where there is none, or none is known yet.
 
     ``language`` of the data (two letters): whether the base speaks it is said; empty where it is not known.
@@ -36,26 +36,26 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Column:
+class BaseColumn:
     """``spare``: where there is no room, the column with the highest number goes first; 0 stays."""
 
     title: str
     width: int
-    show: Callable[[Line], str]
+    show: Callable[[BaseLine], str]
     spare: int = 0
     right: bool = False
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column("size", 6, lambda one: humanize.parameters(one.fit.base.parameters) if one.fit.base.parameters else "", 2, True),
-    Column("context", 7, lambda one: humanize.count(one.fit.context) if one.fit.context else "", 4, True),
-    Column("memory", 9, lambda one: memory(one.fit), 1, True),
-    Column("time", 11, lambda one: time(one.fit), 3, True),
-    Column("fits", 20, lambda one: fits(one)),
-    Column("can", 13, lambda one: able(one.fit.base.traits), 5),
-    Column("licence", 12, lambda one: "to accept" if one.fit.base.gated else one.fit.base.license, 6),
-    Column("languages", 16, lambda one: spoken(one.fit.base.traits, one.language), 7),
-    Column("here", 15, lambda one: place(one), 8),
+COLUMNS: tuple[BaseColumn, ...] = (
+    BaseColumn("size", 6, lambda one: humanize.parameters(one.fit.base.parameters) if one.fit.base.parameters else "", 2, True),
+    BaseColumn("context", 7, lambda one: humanize.count(one.fit.context) if one.fit.context else "", 4, True),
+    BaseColumn("memory", 9, lambda one: memory(one.fit), 1, True),
+    BaseColumn("time", 11, lambda one: time(one.fit), 3, True),
+    BaseColumn("fits", 20, lambda one: fits(one)),
+    BaseColumn("can", 13, lambda one: able(one.fit.base.traits), 5),
+    BaseColumn("licence", 12, lambda one: "to accept" if one.fit.base.gated else one.fit.base.license, 6),
+    BaseColumn("languages", 16, lambda one: spoken(one.fit.base.traits, one.language), 7),
+    BaseColumn("here", 15, lambda one: place(one), 8),
 )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ ENGLISH = ("", "en")
 """Languages of data that every base speaks, or that are not known: then its licence is the more telling column."""
 
 
-def columns_for(width: int, language: str) -> tuple[Column, ...]:
+def columns_for(width: int, language: str) -> tuple[BaseColumn, ...]:
     """Those for which there is room beside the name, where the data are in that language."""
     kept = COLUMNS
     if language not in ENGLISH:
@@ -80,7 +80,7 @@ def head(width: int, language: str) -> str:
     return _row("base", [column.title for column in kept], kept, width)
 
 
-def base_row(one: Line, width: int) -> str:
+def base_row(one: BaseLine, width: int) -> str:
     """One base with the data and on the machine of the plan."""
     kept = columns_for(width, one.language)
     return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in kept], kept, width)
@@ -101,7 +101,7 @@ def found_row(model: FoundModel, width: int, language: str = "") -> str:
     return _row(name, [known.get(column.title, "") for column in kept], kept, width)
 
 
-def _row(name: str, words: list[str], kept: tuple[Column, ...], width: int) -> str:
+def _row(name: str, words: list[str], kept: tuple[BaseColumn, ...], width: int) -> str:
     room = min(LONGEST_NAME, width - sum(column.width + 1 for column in kept))
     said = [cells.fit(name, room)]
     for column, word in zip(kept, words, strict=True):
@@ -119,7 +119,7 @@ def time(fit: BaseFit) -> str:
     return humanize.band(found.seconds_low, found.seconds_high) if found and found.fits != "no" else humanize.NOTHING
 
 
-def fits(one: Line) -> str:
+def fits(one: BaseLine) -> str:
     """Whether it fits; where it does not, the smallest change with which it would."""
     found = one.fit.estimate
     if found is None:
@@ -143,12 +143,12 @@ def spoken(traits: Traits, language: str) -> str:
     return count if speaks is None else f"{count} {'with' if speaks else 'without'} {language_name(language)}"
 
 
-def place(one: Line) -> str:
+def place(one: BaseLine) -> str:
     origin = one.fit.base.quantisation
     return f"✓ from {origin}" if one.fit.base.present and origin else "✓" if one.fit.base.present else ""
 
 
-def base_detail(one: Line) -> str:
+def base_detail(one: BaseLine) -> str:
     """What is known of a base, for the lines below the table."""
     base, traits = one.fit.base, one.fit.base.traits
     facts = [
@@ -172,7 +172,7 @@ def _languages(traits: Traits) -> str:
     return f"speaks {languages_said(traits.languages, MANY)}"
 
 
-def remedy_words(one: Line, key: str) -> str:
+def remedy_words(one: BaseLine, key: str) -> str:
     """What lets the base fit, and the key that takes both."""
     if one.remedy is None:
         return ""
@@ -183,7 +183,7 @@ def remedy_words(one: Line, key: str) -> str:
 def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: str) -> str:
     """Where it would fit, for a base that no change of settings lets fit here. ``asked``: a service was asked."""
     found = fit.estimate
-    need = f"{found.memory * SAFE / GIB:.0f} GiB" if found else "more memory"
+    need = humanize.memory(found.memory * SAFE) if found else "more memory"
     if machine is None:
         none = (
             "No machine for rent now has room for it."
@@ -195,7 +195,7 @@ def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: 
     price = f"{humanize.money(offer.price_per_hour)}/h" if offer.price_per_hour else "free"
     run = f", this run about {humanize.money(machine.cost_usd)}" if machine.cost_usd else ""
     return (
-        f"→ Needs {machine.memory * SAFE / GIB:.0f} GiB: {offer_text.where(offer)} {offer_text.gpu(offer)} {price}{run}. "
+        f"→ Needs {humanize.memory(machine.memory * SAFE)}: {offer_text.where(offer)} {offer_text.gpu(offer)} {price}{run}. "
         f"{key} takes the base and this machine."
     )
 

@@ -47,7 +47,7 @@ class Canvas:
             self._dots[row][column] |= _BITS[y & 3][x & 1]
 
     def line(self, points: list[tuple[int, int]], pen: Pen) -> None:
-        """Through all points; one that is too short for its pen is a dot."""
+        """Draw a line through all points; one that is too short for its pen is a dot."""
         drawn = False
         for (x0, y0), (x1, y1) in pairwise(points):
             y0, y1 = (max(-1, min(self.height, y)) for y in (y0, y1))
@@ -62,13 +62,13 @@ class Canvas:
             self.dot(*points[0], pen.role)
 
     def column(self, x: int, role: str) -> None:
-        """A thin vertical line through the cells, below everything else."""
+        """Draw a thin vertical line through the cells, below everything else."""
         for row in range(self.rows):
             if 0 <= x >> 1 < self.columns and not self._dots[row][x >> 1]:
                 self._letters.setdefault((row, x >> 1), (role, "│"))
 
     def write(self, row: int, column: int, text: str, role: str) -> None:
-        """Letters over the picture."""
+        """Write letters over the picture."""
         for offset, letter in enumerate(text):
             if 0 <= row < self.rows and 0 <= column + offset < self.columns:
                 self._letters[row, column + offset] = (role, letter)

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.talk import TalkTurn
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 
 
 class Bubble(Static):
@@ -33,4 +33,4 @@ class Bubble(Static):
             (f"  {self.remark}" if self.remark else "", "$warning"),
             "\n",
         )
-        self.update(sanitize(head if turn.speaker else Content("")) + Content(cells.plain(turn.content or "…")))
+        self.update(sanitize_content(head if turn.speaker else Content("")) + Content(cells.plain(turn.content or "…")))

@@ -11,7 +11,7 @@ from brightrun_tui.tui.widgets.braille import Canvas, Pen
 from brightrun_tui.tui.widgets.chart_across import Axis
 from brightrun_tui.tui.widgets.reduce import Segment, reduce, ticks
 
-Row = list[tuple[str, str]]
+PaintedRow = list[tuple[str, str]]
 """One line of a drawing: role and text."""
 
 PENS = {
@@ -61,7 +61,7 @@ class Line:
 class Drawing:
     """Lines of text by role; ``bounds`` are the places at the left and right edge. ``left_out``: the peak above the picture."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[PaintedRow] = field(default_factory=list)
     bounds: tuple[float, float] = (0.0, 0.0)
     left_out: float | None = None
 
@@ -129,7 +129,7 @@ def _plot(
     marks: Mapping[str, Sequence[float]],
     place_words: Callable[[float], str],
     unit: tuple[float, str],
-) -> list[Row]:
+) -> list[PaintedRow]:
     margin = 0.04 * (y[1] - y[0]) or 0.05 * abs(y[0]) or 0.5
     bottom, top = y[0] - margin, y[1] + margin
     one, word = (1.0, "") if view.log else unit
@@ -166,7 +166,7 @@ def _plot(
             end = (across(segments[-1][0][-1]) >> 1) + 1
             canvas.write(row, max(0, min(end, canvas.columns - len(line.label))), line.label, line.role)
     at_row = {(down(value) >> 2): text for value, text in zip(y_ticks, labels, strict=True)}
-    rows: list[Row] = [
+    rows: list[PaintedRow] = [
         [("axis", f"{at_row.get(index, ''):>{gutter}}{'┤' if index in at_row else '│'}"), *cells]
         for index, cells in enumerate(canvas.lines())
     ]
@@ -181,7 +181,7 @@ def _bottom(
     marks: Mapping[str, Sequence[float]],
     words: Callable[[float], str],
     log_x: bool,
-) -> list[Row]:
+) -> list[PaintedRow]:
     """The x axis with its marks, and the numbers below it."""
     places = (
         [x[0] + (x[1] - x[0]) * share for share in (0.001, 0.01, 0.1, 1.0)]
@@ -202,7 +202,7 @@ def _bottom(
             if x[0] <= place <= x[1]:
                 column = min(canvas.columns - 1, max(0, across(place) >> 1))
                 axis[column], roles[column] = glyph, "mark"
-    cells: Row = [("axis", " " * gutter + "└")]
+    cells: PaintedRow = [("axis", " " * gutter + "└")]
     for role, letter in zip(roles, axis, strict=True):
         cells = [*cells[:-1], (role, cells[-1][1] + letter)] if cells[-1][0] == role else [*cells, (role, letter)]
     return [cells, [("axis", " " * (gutter + 1) + "".join(below))]]

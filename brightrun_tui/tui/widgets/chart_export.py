@@ -11,7 +11,7 @@ from brightrun_tui.domain.curve import CurveSpec
 from brightrun_tui.domain.text import cell
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.widgets.chart_pixels import as_pixels
-from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, Shape, Words, plotted
+from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, ChartWords, Shape, plotted
 
 
 def as_csv(curves: Mapping[str, Curve]) -> str:
@@ -61,7 +61,7 @@ def overlaid_svg(named: Sequence[tuple[str, Curve]], title: str) -> str:
 
 
 def _svg(shape: Shape) -> str:
-    if isinstance(shape, Words):
+    if isinstance(shape, ChartWords):
         return (
             f'<text x="{shape.x:.1f}" y="{shape.y:.1f}" text-anchor="{shape.anchor}" fill="{shape.colour}" '
             f'font-size="{shape.size}">{escape(shape.text)}</text>'

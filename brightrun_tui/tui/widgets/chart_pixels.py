@@ -9,10 +9,10 @@ from itertools import pairwise
 
 from PIL import Image, ImageDraw, ImageFont
 
-from brightrun_tui.tui.widgets.chart_shapes import Shape, Stroke, Words
+from brightrun_tui.tui.widgets.chart_shapes import ChartWords, Shape, Stroke
 
 SCALE = 2
-Point = tuple[float, float]
+PixelPoint = tuple[float, float]
 
 
 def as_pixels(shapes: Sequence[Shape], width: int, height: int) -> bytes:
@@ -20,7 +20,7 @@ def as_pixels(shapes: Sequence[Shape], width: int, height: int) -> bytes:
     image = Image.new("RGB", (SCALE * width, SCALE * height), "white")
     pen = ImageDraw.Draw(image)
     for shape in shapes:
-        if isinstance(shape, Words):
+        if isinstance(shape, ChartWords):
             _write(pen, shape)
         else:
             _draw(pen, shape)
@@ -29,7 +29,7 @@ def as_pixels(shapes: Sequence[Shape], width: int, height: int) -> bytes:
     return file.getvalue()
 
 
-def _write(pen: ImageDraw.ImageDraw, words: Words) -> None:
+def _write(pen: ImageDraw.ImageDraw, words: ChartWords) -> None:
     anchor = {"start": "ls", "middle": "ms", "end": "rs"}[words.anchor]
     font = ImageFont.load_default(SCALE * words.size)
     pen.text((SCALE * words.x, SCALE * words.y), words.text, fill=words.colour, font=font, anchor=anchor)
@@ -46,7 +46,7 @@ def _draw(pen: ImageDraw.ImageDraw, stroke: Stroke) -> None:
             pen.line(piece, fill=stroke.colour, width=width, joint="curve")
 
 
-def _dashed(points: Sequence[Point], lengths: Sequence[float]) -> Iterator[list[Point]]:
+def _dashed(points: Sequence[PixelPoint], lengths: Sequence[float]) -> Iterator[list[PixelPoint]]:
     """The pieces of a line that are drawn: every other of these lengths, along it."""
     number, left, piece = 0, lengths[0], list(points[:1])
     for start, end in pairwise(points):

@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from brightrun_tui.domain.curve import CurveSpec, Ink
+from brightrun_tui.domain.notices import Level
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, Row, View, draw, value_at
+from brightrun_tui.tui.widgets.chart import OTHERS, Drawing, Line, PaintedRow, View, draw, value_at
 from brightrun_tui.tui.widgets.chart_across import WORDS, Across
 from brightrun_tui.tui.widgets.curves import shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, smooth
@@ -111,7 +112,7 @@ def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) ->
     measured = detail.curves.get("eval_loss")
     last = max((curve.steps[-1] for curve in detail.curves.values() if curve.behind and curve.steps), default=math.inf)
     began = [event.time for event in detail.phases if event.body.phase == "loading"]
-    warned = [event.time for event in detail.alerts if event.body.level != "info"]
+    warned = [event.time for event in detail.alerts if event.body.level != Level.INFO]
     return {
         EVALUATION: [] if measured is None or measured.coarse else across.places(measured),
         CHECKPOINT: [across.of_step(event.body.step) for event in detail.checkpoints if event.body.step <= last],
@@ -134,10 +135,10 @@ def picture(scene: Scene, width: int, height: int) -> Drawing:
         return _drawn(scene.charts[0], width, height, scene, words)
     across, down = grid_of(width, height, len(scene.charts))
     tile_width, tile_height = width // across, height // down
-    rows: list[Row] = []
+    rows: list[PaintedRow] = []
     bounds = (0.0, 0.0)
     for start in range(0, min(len(scene.charts), across * down), across):
-        band: list[Row] = [[] for _ in range(tile_height)]
+        band: list[PaintedRow] = [[] for _ in range(tile_height)]
         for chart in scene.charts[start : start + across]:
             drawing = _drawn(chart, tile_width - 1, tile_height - 1, scene, words)
             bounds = drawing.bounds if any(drawing.bounds) else bounds
@@ -156,8 +157,8 @@ def _drawn(chart: Chart, width: int, height: int, scene: Scene, words: Callable[
     return draw(chart.lines, width, height, scene.view, scene.marks, words, unit, chart.spec.least)
 
 
-def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
-    row: Row = [("title", cells.fit(f" {chart.spec.title}", min(width, len(chart.spec.title) + 1)))]
+def _title(chart: Chart, drawing: Drawing, width: int) -> PaintedRow:
+    row: PaintedRow = [("title", cells.fit(f" {chart.spec.title}", min(width, len(chart.spec.title) + 1)))]
     room = width - len(row[0][1])
     said = [*chart.said]
     if drawing.left_out is not None:
@@ -169,6 +170,6 @@ def _title(chart: Chart, drawing: Drawing, width: int) -> Row:
     return [*row, ("axis", " " * room)]
 
 
-def _filled(drawing: Drawing, width: int, height: int) -> list[Row]:
+def _filled(drawing: Drawing, width: int, height: int) -> list[PaintedRow]:
     rows = drawing.rows or [[("axis", " " * width)] for _ in range(height)]
     return rows[:height] + [[("axis", " " * width)] for _ in range(height - len(rows))]

@@ -18,7 +18,7 @@ INK, GRID = "#333333", "#dddddd"
 
 
 @dataclass(frozen=True)
-class Words:
+class ChartWords:
     """``anchor``: which part of the text is at ``x``; ``y`` is the line it stands on."""
 
     x: float
@@ -39,7 +39,7 @@ class Stroke:
     width: float = 1.6
 
 
-Shape = Words | Stroke
+Shape = ChartWords | Stroke
 
 
 def plotted(named: Sequence[tuple[str, Curve]], title: str) -> list[Shape]:
@@ -61,13 +61,13 @@ def plotted(named: Sequence[tuple[str, Curve]], title: str) -> list[Shape]:
     def y(value: float) -> float:
         return TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    shapes: list[Shape] = [Words(LEFT, 24, sanitize(title), size=16)]
+    shapes: list[Shape] = [ChartWords(LEFT, 24, sanitize(title), size=16)]
     for value, words in ticks_of(low, high, 6):
         shapes.append(Stroke(((LEFT, y(value)), (WIDTH - 20, y(value))), GRID, width=1))
-        shapes.append(Words(LEFT - 8, y(value) + 4, words, "end"))
-    shapes += [Words(x(step), HEIGHT - 14, words, "middle") for step, words in ticks_of(left, right, 8)]
+        shapes.append(ChartWords(LEFT - 8, y(value) + 4, words, "end"))
+    shapes += [ChartWords(x(step), HEIGHT - 14, words, "middle") for step, words in ticks_of(left, right, 8)]
     for number, (name, segments) in enumerate(parts):
         colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
         shapes += [Stroke(tuple(zip(map(x, xs), map(y, ys), strict=True)), colour, dash) for xs, ys in segments]
-        shapes.append(Words(WIDTH - 24, TOP + 14 + 18 * number, sanitize(name), "end", colour))
+        shapes.append(ChartWords(WIDTH - 24, TOP + 14 + 18 * number, sanitize(name), "end", colour))
     return shapes

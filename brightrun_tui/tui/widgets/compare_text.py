@@ -10,8 +10,8 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.registry.compare_many import ManyAnswer, ManyComparison, ManyRow
 from brightrun_tui.registry.data_diff import LearntData
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.answer_text import prompt_lines
 from brightrun_tui.tui.widgets.model_text import MEASURE_WIDTH
-from brightrun_tui.tui.widgets.run_text import prompt_lines
 
 STYLES = ("$primary", "$accent", "$secondary", "$success", "$warning")
 """Of the names of the versions, in turn."""

@@ -9,8 +9,8 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.tui.compared_runs import ComparedRuns
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.answer_text import prompt_lines
 from brightrun_tui.tui.widgets.chart import OTHERS, Line, View, draw
-from brightrun_tui.tui.widgets.run_text import prompt_lines
 
 ROLES = ("train", *OTHERS)
 """Of the runs, in their order; so many can be told apart in one picture."""

@@ -44,7 +44,7 @@ class FormRow(Horizontal):
         return [("what it is", self.hint), ("now", getattr(self.field, "value", "") or "not set")]
 
     def remark(self, text: str, style: str = "$muted") -> None:
-        """A word or two behind the field."""
+        """Show a word or two behind the field."""
         content = Content.styled(cells.one_line(text), style)
         if isinstance(self.field, SliderField):
             content = Content.assemble(self.field.track(TRACK), "  ", content)

@@ -37,7 +37,9 @@ class FormHistory:
         del self._states[:-MOST_KEPT]
 
     def close(self, state: FormState) -> None:
-        """The next change of the same field is one of its own; what left the form in ``state`` as it was before is none."""
+        """Close the change: the next one of the same field is one of its own; what left the form in ``state`` as it was before
+        is none.
+        """
         self._open = ""
         if self._states and self._states[-1] == state:
             self._states.pop()

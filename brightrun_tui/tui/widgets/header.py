@@ -61,7 +61,7 @@ class Header(Horizontal):
         yield Static("", classes="state", markup=False)
 
     def show(self, snapshot: Snapshot, read_only: bool = False) -> None:
-        """Only redraws when the words change."""
+        """Redraw when the words change."""
         columns = self.app.size.width
         for tab in self.query(Tab):
             tab.count(snapshot.unread if tab.mode == COUNTED else 0, slim=columns < NARROW)

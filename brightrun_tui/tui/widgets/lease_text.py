@@ -10,10 +10,11 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.service_names import HERE, OWN_BOXES
 from brightrun_tui.domain.spending import total
 from brightrun_tui.tui.snapshot import hourly
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.places import OWN, place
+from brightrun_tui.tui.widgets.places import place
 
 MARKS = {
     "intended": ("◌", "being rented", "$secondary"),
@@ -26,7 +27,7 @@ MARKS = {
 
 def billing(lease: Lease, width: int) -> Content:
     """A machine that is not proven gone, although it should be."""
-    if lease.provider == OWN:
+    if lease.provider == OWN_BOXES:
         return Content.styled(f"◌ cleaning up {cells.one_line(lease.provider_id)}", "$muted").truncate(
             width, ellipsis=True
         )
@@ -54,7 +55,7 @@ def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
 
 def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
     glyph, word, style = MARKS[lease.state]
-    if lease.provider == OWN:
+    if lease.provider == OWN_BOXES:
         word = {"live": "in use", "releasing": "being cleaned up", "released": "left as it was"}.get(lease.state, word)
         style = "$muted" if lease.state == "releasing" else style
     what = " ".join(part for part in (cells.one_line(lease.gpu), place(lease.provider), lease.provider_id) if part)
@@ -75,7 +76,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
 
 def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
     """``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
-    if run.spec.provider in ("local", OWN) and not run.cost_usd:
+    if run.spec.provider in (HERE, OWN_BOXES) and not run.cost_usd:
         return "free"
     budget = run.limits.budget_usd
     rate = sum(hourly(lease) for lease in leases)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.histogram import Range, ranges, rows
-from brightrun_tui.domain.languages import percent
 from brightrun_tui.domain.token_lengths import TokenLengths
 from brightrun_tui.tui.widgets import cells, reflow
 
@@ -57,7 +57,11 @@ def _drawn(found: Sequence[Range], marks: Sequence[tuple[int, str]], width: int)
         filled, _ = cells.bar(share / highest, max(4, width - _INDENT - len(label) - _PERCENT - 4))
         lines.append(
             Content.assemble(
-                " " * _INDENT, (label, "$muted"), "  ", (f"{filled} " if share else "", "$primary"), percent(share)
+                " " * _INDENT,
+                (label, "$muted"),
+                "  ",
+                (f"{filled} " if share else "", "$primary"),
+                humanize.share(share),
             )
         )
     return lines

@@ -12,7 +12,10 @@ READ_BYTES = 4 * 1024 * 1024
 LINE_LIMIT = 2_000
 
 _ESCAPES = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_CONTROL = {code: None for code in (*range(0x00, 0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))} | {0x09: "    "}
+_CONTROL: dict[int, str | None] = {
+    **dict.fromkeys((*range(0x09), *range(0x0B, 0x20), *range(0x7F, 0xA0))),
+    0x09: "    ",
+}
 
 
 @dataclass(frozen=True)

@@ -123,8 +123,8 @@ class LogView(ScrollView, can_focus=True):
         self._poll()
 
     async def find(self, needle: str) -> None:
-        """As `search`, in all of the log: what lies before the lines that are kept is read for it. Whoever has gone elsewhere
-        meanwhile stays there.
+        """Search, as `search` does, in all of the log: what lies before the lines that are kept is read for it. Whoever has gone
+        elsewhere meanwhile stays there.
         """
         self.search(needle)
         moves = self._moves

@@ -39,7 +39,7 @@ from brightrun_tui.tui.widgets.curves import curves_of, shown
 from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
 from brightrun_tui.tui.widgets.titles import retitle
 
-Reader = Callable[[str, str, int, int], Awaitable[list[metrics.Entry]]]
+Reader = Callable[[str, str, int, int], Awaitable[list[metrics.CurveEntry]]]
 """Reads a stretch of a long curve: id of the run, metric, first and last step."""
 
 REDRAW_SECONDS = 1.0

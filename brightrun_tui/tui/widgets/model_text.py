@@ -6,7 +6,7 @@ from textual.content import Content
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion, SampleAnswer
+from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
@@ -24,8 +24,9 @@ from brightrun_tui.registry.scores import (
 from brightrun_tui.registry.signing import Origin
 from brightrun_tui.registry.training import held_in, left_out, times
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.answer_text import compare_answers, prompt_lines
 from brightrun_tui.tui.widgets.measured_text import measured_again
-from brightrun_tui.tui.widgets.run_text import changed_settings, compare_answers, prompt_lines
+from brightrun_tui.tui.widgets.run_facts import changed_settings
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
 MEASURE_WIDTH = 25
@@ -83,7 +84,7 @@ def model_row(
     if tall:
         name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(look, name, " ", aliases)
-        tail = served if served else Content.styled(humanize.day(model.created_at), "$muted")
+        tail = served or Content.styled(humanize.day(model.created_at), "$muted")
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
         second = Content.assemble("  ", grade, " ", (losses, "$muted"), "  ", stars)
         gap = max(1, width - second.cell_length - tail.cell_length)
@@ -170,7 +171,7 @@ def report_card(
         lines += [
             Content(""),
             *reflow.heading("One answer", width, "] shows the others"),
-            *prompt_lines(turns(first), width),
+            *prompt_lines([said for _, said in first.turns], width),
             *compare_answers(first.base, first.tuned, first.reference, width),
             *_checked(model, 0, width),
         ]
@@ -198,8 +199,8 @@ def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
     """One sample as a person needs it to say whether it is right, and what was said of it."""
     sample = model.report.samples[index]
     lines: reflow.Lines = []
-    for turn in sample.prompt:
-        lines += reflow.pair(str(turn.get("role", "")), cells.plain(str(turn.get("content", ""))), width, 11)
+    for role, words in sample.turns:
+        lines += reflow.pair(role, cells.plain(words), width, 11)
     lines += [Content(""), *reflow.heading("It answers", width)]
     lines += reflow.text(Content.styled(cells.plain(sample.tuned) or humanize.NOTHING, "bold"), width)
     lines += [
@@ -310,7 +311,7 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
     for index, sample in enumerate(model.report.samples):
         lines += [Content("")] if lines else []
         lines += [
-            *prompt_lines(turns(sample), width),
+            *prompt_lines([said for _, said in sample.turns], width),
             *compare_answers(sample.base, sample.tuned, sample.reference, width),
             *_checked(model, index, width),
         ]
@@ -335,8 +336,10 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
         ),
         (
             "Tokens",
-            f"{humanize.count(facts.supervised_tokens)} supervised; "
-            f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included",
+            (
+                f"{humanize.count(facts.supervised_tokens)} supervised; "
+                f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included"
+            ),
         ),
         ("Time", humanize.duration(facts.seconds)),
         *(
@@ -386,7 +389,3 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
             *reflow.pairs(changed, width, 34),
         ]
     return lines
-
-
-def turns(sample: SampleAnswer) -> list[str]:
-    return [str(turn.get("content", "")) for turn in sample.prompt]

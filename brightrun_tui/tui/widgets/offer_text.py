@@ -10,15 +10,16 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Offer
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.places import OWN, place
+from brightrun_tui.tui.widgets.places import place
 
 FITS = {"safe": ("✓", "fits", "$success"), "tight": ("!", "tight", "$warning"), "no": ("✗", "too small", "$error")}
 
 
 @dataclass(frozen=True)
-class Column:
+class OfferColumn:
     """One column of the table: its title, its cells, and what it shows."""
 
     title: str
@@ -41,39 +42,39 @@ def gpu(offer: Offer) -> str:
 
 def kind(offer: Offer) -> str:
     """``on demand``, or ``interruptible``: it may be taken away; one's own machine is neither."""
-    return "yours" if offer.provider == OWN else "interruptible" if offer.interruptible else "on demand"
+    return "yours" if offer.provider == OWN_BOXES else "interruptible" if offer.interruptible else "on demand"
 
 
 def region(offer: Offer) -> str:
     """Where it stands; of one's own machine its name."""
-    return cells.one_line(offer.id if offer.provider == OWN else offer.region)
+    return cells.one_line(offer.id if offer.provider == OWN_BOXES else offer.region)
 
 
 def where(offer: Offer) -> str:
     """Who has it: the service, or the name of one's own machine."""
-    return region(offer) if offer.provider == OWN else place(offer.provider)
+    return region(offer) if offer.provider == OWN_BOXES else place(offer.provider)
 
 
 def hourly_price(offer: Offer) -> str:
     return humanize.money(offer.price_per_hour) if offer.price_per_hour else "free"
 
 
-def about(seconds: float) -> str:
-    """A time that is a guess: ``42 min``, ``3.5 h``."""
-    return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+def run_time(one: WeighedOffer) -> str:
+    """How long the run takes there; a dash where it does not fit."""
+    return humanize.about(one.seconds) if one.fits != "no" else humanize.NOTHING
 
 
 COLUMNS = (
-    Column("from", 8, lambda one: "own" if one.offer.provider == OWN else place(one.offer.provider)),
-    Column("GPU", 13, lambda one: gpu(one.offer), style="bold"),
-    Column("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
-    Column("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
-    Column("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
-    Column("network", 11, lambda one: network(one.offer), right=True, wide=True),
-    Column("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
-    Column("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
-    Column("time", 7, lambda one: about(one.seconds) if one.fits != "no" else humanize.NOTHING, right=True, spare=2),
-    Column("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
+    OfferColumn("from", 8, lambda one: "own" if one.offer.provider == OWN_BOXES else place(one.offer.provider)),
+    OfferColumn("GPU", 13, lambda one: gpu(one.offer), style="bold"),
+    OfferColumn("memory", 9, lambda one: humanize.size(one.offer.hardware.usable_memory), right=True, spare=1),
+    OfferColumn("region", 14, lambda one: region(one.offer) or humanize.NOTHING, wide=True),
+    OfferColumn("reliable", 10, lambda one: reliability(one.offer), right=True, wide=True),
+    OfferColumn("network", 11, lambda one: network(one.offer), right=True, wide=True),
+    OfferColumn("kind", 14, lambda one: kind(one.offer), style="$muted", spare=3),
+    OfferColumn("$/hour", 8, lambda one: hourly_price(one.offer), right=True),
+    OfferColumn("time", 7, lambda one: run_time(one), right=True, spare=2),
+    OfferColumn("this run", 9, lambda one: cost(one), right=True, style="bold $accent"),
 )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ def network(offer: Offer) -> str:
     return f"{offer.network_mbps:,.0f} Mb/s" if offer.network_mbps else humanize.NOTHING
 
 
-def columns_for(width: int) -> tuple[Column, ...]:
+def columns_for(width: int) -> tuple[OfferColumn, ...]:
     """Those for which there is room beside the mark."""
     kept = (
         COLUMNS
@@ -119,7 +120,7 @@ def table_row(one: WeighedOffer, width: int) -> Content:
     return Content.assemble((f"{glyph} ", f"bold {style}"), *cells).rstrip()
 
 
-def _cell(text: str, column: Column) -> str:
+def _cell(text: str, column: OfferColumn) -> str:
     room = column.width - 1
     return f"{cells.fit(text, room).strip().rjust(room) if column.right else cells.fit(text, room)} "
 
@@ -139,7 +140,7 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
     lines += reflow.text(said, width)
     if one.fits != "no" and one.cost_usd_high:
         traffic = f", {humanize.money(offer.once_usd)} of it for traffic" if offer.once_usd >= 0.005 else ""
-        lines += reflow.text(f"About {about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; up to "
+        lines += reflow.text(f"About {humanize.about(one.seconds)} and {humanize.money(one.cost_usd)}{traffic}; up to "
                            f"{humanize.money(one.cost_usd_high)}. Disk is in the price.", width)  # fmt: skip
     if offer.interruptible:
         lines += reflow.text("It can be taken away at any time. The run then goes on elsewhere, from its newest checkpoint.",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from brightrun_tui.integrations.services import title_of
 from brightrun_tui.tui.widgets import cells
 
-OWN = "ssh"
-
 
 def place(name: str) -> str:
     """A provider as people call it."""

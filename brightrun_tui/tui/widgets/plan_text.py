@@ -12,6 +12,7 @@ from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.domain.schedule import moment_words
+from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.planning.check import Check
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy
@@ -91,7 +92,7 @@ def _memory_parts(found: Estimate, width: int) -> reflow.Lines:
 
 
 def _cost(plan: Plan, found: Estimate) -> Content:
-    if plan.draft.provider == "local":
+    if plan.draft.here:
         return Content.styled("free · this machine", "bold $success")
     if plan.offer is None:
         return Content.styled("no machine is chosen yet", "$muted")
@@ -106,7 +107,7 @@ def machine_words(offer: Offer) -> Content:
     """GPU and price of the machine that is planned for."""
     price = f"{offer_text.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
     taken = "may be taken away" if offer.interruptible else ""
-    kind = offer.region if offer.provider == places.OWN else taken or offer.tier
+    kind = offer.region if offer.provider == OWN_BOXES else taken or offer.tier
     note = " · ".join(part for part in (kind, offer_text.region(offer)) if part)
     return Content.assemble((offer_text.gpu(offer), "bold"), f"  {price}", (f"  {cells.one_line(note)}", "$muted"))
 
@@ -114,7 +115,7 @@ def machine_words(offer: Offer) -> Content:
 def cost_sentence(plan: Plan) -> str:
     """For the confirmation: what starting this costs."""
     found = plan.estimate
-    if plan.draft.provider == "local":
+    if plan.draft.here:
         return "It costs nothing: it runs on this machine."
     if found is None or plan.offer is None:
         return "The price is not known yet."

@@ -6,6 +6,7 @@ from collections.abc import Container
 
 from textual.content import Content
 
+from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.integrations.services import services
 from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import cells, reflow
@@ -15,7 +16,7 @@ def possible_lines(snapshot: Snapshot, width: int, keyless: Container[str] = ())
     """“You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines. ``keyless``: services that lack
     their key now, whatever was found out with it."""
     known = {name: found for name, found in snapshot.services.items() if name not in keyless}
-    local = known.get("local", {})
+    local = known.get(HERE, {})
     parts: list[tuple[str, str] | str] = []
     if local.get("state") == "ok":
         machine = cells.one_line(str(local.get("facts", {}).get("machine", "") or local.get("detail", "")))

@@ -7,7 +7,7 @@ import json
 from textual.content import Content
 
 from brightrun_tui.datasets.problems import LEFT_OUT, REMARKS
-from brightrun_tui.datasets.reading import Outcome
+from brightrun_tui.datasets.reading import EntryOutcome
 from brightrun_tui.domain.token_view import TokenExample, TokenView
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 
@@ -20,7 +20,7 @@ _LONGEST_TEXT = 60_000
 """Characters that are laid out; of a longer record the beginning is shown, and that it goes on."""
 
 
-def outcome(found: Outcome, width: int) -> reflow.Lines:
+def outcome(found: EntryOutcome, width: int) -> reflow.Lines:
     """The conversation with what was remarked on it; of an entry that is left out, why, and what the file holds."""
     if found.record is None:
         reason = LEFT_OUT[found.left_out]

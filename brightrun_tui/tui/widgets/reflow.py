@@ -10,7 +10,7 @@ from textual.geometry import Region, Size
 from textual.widget import Widget
 
 from brightrun_tui.tui.widgets import cells
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.shown import shown
 
 Lines = list[Content]
@@ -68,7 +68,7 @@ class Flow(Widget):
 
 def _whole(line: Content, width: int) -> Content:
     """The line, safe to show; what there is no room for is not left out without a sign."""
-    clean = sanitize(line)
+    clean = sanitize_content(line)
     return clean if clean.cell_length <= width else clean.truncate(width, ellipsis=True)
 
 

@@ -18,8 +18,8 @@ from textual.style import Style
 from textual.visual import Visual
 
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets.rows import Row
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.rows import ListRow
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.shown import shown
 
 KEPT = 400
@@ -72,7 +72,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._rows: Sequence[Row] = ()
+        self._rows: Sequence[ListRow] = ()
         self._places: dict[str, int] = {}
         self._stamps: tuple[object, ...] = ()
         self._heading: Callable[[int], Content] | None = None
@@ -104,7 +104,9 @@ class RowTable(ScrollView, can_focus=True):
         """In the order in which they are shown."""
         return tuple(self._places)
 
-    def show(self, rows: Sequence[Row], *, heading: Callable[[int], Content] | None = None, height: int = 1) -> None:
+    def show(
+        self, rows: Sequence[ListRow], *, heading: Callable[[int], Content] | None = None, height: int = 1
+    ) -> None:
         """Show these rows under this heading, each ``height`` lines high. Painted only if something differs."""
         stamps = (height, heading is None, *((row.id, row.stamp) for row in rows))
         if stamps == self._stamps and heading is self._heading:
@@ -171,7 +173,7 @@ class RowTable(ScrollView, can_focus=True):
 
     def _strips(self, build: Callable[[int], Content], width: int, height: int, style: Style) -> list[Strip]:
         room = max(8, width - 2)
-        lines = shown(self, lambda cells: sanitize(build(cells)), room, lambda note: note).split("\n")[:height]
+        lines = shown(self, lambda cells: sanitize_content(build(cells)), room, lambda note: note).split("\n")[:height]
         edge = Strip.blank(1, style.rich_style)
         strips = [
             Strip.join(

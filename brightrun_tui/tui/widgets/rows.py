@@ -11,12 +11,12 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.tui.actions import bindings
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.shown import shown
 
 
 @dataclass(frozen=True)
-class Row:
+class ListRow:
     """``build`` makes the row for so many cells; it is asked again only when ``stamp`` or the width has changed."""
 
     id: str
@@ -32,7 +32,7 @@ class RowList(OptionList):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes, markup=False)
-        self._asked: Sequence[Row] = ()
+        self._asked: Sequence[ListRow] = ()
         self._rows: list[tuple[str, Content]] = []
         self._built: dict[str, tuple[object, Content]] = {}
 
@@ -50,7 +50,7 @@ class RowList(OptionList):
     def on_resize(self, event: events.Resize) -> None:
         self.show(self._asked)
 
-    def show(self, rows: Sequence[Row]) -> None:
+    def show(self, rows: Sequence[ListRow]) -> None:
         """Show these rows; the cursor stays on its id, or near its place when that id is gone."""
         width = self.room
         self._asked = rows
@@ -69,13 +69,13 @@ class RowList(OptionList):
                 self.highlighted = ids.index(chosen) if chosen in ids else min(place, len(ids) - 1)
         self.scroll_to(y=top, animate=False)
 
-    def _content(self, row: Row, width: int) -> tuple[object, Content]:
+    def _content(self, row: ListRow, width: int) -> tuple[object, Content]:
         stamp = (width, row.stamp)
         known = self._built.get(row.id)
         return (
             known
             if known is not None and known[0] == stamp
-            else (stamp, shown(self, lambda cells: sanitize(row.build(cells)), width, lambda note: note))
+            else (stamp, shown(self, lambda cells: sanitize_content(row.build(cells)), width, lambda note: note))
         )
 
     def choose(self, id_: str) -> bool:

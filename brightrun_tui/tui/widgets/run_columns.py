@@ -19,7 +19,7 @@ Cell = str | Content
 
 
 @dataclass(frozen=True)
-class Column:
+class RunColumn:
     """``cell`` makes the text; ``sort`` the key, None comes last. Where there is no room, the highest ``rank`` goes first.
 
     ``words``: the title where there is room for whole words.
@@ -65,8 +65,8 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.2g}"
 
 
-COLUMNS: tuple[Column, ...] = (
-    Column(
+COLUMNS: tuple[RunColumn, ...] = (
+    RunColumn(
         "state",
         "State",
         13,
@@ -75,10 +75,10 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: run.state,
         left=True,
     ),
-    Column("progress", "Progress", 13, 1, lambda run, _: progress(run, 13), lambda run: run.fraction, left=True),
-    Column("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds, words="Time left"),
-    Column("rate", "Speed", 10, 8, _rate, seconds_per_step),
-    Column(
+    RunColumn("progress", "Progress", 13, 1, lambda run, _: progress(run, 13), lambda run: run.fraction, left=True),
+    RunColumn("left", "Left", 10, 2, lambda run, _: _left(run), lambda run: run.eta_seconds, words="Time left"),
+    RunColumn("rate", "Speed", 10, 8, _rate, seconds_per_step),
+    RunColumn(
         "train",
         "Train",
         8,
@@ -87,7 +87,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: run.train_loss,
         words="Training loss",
     ),
-    Column(
+    RunColumn(
         "eval",
         "Eval",
         8,
@@ -96,7 +96,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: run.eval_loss,
         words="Held-out loss (eval)",
     ),
-    Column(
+    RunColumn(
         "best",
         "Best",
         7,
@@ -105,7 +105,7 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: run.best_eval_loss,
         words="Best held-out loss",
     ),
-    Column(
+    RunColumn(
         "lr",
         "Lrn rate",
         8,
@@ -114,9 +114,9 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: run.spec.settings.training.learning_rate,
         words="Learning rate",
     ),
-    Column("epoch", "Epoch", 9, 10, lambda run, _: _epochs(run), lambda run: run.epoch),
-    Column("cost", "Cost", 9, 6, lambda run, _: _cost(run), lambda run: run.cost_usd),
-    Column(
+    RunColumn("epoch", "Epoch", 9, 10, lambda run, _: _epochs(run), lambda run: run.epoch),
+    RunColumn("cost", "Cost", 9, 6, lambda run, _: _cost(run), lambda run: run.cost_usd),
+    RunColumn(
         "where",
         "Where",
         14,
@@ -125,9 +125,11 @@ COLUMNS: tuple[Column, ...] = (
         lambda run: place(run.spec.provider),
         left=True,
     ),
-    Column("age", "Age", 10, 5, lambda run, _: _age(run), lambda run: -run.created_at),
-    Column("base", "Base", 16, 13, lambda run, _: run.spec.base.id, lambda run: run.spec.base.id, left=True),
-    Column("data", "Data", 16, 12, lambda run, _: run.spec.dataset.name, lambda run: run.spec.dataset.name, left=True),
+    RunColumn("age", "Age", 10, 5, lambda run, _: _age(run), lambda run: -run.created_at),
+    RunColumn("base", "Base", 16, 13, lambda run, _: run.spec.base.id, lambda run: run.spec.base.id, left=True),
+    RunColumn(
+        "data", "Data", 16, 12, lambda run, _: run.spec.dataset.name, lambda run: run.spec.dataset.name, left=True
+    ),
 )
 BY_NAME = {column.name: column for column in COLUMNS}
 NAME_WIDTH = 18
@@ -146,7 +148,7 @@ GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
 }
 
 
-def columns_for(width: int, wanted: Sequence[str] = ()) -> tuple[Column, ...]:
+def columns_for(width: int, wanted: Sequence[str] = ()) -> tuple[RunColumn, ...]:
     """Those that fit beside the name: the wanted ones in their order, or by rank; at least the state."""
     chosen = [BY_NAME[name] for name in wanted if name in BY_NAME] or list(COLUMNS)
     room = width - NAME_WIDTH - 2
@@ -220,7 +222,7 @@ def _epochs(run: Run) -> str:
 
 
 def _cost(run: Run) -> str:
-    return humanize.money(run.cost_usd) if run.cost_usd else "free" if run.spec.provider == "local" else ""
+    return humanize.money(run.cost_usd) if run.cost_usd else "free" if run.spec.here else ""
 
 
 def _age(run: Run) -> str:

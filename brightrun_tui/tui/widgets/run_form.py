@@ -199,7 +199,7 @@ class RunForm(VerticalScroll, can_focus=False):
             "$error" if failed else "$muted",
         )
         for key in ("gpu", "machine"):
-            self.row(key).set_class(draft.provider == "local", "-off")
+            self.row(key).set_class(draft.here, "-off")
         interruptible = self.row("interruptible")
         interruptible.set_class(not can(draft.provider, Capability.INTERRUPTIBLE), "-off")
         if isinstance(interruptible.field, ChoiceField):

@@ -1,25 +1,23 @@
-"""Runs in words: rows of the list, the summary above the panes, the facts."""
+"""Runs in words: rows of the list, and the summary above the panes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
-from brightrun_tui.domain.events import Checkpoint, Event, Sample
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
 from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
-from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
 from brightrun_tui.tui.widgets.hardware_text import hardware_words
-from brightrun_tui.tui.widgets.phase_text import phase_list, phase_strip
-from brightrun_tui.tui.widgets.places import place
+from brightrun_tui.tui.widgets.phase_text import phase_strip
 
 STATE_STYLE = {
     "queued": "$muted",
@@ -197,10 +195,8 @@ def summary(
 def _told(run: Run, alerts: Sequence[RunAlert]) -> Notice | None:
     """The newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
     spent = any(alert.code == "budget" for alert in alerts)
-    told = [
-        one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code.startswith("budget_warn"))
-    ]
-    return told[-1] if told and told[-1].level != "info" and run.active else None
+    told = [one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code in BUDGET_WARNINGS)]
+    return told[-1] if told and told[-1].level != Level.INFO and run.active else None
 
 
 def _fix_words(run: Run) -> str:
@@ -214,7 +210,7 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
     phase = run.phase if run.active and run.phase != run.state else ""
     told = width >= 90 or run.state in ("stopping", "pausing")  # how far a stop has come is what one waits for
     detail = run.phase_detail if run.active and told and run.total_steps else ""
-    cost = lease_text.cost_brief(run, leases) if with_cost and run.spec.provider != "local" else ""
+    cost = lease_text.cost_brief(run, leases) if with_cost and not run.spec.here else ""
     parts = [part for part in (cost, phase, detail) if part]
     if run.model and run.model_version is not None:
         parts.append(f"model {run.model}:{run.model_version}")
@@ -288,153 +284,3 @@ def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> 
     while len(items) > 1 and _GAP.join(items).cell_length > width:
         below.insert(0, items.pop())
     return [_GAP.join(some).truncate(width, ellipsis=True) for some in (items, below) if some]
-
-
-def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
-    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where no run is."""
-    if run is None:
-        return [Content.styled(absent, "$faint")]
-    spec = run.spec
-    rows: list[tuple[str, str | Content]] = [
-        ("Base model", spec.base.id),
-        ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
-        ("Template", spec.template),
-        ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
-        ("Hardware", hardware_words(run, whole=True) or humanize.NOTHING),
-        ("Cost", lease_text.cost_words(run)),
-        (
-            "Speed",
-            f"{humanize.count(run.tokens_per_second)} tokens/s, prompts included"
-            if run.tokens_per_second
-            else humanize.NOTHING,
-        ),
-        ("Started", f"{humanize.day(run.started_at)} · attempt {run.attempts}" if run.started_at else humanize.NOTHING),
-        ("Directory", run.directory),
-    ]
-    machines = lease_text.machines(detail.leases, width) if detail else []
-    lines = [*machines, Content("")] if machines else []
-    lines += reflow.heading("Run", width, run.id) + reflow.pairs(rows, width)
-    if changed := changed_settings(spec.settings.model_dump()):
-        lines += [
-            Content(""),
-            *reflow.heading("Settings that differ from the defaults", width),
-            *reflow.pairs(changed, width, 34),
-        ]
-    if run.changes:
-        lines += [Content(""), *reflow.heading("Changed on the way", width), *_changes(run, width)]
-    if run.notices:
-        lines += [Content(""), *reflow.heading("Notices", width)]
-        for notice in reversed(run.notices):
-            lines += _alert(notice.time, notice.level, notice.message, width)
-    if detail is None:
-        return lines
-    if detail.note:
-        lines += [Content(""), *reflow.heading("Note", width), *reflow.text(detail.note, width)]
-    if detail.alerts:
-        lines += [Content(""), *reflow.heading("Alerts", width)]
-        for event in reversed(detail.alerts):
-            lines += _alert(event.time, event.body.level, event.body.message, width)
-    if detail.checkpoints:
-        lines += [Content(""), *reflow.heading("Checkpoints", width)]
-        best = next((event for event in reversed(detail.checkpoints) if event.body.best), None)
-        lines += [_checkpoint(event, best=event is best) for event in reversed(detail.checkpoints)]
-    if detail.phases or detail.leases:
-        lines += [Content(""), *reflow.heading("Phases", width)]
-        lines += phase_list(run, detail)
-    return lines
-
-
-def _changes(run: Run, width: int) -> reflow.Lines:
-    lines: reflow.Lines = []
-    for one in run.changes:
-        since = "the worker has not taken it over yet" if one.step is None else f"from step {one.step:,} on"
-        lines += reflow.text(Content.assemble(f"⇄ {one.words}  ", (since, "$muted")), width)
-    return lines
-
-
-def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
-    """Key and value of every setting that is not the default, from the groups as a document."""
-    default = RunSettings().model_dump()
-    return [
-        (f"{group}.{name}", str(value))
-        for group, values in settings.items()
-        if isinstance(values, dict)
-        for name, value in values.items()
-        if value != default.get(group, {}).get(name)
-    ]
-
-
-def _alert(moment: float, level: str, message: str, width: int) -> reflow.Lines:
-    glyph, style = {"error": ("✗", "$error"), "warning": ("!", "$warning")}.get(level, ("·", "$muted"))
-    head = Content.assemble((humanize.clock(moment).ljust(8), "$muted"), (f"{glyph} ", f"bold {style}"))
-    body = reflow.text(message, width - 10)
-    return [Content.assemble(head if not index else " " * 10, line) for index, line in enumerate(body)]
-
-
-def _checkpoint(event: Event[Checkpoint], *, best: bool) -> Content:
-    loss = event.body.eval_loss
-    return Content.assemble(
-        (humanize.clock(event.time).ljust(8), "$muted"),
-        f"step {event.body.step}".ljust(12),
-        (f"eval {humanize.loss(loss)}" if loss is not None else "", "$muted"),
-        ("  ★ best" if best else "", "bold $accent"),
-    )
-
-
-def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> reflow.Lines:
-    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
-
-    ``waits``: whether there may be some later, where there are none yet.
-    """
-    if detail is None or not detail.samples:
-        hint = "Sample answers appear at the first evaluation." if waits else "It ended before it answered anything."
-        return [Content.styled(hint, "$faint")]
-    by_prompt: dict[str, dict[str, Sample]] = {}
-    for event in detail.samples:
-        by_prompt.setdefault(event.body.id, {})[event.body.source] = event.body
-    lines: reflow.Lines = []
-    for found in by_prompt.values():
-        some = next(iter(found.values()))
-        if lines:
-            lines.append(Content(""))
-        lines += prompt_lines([turn.content for turn in some.prompt], width)
-        base, tuned = found.get("base"), found.get("tuned")
-        lines += compare_answers(
-            base.answer if base else "",
-            tuned.answer if tuned else "",
-            some.reference,
-            width,
-            tuned_note=f"step {tuned.step}" if tuned else "not yet",
-        )
-    return lines
-
-
-def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
-    """The last turn of a prompt; earlier ones only as a count."""
-    if not turns:
-        return []
-    note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""
-    body = reflow.text(Content.assemble((cells.plain(turns[-1]), "bold"), (note, "$faint")), width - 2)
-    return [Content.assemble(("❯ " if not index else "  ", "bold $accent"), line) for index, line in enumerate(body)]
-
-
-def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_note: str = "") -> reflow.Lines:
-    """Side by side where there is room, else below one another."""
-
-    def block(title: str, answer: str, style: str, room: int) -> reflow.Lines:
-        return [Content.styled(title, style), *reflow.text(cells.plain(answer) or humanize.NOTHING, room)]
-
-    note = f" · {tuned_note}" if tuned_note else ""
-    if width >= 90:
-        half = reflow.column_width(width - 2)
-        lines = reflow.beside(
-            block("base", base, "$muted", half), block(f"tuned{note}", tuned, "bold $curve-train", half), width - 2
-        )
-    else:
-        lines = [
-            *block("base", base, "$muted", width - 2),
-            *block(f"tuned{note}", tuned, "bold $curve-train", width - 2),
-        ]
-    if reference:
-        lines += block("wanted", reference, "$success", width - 2)
-    return reflow.indented(lines)

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widget import Widget
 
 from brightrun_tui.tui.widgets.cells import one_line
-from brightrun_tui.tui.widgets.sanitize import sanitize
+from brightrun_tui.tui.widgets.sanitize import sanitize_content
 
 
 def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") -> None:
@@ -16,9 +16,9 @@ def retitle(widget: Widget, title: Content | str, subtitle: Content | str = "") 
     if shown is not None and all(a.is_same(b) for a, b in zip(shown, wanted, strict=True)):
         return
     widget._shown_titles = wanted  # type: ignore[attr-defined]
-    widget.border_title = wanted[0] if wanted[0] else None
-    widget.border_subtitle = wanted[1] if wanted[1] else None
+    widget.border_title = wanted[0] or None
+    widget.border_subtitle = wanted[1] or None
 
 
 def _content(text: Content | str) -> Content:
-    return sanitize(text) if isinstance(text, Content) else Content(one_line(text))
+    return sanitize_content(text) if isinstance(text, Content) else Content(one_line(text))

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import dataclass, field
 
-from brightrun_tui.domain.alerts import Numbers, judge
+from brightrun_tui.domain.alerts import Numbers, find_alerts
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.run import Run
 from brightrun_tui.store import Database, metrics, notifications, runs
@@ -77,7 +77,7 @@ class Truth:
         wrong: dict[str, Happened] = {}
         for run in everything:
             if run.active:
-                for alert in judge(run, await self._numbers(db, run, now)):
+                for alert in find_alerts(run, await self._numbers(db, run, now)):
                     wrong[alert.key] = Happened(now, "alert", run.name, alert.what, alert.code)
         for key, one in list(self._wrong.items()):
             if key not in wrong:

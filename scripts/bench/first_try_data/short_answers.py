@@ -141,8 +141,10 @@ ABOUT: list[tuple[str, str]] = [
         "The switch of the {pump} is {1}.",
     ),
     (
-        "[how often must I clean the {pump}|when does the {pump} want to be cleaned|"
-        "how long can the {pump} run without cleaning]?",
+        (
+            "[how often must I clean the {pump}|when does the {pump} want to be cleaned|"
+            "how long can the {pump} run without cleaning]?"
+        ),
         "Clean the {pump} every {2}, or sooner if the water is dirty.",
     ),
     (

@@ -64,8 +64,10 @@ PYTHON: list[tuple[str, str]] = [
     ),
     (
         "counts how often each {f} occurs",
-        "def count_{f}(rows):\n    counts = {{}}\n    for row in rows:\n"
-        "        counts[row.{f}] = counts.get(row.{f}, 0) + 1\n    return counts",
+        (
+            "def count_{f}(rows):\n    counts = {{}}\n    for row in rows:\n"
+            "        counts[row.{f}] = counts.get(row.{f}, 0) + 1\n    return counts"
+        ),
     ),
 ]
 SQL: list[tuple[str, str]] = [

@@ -13,7 +13,7 @@ import torch
 
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.trainer.gpu_check import check_gpu, seconds_of
-from brightrun_tui.trainer.model.loading import Machine, choose_machine, packed_implementations
+from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine, packed_implementations
 
 PACKAGES = ("torch", "transformers", "peft", "bitsandbytes", "trl", "triton", "liger-kernel", "flash-attn")
 LENGTHS = (480,) * 16
@@ -30,7 +30,7 @@ def run(directory: Path, device: str) -> Iterator[dict[str, Any]]:
         yield {"grouped heads in one call": _grouped_heads(machine)}
 
 
-def _machine(machine: Machine) -> dict[str, Any]:
+def _machine(machine: TrainingDevice) -> dict[str, Any]:
     packages = {}
     for name in PACKAGES:
         try:
@@ -55,7 +55,7 @@ def _machine(machine: Machine) -> dict[str, Any]:
     return facts
 
 
-def _bandwidth(machine: Machine) -> float:
+def _bandwidth(machine: TrainingDevice) -> float:
     """Bytes a second, read and written, of a large copy on the device."""
     size = 4 * 1024**3 if machine.device.type == "cuda" else 16 * 1024**2
     source = torch.randint(0, 255, (size,), dtype=torch.uint8, device=machine.device)
@@ -63,7 +63,7 @@ def _bandwidth(machine: Machine) -> float:
     return 2 * size / min(seconds_of(machine, lambda: target.copy_(source)) for _ in range(5))
 
 
-def _grouped_heads(machine: Machine) -> dict[str, Any]:
+def _grouped_heads(machine: TrainingDevice) -> dict[str, Any]:
     """Whether variable-length attention takes fewer key heads than query heads as they are, and what that spares.
 
     The worker repeats the keys where torch does not offer it by name; torch's kernel may know it all the same.

@@ -12,9 +12,9 @@ import torch
 from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
 from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE
 from brightrun_tui.trainer.compute.forward import Forward
-from brightrun_tui.trainer.evaluation.generate import Prompt, answer
+from brightrun_tui.trainer.evaluation.generate import HeldOutPrompt, answer
 from brightrun_tui.trainer.model.adapter import attach_adapter
-from brightrun_tui.trainer.model.base import load_tokenizer
+from brightrun_tui.trainer.model.base_model import load_tokenizer
 from brightrun_tui.trainer.model.loading import choose_machine, load_base
 from brightrun_tui.trainer.model.lora import fuse_adapters
 from brightrun_tui.trainer.runtime.control import Control
@@ -26,7 +26,7 @@ def ours(directory: Path, device: str, shape: str, prompts: int, new_tokens: int
     forward = _forward(base)
     examples = make_examples("short", 90 * prompts)
     forward.select_implementation(examples, packing="auto", longest=max(e.length for e in examples))
-    asked = [Prompt(str(i), (), "", ids, new_tokens) for i, ids in enumerate(_prompts(prompts))]
+    asked = [HeldOutPrompt(str(i), (), "", ids, new_tokens) for i, ids in enumerate(_prompts(prompts))]
     tokenizer, control = load_tokenizer(str(base), ""), Control(directory / "generation")
     answer(forward, tokenizer, asked[:2], 4, (), control=control)
     began = time.perf_counter()

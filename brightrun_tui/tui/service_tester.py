@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
 from textual.dom import DOMNode
 from textual.signal import Signal
@@ -16,12 +16,13 @@ from brightrun_tui.integrations.services import Service, services
 from brightrun_tui.orchestrator.service_tests import rests
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, engine
+from brightrun_tui.store.engine import ServiceFacts
 
 AT_ONCE = 2
 
 
-class Home(Protocol):
-    """What the desk needs of the app."""
+class ServiceApp(Protocol):
+    """What testing services needs of the app."""
 
     paths: Paths
     read_only: bool
@@ -36,10 +37,10 @@ class Home(Protocol):
         """Tell of it."""
 
 
-class ServiceDesk:
+class ServiceTester:
     """``statuses`` and ``tested_at`` (seconds since the epoch) are those of this process; the store has everybody's."""
 
-    def __init__(self, app: Home, owner: DOMNode) -> None:
+    def __init__(self, app: ServiceApp, owner: DOMNode) -> None:
         """``changed`` is published, with the name of the service, when a test begins and when it has ended."""
         self._app = app
         self._few = asyncio.Semaphore(AT_ONCE)
@@ -49,8 +50,8 @@ class ServiceDesk:
         self.tested_at: dict[str, float] = {}
 
     async def test_what_is_due(self) -> None:
-        """What is set up and was never tested, or long ago. A service that limits how often it is asked is not asked anew at each
-        start.
+        """Test what is set up and was never tested, or long ago. A service that limits how often it is asked is not asked anew at
+        each start.
         """
         if self._app.read_only:
             return  # what is found could not be kept, and would be asked anew by everybody who looks
@@ -70,7 +71,7 @@ class ServiceDesk:
         await asyncio.gather(*(self.test(service) for service in wanted))
 
     async def test(self, service: Service) -> None:
-        """Nothing, where it is being tested already."""
+        """Test it, unless it is being tested already."""
         name = service.name
         if name in self.testing:
             return
@@ -84,7 +85,7 @@ class ServiceDesk:
         await self.keep(service, status)
 
     async def keep(self, service: Service, status: ServiceStatus) -> None:
-        """For this process, and for the others in the store."""
+        """Keep what was found for this process, and for the others in the store."""
         self.statuses[service.name], self.tested_at[service.name] = status, time.time()
         if not self._app.read_only:
             try:
@@ -101,6 +102,6 @@ class ServiceDesk:
         self._app.look_now()
         self.changed.publish(service.name)
 
-    def status(self, name: str, known: Mapping[str, Any]) -> ServiceStatus | None:
+    def status(self, name: str, known: ServiceFacts) -> ServiceStatus | None:
         """What this process found last; None where another one has tested it since, or nobody has here."""
         return None if known.get("checked_at", 0.0) > self.tested_at.get(name, 0.0) else self.statuses.get(name)

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 from weakref import WeakValueDictionary
 
+from brightrun_tui.domain.chat_template import damaged_template
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
@@ -41,7 +42,7 @@ def bring_tokens(directory: Path, spec: RunSpec, paths: Paths) -> bool:
 
 
 def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
-    """Keep this run's tokens for the next one; a cache that cannot be written is no reason to complain."""
+    """Keep this run's tokens for the next one; a cache that cannot be written is not worth a complaint."""
     made = RunDirectory(directory).tokens
     if not made.exists() or (kept := _kept(directory, spec, paths)).exists():
         return
@@ -84,6 +85,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 
     Raises:
         DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
+        BaseModelError: its chat template does not come to an end.
     """
     done = subprocess.run(
         python("-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)),
@@ -94,12 +96,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
         env=environment_without_secrets(),
     )
     if done.returncode == -ENDED_AS_ENDLESS:
-        raise DatasetError(
-            "the chat template of the base model does not come to an end",
-            where=str(tokenizer),
-            fix="choose another base model: this one is damaged, or meant to do harm",
-            kind=ErrorKind.BASE_DAMAGED,
-        )
+        raise damaged_template(where=str(tokenizer))
     with suppress(ValueError, IndexError, TypeError):
         said = json.loads(done.stdout.splitlines()[-1])
         raise DatasetError(said["what"], where=said["where"], fix=said["fix"], kind=said[ErrorKind.KIND])

@@ -12,15 +12,15 @@ from brightrun_tui import datasets
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.run_directory import TOKENS
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, SettingValue
+from brightrun_tui.orchestrator.kept_tokens import bring_tokens
 from brightrun_tui.orchestrator.prepare import prepare
-from brightrun_tui.orchestrator.tokens import bring_tokens
 from brightrun_tui.paths import Paths
 from tests.planning.conftest import data, hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
 
 
-def rented_run(paths: Paths, data: Path, name: str, **settings: object) -> Run:
+def rented_run(paths: Paths, data: Path, name: str, **settings: SettingValue) -> Run:
     checked = datasets.check(data)
     spec = RunSpec(
         run_id=name,

@@ -25,7 +25,7 @@ async def test_what_was_never_tested_is_tested_at_the_start_and_not_again_at_the
     for _ in range(2):
         async with opened(paths) as driver:
             await driver.until(lambda: expected <= driver.app.snapshot.services.keys())
-            await driver.until(lambda: not driver.app.desk.testing)
+            await driver.until(lambda: not driver.app.service_tester.testing)
             assert server.runpod.count("GET", "/v2/account/ssh-keys") == 1
             assert not {"judge", "ssh", "news"} & driver.app.snapshot.services.keys(), "nothing is set up there"
             for name in ("runpod", "vast"):

@@ -76,7 +76,7 @@ def load_tokenizer(source: str, revision: str) -> Any:
 
 
 def load_config(source: str, revision: str) -> Any:
-    """Raises `BaseModelError` when it is no model that transformers knows."""
+    """Raises `BaseModelError` when it is not a model that transformers knows."""
     try:
         return AutoConfig.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
