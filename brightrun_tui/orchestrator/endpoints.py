@@ -18,6 +18,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -64,43 +65,59 @@ async def create(
     directory = paths.endpoints / endpoint_id
     if wanted.key:
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
+    now = time.time()
+    endpoint = Endpoint(
+        id=endpoint_id,
+        model=version.name,
+        model_version=version.version,
+        provider=wanted.rental.provider if wanted.rental else "local",
+        state="starting",
+        directory=str(directory),
+        wanted_engine=wanted.engine,
+        wanted_port=wanted.port,
+        wanted_host=wanted.host,
+        keeps_key=wanted.keeps_key,
+        follows=wanted.follows,
+        idle_unload=wanted.idle_unload,
+        base_alone=wanted.base_alone,
+        rental=wanted.rental,
+        deployment=f"e{secrets.token_hex(4)}",
+        created_at=now,
+        updated_at=now,
+    )
     if wanted.rental is not None:
         await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
         await asyncio.to_thread((directory / CURRENT).unlink, missing_ok=True)
     elif base_is_here(version):
-        await asyncio.to_thread(
-            serving.prepare,
-            directory,
-            endpoint_id=endpoint_id,
-            version=version,
-            port=wanted.port,
-            engine=wanted.engine,
-            idle_unload=wanted.idle_unload,
-            base_alone=wanted.base_alone,
-        )
+        await asyncio.to_thread(prepare_place, paths, endpoint, version)
         await asyncio.to_thread(let_serve, directory, ".")
-    now = time.time()
-    return await endpoints.save(
-        db,
-        Endpoint(
-            id=endpoint_id,
-            model=version.name,
-            model_version=version.version,
-            provider=wanted.rental.provider if wanted.rental else "local",
-            state="starting",
-            directory=str(directory),
-            wanted_engine=wanted.engine,
-            wanted_port=wanted.port,
-            wanted_host=wanted.host,
-            keeps_key=wanted.keeps_key,
-            follows=wanted.follows,
-            idle_unload=wanted.idle_unload,
-            base_alone=wanted.base_alone,
-            rental=wanted.rental,
-            deployment=f"e{secrets.token_hex(4)}",
-            created_at=now,
-            updated_at=now,
-        ),
+    return await endpoints.save(db, endpoint)
+
+
+def prepare_place(
+    paths: Paths,
+    endpoint: Endpoint,
+    version: ModelVersion,
+    home: Path | None = None,
+    *,
+    serverless: ServedModel | None = None,
+) -> None:
+    """Make ``home`` (else the endpoint's directory) ready to serve ``version`` in every way that the endpoint's record says.
+
+    Blocking. Raises as `serving.prepare`.
+    """
+    serving.prepare(
+        home or Path(endpoint.directory),
+        endpoint_id=endpoint.id,
+        version=version,
+        port=endpoint.wanted_port,
+        host=endpoint.wanted_host,
+        engine=endpoint.wanted_engine,
+        idle_unload=endpoint.idle_unload,
+        remote=endpoint.rental is not None,
+        serverless=serverless,
+        base_alone=endpoint.base_alone,
+        shared=str(paths.endpoints),
     )
 
 
@@ -225,18 +242,7 @@ class EndpointWatcher:
             fetched = await self._unless_left(fetch_base(self.db, self.paths, version))
             if fetched is None:
                 return False
-            await asyncio.to_thread(
-                serving.prepare,
-                self.directory,
-                endpoint_id=self.endpoint.id,
-                version=fetched,
-                port=self.endpoint.wanted_port,
-                host=self.endpoint.wanted_host,
-                engine=self.endpoint.wanted_engine,
-                idle_unload=self.endpoint.idle_unload,
-                base_alone=self.endpoint.base_alone,
-                shared=str(self.paths.endpoints),
-            )
+            await asyncio.to_thread(prepare_place, self.paths, self.endpoint, fetched)
             await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
             await self._fail(str(error))
@@ -336,6 +342,10 @@ class EndpointWatcher:
             await asyncio.to_thread(give_up_candidate, self.directory)
             await self._give_up_beside(version, error)
             return
+        finally:
+            await asyncio.to_thread(
+                serving.forget_key, home
+            )  # it was asked with it; from now on the endpoint's own counts
         before = serving_place(self.directory)
         await asyncio.to_thread(let_serve, self.directory, place)
         state = serving.read_state(home)
@@ -357,17 +367,7 @@ class EndpointWatcher:
 
     def _prepare_beside(self, home: Path, version: ModelVersion) -> None:
         serving.put_key(home, serving.read_key(self.directory))
-        serving.prepare(
-            home,
-            endpoint_id=self.endpoint.id,
-            version=version,
-            port=self.endpoint.wanted_port,
-            host=self.endpoint.wanted_host,
-            engine=self.endpoint.wanted_engine,
-            idle_unload=self.endpoint.idle_unload,
-            remote=self.endpoint.rental is not None,
-            shared=str(self.paths.endpoints),
-        )
+        prepare_place(self.paths, self.endpoint, version, home)
         load_beside(self.directory, home.name)
 
     async def _look_at_candidate(self) -> None:

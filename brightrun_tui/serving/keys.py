@@ -21,6 +21,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes
 from brightrun_tui.redaction import keep_secret
+from brightrun_tui.serving.places import every_place
 
 KEY = "key"
 OTHERS = "keys.json"
@@ -172,9 +173,10 @@ def put_key(directory: Path, key: str) -> None:
 
 
 def forget_key(directory: Path) -> None:
-    """Take the keys of an endpoint that has ended off the disk. Raises ``OSError``."""
-    for name in (KEY, OTHERS):
-        (directory / name).unlink(missing_ok=True)
+    """Take the keys of an endpoint that has ended off the disk, and those in the places of its versions. Raises ``OSError``."""
+    for place in every_place(directory):
+        for name in (KEY, OTHERS):
+            (place / name).unlink(missing_ok=True)
 
 
 def new_key() -> str:

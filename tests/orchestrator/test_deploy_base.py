@@ -11,12 +11,14 @@ import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
+from brightrun_tui.orchestrator.endpoints import EndpointRequest, base_is_here, create, fetch_base
 from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.paths import Paths
+from brightrun_tui.serving import read_plan
 from brightrun_tui.store import models, open_database
 from tests.planning.conftest import hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
+from tests.serving.toy import make_toy
 
 
 def version(fingerprint: str = "") -> ModelVersion:
@@ -111,3 +113,13 @@ def test_the_machine_fetches_the_very_base_that_the_adapter_was_trained_on(hub: 
     found = Path(done.stdout.strip())
     assert found.name == COMMIT and (found / "model.safetensors").is_file() and (found / "config.json").is_file()
     assert not hub.fetched("pytorch_model.bin")
+
+
+async def test_an_endpoint_is_as_it_was_asked_for_where_its_base_is_here_already(paths: Paths) -> None:
+    """The usual case: the model was trained here. Its address was forgotten, and so was what endpoints of one base share."""
+    wanted = EndpointRequest(name="bay", port=8311, host="127.0.0.2", engine="transformers", idle_unload=60.0)
+    async with open_database(paths.database) as db:
+        made = await create(db, paths, make_toy().version(), wanted)
+    plan = read_plan(Path(made.directory))
+    assert plan.url(8311) == "http://127.0.0.2:8311/v1" and plan.shared == str(paths.endpoints)
+    assert (plan.id, plan.port, plan.engine, plan.idle_unload) == ("bay", 8311, "transformers", 60.0)
