@@ -11,7 +11,7 @@ from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.registry.base_places import has_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
-from brightrun_tui.registry.cleaning import Spare, clean, find_spare
+from brightrun_tui.registry.cleaning import DiskUse, Spare, clean, disk_use, find_spare, spare_words
 from brightrun_tui.registry.compare import Comparison, Row, compare
 from brightrun_tui.registry.compare_many import ManyComparison, compare_many
 from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
@@ -97,6 +97,7 @@ __all__ = [
     "Board",
     "Comparison",
     "CorrectedDataset",
+    "DiskUse",
     "ExportKind",
     "Interval",
     "LearntData",
@@ -121,6 +122,7 @@ __all__ = [
     "data_differences",
     "delete",
     "describe",
+    "disk_use",
     "distrust",
     "drop_alias",
     "evaluate_at_endpoint",
@@ -169,6 +171,7 @@ __all__ = [
     "share_right",
     "shared_boards",
     "sign",
+    "spare_words",
     "splits_words",
     "tag",
     "tick",

@@ -106,18 +106,42 @@ def set_base(
     change_version(lambda session: registry.set_base(session.db, session.paths, model, place), as_json)
 
 
-def clean(yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Remove the checkpoints of completed runs whose models are in the registry. Models and report cards stay."""
-    require_changes()
-    spare = with_store(lambda session: registry.find_spare(session.db))
-    total = size(sum(each.bytes for each in spare))
-    if spare:
-        confirm(yes, f"Remove the checkpoints of {len(spare)} completed runs, {total}?")
-        asyncio.run(registry.clean(spare))
+def clean(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go, and what takes the disk.")
+    ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what nobody needs any more: checkpoints of completed runs whose models are in the registry, and the copies that
+    llama.cpp served of versions that no endpoint serves now (the next one makes them anew). Models and report cards stay.
+    """
+
+    async def look(session: Session) -> tuple[list[registry.Spare], registry.DiskUse]:
+        return await registry.find_spare(session.db), await registry.disk_use(session.paths)
+
+    if not dry_run:
+        require_changes()
+    spare, used = with_store(look)
+    total = sum(each.bytes for each in spare)
+    if not as_json:
+        say(f"On the disk: {used.words}")
+        for each in sorted(spare, key=lambda each: -each.bytes):
+            say(f"  {size(each.bytes):>9}  {each.what}  {each.name}")
+    freed = 0
+    if spare and not dry_run:
+        confirm(yes, f"Remove {registry.spare_words(spare)}?")
+        freed = asyncio.run(registry.clean(spare))
     if as_json:
-        print_json({"removed": spare, "bytes": sum(each.bytes for each in spare)})
+        words = {"spare" if dry_run else "removed": spare, "bytes": total if dry_run else freed}
+        print_json(words | {"used": used})
+    elif dry_run:
+        say(
+            f"{size(total)} can be freed: " if spare else "nothing to remove",
+            ("brightrun models clean" * bool(spare), "bold"),
+        )
     else:
-        say_done(f"{total} freed" if spare else "nothing to remove")
+        say_done(f"{size(freed)} freed" if spare else "nothing to remove")
 
 
 def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
