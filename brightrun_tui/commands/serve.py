@@ -45,6 +45,7 @@ def endpoints(
                         "served_name": endpoint.served_name,
                         "down_since": endpoint.down_since or None,
                         "asleep": endpoint.asleep,
+                        "restarting": endpoint.restarting or None,
                         "usage": read_usage(Path(endpoint.directory)).model_dump(mode="json"),
                         "key_file": str(Path(endpoint.directory) / "key"),
                         **({"key": keys[endpoint.id]} if show_key else {}),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -281,8 +282,8 @@ class Endpoint(BaseModel):
     and ``wanted_host`` (empty: this machine only) are what was asked for. ``keeps_key``: also when it has ended, because a person
     gave it a name. ``follows``: the alias whose version it serves, empty when it is pinned. ``wanted_version`` is to take the
     place of the present one (0: none is); ``refused_version`` could not. ``idle_unload``: after so many seconds without a request
-    the model leaves memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints
-    looks.
+    the model leaves memory until the next one (0: never). ``down_since``, ``asleep`` and ``restarting`` (why the model is being
+    loaded again; empty where it is not) are not stored: whoever lists endpoints looks.
 
     ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
@@ -324,11 +325,17 @@ class Endpoint(BaseModel):
     cost_usd: float = 0.0
     down_since: float = Field(0.0, exclude=True)
     asleep: bool = Field(False, exclude=True)
+    restarting: str = Field("", exclude=True)
 
     @property
     def down(self) -> bool:
         """Whether it was ready and its server does not run any more, as far as anybody has looked."""
         return self.down_since > 0
+
+    @property
+    def answers(self) -> bool:
+        """Whether a request would be answered, at once or after the model was loaded, as far as anybody has looked."""
+        return self.state == "ready" and not self.down and not self.restarting
 
     @property
     def ref(self) -> str:
@@ -348,6 +355,12 @@ class Endpoint(BaseModel):
     def serves_base_of(self, version: ModelVersion) -> bool:
         """Whether it is one of the version's base alone."""
         return self.ref == ref_of_base(version.ref)
+
+
+def standing(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those that have not been stopped: who serves, or would, before who rests, and who failed last; else in their order."""
+    order = {"asleep": 1, "failed": 2}
+    return sorted((each for each in endpoints if each.state != "stopped"), key=lambda each: order.get(each.state, 0))
 
 
 class EndpointChanges(TypedDict, total=False):

@@ -292,7 +292,12 @@ class Gate:
 
 
 def _too_many() -> RequestRefused:
-    return RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
+    return RequestRefused(
+        f"{MAX_IN_FLIGHT} requests are being answered or wait here, and that is the most at once: try again in some seconds",
+        status=429,
+        kind="rate_limit_error",
+        code="rate_limit_exceeded",
+    )
 
 
 def _loading() -> RequestRefused:

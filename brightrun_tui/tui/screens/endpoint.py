@@ -66,7 +66,7 @@ class EndpointScreen(Dialog[None]):
             (
                 "State",
                 endpoint_mark(endpoint)
-                + Content("" if ready and not (endpoint.down or endpoint.asleep) else f"  {self._waiting(endpoint)}"),
+                + Content("" if endpoint.answers and not endpoint.asleep else f"  {self._waiting(endpoint)}"),
             ),
             ("Where", _where(endpoint)),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
@@ -125,6 +125,8 @@ class EndpointScreen(Dialog[None]):
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
         if endpoint.asleep:
             return "out of memory until somebody asks"
+        if endpoint.restarting:
+            return f"it answers again in some seconds ({cells.plain(endpoint.restarting)})"
         return "start it again: brightrun engine start" if endpoint.down else cells.plain(endpoint.error)
 
     def _key(self, endpoint: Endpoint) -> str:
