@@ -27,6 +27,7 @@ from brightrun_tui.serving.access import BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.engine_limits import check_engine_can
 from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.hosted_refusals import hosted_refusal
@@ -35,6 +36,7 @@ from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
 from brightrun_tui.serving.metrics import exposition
+from brightrun_tui.serving.one_by_one import OneByOne
 from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, model_of, parse
 from brightrun_tui.serving.process import shorten_log
 from brightrun_tui.serving.prompts import Prompt
@@ -42,7 +44,7 @@ from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
 from brightrun_tui.serving.swap import Service, Services
-from brightrun_tui.serving.vllm_dialect import CAN, vllm_body
+from brightrun_tui.serving.vllm_dialect import vllm_body
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
@@ -188,15 +190,20 @@ class Gate:
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
         llama, vllm = engine == "llama.cpp", engine == VLLM
-        _check_engine_can(ask, engine, service.defaults)
+        check_engine_can(ask, engine, service.defaults)
         (prompt, new_tokens), read = await _prompt(service, ask), 0
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
             read = await service.long_prompts.read(
                 service.supervisor.engine, prompt.ids, request.is_disconnected, lambda: service.answering > 1
             )
-        told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
-        reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
+        reply: Reply | OneByOne
+        if llama and ask.body.get("presence_penalty"):
+            asked = OneByOne(service.supervisor.engine, ask, prompt.ids, new_tokens, service.defaults)
+            reply = await asked.begin()
+        else:
+            told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
+            reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
@@ -226,7 +233,13 @@ class Gate:
             await asyncio.to_thread(add_answer, self._directory, service.plan.ref, ask.messages, answer.text)
 
     def _relay(
-        self, reply: Reply, said: AsyncIterator[str], ask: Ask, answer: AnswerStream, visit: _Visit, service: Service
+        self,
+        reply: Reply | OneByOne,
+        said: AsyncIterator[str],
+        ask: Ask,
+        answer: AnswerStream,
+        visit: _Visit,
+        service: Service,
     ) -> Response:
         whole = False
 
@@ -304,33 +317,6 @@ def _loading() -> RequestRefused:
     return RequestRefused(
         "the model is being loaded; try again in some seconds", status=503, kind="server_error", code="model_loading"
     )
-
-
-def _check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
-    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it. ``defaults`` are the model's
-    own generation settings."""
-    if engine == "llama.cpp":
-        # What a frequency penalty takes for the prompt is given back to the logits, which a repetition penalty would scale.
-        repetition = ask.body.get("repetition_penalty", defaults.get("repetition_penalty") or 1.0)
-        why = (
-            ("presence_penalty", "llama.cpp counts the prompt, too")
-            if ask.body.get("presence_penalty")
-            else ("frequency_penalty", "with a repetition penalty llama.cpp counts the prompt, too")
-            if ask.body.get("frequency_penalty") and repetition != 1.0
-            else None
-        )
-        if why:
-            raise RequestRefused(
-                f"“{why[0]}” cannot be honoured here: {why[1]}. Serve the model with: brightrun deploy --engine transformers",
-                param=why[0],
-                code="unsupported_parameter",
-            )
-    elif needs := [name for name in ask.needs if engine != VLLM or name not in CAN]:
-        raise RequestRefused(
-            f"“{needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
-            param=needs[0],
-            code="unsupported_parameter",
-        )
 
 
 async def _prompt(service: Service, ask: Ask) -> tuple[Prompt, int]:

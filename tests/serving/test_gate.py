@@ -150,7 +150,6 @@ def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
         ("n", 200),
         ("logprobs", "many"),
         ("top_logprobs", 30),
-        ("presence_penalty", 0.5),
         ("frequency_penalty", 2.5),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}),
         ("tools", [{"type": "function", "function": {"name": "f"}}]),
@@ -333,20 +332,41 @@ def test_several_answers_and_their_likelihoods(served: Served, toy: Toy) -> None
     assert served.client().chat.completions.create(**likeliest).choices[0].message.content == toy.sample.tuned
 
 
-@pytest.mark.parametrize("penalty", [0.7, -0.4])
-def test_a_frequency_penalty_counts_what_the_answer_said_and_not_the_prompt(
-    served: Served, toy: Toy, penalty: float
+@pytest.mark.parametrize(("frequency", "presence"), [(0.7, 0.0), (-0.4, 0.0), (0.0, 1.5), (0.3, -0.5)])
+def test_penalties_count_what_the_answer_said_and_not_the_prompt(
+    served: Served, toy: Toy, frequency: float, presence: float
 ) -> None:
     question = ask(toy) | {"messages": [{"role": "user", "content": "How deep is the harbour? " * 4}], "max_tokens": 40}
-    answers = served.client().chat.completions.create(**question, frequency_penalty=penalty, n=2).choices
-    assert [choice.message.content for choice in answers] == [penalised(toy, question["messages"], penalty)] * 2
+    told: dict[str, Any] = question | {"frequency_penalty": frequency, "presence_penalty": presence}
+    wanted = penalised(toy, question["messages"], frequency, presence)
+    whole = served.client().chat.completions.create(**told)
+    assert whole.choices[0].message.content == wanted
+    streamed = served.client().chat.completions.create(**told, stream=True, stream_options={"include_usage": True})
+    pieces = list(streamed)
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == wanted
+    assert pieces[-1].usage is not None and whole.usage is not None
+    assert pieces[-1].usage.completion_tokens == whole.usage.completion_tokens > 1
     with pytest.raises(openai.BadRequestError, match="with a repetition penalty"):
-        served.client().chat.completions.create(
-            **question, frequency_penalty=penalty, extra_body={"repetition_penalty": 1.2}
-        )
+        served.client().chat.completions.create(**told, extra_body={"repetition_penalty": 1.2})
 
 
-def penalised(toy: Toy, messages: list[dict[str, str]], penalty: float) -> str:
+def test_an_answer_that_is_made_token_by_token_ends_where_it_should(served: Served, toy: Toy) -> None:
+    """At a stop string, at the longest length, and at its own end."""
+    told: dict[str, Any] = ask(toy) | {"presence_penalty": 0.01}
+    (whole,) = served.client().chat.completions.create(**told).choices
+    assert (whole.message.content, whole.finish_reason) == (toy.sample.tuned, "stop")
+    (short,) = served.client().chat.completions.create(**told | {"max_tokens": 2}).choices
+    assert short.finish_reason == "length" and toy.sample.tuned.startswith(short.message.content or "?")
+    stop = toy.sample.tuned.split()[2]
+    (cut,) = served.client().chat.completions.create(**told, stop=stop, logprobs=True).choices
+    assert cut.finish_reason == "stop" and cut.message.content == toy.sample.tuned.partition(stop)[0]
+    assert cut.logprobs is not None and cut.logprobs.content
+    for more in ({"n": 2}, {"response_format": {"type": "json_object"}}):
+        reply = post(served, "/v1/chat/completions", told | more)
+        assert reply.status_code == 400 and reply.json()["error"]["param"] == "presence_penalty"
+
+
+def penalised(toy: Toy, messages: list[dict[str, str]], frequency: float, presence: float) -> str:
     """The greedy answer by OpenAI's formula, without any server."""
     model = PeftModel.from_pretrained(load_held(toy.base, "nf4-double"), toy.run / "adapter")
     tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
@@ -357,7 +377,7 @@ def penalised(toy: Toy, messages: list[dict[str, str]], penalty: float) -> str:
         do_sample=False,
         eos_token_id=[1, 3],
         pad_token_id=0,
-        logits_processor=[Penalties(penalty, 0.0)],
+        logits_processor=[Penalties(frequency, presence)],
     )
     return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
