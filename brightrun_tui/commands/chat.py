@@ -18,6 +18,7 @@ from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
+from brightrun_tui.commands.shared.typed import FENCE, typed_message
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.model import Endpoint
@@ -130,12 +131,15 @@ def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
 def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
     say(
         (" and ".join(talk.name for talk in talks), "bold"),
-        ("  /wrong corrects an answer, /save FILE keeps the talk, an empty line ends it", "dim"),
+        (
+            f"  /wrong corrects an answer, /save FILE keeps the talk, {FENCE} begins several lines, an empty line ends it",
+            "dim",
+        ),
     )
     first = talks[0]
     while True:
         try:
-            question = input("› ").strip()
+            question = typed_message("› ")
         except EOFError:
             return
         if not question:
@@ -171,7 +175,7 @@ def _correct(talk: _Talk) -> None:
     require_changes()
     say((f"What should {talk.ref} have said?", "bold"), ("  an empty line: nothing is kept", "dim"))
     try:
-        wanted = input("✎ ").strip()
+        wanted = typed_message("✎ ")
     except EOFError:
         return
     if not wanted:
