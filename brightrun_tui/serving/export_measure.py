@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,10 +27,11 @@ CLEARLY = 2.0
 
 @dataclass(frozen=True)
 class Case:
-    """Token ids of a sample question with the head of its answer, and of the wanted answer."""
+    """Token ids of a sample question with the head of its answer, and of the wanted answer; ``question``: what was asked last."""
 
     prompt: list[int]
     wanted: list[int]
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,20 @@ class Measure:
         return sum(a * b for a, b in zip(self.losses, self.tokens, strict=True)) / total if total else math.nan
 
 
+class OtherAnswer(BaseModel):
+    """A question that the export answers in other words than the graded model."""
+
+    model_config = ConfigDict(frozen=True)
+
+    question: str
+    graded: str
+    export: str
+
+
 class Fidelity(BaseModel):
     """``measured`` False: the form could not be loaded here to be measured. ``noise``: twice the standard error of the
-    difference of the losses. ``same``: answers of the export that are the graded model's to the letter, of ``answers``.
+    difference of the losses. ``same``: answers of the export that are the graded model's to the letter, of ``answers``; the
+    ``others`` are not. Each answer has `ANSWER_TOKENS` at most.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -62,6 +75,7 @@ class Fidelity(BaseModel):
     cases: int = 0
     same: int = 0
     answers: int = 0
+    others: tuple[OtherAnswer, ...] = ()
 
     @property
     def words(self) -> str:
@@ -79,11 +93,13 @@ class Fidelity(BaseModel):
         )
 
 
-def compare(graded: Measure, export: Measure | None, base: str) -> Fidelity:
-    """Put the export beside the graded model."""
+def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[Case]) -> Fidelity:
+    """Put the export beside the graded model; both were measured on ``cases``."""
     if export is None:
         return Fidelity(measured=False, base=base)
-    same = sum(a == b for a, b in zip(graded.answers, export.answers, strict=True))
+    asked = [case.question for case in cases[: len(graded.answers)]]
+    answered = list(zip(asked, graded.answers, export.answers, strict=True))
+    others = tuple(OtherAnswer(question=q, graded=a, export=b) for q, a, b in answered if a != b)
     return Fidelity(
         measured=True,
         base=base,
@@ -91,8 +107,9 @@ def compare(graded: Measure, export: Measure | None, base: str) -> Fidelity:
         export_loss=_number(export.loss),
         noise=noise(graded, export),
         cases=len(graded.losses),
-        same=same,
-        answers=len(graded.answers),
+        same=len(answered) - len(others),
+        answers=len(answered),
+        others=others,
     )
 
 
@@ -137,7 +154,8 @@ def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
             continue
         wanted = tokenizer(sample.get("reference") or sample.get("tuned") or "", add_special_tokens=False)["input_ids"]
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        cases.append(Case(ids, [*wanted, *([end] if end is not None and wanted else [])]))
+        asked = next((turn.get("content") for turn in reversed(sample["prompt"]) if turn.get("role") == "user"), "")
+        cases.append(Case(ids, [*wanted, *([end] if end is not None and wanted else [])], str(asked or "")))
     return cases
 
 

@@ -100,7 +100,7 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
             text = modelfile(weights, renderer(tokenizer), stops, begin, token_choice(settings))
             write_atomic(aside / "Modelfile", text, mode=0o644)
         del model
-        found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into)
+        found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into, cases)
         if too_far(found, read_gain(adapter)):
             raise BrightrunError(
                 f"the export is not the graded model any more. {found.words}",
