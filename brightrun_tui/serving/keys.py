@@ -58,12 +58,17 @@ class KeyRing:
 
     def admits(self, secret: bytes) -> bool:
         """Whether this is one of the keys. It takes the same time for every wrong one."""
+        return bool(self.name_of(secret))
+
+    def name_of(self, secret: bytes) -> str:
+        """What the key is called; empty where it is none. It takes the same time for every wrong one."""
         stamp = (_stamp(self._directory / KEY), _stamp(self._directory / OTHERS))
         if stamp != self._seen:
             self._keys, self._seen = tuple(_admitted(self._directory)), stamp
-        digest, now, found = _digest(secret), time.time(), False
+        digest, now, found = _digest(secret), time.time(), ""
         for key in self._keys:
-            found |= hmac.compare_digest(digest, key.digest) and (key.expires_at is None or now < key.expires_at)
+            if hmac.compare_digest(digest, key.digest) and (key.expires_at is None or now < key.expires_at):
+                found = key.name
         return found
 
 

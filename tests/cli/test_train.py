@@ -106,6 +106,7 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
         wrong = ("endpoints", "answers", "greet", "--wrong", kept["id"], "--wanted", "red 7, of course")
         assert brightrun(*wrong, "--json").document["correction"]["wanted"] == "red 7, of course"
     assert brightrun("endpoints", "answers", "greet", "--forget", "--json").document["kept"] is False
+    wait_for(lambda: brightrun("endpoints", "requests", "greet", "--json").document["requests"], "requests are logged")
     assert brightrun("undeploy", "greet", "--json").document["endpoint"]["state"] == "stopped"
     assert not Path(listed["key_file"]).exists(), "the key of what has ended opens nothing, and is kept nowhere"
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")

@@ -530,6 +530,32 @@ def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
     assert serving.read_usage(served.directory).failed == before.failed
 
 
+def test_the_log_of_requests_says_what_became_of_each_and_nothing_that_was_said(served: Served, toy: Toy) -> None:
+    before = len(serving.read_requests(served.directory))
+    whole = served.client().chat.completions.create(**ask(toy))
+    list(served.client().chat.completions.create(**ask(toy), stream=True))
+    key = serving.add_key(served.directory, "ci")
+    assert post(served, "/v1/chat/completions", ask(toy) | {"n": 200}).status_code == 400
+    assert served.client(key).completions.create(model="harbour", prompt="Fog?", max_tokens=2).choices
+    serving.remove_key(served.directory, "ci")
+    wait_for(lambda: len(serving.read_requests(served.directory)) >= before + 4, "all of them are written down", 30)
+    other, refused, streamed, first = serving.read_requests(served.directory, 4)
+    assert whole.usage is not None
+    for one in (first, streamed):
+        assert (one.key, one.path, one.ref, one.outcome) == ("main", "/v1/chat/completions", whole.model, "200")
+        assert (one.prompt_tokens, one.completion_tokens) == (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+        assert 0 < one.first_token <= one.seconds
+    assert (streamed.streamed, first.streamed) == (True, False)
+    assert (refused.outcome, refused.completion_tokens) == ("400 invalid_value", 0)
+    assert (other.key, other.path) == ("ci", "/v1/completions")
+    file = served.directory / "requests.jsonl"
+    text = file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    assert not any(
+        said in text for said in (toy.sample.tuned, "Fog", served.key, key, toy.sample.prompt[-1]["content"])
+    )
+
+
 def hang_up(served: Served, body: dict[str, Any]) -> None:
     """Ask, and go as soon as the first of the answer is there, or where it is not streamed, is being computed."""
     began = work_done(served)
