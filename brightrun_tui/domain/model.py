@@ -233,6 +233,11 @@ class Review(BaseModel):
     note: str = ""
 
 
+TAKEN_IN = "import-"
+"""How the run id of a version begins that was made elsewhere."""
+NOT_MEASURED_HERE = "It came from elsewhere with its report card: nothing of it was measured here."
+
+
 class ModelVersion(BaseModel):
     """One immutable version of a model: ``name:version``.
 
@@ -264,6 +269,11 @@ class ModelVersion(BaseModel):
     def ref(self) -> str:
         """``name:version`` as the command line takes it."""
         return f"{self.name}:{self.version}"
+
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether it was taken in, from a bundle or the Hub; then what its report card says was not measured here."""
+        return self.run_id.startswith(TAKEN_IN)
 
 
 EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "asleep"]

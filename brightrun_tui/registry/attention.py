@@ -11,7 +11,6 @@ from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
 from brightrun_tui.serving import last_used
 
-IMPORTED = "imported"
 FEWEST_RATINGS = 2
 IDLE_SECONDS = 3600.0
 """Without a request, from which on a rented machine is said to be paid for nothing."""
@@ -47,7 +46,7 @@ def needs_attention(
 def _base(version: ModelVersion) -> str:
     if version.base_path and Path(version.base_path).is_dir():
         return ""
-    if not version.base_path and IMPORTED not in version.tags:
+    if not version.base_path and not version.from_elsewhere:
         return ""
     return (
         f"its base model “{version.base_id}” is not on this machine: it can be neither served nor merged. "

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer
+from brightrun_tui.domain.model import NOT_MEASURED_HERE, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, compare
 from brightrun_tui.registry.data_diff import LearntData
 from brightrun_tui.registry.leaderboard import Board, shared_boards
@@ -77,10 +77,17 @@ def compare_many(
         facts=tuple(_rows(pairs, len(versions), "facts")),
         settings=tuple(_rows(pairs, len(versions), "settings")),
         answers=tuple(_answers(versions, measured)),
-        cautions=tuple(cautions),
+        cautions=(*cautions, *_taken_in(versions)),
         boards=tuple(shared_boards(versions, measured)),
         data=tuple(data),
     )
+
+
+def _taken_in(versions: Sequence[ModelVersion]) -> list[str]:
+    """Of those whose numbers are somebody else's word."""
+    return [
+        f"{each.ref}: {NOT_MEASURED_HERE[0].lower()}{NOT_MEASURED_HERE[1:]}" for each in versions if each.from_elsewhere
+    ]
 
 
 def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> list[ManyRow]:

@@ -122,6 +122,12 @@ def test_a_card_from_elsewhere_is_marked_in_the_list_and_so_is_what_it_lacks(see
     listed = seeded("models")
     (row,) = [line for line in listed.out.splitlines() if line.startswith("tone:1\t")]
     assert row.endswith("imported, unverified") and "tone:1: its base model" in listed.err
+    told = "nothing of it was measured here"
+    page = seeded.home / "card.html"
+    assert seeded("models", "card", "tone:1", "--html", page).code == 0 and told in page.read_text()
+    assert told in seeded("models", "show", "tone:1", "--markdown").out
+    assert told not in seeded("models", "show", "tone:2", "--markdown").out
+    assert "report card from elsewhere" in seeded("models", "leaderboard").out
 
 
 def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:
