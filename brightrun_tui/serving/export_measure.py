@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightrun_tui.domain.run_directory import REPORT
 
+FACTS = "merge.json"
+"""In an export that is a directory: what was found of it."""
 MOST_LOSSES = 24
 MOST_ANSWERS = 6
 ANSWER_TOKENS = 48
@@ -91,6 +93,14 @@ class Fidelity(BaseModel):
             f"Loss of {self.cases} wanted answers: {self.export_loss:.4f}, of the graded model {self.graded_loss:.4f} "
             f"({apart:+.4f}, {beyond} of ±{self.noise:.4f}). {same}"
         )
+
+
+def read_fidelity(export: Path) -> Fidelity | None:
+    """What was found of the export that lies there; None of one that is nothing but copied files. Blocking."""
+    try:
+        return Fidelity.model_validate_json((export / FACTS).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[Case]) -> Fidelity:

@@ -29,13 +29,22 @@ from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
-from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
+from brightrun_tui.serving.export_measure import (
+    FACTS,
+    Case,
+    Measure,
+    compare,
+    measure,
+    noise,
+    read_cases,
+    read_gain,
+    too_far,
+)
 from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.ollama import modelfile, renderer, token_choice
 from brightrun_tui.serving.view import generation_settings
 
 MERGED = "merged"
-FACTS = "merge.json"
 SHARE = 0.6
 """Of the free memory that the weights may take in 32 bits; else they are computed with as they are stored."""
 

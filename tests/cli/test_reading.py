@@ -127,7 +127,9 @@ def test_a_card_from_elsewhere_is_marked_in_the_list_and_so_is_what_it_lacks(see
     assert seeded("models", "card", "tone:1", "--html", page).code == 0 and told in page.read_text()
     assert told in seeded("models", "show", "tone:1", "--markdown").out
     assert told not in seeded("models", "show", "tone:2", "--markdown").out
-    assert "report card from elsewhere" in seeded("models", "leaderboard").out
+    boards = seeded("models", "leaderboard", "--json").document["boards"]
+    marked = {each["ref"]: each["elsewhere"] for board in boards for each in board["standings"]}
+    assert marked == {"tone:1": True, "tone:2": False}
 
 
 def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:

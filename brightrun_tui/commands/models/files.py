@@ -16,7 +16,9 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm,
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.run_directory import CARD
 from brightrun_tui.paths import Paths
+from brightrun_tui.serving.export_measure import read_fidelity
 from brightrun_tui.store import models as store
 
 ItsBaseOption = Annotated[
@@ -50,10 +52,13 @@ def export(
         return await registry.export(found, target.absolute(), form=form, signed_by=signed_by)
 
     path = with_store(write)
+    found = read_fidelity(path)
     if as_json:
-        print_json({"path": str(path), "form": form, "signed": sign})
-    else:
-        put(str(path))
+        print_json({"path": str(path), "form": form, "signed": sign, "measured": found})
+        return
+    if found is not None:
+        say(found.words, f" What it answers in other words is in {CARD}." if found.others else "")
+    put(str(path))
 
 
 def import_(

@@ -12,6 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
+from brightrun_tui.serving.export_measure import read_fidelity
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
 from brightrun_tui.tui.screens.export import HUB, Wanted
 from brightrun_tui.tui.widgets import cells
@@ -45,7 +46,9 @@ class ShareActions(ChosenModel):
             else:
                 target = typed_path(wanted.target).absolute()
                 signed_by = paths if wanted.sign else None
-                said = str(await registry.export(model, target, form=wanted.form, signed_by=signed_by))
+                path = await registry.export(model, target, form=wanted.form, signed_by=signed_by)
+                measured = await asyncio.to_thread(read_fidelity, path)
+                said = f"{path}\n{measured.words}" if measured else str(path)
         except BrightrunError as error:
             self.app.show_error(error)
         else:
