@@ -27,7 +27,7 @@ class CurateActions(ChosenModel):
         from brightrun_tui.tui.screens.rate import RateScreen
 
         model = self.model
-        said = await self.app.push_screen_wait(RateScreen(model)) if model else None
+        said = await self.app.push_screen_wait(RateScreen(model.ref, model.rating, model.note)) if model else None
         if model and said:
             await self.change(registry.rate, model.ref, said[0], said[1])
 
