@@ -99,3 +99,21 @@ def test_a_model_that_has_left_memory_against_its_will_is_not_said_to_serve(toy:
     (seen,) = with_liveness([endpoint(tmp_path)])
     assert not seen.answers and not seen.down and state_text(seen) == "restarting: the model server was killed"
     assert "being started again" in reasons(toy, seen)
+
+
+@pytest.mark.parametrize(
+    ("base", "said"),
+    [
+        ("/gone/toy", "brightrun models set-base harbour:1 DIRECTORY"),
+        ("starter", "brightrun bases fetch starter, then"),
+        ("acme/tiny", "Deploying it fetches that; to merge or measure it: brightrun bases fetch acme/tiny@abc"),
+    ],
+)
+def test_a_base_that_is_gone_is_said_with_the_way_to_have_it_again(
+    toy: Toy, tmp_path: Path, base: str, said: str
+) -> None:
+    """One of the Hub is not called lost. An empty directory is no base model."""
+    report = toy.report.model_copy(update={"lineage": toy.report.lineage.model_copy(update={"base_revision": "abc"})})
+    version = toy.version(base_id=base, base_path=str(tmp_path), report=report)
+    (reason,) = needs_attention([version], [], [], {}, NOW)["harbour:1"]
+    assert said in reason
