@@ -225,7 +225,7 @@ async def _answer(
     tokens, began = [0], 0.0
     key = read_key(Path(endpoint.directory))
     counted = partial(tokens.__setitem__, 0)
-    async for piece in stream_chat(endpoint.url, key, endpoint.ref, messages, used=counted, **options):
+    async for piece in stream_chat(endpoint.url, key, endpoint.served_name, messages, used=counted, **options):
         began = began or time.monotonic()
         if show:
             before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
