@@ -132,7 +132,8 @@ def clean(
     if not as_json:
         say(f"On the disk: {used.words}")
         for each in sorted(spare, key=lambda each: -each.bytes):
-            say(f"  {size(each.bytes):>9}  {each.what}  {each.name}")
+            whose = each.name if each.what == "served copy" else f"run {each.run_id} ({each.name})"
+            say(f"  {size(each.bytes):>9}  {each.what} of {whose}")
     freed = 0
     if spare and not dry_run:
         confirm(yes, f"Remove {registry.spare_words(spare)}?")
