@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from brightrun_tui.serving.export_measure import ANSWER_TOKENS, Fidelity
+from brightrun_tui.serving.fidelity import ANSWER_TOKENS, Fidelity
 
 _USE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer

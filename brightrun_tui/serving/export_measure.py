@@ -12,15 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from brightrun_tui.domain.run_directory import REPORT
+from brightrun_tui.serving.fidelity import ANSWER_TOKENS, Fidelity, OtherAnswer
 
-FACTS = "merge.json"
-"""In an export that is a directory: what was found of it."""
 MOST_LOSSES = 24
 MOST_ANSWERS = 6
-ANSWER_TOKENS = 48
 MOST_OF_THE_GAIN = 0.25
 """Of what training gained in loss: an export that loses more of it is not the graded model."""
 CLEARLY = 2.0
@@ -49,58 +45,6 @@ class Measure:
         """Nats a token; not a number where nothing could be measured."""
         total = sum(self.tokens)
         return sum(a * b for a, b in zip(self.losses, self.tokens, strict=True)) / total if total else math.nan
-
-
-class OtherAnswer(BaseModel):
-    """A question that the export answers in other words than the graded model."""
-
-    model_config = ConfigDict(frozen=True)
-
-    question: str
-    graded: str
-    export: str
-
-
-class Fidelity(BaseModel):
-    """``measured`` False: the form could not be loaded here to be measured. ``noise``: twice the standard error of the
-    difference of the losses. ``same``: answers of the export that are the graded model's to the letter, of ``answers``; the
-    ``others`` are not. Each answer has `ANSWER_TOKENS` at most.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    measured: bool
-    base: str
-    graded_loss: float | None = None
-    export_loss: float | None = None
-    noise: float = 0.0
-    cases: int = 0
-    same: int = 0
-    answers: int = 0
-    others: tuple[OtherAnswer, ...] = ()
-
-    @property
-    def words(self) -> str:
-        """What was found, in a sentence or two."""
-        if not self.measured:
-            return "This form could not be measured here: ask it some questions before you rely on it."
-        same = f"{self.same} of {self.answers} sample answers are the graded model's to the letter."
-        if self.graded_loss is None or self.export_loss is None:
-            return same
-        apart = self.export_loss - self.graded_loss
-        beyond = "within the noise" if abs(apart) <= self.noise else "beyond the noise"
-        return (
-            f"Loss of {self.cases} wanted answers: {self.export_loss:.4f}, of the graded model {self.graded_loss:.4f} "
-            f"({apart:+.4f}, {beyond} of ±{self.noise:.4f}). {same}"
-        )
-
-
-def read_fidelity(export: Path) -> Fidelity | None:
-    """What was found of the export that lies there; None of one that is nothing but copied files. Blocking."""
-    try:
-        return Fidelity.model_validate_json((export / FACTS).read_bytes())
-    except (OSError, ValidationError):
-        return None
 
 
 def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[Case]) -> Fidelity:

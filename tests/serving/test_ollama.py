@@ -6,7 +6,8 @@ import jinja2
 import pytest
 
 from brightrun_tui.serving.export_card import export_card
-from brightrun_tui.serving.export_measure import Case, Fidelity, Measure, compare
+from brightrun_tui.serving.export_measure import Case, Measure, compare
+from brightrun_tui.serving.fidelity import Fidelity
 from brightrun_tui.serving.ollama import Render, modelfile, token_choice
 
 CHATML = (

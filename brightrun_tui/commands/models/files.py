@@ -18,7 +18,7 @@ from brightrun_tui.domain.humanize import size
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import CARD
 from brightrun_tui.paths import Paths
-from brightrun_tui.serving.export_measure import read_fidelity
+from brightrun_tui.serving.fidelity import read_fidelity
 from brightrun_tui.store import models as store
 
 ItsBaseOption = Annotated[

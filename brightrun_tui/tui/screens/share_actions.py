@@ -12,7 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
-from brightrun_tui.serving.export_measure import read_fidelity
+from brightrun_tui.serving.fidelity import read_fidelity
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
 from brightrun_tui.tui.screens.export import HUB, Wanted
 from brightrun_tui.tui.widgets import cells
