@@ -17,8 +17,10 @@ from brightrun_tui import serving
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import Endpoint, EndpointChanges, ModelVersion
+from brightrun_tui.domain.notification import told_of_endpoint
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.serverless import ServedModel
+from brightrun_tui.orchestrator.notices import NoticeLevel
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
@@ -26,7 +28,7 @@ from brightrun_tui.planning import bases
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import CURRENT, give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import PLAN, read_plan
-from brightrun_tui.store import Database, endpoints, models
+from brightrun_tui.store import Database, endpoints, models, notifications
 
 log = logging.getLogger(__name__)
 
@@ -393,6 +395,10 @@ class EndpointWatcher:
     async def _refuse(self, number: int, why: str) -> None:
         """Stay with the version that serves, and say why the other one does not."""
         error = f"version {number} does not serve: {why}"
+        if (
+            self.endpoint.rental is None and self.endpoint.wanted_version != number
+        ):  # who asked for it is told by the verb
+            await self._tell("version_refused", error, "warning")
         await self._save(wanted_version=0, refused_version=number, error=error)
 
     async def _give_up(self, why: str) -> None:
@@ -405,7 +411,13 @@ class EndpointWatcher:
         await self._save(state="stopped", pid=None)
 
     async def _fail(self, why: str) -> None:
+        if self.endpoint.rental is None and self.endpoint.ready_at and not self.endpoint.base_alone:
+            await self._tell("endpoint_failed", f"it answers nobody any more: {why}", "error")
         await self._save(state="failed", error=why, pid=None)
+
+    async def _tell(self, code: str, message: str, level: NoticeLevel) -> None:
+        """It is news: nobody may be looking."""
+        await notifications.add(self.db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
         if changes.get("state") in ENDED and not self.endpoint.keeps_key:
