@@ -252,13 +252,15 @@ class EndpointWatcher:
         return True
 
     def _is_prepared(self) -> bool:
-        """Whether the endpoint's plan is there and names what is there: not so once the data directory was moved."""
+        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory was
+        moved, nor where an earlier version forgot the address."""
         try:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
-        fits = plan.version == self.endpoint.model_version and plan.remote == (self.endpoint.rental is not None)
-        return fits and Path(plan.adapter).is_dir()
+        wanted = self.endpoint
+        fits = plan.version == wanted.model_version and plan.remote == (wanted.rental is not None)
+        return fits and plan.host == wanted.wanted_host and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""
