@@ -252,8 +252,8 @@ class EndpointWatcher:
         return True
 
     def _is_prepared(self) -> bool:
-        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory was
-        moved, nor where an earlier version forgot the address."""
+        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory
+        was moved, nor where an earlier version forgot the address."""
         try:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
