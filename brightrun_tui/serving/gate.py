@@ -193,7 +193,7 @@ class Gate:
         check_engine_can(ask, engine, service.defaults)
         (prompt, new_tokens), read = await _prompt(service, ask), 0
         if llama:
-            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
+            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens), ask.n)
             read = await service.long_prompts.read(
                 service.supervisor.engine, prompt.ids, request.is_disconnected, lambda: service.answering > 1
             )

@@ -8,6 +8,7 @@ from typing import Literal
 
 from brightrun_tui.serving.answers import Tokens
 from brightrun_tui.serving.request_log import LoggedRequest
+from brightrun_tui.serving.room import Share
 from brightrun_tui.serving.swap import Service
 
 
@@ -22,7 +23,7 @@ class Visit:
     tokens: Tokens = field(default_factory=Tokens)
     first: float = 0.0
     service: Service | None = None
-    room: int = 0
+    room: Share = Share()
     came: float = field(default_factory=time.time)
     key: str = ""
     path: str = ""
