@@ -23,7 +23,7 @@ class Visit:
     tokens: Tokens = field(default_factory=Tokens)
     first: float = 0.0
     service: Service | None = None
-    room: Share = Share()
+    room: Share = field(default_factory=Share)
     came: float = field(default_factory=time.time)
     key: str = ""
     path: str = ""
