@@ -6,7 +6,6 @@ each token that the answer has by then. That computes nothing twice: of prompt a
 
 from __future__ import annotations
 
-import codecs
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -16,26 +15,32 @@ from typing import Any
 from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.ask import Ask
 from brightrun_tui.serving.engine_client import EngineGone, Reply
-from brightrun_tui.serving.llama_dialect import PATH, llama_body
+from brightrun_tui.serving.llama_dialect import llama_body
 from brightrun_tui.serving.supervision import Answers
 
 PENALTIES = ("frequency_penalty", "presence_penalty")
-_OURS = ("stream", "stream_options", "stop", "n")
+ONE = "/completion"
+"""llama.cpp's own form: OpenAI's does not tell a token that is half of a character."""
+TEXT_OF = "/detokenize"
+_OURS = ("stream", "stream_options", "stop", "n", "max_tokens", "logprobs")
 _SEEDS = 2**32 - 1
+_HALF = "\ufffd"
 
 
 @dataclass(frozen=True)
 class _Step:
-    """What one token is: its number (None: the answer ends), its bytes, and its log-probabilities as the engine tells them."""
+    """What one token is: its number (None: the answer ends), its text (None: it ends within a character), and its
+    log-probabilities as the engine tells them; ``cached``: tokens that were known.
+    """
 
     token: int | None
-    piece: bytes
+    text: str | None
     logprobs: dict[str, Any] | None
     cached: int
 
 
 class OneByOne:
-    """The answer to a request with one answer and of any form, as a `Reply` in llama.cpp's lines."""
+    """One answer of no given form, as a `Reply` in llama.cpp's lines."""
 
     status = 200
 
@@ -46,7 +51,7 @@ class OneByOne:
         body = llama_body(free, ids, 1, defaults)
         self._bias: dict[str, float] = body.pop("logit_bias", None) or {}
         self._body = {name: value for name, value in body.items() if name not in _OURS}
-        self._body["logprobs"] = max(1, ask.logprobs or 0)
+        self._body |= {"n_predict": 1, "n_probs": max(1, ask.logprobs or 0), "return_tokens": True}
         self._first: _Step | None = None
         self._closed = False
 
@@ -64,17 +69,16 @@ class OneByOne:
     async def chunks(self) -> AsyncIterator[bytes]:
         """Raises `EngineGone` where the engine ends, or does not go on with what it began."""
         said: list[int] = []
+        half: list[int] = []
         text, reason = "", None
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
         step, cached = self._first, self._first.cached if self._first else 0
         while step is not None and reason is None:
-            if step.token is not None:
-                said.append(step.token)
             if step.token is None:
                 reason = "stop"
-            elif len(said) >= self._most:
-                reason = "length"
-            piece = decoder.decode(step.piece, final=reason is not None)
+            else:
+                said.append(step.token)
+                reason = "length" if len(said) >= self._most else None
+            piece, half = await self._piece(step, half, ends=reason is not None)
             text += piece
             if any(stop in text for stop in self._stops):
                 reason = "stop"
@@ -85,6 +89,17 @@ class OneByOne:
 
     async def close(self) -> None:
         self._closed = True
+
+    async def _piece(self, step: _Step, half: list[int], *, ends: bool) -> tuple[str, list[int]]:
+        """The text that a token adds after those of ``half`` a character, and those that are half of one now."""
+        token = [] if step.token is None else [step.token]
+        if step.text is not None and not half:
+            return step.text, []
+        half = [*half, *token]
+        if step.text is None and not ends:
+            return "", half
+        text = str((await self._said(TEXT_OF, {"tokens": half})).get("content") or "") if half else ""
+        return ("", half) if text.endswith(_HALF) and not ends else (text, [])
 
     async def _next(self, said: list[int]) -> _Step:
         found = await self._ask(said)
@@ -101,27 +116,45 @@ class OneByOne:
         body = self._body | {"prompt": self._ids + said, "logit_bias": bias}
         if "seed" in body:
             body["seed"] = (body["seed"] + len(said)) % _SEEDS
-        reply = await self._engine.post(PATH, json.dumps(body).encode())
+        reply = await self._engine.post(ONE, json.dumps(body).encode())
         if reply.status != 200:
             return reply
+        document = await _document(reply)
         try:
-            return _step(json.loads(await reply.read()))
+            return _step(document)
         except NONSENSE:
-            raise EngineGone("the engine does not answer as llama.cpp does") from None
-        finally:
-            await reply.close()
+            raise _unlike_llama() from None
+
+    async def _said(self, path: str, asked: dict[str, Any]) -> dict[str, Any]:
+        return await _document(await self._engine.post(path, json.dumps(asked).encode()))
+
+
+async def _document(reply: Reply) -> dict[str, Any]:
+    """What the engine said. Raises `EngineGone` where that is no JSON object."""
+    try:
+        found = json.loads(await reply.read())
+    except (ValueError, RecursionError):
+        raise _unlike_llama() from None
+    finally:
+        await reply.close()
+    if not isinstance(found, dict):
+        raise _unlike_llama()
+    return found
+
+
+def _unlike_llama() -> EngineGone:
+    return EngineGone("the engine does not answer as llama.cpp does")
 
 
 def _step(document: dict[str, Any]) -> _Step:
     """Raises what nonsense raises."""
-    choice = document["choices"][0]
-    said = (choice.get("logprobs") or {}).get("content") or []
-    details = (document.get("usage") or {}).get("prompt_tokens_details") or {}
-    cached = int(details.get("cached_tokens") or 0)
-    if not said:  # the token that ends an answer is not listed
-        return _Step(None, b"", None, cached)
-    (first,) = said[:1]
-    return _Step(int(first["id"]), bytes(first["bytes"]), {"content": [first]}, cached)
+    cached = int((document.get("timings") or {}).get("cache_n") or 0)
+    tokens = document["tokens"]
+    if document.get("stop_type") == "eos" or not tokens:
+        return _Step(None, "", None, cached)
+    told = document.get("completion_probabilities") or []  # not of one that ends within a character
+    text = bytes(told[0]["bytes"]).decode(errors="replace") if told else None
+    return _Step(int(tokens[-1]), text, {"content": told[:1]} if told else None, cached)
 
 
 def _line(choices: list[dict[str, Any]], usage: dict[str, Any] | None = None) -> bytes:

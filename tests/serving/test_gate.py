@@ -366,6 +366,22 @@ def test_an_answer_that_is_made_token_by_token_ends_where_it_should(served: Serv
         assert reply.status_code == 400 and reply.json()["error"]["param"] == "presence_penalty"
 
 
+def test_a_character_of_several_tokens_comes_whole_where_tokens_are_made_one_by_one(served: Served, toy: Toy) -> None:
+    """The engine tells nothing of a token that ends within a character."""
+    tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
+    halves = tokenizer("🙂", add_special_tokens=False)["input_ids"]
+    assert len(halves) > 1
+    bias = {
+        str(token): 100 - place / 2 for place, token in enumerate(halves)
+    }  # said once, each falls behind all others
+    told: dict[str, Any] = ask(toy) | {"presence_penalty": 2, "logit_bias": bias, "max_tokens": len(halves)}
+    whole = served.client().chat.completions.create(**told)
+    assert whole.choices[0].message.content == "🙂" and whole.usage is not None
+    assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("length", len(halves))
+    pieces = list(served.client().chat.completions.create(**told, stream=True))
+    assert [text for piece in pieces if (text := piece.choices[0].delta.content)] == ["🙂"]
+
+
 def penalised(toy: Toy, messages: list[dict[str, str]], frequency: float, presence: float) -> str:
     """The greedy answer by OpenAI's formula, without any server."""
     model = PeftModel.from_pretrained(load_held(toy.base, "nf4-double"), toy.run / "adapter")
