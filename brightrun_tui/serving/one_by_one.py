@@ -70,9 +70,10 @@ class OneByOne:
         """Raises `EngineGone` where the engine ends, or does not go on with what it began."""
         said: list[int] = []
         half: list[int] = []
-        text, reason = "", None
+        text, reason, count = "", None, 0
         step, cached = self._first, self._first.cached if self._first else 0
         while step is not None and reason is None:
+            count += 1  # the token that ends it is one, too, as in any other answer
             if step.token is None:
                 reason = "stop"
             else:
@@ -84,7 +85,7 @@ class OneByOne:
                 reason = "stop"
             yield _line([{"index": 0, "text": piece, "logprobs": step.logprobs, "finish_reason": reason}])
             step = None if reason or self._closed else await self._next(said)
-        usage = {"prompt_tokens": len(self._ids), "completion_tokens": len(said)}
+        usage = {"prompt_tokens": len(self._ids), "completion_tokens": count}
         yield _line([], usage | {"prompt_tokens_details": {"cached_tokens": cached}})
 
     async def close(self) -> None:

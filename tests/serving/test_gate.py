@@ -353,8 +353,10 @@ def test_penalties_count_what_the_answer_said_and_not_the_prompt(
 def test_an_answer_that_is_made_token_by_token_ends_where_it_should(served: Served, toy: Toy) -> None:
     """At a stop string, at the longest length, and at its own end."""
     told: dict[str, Any] = ask(toy) | {"presence_penalty": 0.01}
-    (whole,) = served.client().chat.completions.create(**told).choices
+    answer, usual = (served.client().chat.completions.create(**each) for each in (told, ask(toy)))
+    (whole,) = answer.choices
     assert (whole.message.content, whole.finish_reason) == (toy.sample.tuned, "stop")
+    assert answer.usage and usual.usage and answer.usage.completion_tokens == usual.usage.completion_tokens
     (short,) = served.client().chat.completions.create(**told | {"max_tokens": 2}).choices
     assert short.finish_reason == "length" and toy.sample.tuned.startswith(short.message.content or "?")
     stop = toy.sample.tuned.split()[2]
