@@ -9,7 +9,8 @@ from pathlib import Path
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
-from brightrun_tui.planning.bases import STARTER, is_hub_id
+from brightrun_tui.planning.bases import is_hub_id
+from brightrun_tui.planning.starter import STARTER
 from brightrun_tui.registry.base_places import has_base
 from brightrun_tui.serving import last_used
 

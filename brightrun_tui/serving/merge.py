@@ -29,17 +29,8 @@ from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
-from brightrun_tui.serving.export_measure import (
-    FACTS,
-    Case,
-    Measure,
-    compare,
-    measure,
-    noise,
-    read_cases,
-    read_gain,
-    too_far,
-)
+from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
+from brightrun_tui.serving.fidelity import FACTS
 from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.ollama import modelfile, renderer, token_choice
 from brightrun_tui.serving.view import generation_settings
