@@ -12,6 +12,7 @@ import pytest
 
 PASTED = "\x1b[200~{}\x1b[201~"
 """As terminals wrap what is pasted, where a program has asked for that."""
+ASKED = b"\x1b[?2004h"
 PROGRAM = (
     "import json; from brightrun_tui.commands.shared.typed import typed_message; "
     "print('=', json.dumps(typed_message('? ')))"
@@ -38,6 +39,7 @@ def message(keys: str) -> str:
     finally:
         os.close(leader)
         process.wait(60)
+    assert ASKED in screen, "the terminal is asked to say what is pasted"
     said: str = json.loads(screen.decode().rpartition("= ")[2].splitlines()[0])
     return said
 

@@ -17,7 +17,9 @@ def typed_message(prompt: str) -> str:
         EOFError: nothing comes any more.
     """
     with suppress(ImportError):
-        import readline  # noqa: F401  # makes `input` a line editor, which takes what is pasted as a whole
+        import readline  # makes `input` a line editor
+
+        readline.parse_and_bind("set enable-bracketed-paste on")  # Python switches it off, for its own prompt
     text = input(prompt).strip()
     if not text.startswith(FENCE):
         return text
