@@ -8,7 +8,7 @@ from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict_words import judgement_sentence
 from brightrun_tui.registry.answer_evaluating import evaluate_at_endpoint
 from brightrun_tui.registry.attention import needs_attention
-from brightrun_tui.registry.base_places import has_base, set_base
+from brightrun_tui.registry.base_places import has_base, missing_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
 from brightrun_tui.registry.cleaning import DiskUse, Spare, clean, disk_use, find_spare, spare_words
@@ -145,6 +145,7 @@ __all__ = [
     "make_dataset",
     "mark_words",
     "measured_on",
+    "missing_base",
     "model_name",
     "needs_attention",
     "origin_of",

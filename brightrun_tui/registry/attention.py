@@ -9,9 +9,7 @@ from pathlib import Path
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
-from brightrun_tui.planning.bases import is_hub_id
-from brightrun_tui.planning.starter import STARTER
-from brightrun_tui.registry.base_places import has_base
+from brightrun_tui.registry.base_places import missing_base
 from brightrun_tui.serving import last_used
 
 FEWEST_RATINGS = 2
@@ -47,21 +45,8 @@ def needs_attention(
 
 
 def _base(version: ModelVersion) -> str:
-    if has_base(version):
-        return ""
-    if not version.base_path and not version.from_elsewhere:
-        return ""
-    if version.base_id == STARTER or is_hub_id(version.base_id.partition("@")[0]):
-        name, revision = version.base_id.partition("@")[0], version.report.lineage.base_revision
-        wanted = f"{name}@{revision}" if revision and name != STARTER else name
-        return (
-            f"its base model “{version.base_id}” is not on this machine. Deploying it fetches that; to merge or measure it: "
-            f"brightrun bases fetch {wanted}, then brightrun models set-base {version.ref} {wanted}"
-        )
-    return (
-        f"its base model “{version.base_id}” is not on this machine: it can be neither served nor merged. "
-        f"Say where it is: brightrun models set-base {version.ref} DIRECTORY"
-    )
+    """Of a run on a rented machine it never lay here, and is no loss."""
+    return missing_base(version) if version.base_path or version.from_elsewhere else ""
 
 
 def _endpoints(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> list[str]:

@@ -93,12 +93,8 @@ def _say_imported(paths: Paths, found: ModelVersion) -> None:
     say(("✓", "green") if origin.standing == "verified" else ("!", "yellow"), f" {origin.words}")
     if origin.standing == "unverified":
         say("  trust it: ", (f"brightrun models signers --trust {origin.key} --name NAME", "bold"))
-    if not registry.has_base(found):
-        say(
-            ("!", "yellow"),
-            f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
-            (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
-        )
+    if missing := registry.missing_base(found):
+        say(("!", "yellow"), f" {missing}")
     say("Its report card is as the sender wrote it: nothing of it was measured here.")
 
 

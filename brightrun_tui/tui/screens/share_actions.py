@@ -123,7 +123,8 @@ class ShareActions(ChosenModel):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        base = "" if registry.has_base(found) else f" Its base model {found.base_id} is not on this machine."
+        missing = registry.missing_base(found)
+        base = f" {missing[0].upper()}{missing[1:]}" if missing else ""
         self.app.toast(f"{origin.words or 'made here'}.{base}", title=f"{found.ref} is here")
         self.app.look_now()
 
