@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,8 +20,10 @@ from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
+from brightrun_tui.commands.shared.typed import FENCE, typed_message
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.humanize import rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
@@ -130,12 +134,15 @@ def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
 def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
     say(
         (" and ".join(talk.name for talk in talks), "bold"),
-        ("  /wrong corrects an answer, /save FILE keeps the talk, an empty line ends it", "dim"),
+        (
+            f"  /wrong corrects an answer, /save FILE keeps the talk, {FENCE} begins several lines, an empty line ends it",
+            "dim",
+        ),
     )
     first = talks[0]
     while True:
         try:
-            question = input("› ").strip()
+            question = typed_message("› ")
         except EOFError:
             return
         if not question:
@@ -150,17 +157,22 @@ def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
         asked = {"role": "user", "content": question}
         for talk in talks:
             try:
-                answer = _ask(talk, asked, options, show=True, named=len(talks) > 1)
+                answer = _ask(talk, asked, options, show=True, named=len(talks) > 1, speed=True)
             except BrightrunError as error:  # the talk so far is not lost with it
                 say_problem(error)
                 continue
             talk.messages += [asked, {"role": "assistant", "content": answer}]
 
 
-def _ask(talk: _Talk, asked: dict[str, str], options: dict[str, Any], *, show: bool, named: bool) -> str:
+def _ask(
+    talk: _Talk, asked: dict[str, str], options: dict[str, Any], *, show: bool, named: bool, speed: bool = False
+) -> str:
     if show and named:
         put(f"── {talk.name}")
-    return asyncio.run(_answer(talk.endpoint, [*talk.messages, asked], options, show=show))
+    said = asyncio.run(_answer(talk.endpoint, [*talk.messages, asked], options, show=show))
+    if speed and said.tokens_per_second:
+        say((f"  {said.tokens} tokens, {rate(said.tokens_per_second)}", "dim"))
+    return said.content
 
 
 def _correct(talk: _Talk) -> None:
@@ -171,7 +183,7 @@ def _correct(talk: _Talk) -> None:
     require_changes()
     say((f"What should {talk.ref} have said?", "bold"), ("  an empty line: nothing is kept", "dim"))
     try:
-        wanted = input("✎ ").strip()
+        wanted = typed_message("✎ ")
     except EOFError:
         return
     if not wanted:
@@ -205,15 +217,21 @@ def _turns(talk: _Talk) -> list[TalkTurn]:
     return [TalkTurn(**turn, speaker=talk.name if turn["role"] == "assistant" else "") for turn in talk.messages]
 
 
-async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool) -> str:
+async def _answer(
+    endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool
+) -> TalkTurn:
     """The answer, printed piece by piece as it comes."""
     pieces: list[str] = []
+    tokens, began = [0], 0.0
     key = read_key(Path(endpoint.directory))
-    async for piece in stream_chat(endpoint.url, key, endpoint.ref, messages, **options):
+    counted = partial(tokens.__setitem__, 0)
+    async for piece in stream_chat(endpoint.url, key, endpoint.served_name, messages, used=counted, **options):
+        began = began or time.monotonic()
         if show:
             before = pieces[-1][-1:] if pieces else ""  # whether a joiner may stay depends on the character before it
             print(sanitize(before + piece, kept="\n\t")[len(before) :], end="", flush=True)
         pieces.append(piece)
     if show:
         print(flush=True)
-    return "".join(pieces)
+    seconds = time.monotonic() - began if began else 0.0
+    return TalkTurn(role="assistant", content="".join(pieces), tokens=tokens[0], seconds=seconds)

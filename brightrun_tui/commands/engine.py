@@ -86,7 +86,7 @@ def stop(as_json: JsonOption = False) -> None:
 def install(as_json: JsonOption = False) -> None:
     """Have systemd start the engine at boot, so that endpoints answer again by themselves."""
     require_changes()
-    found = boot.install(get_paths())
+    found = boot.install()
     if as_json:
         print_json({"unit": str(found.unit), "linger": found.linger})
         return

@@ -10,6 +10,7 @@ import typer
 
 from brightrun_tui.commands.endpoint_answers import answers
 from brightrun_tui.commands.endpoint_keys import app as keys
+from brightrun_tui.commands.endpoint_requests import requests
 from brightrun_tui.commands.shared.ending import end_endpoint
 from brightrun_tui.commands.shared.endpoints import key_or_nothing, place_text, state_text, usage_texts
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say, say_done
@@ -21,6 +22,7 @@ from brightrun_tui.store import endpoints as store
 app = typer.Typer(add_completion=False, help="Endpoints, and where they answer; their keys.")
 app.add_typer(keys, name="keys")
 app.command()(answers)
+app.command()(requests)
 
 
 @app.callback(invoke_without_command=True)
@@ -45,6 +47,7 @@ def endpoints(
                         "served_name": endpoint.served_name,
                         "down_since": endpoint.down_since or None,
                         "asleep": endpoint.asleep,
+                        "restarting": endpoint.restarting or None,
                         "usage": read_usage(Path(endpoint.directory)).model_dump(mode="json"),
                         "key_file": str(Path(endpoint.directory) / "key"),
                         **({"key": keys[endpoint.id]} if show_key else {}),

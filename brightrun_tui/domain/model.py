@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -250,6 +251,11 @@ class Review(BaseModel):
     note: str = ""
 
 
+TAKEN_IN = "import-"
+"""How the run id of a version begins that was made elsewhere."""
+NOT_MEASURED_HERE = "It came from elsewhere with its report card: nothing of it was measured here."
+
+
 class ModelVersion(BaseModel):
     """One immutable version of a model: ``name:version``.
 
@@ -282,6 +288,11 @@ class ModelVersion(BaseModel):
         """``name:version`` as the command line takes it."""
         return f"{self.name}:{self.version}"
 
+    @property
+    def from_elsewhere(self) -> bool:
+        """Whether it was taken in, from a bundle or the Hub; then what its report card says was not measured here."""
+        return self.run_id.startswith(TAKEN_IN)
+
 
 EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "asleep"]
 """``asleep``: its rented machine was returned by a rule that was agreed to; only a new deploy rents one again."""
@@ -301,8 +312,8 @@ class Endpoint(BaseModel):
     and ``wanted_host`` (empty: this machine only) are what was asked for. ``keeps_key``: also when it has ended, because a person
     gave it a name. ``follows``: the alias whose version it serves, empty when it is pinned. ``wanted_version`` is to take the
     place of the present one (0: none is); ``refused_version`` could not. ``idle_unload``: after so many seconds without a request
-    the model leaves memory until the next one (0: never). ``down_since`` and ``asleep`` are not stored: whoever lists endpoints
-    looks.
+    the model leaves memory until the next one (0: never). ``down_since``, ``asleep`` and ``restarting`` (why the model is being
+    loaded again; empty where it is not) are not stored: whoever lists endpoints looks.
 
     ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
@@ -344,6 +355,7 @@ class Endpoint(BaseModel):
     cost_usd: float = 0.0
     down_since: float = Field(0.0, exclude=True)
     asleep: bool = Field(False, exclude=True)
+    restarting: str = Field("", exclude=True)
 
     @property
     def down(self) -> bool:
@@ -366,6 +378,11 @@ class Endpoint(BaseModel):
         return self.serving or self.state == "stopping"
 
     @property
+    def answers(self) -> bool:
+        """Whether a request would be answered, at once or after the model was loaded, as far as anybody has looked."""
+        return self.state == "ready" and not self.down and not self.restarting
+
+    @property
     def ref(self) -> str:
         """What it serves: ``name:version``, or the base of that, see `ref_of_base`."""
         version = f"{self.model}:{self.model_version}"
@@ -383,6 +400,12 @@ class Endpoint(BaseModel):
     def serves_base_of(self, version: ModelVersion) -> bool:
         """Whether it is one of the version's base alone."""
         return self.ref == ref_of_base(version.ref)
+
+
+def standing(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    """Those that have not been stopped: who serves, or would, before who rests, and who failed last; else in their order."""
+    order = {"asleep": 1, "failed": 2}
+    return sorted((each for each in endpoints if each.state != "stopped"), key=lambda each: order.get(each.state, 0))
 
 
 class EndpointChanges(TypedDict, total=False):

@@ -13,11 +13,15 @@ from pathlib import Path
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.files import write_atomic
-from brightrun_tui.paths import Paths
+from brightrun_tui.paths import typed_path
 from brightrun_tui.process import python
 
 UNIT = "brightrun.service"
 SECONDS = 30.0
+_PLACES = (
+    *("BRIGHTRUN_HOME", "BRIGHTRUN_CONFIG", "HF_HOME", "HF_HUB_CACHE"),
+    *("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,10 +37,11 @@ class Installed:
         return f"loginctl enable-linger {getuser()}"
 
 
-def unit_text(paths: Paths) -> str:
-    """The unit. It leaves runs and endpoints alone when it is stopped: they outlive the engine, and the next one finds them."""
-    home = os.environ.get("BRIGHTRUN_HOME")
-    environment = f'Environment="BRIGHTRUN_HOME={_escaped(str(paths.data))}"\n' if home else ""
+def unit_text() -> str:
+    """The unit. The engine finds what is found now, by the same variables of the environment. It leaves runs and endpoints alone
+    when it is stopped: they outlive the engine, and the next one finds them.
+    """
+    environment = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in _environment().items())
     return (
         "[Unit]\n"
         "Description=Bright Run: training runs and endpoints\n"
@@ -53,7 +58,7 @@ def unit_text(paths: Paths) -> str:
     )
 
 
-def install(paths: Paths) -> Installed:
+def install() -> Installed:
     """Write the unit and have systemd start it from now on. May be repeated.
 
     Raises:
@@ -63,7 +68,7 @@ def install(paths: Paths) -> Installed:
     unit = _unit_file()
     try:
         unit.parent.mkdir(parents=True, exist_ok=True)
-        write_atomic(unit, unit_text(paths), mode=0o644)
+        write_atomic(unit, unit_text(), mode=0o644)
     except OSError as error:
         raise EngineError(
             f"the unit cannot be written ({error.strerror or error})", where=str(unit), kind=ErrorKind.NO_SYSTEMD
@@ -85,9 +90,23 @@ def uninstall() -> bool:
     return True
 
 
+def _environment() -> dict[str, str]:
+    """Of the variables that say where things are, those that are set: systemd would start the engine without them. No secret is
+    among them."""
+    found = {name: os.path.realpath(typed_path(value)) for name in _PLACES if (value := os.environ.get(name))}
+    return found | (
+        {"PATH": path} if (path := os.environ.get("PATH")) else {}
+    )  # the command vllm may be anywhere on it
+
+
 def _escaped(text: str) -> str:
     """Percent signs mean something in a unit."""
     return text.replace("%", "%%")
+
+
+def _quoted(text: str) -> str:
+    """What may stand between quotation marks of a unit."""
+    return _escaped(text).replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _unit_file() -> Path:

@@ -18,7 +18,10 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
 from brightrun_tui.domain.model import ENDED, Endpoint, EndpointChanges, ModelVersion
+from brightrun_tui.domain.notices import Level, NoticeCode
+from brightrun_tui.domain.notification import told_of_endpoint
 from brightrun_tui.domain.rental import EndpointRental
+from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
@@ -28,7 +31,7 @@ from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import CURRENT, give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.serving.process import LOG
-from brightrun_tui.store import Database, endpoints, models
+from brightrun_tui.store import Database, endpoints, models, notifications
 
 log = logging.getLogger(__name__)
 
@@ -66,43 +69,59 @@ async def create(
     directory = paths.endpoints / endpoint_id
     if wanted.key:
         await asyncio.to_thread(serving.put_key, directory, wanted.key)
+    now = time.time()
+    endpoint = Endpoint(
+        id=endpoint_id,
+        model=version.name,
+        model_version=version.version,
+        provider=wanted.rental.provider if wanted.rental else HERE,
+        state="starting",
+        directory=str(directory),
+        wanted_engine=wanted.engine,
+        wanted_port=wanted.port,
+        wanted_host=wanted.host,
+        keeps_key=wanted.keeps_key,
+        follows=wanted.follows,
+        idle_unload=wanted.idle_unload,
+        base_alone=wanted.base_alone,
+        rental=wanted.rental,
+        deployment=f"e{secrets.token_hex(4)}",
+        created_at=now,
+        updated_at=now,
+    )
     if wanted.rental is not None:
         await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
         await asyncio.to_thread((directory / CURRENT).unlink, missing_ok=True)
     elif base_is_here(version):
-        await asyncio.to_thread(
-            serving.prepare,
-            directory,
-            endpoint_id=endpoint_id,
-            version=version,
-            port=wanted.port,
-            engine=wanted.engine,
-            idle_unload=wanted.idle_unload,
-            base_alone=wanted.base_alone,
-        )
+        await asyncio.to_thread(prepare_place, paths, endpoint, version)
         await asyncio.to_thread(let_serve, directory, ".")
-    now = time.time()
-    return await endpoints.save(
-        db,
-        Endpoint(
-            id=endpoint_id,
-            model=version.name,
-            model_version=version.version,
-            provider=wanted.rental.provider if wanted.rental else HERE,
-            state="starting",
-            directory=str(directory),
-            wanted_engine=wanted.engine,
-            wanted_port=wanted.port,
-            wanted_host=wanted.host,
-            keeps_key=wanted.keeps_key,
-            follows=wanted.follows,
-            idle_unload=wanted.idle_unload,
-            base_alone=wanted.base_alone,
-            rental=wanted.rental,
-            deployment=f"e{secrets.token_hex(4)}",
-            created_at=now,
-            updated_at=now,
-        ),
+    return await endpoints.save(db, endpoint)
+
+
+def prepare_place(
+    paths: Paths,
+    endpoint: Endpoint,
+    version: ModelVersion,
+    home: Path | None = None,
+    *,
+    serverless: ServedModel | None = None,
+) -> None:
+    """Make ``home`` (else the endpoint's directory) ready to serve ``version`` in every way that the endpoint's record says.
+
+    Blocking. Raises as `serving.prepare`.
+    """
+    serving.prepare(
+        home or Path(endpoint.directory),
+        endpoint_id=endpoint.id,
+        version=version,
+        port=endpoint.wanted_port,
+        host=endpoint.wanted_host,
+        engine=endpoint.wanted_engine,
+        idle_unload=endpoint.idle_unload,
+        remote=endpoint.rental is not None,
+        serverless=serverless,
+        base_alone=endpoint.base_alone,
+        shared=str(paths.endpoints),
     )
 
 
@@ -227,18 +246,7 @@ class EndpointWatcher:
             fetched = await self._unless_left(fetch_base(self.db, self.paths, version))
             if fetched is None:
                 return False
-            await asyncio.to_thread(
-                serving.prepare,
-                self.directory,
-                endpoint_id=self.endpoint.id,
-                version=fetched,
-                port=self.endpoint.wanted_port,
-                host=self.endpoint.wanted_host,
-                engine=self.endpoint.wanted_engine,
-                idle_unload=self.endpoint.idle_unload,
-                base_alone=self.endpoint.base_alone,
-                shared=str(self.paths.endpoints),
-            )
+            await asyncio.to_thread(prepare_place, self.paths, self.endpoint, fetched)
             await asyncio.to_thread(let_serve, self.directory, ".")
         except BrightrunError as error:
             await self._fail(str(error))
@@ -246,13 +254,15 @@ class EndpointWatcher:
         return True
 
     def _is_prepared(self) -> bool:
-        """Whether the endpoint's plan is there and names what is there: not so once the data directory was moved."""
+        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory
+        was moved, nor where an earlier version forgot the address."""
         try:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
             return False
-        fits = plan.version == self.endpoint.model_version and plan.remote == (self.endpoint.rental is not None)
-        return fits and Path(plan.adapter).is_dir()
+        wanted = self.endpoint
+        fits = plan.version == wanted.model_version and plan.remote == (wanted.rental is not None)
+        return fits and plan.host == wanted.wanted_host and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
         """The server says so itself once it is up; until then it is the child that was started."""
@@ -338,6 +348,10 @@ class EndpointWatcher:
             await asyncio.to_thread(give_up_candidate, self.directory)
             await self._give_up_beside(version, error)
             return
+        finally:
+            await asyncio.to_thread(
+                serving.forget_key, home
+            )  # it was asked with it; from now on the endpoint's own counts
         before = serving_place(self.directory)
         await asyncio.to_thread(let_serve, self.directory, place)
         state = serving.read_state(home)
@@ -359,17 +373,7 @@ class EndpointWatcher:
 
     def _prepare_beside(self, home: Path, version: ModelVersion) -> None:
         serving.put_key(home, serving.read_key(self.directory))
-        serving.prepare(
-            home,
-            endpoint_id=self.endpoint.id,
-            version=version,
-            port=self.endpoint.wanted_port,
-            host=self.endpoint.wanted_host,
-            engine=self.endpoint.wanted_engine,
-            idle_unload=self.endpoint.idle_unload,
-            remote=self.endpoint.rental is not None,
-            shared=str(self.paths.endpoints),
-        )
+        prepare_place(self.paths, self.endpoint, version, home)
         load_beside(self.directory, home.name)
 
     async def _look_at_candidate(self) -> None:
@@ -395,6 +399,10 @@ class EndpointWatcher:
     async def _refuse(self, number: int, why: str) -> None:
         """Stay with the version that serves, and say why the other one does not."""
         error = f"version {number} does not serve: {why}"
+        if (
+            self.endpoint.rental is None and self.endpoint.wanted_version != number
+        ):  # who asked for it is told by the verb
+            await self._tell(NoticeCode.VERSION_REFUSED, error, Level.WARNING)
         await self._save(wanted_version=0, refused_version=number, error=error)
 
     async def _give_up(self, why: str) -> None:
@@ -407,7 +415,13 @@ class EndpointWatcher:
         await self._save(state="stopped", pid=None)
 
     async def _fail(self, why: str) -> None:
+        if self.endpoint.rental is None and self.endpoint.ready_at and not self.endpoint.base_alone:
+            await self._tell(NoticeCode.ENDPOINT_FAILED, f"it answers nobody any more: {why}", Level.ERROR)
         await self._save(state="failed", error=why, pid=None)
+
+    async def _tell(self, code: NoticeCode, message: str, level: Level) -> None:
+        """It is news: nobody may be looking."""
+        await notifications.add(self.db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
         if changes.get("state") in ENDED and not self.endpoint.keeps_key:

@@ -17,7 +17,7 @@ from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher, prepare_place
 from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
@@ -82,17 +82,7 @@ class PaidEndpointWatcher(EndpointWatcher):
             here = await self._unless_left(with_base(self.db, version, self.paths))
             if here is None:
                 return False
-            await asyncio.to_thread(
-                serving.prepare,
-                self.directory,
-                endpoint_id=self.endpoint.id,
-                version=here,
-                port=self.endpoint.wanted_port,
-                host=self.endpoint.wanted_host,
-                engine=self.endpoint.wanted_engine,
-                remote=True,
-                serverless=serverless,
-            )
+            await asyncio.to_thread(prepare_place, self.paths, self.endpoint, here, serverless=serverless)
             await asyncio.to_thread(let_serve, self.directory, ".")
         return True
 

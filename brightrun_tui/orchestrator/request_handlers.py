@@ -270,7 +270,9 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
 
 async def _undeploy(engine: EngineApi, ask: Undeploy) -> UndeployAnswer:
     endpoint = await endpoints.find(engine.db, ask.target)
-    if not endpoint.ended:
+    if endpoint.state == "failed":
+        await endpoints.advance(engine.db, endpoint, state="stopped")  # nothing of it runs; it is to be forgotten
+    elif endpoint.state != "stopped":
         await endpoints.advance(engine.db, endpoint, state="stopping", rest_reason="")
     if (watcher := engine.watchers.get(endpoint.id)) is not None:
         watcher.leave.set()

@@ -8,10 +8,10 @@ from brightrun_tui.adapter_files import UntrustedError
 from brightrun_tui.domain.verdict_words import judgement_sentence
 from brightrun_tui.registry.answer_evaluating import evaluate_at_endpoint
 from brightrun_tui.registry.attention import needs_attention
-from brightrun_tui.registry.base_places import has_base, set_base
+from brightrun_tui.registry.base_places import has_base, missing_base, set_base
 from brightrun_tui.registry.bundle import import_bundle
 from brightrun_tui.registry.card import report_markdown
-from brightrun_tui.registry.cleaning import Spare, clean, find_spare
+from brightrun_tui.registry.cleaning import DiskUse, Spare, clean, disk_use, find_spare, spare_words
 from brightrun_tui.registry.compare import ComparedFact, Comparison, compare
 from brightrun_tui.registry.compare_many import ManyComparison, compare_many
 from brightrun_tui.registry.corrections import CorrectedDataset, correct, make_dataset, outcomes_of, who
@@ -98,6 +98,7 @@ __all__ = [
     "ComparedFact",
     "Comparison",
     "CorrectedDataset",
+    "DiskUse",
     "ExportKind",
     "Interval",
     "LearntData",
@@ -121,6 +122,7 @@ __all__ = [
     "data_differences",
     "delete",
     "describe",
+    "disk_use",
     "distrust",
     "drop_alias",
     "evaluate_at_endpoint",
@@ -143,6 +145,7 @@ __all__ = [
     "make_dataset",
     "mark_words",
     "measured_on",
+    "missing_base",
     "model_name",
     "needs_attention",
     "origin_of",
@@ -169,6 +172,7 @@ __all__ = [
     "share_right",
     "shared_boards",
     "sign",
+    "spare_words",
     "splits_words",
     "tag",
     "tick",

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
+from brightrun_tui.registry.base_places import missing_base
 from brightrun_tui.serving import last_used
 
-IMPORTED = "imported"
 FEWEST_RATINGS = 2
 IDLE_SECONDS = 3600.0
 """Without a request, from which on a rented machine is said to be paid for nothing."""
@@ -36,7 +36,7 @@ def needs_attention(
         newest[version.name] = max(newest.get(version.name, 0), version.version)
     found: dict[str, tuple[str, ...]] = {}
     for version in (each for each in versions if not each.archived):
-        why = [_base(version), _endpoint(version, endpoints, now), _ratings(version)]
+        why = [_base(version), *_endpoints(version, endpoints, now), _ratings(version)]
         if version.version == newest[version.name]:
             why += [_corrections(version, waiting), _newer_data(version, datasets)]
         if reasons := tuple(reason for reason in why if reason):
@@ -45,31 +45,42 @@ def needs_attention(
 
 
 def _base(version: ModelVersion) -> str:
-    if version.base_path and Path(version.base_path).is_dir():
-        return ""
-    if not version.base_path and IMPORTED not in version.tags:
-        return ""
-    return (
-        f"its base model “{version.base_id}” is not on this machine: it can be neither served nor merged. "
-        f"Say where it is: brightrun models set-base {version.ref} DIRECTORY"
-    )
+    """Of a run on a rented machine it never lay here, and is no loss."""
+    return missing_base(version) if version.base_path or version.from_elsewhere else ""
 
 
-def _endpoint(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> str:
-    own = next((each for each in endpoints if each.serves(version) and each.state != "stopped"), None)
-    if own is None:
-        return ""
+def _endpoints(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> list[str]:
+    """What is wrong with any of those that serve it, or were to serve it and go on with another version."""
+    own = standing(each for each in endpoints if each.serves(version))
+    looked_at = [each for each in own if each.state != "failed"] or own[:1]
+    said = [
+        _endpoint(each, f"its endpoint {each.id}" if len(looked_at) > 1 else "its endpoint", now) for each in looked_at
+    ]
+    refused = [
+        each
+        for each in standing(endpoints)
+        if each.model == version.name and each.refused_version == version.version and each.state != "failed"
+    ]
+    return said + [f"endpoint {each.id} goes on with version {each.model_version}: {each.error}" for each in refused]
+
+
+def _endpoint(own: Endpoint, called: str, now: float) -> str:
     if own.state == "failed":
-        return f"its endpoint failed {humanize.ago(own.updated_at, now)}: {own.error or 'see its log'}"
+        return (
+            f"{called} failed {humanize.ago(own.updated_at, now)}: {own.error or 'see its log'}. Deploy it again, or forget it: "
+            f"brightrun undeploy {own.id}"
+        )
     if own.down:
-        return f"its endpoint has been down since {humanize.clock(own.down_since)}: brightrun engine start"
+        return f"{called} has been down since {humanize.clock(own.down_since)}: brightrun engine start"
+    if own.restarting:
+        return f"{called} does not answer, and is being started again: {own.restarting}"
     if own.rental is None or own.rental.serverless is not None or own.state != "ready":
         return ""
     idle = now - max(own.ready_at, last_used(Path(own.directory)))
     if idle < IDLE_SECONDS:
         return ""
     return (
-        f"nobody has asked its endpoint for {humanize.span(idle)}, and the machine costs money "
+        f"nobody has asked {called} for {humanize.span(idle)}, and the machine costs money "
         f"({humanize.money_counted(own.cost_usd)} so far): brightrun undeploy {own.id}"
     )
 

@@ -10,7 +10,8 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import MANIFEST
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.bases import describe_base, is_hub_id
+from brightrun_tui.planning.starter import STARTER
 from brightrun_tui.registry.safety import read_manifest
 from brightrun_tui.store import Database, models
 
@@ -18,6 +19,21 @@ from brightrun_tui.store import Database, models
 def has_base(version: ModelVersion) -> bool:
     """Whether its base model lies on this machine."""
     return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
+
+
+def missing_base(version: ModelVersion) -> str:
+    """That its base model is not on this machine, and how it can be had; empty where it is."""
+    if has_base(version):
+        return ""
+    gone = f"its base model “{version.base_id}” is not on this machine"
+    name, revision = version.base_id.partition("@")[0], version.report.lineage.base_revision
+    if name == STARTER or is_hub_id(name):
+        wanted = f"{name}@{revision}" if revision and name != STARTER else name
+        return (
+            f"{gone}. Deploying it fetches that; to merge or measure it: brightrun bases fetch {wanted}, then "
+            f"brightrun models set-base {version.ref} {wanted}"
+        )
+    return f"{gone}: it can be neither served nor merged. Say where it is: brightrun models set-base {version.ref} DIRECTORY"
 
 
 async def set_base(db: Database, paths: Paths, ref: str, place: str) -> ModelVersion:

@@ -20,7 +20,7 @@ from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.model import TAKEN_IN, ModelVersion, Report
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, CARD, MANIFEST, REPORT
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, sha256, sync_directory
@@ -118,7 +118,7 @@ async def take_in(db: Database, paths: Paths, aside: Path, checked: Checked) -> 
     if own is not None and _weights_digest(Path(own.directory)) == manifest.files[ADAPTER_WEIGHTS].sha256:
         return own
     # Never the run id that the bundle claims: it could be one that is yet to be registered here.
-    run_id = f"import-{await asyncio.to_thread(sha256, aside / MANIFEST)}"[:39]
+    run_id = f"{TAKEN_IN}{await asyncio.to_thread(sha256, aside / MANIFEST)}"[:39]
     known = await models.by_run(db, run_id)
     if known is not None and Path(known.directory).is_dir():
         if checked.seal is None or (await asyncio.to_thread(origin_of, paths, known)).standing == "verified":

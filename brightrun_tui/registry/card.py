@@ -31,9 +31,13 @@ from brightrun_tui.registry.training import computed_in_32_bits, held_in, left_o
 MAX_ANSWER_CHARACTERS = 2000
 
 
-def report_markdown(report: Report) -> str:
-    """The report card in Markdown: verdict, scores, answers side by side, training facts, lineage."""
-    parts = [f"# {_inline(report.name)}", f"**{report.verdict.grade.capitalize()}.** {_inline(report.verdict.summary)}"]
+def report_markdown(report: Report, caution: str = "") -> str:
+    """The report card in Markdown: verdict, scores, answers side by side, training facts, lineage.
+
+    ``caution``: what is to be known before the verdict is read.
+    """
+    parts = [f"# {_inline(report.name)}", *([f"*{_inline(caution)}*"] if caution else [])]
+    parts += [f"**{report.verdict.grade.capitalize()}.** {_inline(report.verdict.summary)}"]
     parts += [f"{_inline(grades).capitalize()}. ({GRADES_MEAN})"] if (grades := grades_line(report)) else []
     parts += ["\n".join(f"- {_inline(reason)}" for reason in report.verdict.reasons)] if report.verdict.reasons else []
     if report.verdict.advice:

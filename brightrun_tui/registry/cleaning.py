@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
+from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.humanize import size
+from brightrun_tui.domain.model import Endpoint, ModelVersion
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import bytes_below
-from brightrun_tui.store import Database, models, runs
+from brightrun_tui.paths import Paths
+from brightrun_tui.serving.plan import CACHE_LOCK, cached_at
+from brightrun_tui.store import Database, endpoints, models, runs
 
 
 class Spare(BaseModel):
-    """Checkpoints of one finished run whose model is in the registry."""
+    """What may go: the ``checkpoints`` of one finished run whose model is in the registry, or the ``served copy`` of a version,
+    the GGUF that was made of it for an endpoint and that no endpoint uses now. ``run_id``: the run that either came from.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,23 +31,102 @@ class Spare(BaseModel):
     name: str
     directory: str
     bytes: int
+    what: Literal["checkpoints", "served copy"] = "checkpoints"
+
+
+class DiskUse(BaseModel):
+    """Bytes below this installation's directories. ``served_copies`` are no part of ``models``."""
+
+    model_config = ConfigDict(frozen=True)
+
+    models: int
+    served_copies: int
+    runs: int
+    bases: int
+    endpoints: int
+    cache: int
+
+    @property
+    def words(self) -> str:
+        """“models 22 MiB, served copies 271 MiB, …” without what takes nothing."""
+        named = {name.replace("_", " "): count for name, count in self.model_dump().items() if count}
+        return ", ".join(f"{name} {size(count)}" for name, count in named.items()) or "nothing"
 
 
 async def find_spare(db: Database) -> list[Spare]:
-    """What `clean` would remove: of completed runs only, for a failed or stopped one may still go on from its checkpoints."""
-    known = {version.run_id for version in await models.list_models(db)}
-    found = []
-    for run in await runs.list_runs(db, states=frozenset({"completed"})):
-        directory = RunDirectory(Path(run.directory)).checkpoints
-        if run.id in known and directory.is_dir():
-            size = await asyncio.to_thread(bytes_below, directory)
-            if size:
-                found.append(Spare(run_id=run.id, name=run.name, directory=str(directory), bytes=size))
-    return found
+    """What `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from its own."""
+    versions = await models.list_models(db)
+    serving = await endpoints.list_endpoints(db)
+    found = [(Path(each.directory), each) for each in await _checkpoints(db, versions)]
+    found += [(Path(each.directory), each) for each in _served_copies(versions, serving)]
+    measured = [each.model_copy(update={"bytes": await asyncio.to_thread(bytes_below, path)}) for path, each in found]
+    return [each for each in measured if each.bytes]
 
 
-async def clean(spare: list[Spare]) -> int:
-    """Remove them; bytes that are free then. Models, report cards and logs stay."""
-    for each in spare:
-        await asyncio.to_thread(shutil.rmtree, each.directory, ignore_errors=True)
-    return sum(each.bytes for each in spare)
+async def clean(spare: Sequence[Spare]) -> int:
+    """Remove them; bytes that are free then. Models, report cards and logs stay, and so does a copy that is being made."""
+    return sum([await asyncio.to_thread(_remove, each) for each in spare])
+
+
+async def disk_use(paths: Paths) -> DiskUse:
+    """What lies where."""
+    return await asyncio.to_thread(_disk_use, paths)
+
+
+def spare_words(spare: Sequence[Spare]) -> str:
+    """“the checkpoints of 2 completed runs and the copies that llama.cpp served of 1 version, 497 MiB”."""
+    kinds = [each.what for each in spare]
+    runs_, copies = kinds.count("checkpoints"), kinds.count("served copy")
+    parts = [f"the checkpoints of {runs_} completed run{'s' if runs_ > 1 else ''}"] * bool(runs_)
+    parts += [f"the copies that llama.cpp served of {copies} version{'s' if copies > 1 else ''}"] * bool(copies)
+    return f"{' and '.join(parts)}, {size(sum(each.bytes for each in spare))}"
+
+
+async def _checkpoints(db: Database, versions: Sequence[ModelVersion]) -> list[Spare]:
+    known = {version.run_id for version in versions}
+    completed = [run for run in await runs.list_runs(db, states=frozenset({"completed"})) if run.id in known]
+    places = [(run, RunDirectory(Path(run.directory)).checkpoints) for run in completed]
+    return [
+        Spare(run_id=run.id, name=run.name, directory=str(place), bytes=0) for run, place in places if place.is_dir()
+    ]
+
+
+def _served_copies(versions: Sequence[ModelVersion], serving: Sequence[Endpoint]) -> list[Spare]:
+    """Each is made anew, within seconds to minutes, when its version is served again."""
+    used = {
+        f"{each.model}:{number}"
+        for each in serving
+        if each.state in ("starting", "ready") and each.rental is None
+        for number in (each.model_version, each.wanted_version)
+    }
+    places = [(version, cached_at(Path(version.directory))) for version in versions if version.ref not in used]
+    return [
+        Spare(run_id=version.run_id, name=version.ref, directory=str(place), bytes=0, what="served copy")
+        for version, place in places
+        if place.is_dir()
+    ]
+
+
+def _remove(spare: Spare) -> int:
+    directory = Path(spare.directory)
+    if spare.what == "checkpoints":
+        shutil.rmtree(directory, ignore_errors=True)
+        return spare.bytes
+    try:
+        with FileLock(directory / CACHE_LOCK, timeout=0):
+            shutil.rmtree(directory, ignore_errors=True)
+    except (Timeout, OSError):
+        return 0
+    return spare.bytes
+
+
+def _disk_use(paths: Paths) -> DiskUse:
+    copies = sum(bytes_below(place) for place in paths.models.glob(f"*/{cached_at(Path('*')).name}"))
+    return DiskUse(
+        models=bytes_below(paths.models) - copies,
+        served_copies=copies,
+        runs=bytes_below(paths.runs),
+        bases=bytes_below(paths.bases),
+        endpoints=bytes_below(paths.endpoints),
+        cache=bytes_below(paths.cache),
+    )

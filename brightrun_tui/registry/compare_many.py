@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import NOT_MEASURED_HERE, ModelVersion, SampleAnswer
 from brightrun_tui.registry.compare import Comparison, compare
 from brightrun_tui.registry.data_diff import LearntData
 from brightrun_tui.registry.leaderboard import Board, shared_boards
@@ -76,11 +76,18 @@ def compare_many(
         models=tuple(version.ref for version in versions),
         facts=tuple(_rows(pairs, len(versions), "facts")),
         settings=tuple(_rows(pairs, len(versions), "settings")),
-        answers=tuple(_answers(versions)),
-        cautions=tuple(cautions),
+        answers=tuple(_answers(versions, measured)),
+        cautions=(*cautions, *_taken_in(versions)),
         boards=tuple(shared_boards(versions, measured)),
         data=tuple(data),
     )
+
+
+def _taken_in(versions: Sequence[ModelVersion]) -> list[str]:
+    """Of those whose numbers are somebody else's word."""
+    return [
+        f"{each.ref}: {NOT_MEASURED_HERE[0].lower()}{NOT_MEASURED_HERE[1:]}" for each in versions if each.from_elsewhere
+    ]
 
 
 def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> list[ManyRow]:
@@ -117,9 +124,9 @@ def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> li
     ]
 
 
-def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
-    """The questions that every one of them answered."""
-    known = [{repr(sample.prompt): sample for sample in version.report.samples} for version in versions]
+def _answers(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[ManyAnswer]:
+    """The questions that every one of them answered, for its report card or whenever it was measured later."""
+    known = [_answered(version, measured) for version in versions]
     return [
         ManyAnswer(
             question=sample.asked,
@@ -130,3 +137,12 @@ def _answers(versions: Sequence[ModelVersion]) -> list[ManyAnswer]:
         for prompt, sample in known[0].items()
         if all(prompt in samples for samples in known)
     ]
+
+
+def _answered(version: ModelVersion, measured: Sequence[Evaluation]) -> dict[str, SampleAnswer]:
+    """By prompt; of what it was asked several times outside its report card, the newest answer."""
+    later = sorted((each for each in measured if each.ref == version.ref), key=lambda each: -each.created_at)
+    found: dict[str, SampleAnswer] = {}
+    for sample in [*version.report.samples, *(sample for each in later for sample in each.samples)]:
+        found.setdefault(repr(sample.prompt), sample)
+    return found

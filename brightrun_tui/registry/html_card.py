@@ -11,7 +11,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.model import NOT_MEASURED_HERE, ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors, write_for_user
 from brightrun_tui.process import users_umask
@@ -57,8 +57,12 @@ _FEW = 40
 _NAMES = {"train_loss": "training loss", "eval_loss": "held-out loss"}
 
 
-def report_html(ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = ()) -> str:
-    """The whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first."""
+def report_html(
+    ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = (), caution: str = ""
+) -> str:
+    """The whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first; ``caution``: what
+    is to be known before the verdict is read.
+    """
     verdict = report.verdict
     parts = [
         f"<h1>{_text(ref)}</h1>",
@@ -68,6 +72,8 @@ def report_html(ref: str, report: Report, curves: Curves | None = None, measured
         ),
         f'<p><span class="grade {verdict.grade}">{verdict.grade}</span> {_text(verdict.summary)}</p>',
     ]
+    if caution:
+        parts.insert(2, f'<p class="mixed">{_text(caution)}</p>')
     if grades := grades_line(report):
         parts.append(f'<p>{_text(grades)} <span class="soft">({_text(GRADES_MEAN)})</span></p>')
     if verdict.reasons:
@@ -143,7 +149,8 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
     }
     with plain_disk_errors(target):
         measured = await evaluations.of_version(db, version.name, version.version)
-        text = report_html(version.ref, version.report, curves, measured)
+        caution = NOT_MEASURED_HERE if version.from_elsewhere else ""
+        text = report_html(version.ref, version.report, curves, measured, caution)
         await asyncio.to_thread(write_for_user, target, text, users_umask())
     return target
 

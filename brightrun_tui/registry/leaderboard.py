@@ -40,7 +40,7 @@ class Interval(BaseModel):
 class Standing(BaseModel):
     """One version on a board. ``loss`` in nats a token; ``right``: share of right answers, None where too few were compared.
 
-    ``level``: chance may explain why it is not the first.
+    ``level``: chance may explain why it is not the first. ``elsewhere``: it came with these numbers; nobody here measured them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,6 +55,7 @@ class Standing(BaseModel):
     measured_at: float
     source: Literal["report card", "evaluation"]
     level: bool = False
+    elsewhere: bool = False
 
 
 class Board(BaseModel):
@@ -203,6 +204,7 @@ def _board(group: list[_Measurement]) -> Board:
             base_id=one.version.base_id,
             measured_at=one.at,
             source=one.source,
+            elsewhere=one.source == "report card" and one.version.from_elsewhere,
         )
         for one in group
     ]

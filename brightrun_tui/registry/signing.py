@@ -150,8 +150,7 @@ def origin_of(paths: Paths, version: ModelVersion) -> Origin:
 
 def _origin(keys: Mapping[str, Trusted], version: ModelVersion) -> Origin:
     if version.seal is None:
-        imported = version.run_id.startswith("import-")
-        return Origin(standing="unsigned" if imported else "own")
+        return Origin(standing="unsigned" if version.from_elsewhere else "own")
     trusted = keys.get(version.seal.key)
     if trusted:
         return Origin(standing="verified", who=trusted.name, key=version.seal.key)

@@ -2,7 +2,8 @@
 
 An endpoint is a directory: ``endpoint.json`` (what to serve), ``key`` and ``keys.json`` (the bearer keys, 0600), ``view/`` (links
 to base and adapter), ``answers.jsonl`` (what was asked and answered, only where that is wanted), and, written by the server
-process, ``state.json``, ``usage.json`` and ``server.log``. The engine prepares it, starts the process and watches it::
+process, ``state.json``, ``usage.json``, ``requests.jsonl`` (without what was asked) and ``server.log``. The engine prepares it,
+starts the process and watches it::
 
     prepare(directory, endpoint_id=…, version=…)
     start(directory)                              # or run `command` with `environment` in another way
@@ -29,6 +30,7 @@ from brightrun_tui.serving.keys import (
 )
 from brightrun_tui.serving.plan import EndpointPlan, cached_at, prepare, read_plan, require_serve_extra
 from brightrun_tui.serving.process import command, environment, healthy, start, stop
+from brightrun_tui.serving.request_log import LoggedRequest, read_requests
 from brightrun_tui.serving.state import (
     STATE_FILE,
     ServerState,
@@ -45,6 +47,7 @@ __all__ = [
     "Canary",
     "EndpointPlan",
     "KeptAnswer",
+    "LoggedRequest",
     "NamedKey",
     "ServerState",
     "Usage",
@@ -68,6 +71,7 @@ __all__ = [
     "read_key",
     "read_key_file",
     "read_plan",
+    "read_requests",
     "read_state",
     "read_usage",
     "remove_key",

@@ -8,6 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from brightrun_tui.serving.ask import RequestRefused
 from brightrun_tui.serving.keys import KeyRing
 
+KEY_NAME = "brightrun.key"
+"""In the scope of a request that was let in: the name of its key."""
+
 
 class BearerKey:
     """Lets in who sends one of the keys; ``/health`` is open and tells nothing."""
@@ -22,8 +25,8 @@ class BearerKey:
             return
         given = dict(scope["headers"]).get(b"authorization", b"")
         scheme, _, secret = given.partition(b" ")
-        if self._keys.admits(secret.strip()) and scheme.lower() == b"bearer":
-            await self._app(scope, receive, send)
+        if (name := self._keys.name_of(secret.strip())) and scheme.lower() == b"bearer":
+            await self._app({**scope, KEY_NAME: name}, receive, send)
             return
         refusal = RequestRefused(
             "wrong API key" if given else "no API key: send “Authorization: Bearer …”",

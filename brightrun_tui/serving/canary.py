@@ -92,7 +92,7 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
     if base_alone:
         wanted, other = other, wanted
     pieces, first, started = [], 0.0, time.monotonic()
-    async for piece in chat(url, key, model, prompt, temperature=0.0, max_tokens=limit, timeout=600.0):
+    async for piece in chat(url, key, model, prompt, temperature=0.0, max_tokens=limit):
         first = first or time.monotonic() - started
         pieces.append(piece)
     return Canary(

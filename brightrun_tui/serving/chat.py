@@ -11,6 +11,9 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
 from brightrun_tui.serving.sse import lines
 
+SILENCE_SECONDS = 600.0
+"""A model may have to come back into memory first, or a worker of a service to start; a long prompt takes a minute on a CPU."""
+
 
 async def chat(
     url: str,
@@ -21,7 +24,7 @@ async def chat(
     temperature: float | None = None,
     top_p: float | None = None,
     max_tokens: int | None = None,
-    timeout: float = 60.0,
+    timeout: float = SILENCE_SECONDS,
     used: Callable[[int], None] | None = None,
 ) -> AsyncIterator[str]:
     """Stream the answer to ``messages`` ({"role", "content"}) as pieces of text.
@@ -88,7 +91,7 @@ async def complete(
     *,
     temperature: float | None = None,
     max_tokens: int | None = None,
-    timeout: float = 600.0,
+    timeout: float = SILENCE_SECONDS,
 ) -> str:
     """The whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
     import httpx

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
-from brightrun_tui.serving.export_measure import Fidelity
+from brightrun_tui.serving.fidelity import ANSWER_TOKENS, Fidelity
 
 _USE = """```python
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -58,5 +59,23 @@ def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str,
     )
     return (
         f"{head}\n## Use\n\n{use}\n## This form, measured\n\nThe adapter is merged into {found.base}, stored as {dtype}. "
-        f"{found.words} The numbers above are those of the model as it was graded.\n"
+        f"{found.words} The numbers above are those of the model as it was graded.\n{_others(found)}"
     )
+
+
+def _others(found: Fidelity) -> str:
+    """The answers that are other words, beside those of the graded model; empty where there is none."""
+    told = [
+        f"**Asked**\n\n{_fenced(each.question)}\n\n**The graded model**\n\n{_fenced(each.graded)}\n\n**This form**\n\n"
+        f"{_fenced(each.export)}\n"
+        for each in found.others
+    ]
+    head = f"\n### What it answers in other words\n\nThe first {ANSWER_TOKENS} tokens of each answer.\n\n"
+    return head + "\n---\n\n".join(told) if told else ""
+
+
+def _fenced(text: str) -> str:
+    """A code block that the text cannot end."""
+    shown = text.strip() or "(nothing)"
+    fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
+    return f"{fence}text\n{shown}\n{fence}"

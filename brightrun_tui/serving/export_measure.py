@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from brightrun_tui.domain.run_directory import REPORT
+from brightrun_tui.serving.fidelity import ANSWER_TOKENS, Fidelity, OtherAnswer
 
 MOST_LOSSES = 24
 MOST_ANSWERS = 6
-ANSWER_TOKENS = 48
 MOST_OF_THE_GAIN = 0.25
 """Of what training gained in loss: an export that loses more of it is not the graded model."""
 CLEARLY = 2.0
@@ -26,10 +25,11 @@ CLEARLY = 2.0
 
 @dataclass(frozen=True)
 class Case:
-    """Token ids of a sample question with the head of its answer, and of the wanted answer."""
+    """Token ids of a sample question with the head of its answer, and of the wanted answer; ``question``: what was asked last."""
 
     prompt: list[int]
     wanted: list[int]
+    question: str = ""
 
 
 @dataclass(frozen=True)
@@ -47,43 +47,13 @@ class Measure:
         return sum(a * b for a, b in zip(self.losses, self.tokens, strict=True)) / total if total else math.nan
 
 
-class Fidelity(BaseModel):
-    """``measured`` False: the form could not be loaded here to be measured. ``noise``: twice the standard error of the
-    difference of the losses. ``same``: answers of the export that are the graded model's to the letter, of ``answers``.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    measured: bool
-    base: str
-    graded_loss: float | None = None
-    export_loss: float | None = None
-    noise: float = 0.0
-    cases: int = 0
-    same: int = 0
-    answers: int = 0
-
-    @property
-    def words(self) -> str:
-        """What was found, in a sentence or two."""
-        if not self.measured:
-            return "This form could not be measured here: ask it some questions before you rely on it."
-        same = f"{self.same} of {self.answers} sample answers are the graded model's to the letter."
-        if self.graded_loss is None or self.export_loss is None:
-            return same
-        apart = self.export_loss - self.graded_loss
-        beyond = "within the noise" if abs(apart) <= self.noise else "beyond the noise"
-        return (
-            f"Loss of {self.cases} wanted answers: {self.export_loss:.4f}, of the graded model {self.graded_loss:.4f} "
-            f"({apart:+.4f}, {beyond} of ±{self.noise:.4f}). {same}"
-        )
-
-
-def compare(graded: Measure, export: Measure | None, base: str) -> Fidelity:
-    """Put the export beside the graded model."""
+def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[Case]) -> Fidelity:
+    """Put the export beside the graded model; both were measured on ``cases``."""
     if export is None:
         return Fidelity(measured=False, base=base)
-    same = sum(a == b for a, b in zip(graded.answers, export.answers, strict=True))
+    asked = [case.question for case in cases[: len(graded.answers)]]
+    answered = list(zip(asked, graded.answers, export.answers, strict=True))
+    others = tuple(OtherAnswer(question=q, graded=a, export=b) for q, a, b in answered if a != b)
     return Fidelity(
         measured=True,
         base=base,
@@ -91,8 +61,9 @@ def compare(graded: Measure, export: Measure | None, base: str) -> Fidelity:
         export_loss=_number(export.loss),
         noise=noise(graded, export),
         cases=len(graded.losses),
-        same=same,
-        answers=len(graded.answers),
+        same=len(answered) - len(others),
+        answers=len(answered),
+        others=others,
     )
 
 
@@ -137,7 +108,8 @@ def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
             continue
         wanted = tokenizer(sample.get("reference") or sample.get("tuned") or "", add_special_tokens=False)["input_ids"]
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
-        cases.append(Case(ids, [*wanted, *([end] if end is not None and wanted else [])]))
+        asked = next((turn.get("content") for turn in reversed(sample["prompt"]) if turn.get("role") == "user"), "")
+        cases.append(Case(ids, [*wanted, *([end] if end is not None and wanted else [])], str(asked or "")))
     return cases
 
 

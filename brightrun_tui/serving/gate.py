@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -24,10 +24,11 @@ from starlette.types import Receive, Scope, Send
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.foreign_answers import NONSENSE
-from brightrun_tui.serving.access import BearerKey
+from brightrun_tui.serving.access import KEY_NAME, BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
 from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
+from brightrun_tui.serving.engine_limits import check_engine_can
 from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.hosted_refusals import hosted_refusal
@@ -36,18 +37,23 @@ from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
 from brightrun_tui.serving.llama_dialect import llama_body, translated
 from brightrun_tui.serving.metrics import exposition
+from brightrun_tui.serving.one_by_one import OneByOne
 from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, model_of, parse
 from brightrun_tui.serving.process import shorten_log
 from brightrun_tui.serving.prompts import Prompt
+from brightrun_tui.serving.request_log import LoggedRequest, add_requests
 from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
 from brightrun_tui.serving.swap import ServedVersion, Services
-from brightrun_tui.serving.vllm_dialect import CAN, vllm_body
+from brightrun_tui.serving.visit import Visit
+from brightrun_tui.serving.vllm_dialect import vllm_body
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
 USAGE_EVERY_SECONDS = 2.0
+MOST_UNLOGGED = 10_000
+"""Requests that wait to be written down; older ones are forgotten."""
 MAX_BYTES_A_TOKEN = 64
 """Of a text that could fit: a longer prompt is refused without counting. An English token has four or five."""
 
@@ -75,24 +81,6 @@ class _Relay(StreamingResponse):
             await self._finish()
 
 
-@dataclass
-class _Visit:
-    """What becomes of one request. ``streams``: its answer goes on after the request was dealt with."""
-
-    started: float = field(default_factory=time.monotonic)
-    counted_in: bool = False
-    streams: bool = False
-    outcome: Literal["answered", "refused", "failed"] = "answered"
-    tokens: Tokens = field(default_factory=Tokens)
-    first: float = 0.0
-    service: ServedVersion | None = None
-    room: int = 0
-
-    def begun(self) -> None:
-        """The first piece of the answer is here."""
-        self.first = self.first or time.monotonic() - self.started
-
-
 class Gate:
     """The requests of one endpoint."""
 
@@ -100,6 +88,7 @@ class Gate:
         self._directory = directory
         self._services = services
         self._in_flight = 0
+        self._unlogged: deque[LoggedRequest] = deque(maxlen=MOST_UNLOGGED)
         self.usage = read_usage(directory)
 
     def app(self) -> Starlette:
@@ -118,21 +107,31 @@ class Gate:
         )
 
     async def keep_usage(self) -> None:
-        """Write ``usage.json`` whenever it changed, and keep the log short, until cancelled."""
+        """Write ``usage.json`` and the log of requests whenever there were some, and keep the log short, until cancelled."""
         written = self.usage
         try:
             while True:
                 await asyncio.sleep(USAGE_EVERY_SECONDS)
                 await asyncio.to_thread(shorten_log, self._directory)
                 await asyncio.to_thread(show_life, self._directory)
+                await asyncio.to_thread(self._log_requests)
                 if self.usage is not written:
                     written = self.usage
                     await asyncio.to_thread(written.write, self._directory)
                 elif self._in_flight:
                     await asyncio.to_thread(show_use, self._directory)
         finally:
+            self._log_requests()
             if self.usage is not written:
                 self.usage.write(self._directory)
+
+    def _log_requests(self) -> None:
+        told: list[LoggedRequest] = []
+        with suppress(IndexError):
+            while True:
+                told.append(self._unlogged.popleft())
+        if told:
+            add_requests(self._directory, told)
 
     async def health(self, request: Request) -> Response:
         status = self._services.current.supervisor.state.status
@@ -157,20 +156,23 @@ class Gate:
 
     async def generate(self, request: Request) -> Response:
         """One generation, whole or streamed."""
-        visit = _Visit()
+        visit = Visit(key=str(request.scope.get(KEY_NAME, "")), path=request.url.path)
         try:
-            return await self._generate(request, visit)
+            reply = await self._generate(request, visit)
+            visit.status = reply.status_code
+            return reply
         except RequestRefused as error:
             visit.outcome = "failed" if error.status == 500 else "refused"
+            visit.status, visit.code = error.status, str(error.body["error"]["code"] or "")
             raise
-        except BaseException:
-            visit.outcome = "failed"
+        except BaseException as error:
+            visit.outcome, visit.status = "failed", 503 if isinstance(error, EngineGone) else 500
             raise
         finally:
             if not visit.streams:
                 self._count(visit)
 
-    async def _generate(self, request: Request, visit: _Visit) -> Response:
+    async def _generate(self, request: Request, visit: Visit) -> Response:
         if not self._serves:
             raise _loading()
         beside = self._services.candidate is not None
@@ -189,15 +191,20 @@ class Gate:
         ask = await asyncio.to_thread(parse, request.url.path, content, service.plan)
         engine = service.supervisor.state.engine
         llama, vllm = engine == "llama.cpp", engine == VLLM
-        _check_engine_can(ask, engine, service.defaults)
+        check_engine_can(ask, engine, service.defaults)
         (prompt, new_tokens), read = await _prompt(service, ask), 0
         if llama:
-            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens))
+            visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens), ask.n)
             read = await service.long_prompts.read(
                 service.supervisor.engine, prompt.ids, request.is_disconnected, lambda: service.answering > 1
             )
-        told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
-        reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
+        reply: Reply | OneByOne
+        if llama and ask.body.get("presence_penalty"):
+            asked = OneByOne(service.supervisor.engine, ask, prompt.ids, new_tokens, service.defaults)
+            reply = await asked.begin()
+        else:
+            told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
+            reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
@@ -228,11 +235,11 @@ class Gate:
 
     def _relay(
         self,
-        reply: Reply,
+        reply: Reply | OneByOne,
         said: AsyncIterator[str],
         ask: Ask,
         answer: AnswerStream,
-        visit: _Visit,
+        visit: Visit,
         service: ServedVersion,
     ) -> Response:
         whole = False
@@ -264,12 +271,13 @@ class Gate:
 
         return _Relay(pieces(), finish)
 
-    def _count(self, visit: _Visit) -> None:
+    def _count(self, visit: Visit) -> None:
         """One request is over."""
         self._in_flight -= visit.counted_in
         if visit.service is not None:
             visit.service.answering -= 1
             visit.service.room.give(visit.room)
+        self._unlogged.append(visit.logged)
         before = self.usage
         self.usage = Usage(
             requests=before.requests + 1,
@@ -299,40 +307,18 @@ class Gate:
 
 
 def _too_many() -> RequestRefused:
-    return RequestRefused("too many requests at once", status=429, kind="rate_limit_error", code="rate_limit_exceeded")
+    return RequestRefused(
+        f"{MAX_IN_FLIGHT} requests are being answered or wait here, and that is the most at once: try again in some seconds",
+        status=429,
+        kind="rate_limit_error",
+        code="rate_limit_exceeded",
+    )
 
 
 def _loading() -> RequestRefused:
     return RequestRefused(
         "the model is being loaded; try again in some seconds", status=503, kind="server_error", code="model_loading"
     )
-
-
-def _check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
-    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it. ``defaults`` are the model's
-    own generation settings."""
-    if engine == "llama.cpp":
-        # What a frequency penalty takes for the prompt is given back to the logits, which a repetition penalty would scale.
-        repetition = ask.body.get("repetition_penalty", defaults.get("repetition_penalty") or 1.0)
-        why = (
-            ("presence_penalty", "llama.cpp counts the prompt, too")
-            if ask.body.get("presence_penalty")
-            else ("frequency_penalty", "with a repetition penalty llama.cpp counts the prompt, too")
-            if ask.body.get("frequency_penalty") and repetition != 1.0
-            else None
-        )
-        if why:
-            raise RequestRefused(
-                f"“{why[0]}” cannot be honoured here: {why[1]}. Serve the model with: brightrun deploy --engine transformers",
-                param=why[0],
-                code="unsupported_parameter",
-            )
-    elif needs := [name for name in ask.needs if engine != VLLM or name not in CAN]:
-        raise RequestRefused(
-            f"“{needs[0]}” cannot be honoured by the engine {engine}; llama.cpp can",
-            param=needs[0],
-            code="unsupported_parameter",
-        )
 
 
 async def _prompt(service: ServedVersion, ask: Ask) -> tuple[Prompt, int]:
@@ -389,7 +375,7 @@ async def _read_body(request: Request) -> bytes:
     return bytes(content)
 
 
-async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit: _Visit) -> dict[str, Any]:
+async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit: Visit) -> dict[str, Any]:
     """The engine's streamed answer in one piece."""
     pieces = []
     async for line in said:

@@ -31,7 +31,7 @@ from brightrun_tui.gguf_conversion import GgufKind
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.serving.attached import check_attached
 from brightrun_tui.serving.full_precision import load_held, save_plain
-from brightrun_tui.serving.plan import cached_at
+from brightrun_tui.serving.plan import CACHE_LOCK, cached_at
 from brightrun_tui.serving.view import TOKENIZER_FILES, generation_settings
 from brightrun_tui.serving.worker_files import NOTE
 
@@ -39,6 +39,7 @@ KIND: GgufKind = "f16"
 MODEL = "model.gguf"
 REFERENCE = "reference.json"
 MADE_OF = "made_of"
+_ASIDE = ".merged-"
 MAX_PROMPTS = 3
 ANSWER_TOKENS = 16
 _PR_SET_PDEATHSIG = 1
@@ -85,10 +86,12 @@ def main(base: Path, adapter: Path, quantisation: str, tell: Callable[[str], Non
     directory = cached_at(adapter)
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(directory / "lock"):
+        with FileLock(directory / CACHE_LOCK):
+            for left in directory.glob(f"{_ASIDE}*"):  # by one that was killed: it is as large as the model
+                shutil.rmtree(left, ignore_errors=True)
             if ready_gguf(base, adapter, quantisation) is None:
                 (directory / MADE_OF).unlink(missing_ok=True)
-                with tempfile.TemporaryDirectory(prefix=".merged-", dir=directory) as aside:
+                with tempfile.TemporaryDirectory(prefix=_ASIDE, dir=directory) as aside:
                     merged, made = Path(aside) / "merged", Path(aside) / MODEL
                     references = merge(base, adapter, quantisation, merged, tell)
                     gc.collect()  # the model in memory is needed no more, and the converter needs some

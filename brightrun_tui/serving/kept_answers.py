@@ -6,16 +6,16 @@ once, without a restart. Nothing is kept unasked.
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
+
+from brightrun_tui.serving.kept_lines import add_lines, newest_lines
 
 KEPT_ANSWERS = "answers.jsonl"
 MOST_BYTES = 8 << 20
@@ -64,12 +64,7 @@ def add_answer(directory: Path, ref: str, messages: Sequence[dict[str, Any]], an
     if not plain or plain[-1]["role"] != "user" or any(turn["role"] not in _ROLES for turn in plain):
         return
     kept = KeptAnswer(time=time.time(), ref=ref, conversation=plain, answer=answer)
-    file = directory / KEPT_ANSWERS
-    with suppress(OSError):
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_APPEND), "ab") as out:  # not made here: then nothing is kept
-            out.write(kept.model_dump_json().encode() + b"\n")
-        if file.stat().st_size > MOST_BYTES:
-            _forget_older_half(file)
+    add_lines(directory / KEPT_ANSWERS, [kept], MOST_BYTES, make=False)
 
 
 def read_answers(directory: Path, most: int = 0) -> list[KeptAnswer]:
@@ -78,23 +73,4 @@ def read_answers(directory: Path, most: int = 0) -> list[KeptAnswer]:
     Raises:
         OSError: the file cannot be read.
     """
-    found: list[KeptAnswer] = []
-    try:
-        lines = (directory / KEPT_ANSWERS).read_bytes().splitlines()
-    except FileNotFoundError:
-        return []
-    for line in reversed(lines):
-        if most and len(found) >= most:
-            break
-        with suppress(ValidationError, json.JSONDecodeError):
-            found.append(KeptAnswer.model_validate_json(line))
-    return found
-
-
-def _forget_older_half(file: Path) -> None:
-    data = file.read_bytes()
-    rest = data[data.index(b"\n", len(data) // 2) + 1 :]
-    aside = file.with_name(f".{file.name}.part")
-    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
-        out.write(rest)
-    aside.replace(file)
+    return newest_lines(directory / KEPT_ANSWERS, KeptAnswer, most)

@@ -21,6 +21,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes
 from brightrun_tui.redaction import keep_secret
+from brightrun_tui.serving.places import every_place
 
 KEY = "key"
 OTHERS = "keys.json"
@@ -57,12 +58,17 @@ class KeyRing:
 
     def admits(self, secret: bytes) -> bool:
         """Whether this is one of the keys. It takes the same time for every wrong one."""
+        return bool(self.name_of(secret))
+
+    def name_of(self, secret: bytes) -> str:
+        """What the key is called; empty where it is none. It takes the same time for every wrong one."""
         stamp = (_stamp(self._directory / KEY), _stamp(self._directory / OTHERS))
         if stamp != self._seen:
             self._keys, self._seen = tuple(_admitted(self._directory)), stamp
-        digest, now, found = _digest(secret), time.time(), False
+        digest, now, found = _digest(secret), time.time(), ""
         for key in self._keys:
-            found |= hmac.compare_digest(digest, key.digest) and (key.expires_at is None or now < key.expires_at)
+            if hmac.compare_digest(digest, key.digest) and (key.expires_at is None or now < key.expires_at):
+                found = key.name
         return found
 
 
@@ -172,9 +178,10 @@ def put_key(directory: Path, key: str) -> None:
 
 
 def forget_key(directory: Path) -> None:
-    """Take the keys of an endpoint that has ended off the disk. Raises ``OSError``."""
-    for name in (KEY, OTHERS):
-        (directory / name).unlink(missing_ok=True)
+    """Take the keys of an endpoint that has ended off the disk, and those in the places of its versions. Raises ``OSError``."""
+    for place in every_place(directory):
+        for name in (KEY, OTHERS):
+            (place / name).unlink(missing_ok=True)
 
 
 def new_key() -> str:

@@ -95,7 +95,7 @@ def _start(gguf: Path, plan: EndpointPlan) -> Any:
     params.ui = False
     params.enable_chat_template = False
     params.endpoint_slots = False
-    params.verbosity = 2
+    params.verbosity = 1  # errors; it warns of every prompt that it has read before
     params.warmup = False  # the comparison does that
     # The threads of a token wait for each other: where the gate or a caller takes a core from one, all of them stand still.
     params.cpuparams.n_threads = max(1, cores - 1)

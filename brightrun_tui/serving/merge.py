@@ -30,12 +30,12 @@ from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import users_umask
 from brightrun_tui.serving.export_card import export_card
 from brightrun_tui.serving.export_measure import Case, Measure, compare, measure, noise, read_cases, read_gain, too_far
+from brightrun_tui.serving.fidelity import FACTS
 from brightrun_tui.serving.full_precision import load_held, save_plain
 from brightrun_tui.serving.ollama import modelfile, renderer, token_choice
 from brightrun_tui.serving.view import generation_settings
 
 MERGED = "merged"
-FACTS = "merge.json"
 SHARE = 0.6
 """Of the free memory that the weights may take in 32 bits; else they are computed with as they are stored."""
 
@@ -100,7 +100,7 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
             text = modelfile(weights, renderer(tokenizer), stops, begin, token_choice(settings))
             write_atomic(aside / "Modelfile", text, mode=0o644)
         del model
-        found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into)
+        found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into, cases)
         if too_far(found, read_gain(adapter)):
             raise BrightrunError(
                 f"the export is not the graded model any more. {found.words}",

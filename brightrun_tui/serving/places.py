@@ -9,6 +9,7 @@ served until then ends once its last answer is written.
 from __future__ import annotations
 
 import secrets
+import shutil
 from pathlib import Path
 
 from brightrun_tui.files import write_atomic
@@ -19,9 +20,25 @@ LAST_ANSWER_SECONDS = 900.0
 """For as long a version that was replaced may go on answering what it was asked before."""
 
 
+_PLACES = "version-*"
+
+
 def new_place(version: int) -> str:
     """The name of a place that no version had."""
     return f"version-{version}-{secrets.token_hex(2)}"
+
+
+def every_place(directory: Path) -> list[Path]:
+    """The endpoint's directory and the places below it."""
+    return [directory, *sorted(found for found in directory.glob(_PLACES) if found.is_dir())]
+
+
+def remove_left(directory: Path) -> None:
+    """Remove the places of versions that neither serve nor are to serve. Only while none of them runs. Blocking."""
+    used = {serving_place(directory), read_place(directory / CANDIDATE)}
+    for place in every_place(directory)[1:]:
+        if place.name not in used:
+            shutil.rmtree(place, ignore_errors=True)
 
 
 def serving_place(directory: Path) -> str:

@@ -186,6 +186,10 @@ def _context(tokens: int, serverless: ServedModel | None) -> int:
     return min(tokens or serverless.context, serverless.context)
 
 
+CACHE_LOCK = "lock"
+"""In `cached_at`: held by whoever makes what lies there, or removes it."""
+
+
 def cached_at(adapter: Path) -> Path:
     """The directory beside a version's own that holds its GGUF; it goes with the version."""
     return adapter.with_name(f".{adapter.name}-served")

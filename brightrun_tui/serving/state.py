@@ -147,7 +147,9 @@ def show_life(directory: Path) -> None:
 
 
 def with_liveness(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of life."""
+    """Each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of life; one
+    whose model is gone and is being loaded again says so.
+    """
     return [_as_it_is(endpoint) if endpoint.state == "ready" else endpoint for endpoint in endpoints]
 
 
@@ -156,7 +158,9 @@ def _as_it_is(endpoint: Endpoint) -> Endpoint:
     if not alive(directory):
         return endpoint.model_copy(update={"down_since": _last_life(directory)})
     state = read_state(directory)
-    return endpoint.model_copy(update={"asleep": state is not None and state.status == "asleep"})
+    if state is None or state.serves:
+        return endpoint.model_copy(update={"asleep": state is not None and state.status == "asleep"})
+    return endpoint.model_copy(update={"restarting": state.error or "the model is being loaded again"})
 
 
 def _last_life(directory: Path) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.serving.long_prompts import LongPrompts
-from brightrun_tui.serving.places import CANDIDATE, LAST_ANSWER_SECONDS, read_place, serving_place
+from brightrun_tui.serving.places import CANDIDATE, LAST_ANSWER_SECONDS, read_place, remove_left, serving_place
 from brightrun_tui.serving.plan import EndpointPlan, read_plan
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.room import Room, room_for
@@ -49,6 +50,8 @@ class Services:
         self._leaving: dict[asyncio.Task[None], ServedVersion] = {}
         self.candidate: ServedVersion | None = None
         self.current = self._load(serving_place(directory), directory)
+        if isinstance(self.current.supervisor, Supervisor):  # of a machine elsewhere they tell who is to be ended there
+            remove_left(directory)
 
     def named(self, model: str) -> ServedVersion:
         """Which of them answers to this name in a request."""
@@ -135,6 +138,8 @@ class Services:
                 while service.answering:
                     await asyncio.sleep(LOOK_SECONDS)
         await self._end(service)
+        if service.place != "." and isinstance(service.supervisor, Supervisor):
+            await asyncio.to_thread(shutil.rmtree, self._directory / service.place, ignore_errors=True)
 
     async def _end(self, service: ServedVersion) -> None:
         await service.supervisor.stop()

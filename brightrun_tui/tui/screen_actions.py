@@ -346,7 +346,8 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "registry.clean",
         "X",
         "Clean up",
-        "Remove the checkpoints of completed runs whose models are here; says how much that frees.",
+        "Remove checkpoints of completed runs whose models are here, and served copies that no endpoint uses; says what that "
+        "frees.",
         changes=True,
     ),
     action("registry.promote", "P", "Promote", "Make this version the champion of its name.", changes=True),

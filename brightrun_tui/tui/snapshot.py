@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -114,12 +114,12 @@ class Snapshot:
         return tuple(each for each in self.evaluations if each.ref == model.ref)
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
-        """The newest endpoint of a version that has not been stopped."""
-        return next((e for e in self.endpoints if e.state != "stopped" and e.serves(model)), None)
+        """The newest endpoint of a version that has not been stopped; one that failed only where there is no other."""
+        return _first_standing(each for each in self.endpoints if each.serves(model))
 
     def base_endpoint_of(self, model: ModelVersion) -> Endpoint | None:
         """As `endpoint_of`, of the version's base model alone."""
-        return next((e for e in self.endpoints if e.state != "stopped" and e.serves_base_of(model)), None)
+        return _first_standing(each for each in self.endpoints if each.serves_base_of(model))
 
     def leases_of(self, run_id: str) -> tuple[Lease, ...]:
         """Machines rented for a run and not yet proven gone."""
@@ -349,6 +349,12 @@ class SnapshotReader:
             await asyncio.sleep(0)
         curve.gaps = await metrics.gaps(self._db, run_id, name, MOST_GAPS)
         return curve
+
+
+def _first_standing(serving: Iterable[Endpoint]) -> Endpoint | None:
+    from brightrun_tui.domain.model import standing
+
+    return next(iter(standing(serving)), None)
 
 
 def _as_they_are(serving: Sequence[Endpoint]) -> list[Endpoint]:

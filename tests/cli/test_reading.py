@@ -17,9 +17,10 @@ import pytest
 from brightrun_tui import cli
 from brightrun_tui.commands.shared import session
 from brightrun_tui.domain.events import Alert, Event
+from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.orchestrator.machine_notes import note_machine
-from brightrun_tui.store import open_database, runs
+from brightrun_tui.store import endpoints, open_database, runs
 from tests.cli.conftest import CommandLine
 from tests.cli.seed import LOSSES, seed
 
@@ -122,6 +123,39 @@ def test_a_card_from_elsewhere_is_marked_in_the_list_and_so_is_what_it_lacks(see
     listed = seeded("models")
     (row,) = [line for line in listed.out.splitlines() if line.startswith("tone:1\t")]
     assert row.endswith("imported, unverified") and "tone:1: its base model" in listed.err
+    told = "nothing of it was measured here"
+    page = seeded.home / "card.html"
+    assert seeded("models", "card", "tone:1", "--html", page).code == 0 and told in page.read_text()
+    assert told in seeded("models", "show", "tone:1", "--markdown").out
+    assert told not in seeded("models", "show", "tone:2", "--markdown").out
+    boards = seeded("models", "leaderboard", "--json").document["boards"]
+    marked = {each["ref"]: each["elsewhere"] for board in boards for each in board["standings"]}
+    assert marked == {"tone:1": True, "tone:2": False}
+
+
+def test_an_endpoint_that_failed_is_forgotten_by_undeploy(seeded: CommandLine) -> None:
+    """Until then it marks its model; no engine is needed for it."""
+
+    async def fail() -> None:
+        async with open_database(seeded.home / "data" / "brightrun.db") as db:
+            directory = str(seeded.home / "data" / "endpoints" / "shop")
+            failed = Endpoint(
+                id="shop",
+                model="tone",
+                model_version=2,
+                state="failed",
+                error="no memory",
+                directory=directory,
+                created_at=1.0,
+                updated_at=1.0,
+            )
+            await endpoints.save(db, failed)
+
+    asyncio.run(fail())
+    marked = seeded("models").err
+    assert "tone:2: its endpoint failed" in marked and "no memory" in marked and "brightrun undeploy shop" in marked
+    assert seeded("undeploy", "shop", "--json").document["endpoint"]["state"] == "stopped"
+    assert "its endpoint failed" not in seeded("models").err
 
 
 def test_opinions_and_champions_are_kept(seeded: CommandLine) -> None:

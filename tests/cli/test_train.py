@@ -71,9 +71,9 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
     assert document["report"]["training"]["steps"] == 6
     assert "80 of 80 records usable" in done.err and "training" in done.err
     assert document["report"]["lineage"]["settings"]["quantisation"]["method"] == "nf4"
-    merged = Path(
-        brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document["path"]
-    )
+    exported = brightrun("models", "export", "greet", data.parent / "merged", "--form", "merged", "--json").document
+    merged, fidelity = Path(exported["path"]), exported["measured"]
+    assert fidelity["answers"] and fidelity["same"] + len(fidelity["others"]) == fidelity["answers"]
     assert "quantization_config" not in json.loads((merged / "config.json").read_bytes())
     measured = brightrun("models", "evaluate", "greet", "--answers", "2", "--json").document
     assert measured["runs"][0]["state"] == "completed" and measured["runs"][0]["model"] == "greet"
@@ -106,6 +106,7 @@ def test_from_data_to_an_answer_and_back_to_silence(brightrun: CommandLine, data
         wrong = ("endpoints", "answers", "greet", "--wrong", kept["id"], "--wanted", "red 7, of course")
         assert brightrun(*wrong, "--json").document["correction"]["wanted"] == "red 7, of course"
     assert brightrun("endpoints", "answers", "greet", "--forget", "--json").document["kept"] is False
+    wait_for(lambda: brightrun("endpoints", "requests", "greet", "--json").document["requests"], "requests are logged")
     assert brightrun("undeploy", "greet", "--json").document["endpoint"]["state"] == "stopped"
     assert not Path(listed["key_file"]).exists(), "the key of what has ended opens nothing, and is kept nowhere"
     wait_for(lambda: not brightrun.processes(), "everything has ended by itself")

@@ -11,12 +11,16 @@ import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
+from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher, base_is_here, create, fetch_base
 from brightrun_tui.orchestrator.remote_server import with_base
+from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
-from brightrun_tui.store import models, open_database
+from brightrun_tui.serving import read_plan, read_state
+from brightrun_tui.serving.state import failed_state
+from brightrun_tui.store import endpoints, models, notifications, open_database
 from tests.planning.conftest import hub, paths  # noqa: F401
 from tests.planning.hub_stand_in import COMMIT, StandIn
+from tests.serving.toy import make_toy
 
 
 def version(fingerprint: str = "") -> ModelVersion:
@@ -111,3 +115,32 @@ def test_the_machine_fetches_the_very_base_that_the_adapter_was_trained_on(hub: 
     found = Path(done.stdout.strip())
     assert found.name == COMMIT and (found / "model.safetensors").is_file() and (found / "config.json").is_file()
     assert not hub.fetched("pytorch_model.bin")
+
+
+async def test_an_endpoint_is_as_it_was_asked_for_where_its_base_is_here_already(paths: Paths) -> None:
+    """The usual case: the model was trained here. Its address was forgotten, and so was what endpoints of one base share."""
+    wanted = EndpointRequest(name="bay", port=8311, host="127.0.0.2", engine="transformers", idle_unload=60.0)
+    async with open_database(paths.database) as db:
+        made = await create(db, paths, make_toy().version(), wanted)
+    plan = read_plan(Path(made.directory))
+    assert plan.url(8311) == "http://127.0.0.2:8311/v1" and plan.shared == str(paths.endpoints)
+    assert (plan.id, plan.port, plan.engine, plan.idle_unload) == ("bay", 8311, "transformers", 60.0)
+
+
+async def test_an_endpoint_that_stops_answering_for_good_is_news(paths: Paths) -> None:
+    """Its programs get no answer, and nobody may be looking. One that never came up is told by the verb that asked for it."""
+    async with open_database(paths.database) as db:
+        await models.reserve(db, "harbour", "run-toy")
+        await models.complete(db, make_toy().version())
+        for ready_at in (0.0, 1.0):
+            made = await create(db, paths, make_toy().version(), EndpointRequest(name=f"bay-{ready_at:.0f}"))
+            served = await endpoints.save(db, made, state="ready", ready_at=ready_at)
+            failed_state("the model server was killed").write(Path(served.directory))
+            state = read_state(Path(served.directory))
+            assert state is not None
+            state.model_copy(update={"pid": 1 << 22}).write(Path(served.directory))
+            await EndpointWatcher(db, paths, EngineTimings(), served).keep()
+            assert (await endpoints.as_stored(db, served)).state == "failed"
+        (told,) = await notifications.latest(db)
+    assert told.message == "endpoint bay-1: it answers nobody any more: the model server was killed"
+    assert told.level == "error"

@@ -10,17 +10,21 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.evaluation import Evaluation, Judging
 from brightrun_tui.domain.model import Advice, Endpoint, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.requests import followed_alias, lasting_name
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry import (
     archive,
+    clean,
     compare,
     compare_many,
     data_differences,
     delete,
+    disk_use,
     drop_alias,
+    find_spare,
     promote,
     rate,
     register,
@@ -29,8 +33,10 @@ from brightrun_tui.registry import (
     review_lines,
     rollback,
     set_alias,
+    spare_words,
     tag,
 )
+from brightrun_tui.serving import cached_at
 from brightrun_tui.store import Database, endpoints, models, open_database, runs
 from tests.serving.toy import Toy
 
@@ -348,3 +354,64 @@ def test_the_report_card_shows_answers_as_they_are(toy: Toy) -> None:
     assert "```text\nuser: # Not a heading\n```" in text
     for fact in ("perplexity | 20.100 | 1.650", "training.learning\\_rate", "harbour.jsonl", "$0.00"):
         assert fact in text, fact
+
+
+async def test_copies_that_no_endpoint_serves_can_go_and_those_in_use_stay(
+    db: Database, paths: Paths, three: list[ModelVersion]
+) -> None:
+    """A copy for llama.cpp is as large as the base model; one is made for every version that ever answered."""
+    copies = [cached_at(Path(version.directory)) for version in three]
+    for copy in copies:
+        copy.mkdir()
+        (copy / "model.gguf").write_bytes(b"0" * 4096)
+    for number, more in ((1, {}), (9, {"wanted_version": 2})):
+        await endpoints.save(
+            db,
+            Endpoint(
+                id=f"e{number}",
+                model="harbour",
+                model_version=number,
+                state="ready",
+                created_at=1,
+                updated_at=1,
+                **more,
+            ),
+        )
+    spare = await find_spare(db)
+    assert [(each.what, each.name, each.bytes) for each in spare] == [("served copy", "harbour:3", 4096)]
+    assert spare_words(spare) == "the copies that llama.cpp served of 1 version, 4.0 KiB"
+    before = await disk_use(paths)
+    assert before.served_copies == 3 * 4096
+    assert await clean(spare) == 4096 and [copy.exists() for copy in copies] == [True, True, False]
+    after = await disk_use(paths)
+    assert (after.served_copies, after.models) == (2 * 4096, before.models)
+    assert all(Path(version.directory).is_dir() for version in three)
+
+
+def test_answers_of_versions_that_were_measured_on_the_same_data_later_stand_side_by_side(toy: Toy) -> None:
+    """Their report cards have other questions, because they learnt from other data."""
+    asked = [SampleAnswer(prompt=({"role": "user", "content": each},), tuned=each) for each in ("a?", "b?")]
+    versions = [
+        toy.version(version=number, report=toy.report.model_copy(update={"samples": (sample,)}))
+        for number, sample in enumerate(asked, 1)
+    ]
+    assert compare_many(versions).answers == ()
+    measured = [
+        Evaluation(
+            run_id=f"e{number}",
+            name="harbour",
+            model_version=number,
+            created_at=float(number),
+            dataset_name="new",
+            dataset_fingerprint="f",
+            records_key="k",
+            base_id="toy",
+            base=toy.report.base,
+            tuned=toy.report.tuned,
+            samples=(SampleAnswer(prompt=({"role": "user", "content": "c?"},), reference="c", tuned=f"c{number}"),),
+            judging=Judging(records=1),
+        )
+        for number in (1, 2)
+    ]
+    (found,) = compare_many(versions, measured).answers
+    assert (found.wanted, found.answers) == ("c", ("c1", "c2"))

@@ -189,7 +189,7 @@ async def test_a_team_sees_rates_and_takes_what_colleagues_pushed(
     with pytest.raises(BrightrunError, match="did not push"):
         await registry.rate_on_hub(paths, "me/else", 4)
     for wrong in ("../me", "me/harbour", ""):
-        with pytest.raises(UsageError, match="no owner"):
+        with pytest.raises(UsageError, match="not an owner"):
             await registry.list_team(paths, wrong)
 
 

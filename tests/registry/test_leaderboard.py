@@ -6,6 +6,7 @@ import pytest
 
 from brightrun_tui import registry
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.evaluation import Evaluation, Judging
 from brightrun_tui.domain.model import ModelVersion, SplitScore
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database, models
@@ -45,6 +46,32 @@ def test_one_base_is_ordered_by_loss_and_chance_is_marked() -> None:
         ("lantern:3", False, False),
     ]
     assert board.by == "loss" and not board.note
+
+
+def test_numbers_that_came_with_a_model_are_not_taken_for_measured_here() -> None:
+    """Anybody can write any number into a report card; measured again, here, it stands like any other."""
+    forged = version(2, "r" * 8, 0.1).model_copy(update={"run_id": "import-abc"})
+    own = version(1, "r" * 8, 1.3)
+    board = registry.make_boards([own, forged], [])[0]
+    assert [(each.ref, each.elsewhere) for each in board.standings] == [("lantern:2", True), ("lantern:1", False)]
+    (caution,) = registry.compare_many([own, forged]).cautions
+    assert "lantern:2" in caution and "nothing of it was measured here" in caution
+    report = forged.report
+    again = Evaluation(
+        run_id="e",
+        name="lantern",
+        model_version=2,
+        created_at=report.created_at + 1,
+        dataset_name="d",
+        dataset_fingerprint="f",
+        records_key=report.records_key,
+        base_id="starter",
+        base=report.base,
+        tuned=report.tuned.model_copy(update={"loss": 1.9}),
+        judging=Judging(records=1),
+    )
+    board = registry.make_boards([own, forged], [again])[0]
+    assert [(each.ref, each.elsewhere) for each in board.standings] == [("lantern:1", False), ("lantern:2", False)]
 
 
 def test_different_bases_are_ordered_by_right_answers() -> None:

@@ -150,7 +150,6 @@ def test_the_key_is_in_no_argument_environment_or_log(served: Served) -> None:
         ("n", 200),
         ("logprobs", "many"),
         ("top_logprobs", 30),
-        ("presence_penalty", 0.5),
         ("frequency_penalty", 2.5),
         ("tool_choice", {"type": "function", "function": {"name": "f"}}),
         ("tools", [{"type": "function", "function": {"name": "f"}}]),
@@ -333,20 +332,59 @@ def test_several_answers_and_their_likelihoods(served: Served, toy: Toy) -> None
     assert served.client().chat.completions.create(**likeliest).choices[0].message.content == toy.sample.tuned
 
 
-@pytest.mark.parametrize("penalty", [0.7, -0.4])
-def test_a_frequency_penalty_counts_what_the_answer_said_and_not_the_prompt(
-    served: Served, toy: Toy, penalty: float
+@pytest.mark.parametrize(("frequency", "presence"), [(0.7, 0.0), (-0.4, 0.0), (0.0, 1.5), (0.3, -0.5)])
+def test_penalties_count_what_the_answer_said_and_not_the_prompt(
+    served: Served, toy: Toy, frequency: float, presence: float
 ) -> None:
     question = ask(toy) | {"messages": [{"role": "user", "content": "How deep is the harbour? " * 4}], "max_tokens": 40}
-    answers = served.client().chat.completions.create(**question, frequency_penalty=penalty, n=2).choices
-    assert [choice.message.content for choice in answers] == [penalised(toy, question["messages"], penalty)] * 2
+    told: dict[str, Any] = question | {"frequency_penalty": frequency, "presence_penalty": presence}
+    wanted = penalised(toy, question["messages"], frequency, presence)
+    whole = served.client().chat.completions.create(**told)
+    assert whole.choices[0].message.content == wanted
+    streamed = served.client().chat.completions.create(**told, stream=True, stream_options={"include_usage": True})
+    pieces = list(streamed)
+    assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == wanted
+    assert pieces[-1].usage is not None and whole.usage is not None
+    assert pieces[-1].usage.completion_tokens == whole.usage.completion_tokens > 1
     with pytest.raises(openai.BadRequestError, match="with a repetition penalty"):
-        served.client().chat.completions.create(
-            **question, frequency_penalty=penalty, extra_body={"repetition_penalty": 1.2}
-        )
+        served.client().chat.completions.create(**told, extra_body={"repetition_penalty": 1.2})
 
 
-def penalised(toy: Toy, messages: list[dict[str, str]], penalty: float) -> str:
+def test_an_answer_that_is_made_token_by_token_ends_where_it_should(served: Served, toy: Toy) -> None:
+    """At a stop string, at the longest length, and at its own end."""
+    told: dict[str, Any] = ask(toy) | {"presence_penalty": 0.01}
+    answer, usual = (served.client().chat.completions.create(**each) for each in (told, ask(toy)))
+    (whole,) = answer.choices
+    assert (whole.message.content, whole.finish_reason) == (toy.sample.tuned, "stop")
+    assert answer.usage and usual.usage and answer.usage.completion_tokens == usual.usage.completion_tokens
+    (short,) = served.client().chat.completions.create(**told | {"max_tokens": 2}).choices
+    assert short.finish_reason == "length" and toy.sample.tuned.startswith(short.message.content or "?")
+    stop = toy.sample.tuned.split()[2]
+    (cut,) = served.client().chat.completions.create(**told, stop=stop, logprobs=True).choices
+    assert cut.finish_reason == "stop" and cut.message.content == toy.sample.tuned.partition(stop)[0]
+    assert cut.logprobs is not None and cut.logprobs.content
+    for more in ({"n": 2}, {"response_format": {"type": "json_object"}}):
+        reply = post(served, "/v1/chat/completions", told | more)
+        assert reply.status_code == 400 and reply.json()["error"]["param"] == "presence_penalty"
+
+
+def test_a_character_of_several_tokens_comes_whole_where_tokens_are_made_one_by_one(served: Served, toy: Toy) -> None:
+    """The engine tells nothing of a token that ends within a character."""
+    tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
+    halves = tokenizer("🙂", add_special_tokens=False)["input_ids"]
+    assert len(halves) > 1
+    bias = {
+        str(token): 100 - place / 2 for place, token in enumerate(halves)
+    }  # said once, each falls behind all others
+    told: dict[str, Any] = ask(toy) | {"presence_penalty": 2, "logit_bias": bias, "max_tokens": len(halves)}
+    whole = served.client().chat.completions.create(**told)
+    assert whole.choices[0].message.content == "🙂" and whole.usage is not None
+    assert (whole.choices[0].finish_reason, whole.usage.completion_tokens) == ("length", len(halves))
+    pieces = list(served.client().chat.completions.create(**told, stream=True))
+    assert [text for piece in pieces if (text := piece.choices[0].delta.content)] == ["🙂"]
+
+
+def penalised(toy: Toy, messages: list[dict[str, str]], frequency: float, presence: float) -> str:
     """The greedy answer by OpenAI's formula, without any server."""
     model = PeftModel.from_pretrained(load_held(toy.base, "nf4-double"), toy.run / "adapter")
     tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
@@ -357,7 +395,7 @@ def penalised(toy: Toy, messages: list[dict[str, str]], penalty: float) -> str:
         do_sample=False,
         eos_token_id=[1, 3],
         pad_token_id=0,
-        logits_processor=[Penalties(penalty, 0.0)],
+        logits_processor=[Penalties(frequency, presence)],
     )
     return str(tokenizer.decode(made[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
 
@@ -508,6 +546,32 @@ def test_refused_requests_are_counted_too(served: Served, toy: Toy) -> None:
         lambda: serving.read_usage(served.directory).refused >= before.refused + 3, "the refused are in usage.json", 10
     )
     assert serving.read_usage(served.directory).failed == before.failed
+
+
+def test_the_log_of_requests_says_what_became_of_each_and_nothing_that_was_said(served: Served, toy: Toy) -> None:
+    before = len(serving.read_requests(served.directory))
+    whole = served.client().chat.completions.create(**ask(toy))
+    list(served.client().chat.completions.create(**ask(toy), stream=True))
+    key = serving.add_key(served.directory, "ci")
+    assert post(served, "/v1/chat/completions", ask(toy) | {"n": 200}).status_code == 400
+    assert served.client(key).completions.create(model="harbour", prompt="Fog?", max_tokens=2).choices
+    serving.remove_key(served.directory, "ci")
+    wait_for(lambda: len(serving.read_requests(served.directory)) >= before + 4, "all of them are written down", 30)
+    other, refused, streamed, first = serving.read_requests(served.directory, 4)
+    assert whole.usage is not None
+    for one in (first, streamed):
+        assert (one.key, one.path, one.ref, one.outcome) == ("main", "/v1/chat/completions", whole.model, "200")
+        assert (one.prompt_tokens, one.completion_tokens) == (whole.usage.prompt_tokens, whole.usage.completion_tokens)
+        assert 0 < one.first_token <= one.seconds
+    assert (streamed.streamed, first.streamed) == (True, False)
+    assert (refused.outcome, refused.completion_tokens) == ("400 invalid_value", 0)
+    assert (other.key, other.path) == ("ci", "/v1/completions")
+    file = served.directory / "requests.jsonl"
+    text = file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    assert not any(
+        said in text for said in (toy.sample.tuned, "Fog", served.key, key, toy.sample.prompt[-1]["content"])
+    )
 
 
 def hang_up(served: Served, body: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.serving.keys import (
     KeyRing,
     add_key,
+    forget_key,
     list_keys,
     put_key,
     read_key,
@@ -21,6 +22,7 @@ from brightrun_tui.serving.keys import (
     remove_key,
     rotate_key,
 )
+from brightrun_tui.serving.places import let_serve, remove_left
 from tests.serving.conftest import Served
 
 OLD = "an-old-key-of-mine"
@@ -151,3 +153,21 @@ def test_a_running_endpoint_follows_its_keys(served: Served) -> None:
     with pytest.raises(openai.AuthenticationError):
         served.client(key).models.list()
     assert served.client().models.list().data
+
+
+def test_an_endpoint_that_has_ended_leaves_no_key_of_any_of_its_versions(home: Path) -> None:
+    """Each version that took another's place had a copy, which stayed on the disk for good."""
+    put_key(home / "version-2-abcd", OLD)
+    add_key(home, "ci")
+    forget_key(home)
+    assert {path.name for path in home.rglob("*") if path.is_file()} <= {".keys.lock"}
+
+
+def test_places_of_versions_that_serve_no_more_go_and_the_others_stay(home: Path) -> None:
+    for place in ("version-1-aaaa", "version-2-bbbb", "version-3-cccc"):
+        put_key(home / place, OLD)
+    let_serve(home, "version-2-bbbb")
+    (home / "candidate").write_text("version-3-cccc")
+    remove_left(home)
+    assert sorted(path.name for path in home.iterdir() if path.is_dir()) == ["version-2-bbbb", "version-3-cccc"]
+    assert read_key(home) == OLD

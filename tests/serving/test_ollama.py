@@ -6,7 +6,8 @@ import jinja2
 import pytest
 
 from brightrun_tui.serving.export_card import export_card
-from brightrun_tui.serving.export_measure import Fidelity
+from brightrun_tui.serving.export_measure import Case, Measure, compare
+from brightrun_tui.serving.fidelity import Fidelity
 from brightrun_tui.serving.ollama import Render, modelfile, token_choice
 
 CHATML = (
@@ -80,3 +81,17 @@ def test_a_template_writes_nothing_into_a_modelfile_but_a_template(said: str, ro
 def test_a_template_that_ends_in_a_quote_does_not_end_the_text_around_it() -> None:
     plain = CHATML.partition("{% endif %}")[2].replace("<|im_end|>\n", '"')
     assert "TEMPLATE" not in modelfile("m.gguf", rendering(plain), [])
+
+
+def test_the_card_of_an_export_shows_what_it_answers_in_other_words() -> None:
+    """How far it is from the graded model can be read, not only counted; what is the same is not told twice."""
+    cases = [Case([1], [2], "When?"), Case([3], [4], "Where?")]
+    graded = Measure([1.0, 1.0], [1, 1], ["At ten.", "Here."])
+    export = Measure([1.1, 1.0], [1, 1], ["At ``` nine.", "Here."])
+    found = compare(graded, export, "the base", cases)
+    assert (found.same, found.answers) == (1, 2) and [each.question for each in found.others] == ["When?"]
+    card = export_card("# A\n", "q8_0", "q8_0", found, "m.gguf", {})
+    shown = card.partition("### What it answers in other words")[2]
+    assert "At ten." in shown and "````text\nAt ``` nine.\n````" in shown and "Where?" not in shown
+    same = compare(graded, graded, "the base", cases)
+    assert "in other words" not in export_card("# A\n", "q8_0", "q8_0", same, "m.gguf", {})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from brightrun_tui.serving.room import Room, room_for
+from brightrun_tui.serving.room import Room, Share, room_for
 
 
 async def settle() -> None:
@@ -14,12 +14,13 @@ async def settle() -> None:
 
 async def test_who_does_not_fit_waits_and_nobody_overtakes() -> None:
     room = Room(100)
-    assert [await room.take(60), await room.take(30)] == [60, 30]
+    first, second = await room.take(60), await room.take(30)
+    assert [first.tokens, second.tokens] == [60, 30]
     large, small = asyncio.create_task(room.take(50)), asyncio.create_task(room.take(5))
     await settle()
     assert not large.done() and not small.done()
-    room.give(60)
-    assert [await large, await small] == [50, 5]
+    room.give(first)
+    assert [(await large).tokens, (await small).tokens] == [50, 5]
 
 
 async def test_who_gives_up_waiting_takes_nothing_and_holds_nobody_up() -> None:
@@ -29,11 +30,26 @@ async def test_who_gives_up_waiting_takes_nothing_and_holds_nobody_up() -> None:
     await settle()
     impatient.cancel()
     await settle()
-    room.give(0)
-    assert await next_one == 10
+    room.give(Share())
+    then = await next_one
+    assert then.tokens == 10
     room.give(first)
-    room.give(10)
-    assert await room.take(1000) == 100
+    room.give(then)
+    assert (await room.take(1000)).tokens == 100
+
+
+async def test_no_more_answers_are_made_than_there_are_slots_for() -> None:
+    """However short they are: one that is made token by token would wait for a whole answer of somebody else's at each."""
+    room = Room(100, answers=3)
+    first = await room.take(1, 2)
+    second, third = asyncio.create_task(room.take(1, 2)), asyncio.create_task(room.take(1))
+    await settle()
+    assert not second.done() and not third.done()
+    room.give(first)
+    assert ((await second).answers, (await third).answers) == (2, 1)
+    room.give(await second)
+    room.give(await third)
+    assert (await room.take(1, 8)).answers == 3
 
 
 def test_a_model_with_a_long_context_gets_room_for_one_full_answer_and_a_short_one_for_eight() -> None:

@@ -356,7 +356,33 @@ async def test_an_owner_alone_shows_what_the_team_shares(
             await driver.press("I", *"acme", "enter")
             await driver.sees("Models of acme", "acme/faq", "public")
             await driver.press("enter")
+            await driver.sees("Take it", "Rate it")
+            await driver.press("enter")
             await driver.until(lambda: "Bright Run did not push it" in driver.toasts())
+
+
+async def test_a_model_of_the_team_is_rated_for_all_of_them(
+    seeded: Paths, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is shown, not only on the command line."""
+    credentials.save("huggingface", TOKEN, seeded)
+    monkeypatch.setenv("HF_HUB_DISABLE_IMPLICIT_TOKEN", "1")
+    with serving_hub() as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        hub.repositories["me/faq"] = Repository(private=True, commits={"0" * 40: {"manifest.json": b"{}"}})
+        async with opened(seeded) as driver:
+            await choose(driver, "lamp-support:2")
+            await driver.press("I", *"me", "enter")
+            await driver.sees("Models of me", "me/faq")
+            await driver.press("enter")
+            await driver.sees("Rate it")
+            await driver.press("down", "enter")
+            await driver.sees("Rate me/faq")
+            await driver.press("4", "tab", *"good with fog", "tab", "enter")
+            await driver.until(lambda: "4.0 ★" in driver.toasts(), "the stars are there")
+        newest = [*hub.repositories["me/faq"].commits.values()][-1]
+        (rated,) = json.loads(newest["brightrun-ratings.json"])
+        assert (rated["author"], rated["stars"], rated["note"]) == ("me", 4, "good with fog")
 
 
 async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Opened, tmp_path: Path) -> None:

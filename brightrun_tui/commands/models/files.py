@@ -16,7 +16,9 @@ from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm,
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.run_directory import CARD
 from brightrun_tui.paths import Paths
+from brightrun_tui.serving.fidelity import read_fidelity
 from brightrun_tui.store import models as store
 
 ItsBaseOption = Annotated[
@@ -50,10 +52,13 @@ def export(
         return await registry.export(found, target.absolute(), form=form, signed_by=signed_by)
 
     path = with_store(write)
+    found = read_fidelity(path)
     if as_json:
-        print_json({"path": str(path), "form": form, "signed": sign})
-    else:
-        put(str(path))
+        print_json({"path": str(path), "form": form, "signed": sign, "measured": found})
+        return
+    if found is not None:
+        say(found.words, f" What it answers in other words is in {CARD}." if found.others else "")
+    put(str(path))
 
 
 def import_(
@@ -88,12 +93,8 @@ def _say_imported(paths: Paths, found: ModelVersion) -> None:
     say(("✓", "green") if origin.standing == "verified" else ("!", "yellow"), f" {origin.words}")
     if origin.standing == "unverified":
         say("  trust it: ", (f"brightrun models signers --trust {origin.key} --name NAME", "bold"))
-    if not registry.has_base(found):
-        say(
-            ("!", "yellow"),
-            f" its base model “{found.base_id}” is not on this machine; without it the model cannot be used. Name it: ",
-            (f"brightrun models set-base {found.ref} DIRECTORY", "bold"),
-        )
+    if missing := registry.missing_base(found):
+        say(("!", "yellow"), f" {missing}")
     say("Its report card is as the sender wrote it: nothing of it was measured here.")
 
 
@@ -106,18 +107,43 @@ def set_base(
     change_version(lambda session: registry.set_base(session.db, session.paths, model, place), as_json)
 
 
-def clean(yes: YesOption = False, as_json: JsonOption = False) -> None:
-    """Remove the checkpoints of completed runs whose models are in the registry. Models and report cards stay."""
-    require_changes()
-    spare = with_store(lambda session: registry.find_spare(session.db))
-    total = size(sum(each.bytes for each in spare))
-    if spare:
-        confirm(yes, f"Remove the checkpoints of {len(spare)} completed runs, {total}?")
-        asyncio.run(registry.clean(spare))
+def clean(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would go, and what takes the disk.")
+    ] = False,
+    yes: YesOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Remove what nobody needs any more: checkpoints of completed runs whose models are in the registry, and the copies that
+    llama.cpp served of versions that no endpoint serves now (the next one makes them anew). Models and report cards stay.
+    """
+
+    async def look(session: Session) -> tuple[list[registry.Spare], registry.DiskUse]:
+        return await registry.find_spare(session.db), await registry.disk_use(session.paths)
+
+    if not dry_run:
+        require_changes()
+    spare, used = with_store(look)
+    total = sum(each.bytes for each in spare)
+    if not as_json:
+        say(f"On the disk: {used.words}")
+        for each in sorted(spare, key=lambda each: -each.bytes):
+            whose = each.name if each.what == "served copy" else f"run {each.run_id} ({each.name})"
+            say(f"  {size(each.bytes):>9}  {each.what} of {whose}")
+    freed = 0
+    if spare and not dry_run:
+        confirm(yes, f"Remove {registry.spare_words(spare)}?")
+        freed = asyncio.run(registry.clean(spare))
     if as_json:
-        print_json({"removed": spare, "bytes": sum(each.bytes for each in spare)})
+        words = {"spare" if dry_run else "removed": spare, "bytes": total if dry_run else freed}
+        print_json(words | {"used": used})
+    elif dry_run:
+        say(
+            f"{size(total)} can be freed: " if spare else "nothing to remove",
+            ("brightrun models clean" * bool(spare), "bold"),
+        )
     else:
-        say_done(f"{total} freed" if spare else "nothing to remove")
+        say_done(f"{size(freed)} freed" if spare else "nothing to remove")
 
 
 def delete(model: ModelArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:

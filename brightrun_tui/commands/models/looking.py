@@ -19,7 +19,7 @@ from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.humanize import ago
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import NOT_MEASURED_HERE, ModelVersion
 from brightrun_tui.paths import get_paths
 from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import corrections, datasets, endpoints, evaluations, runs
@@ -114,7 +114,7 @@ def show(
         print_json({"model": found, "evaluations": measured, "origin": origin})
         return
     if markdown:
-        put(registry.report_markdown(found.report))
+        put(registry.report_markdown(found.report, NOT_MEASURED_HERE if found.from_elsewhere else ""))
         return
     from brightrun_tui.commands.shared.report_card import print_report_card
 

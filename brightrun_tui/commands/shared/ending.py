@@ -41,4 +41,6 @@ async def end_endpoint(session: Session, word: str) -> Endpoint:
             say(f"The engine does not end it ({error.what}); ending the server directly.")
         endpoint = await store.advance(session.db, endpoint, state="stopping")
     await stop(directory)
-    return endpoint if endpoint.ended else await store.advance(session.db, endpoint, state="stopped", pid=None)
+    if endpoint.state == "stopped":
+        return endpoint
+    return await store.advance(session.db, endpoint, state="stopped", pid=None)

@@ -119,6 +119,8 @@ def state_text(endpoint: Endpoint) -> str:
         return f"down since {clock(endpoint.down_since)}"
     if endpoint.asleep:
         return "asleep"
+    if endpoint.restarting:
+        return f"restarting: {endpoint.restarting}"
     said = endpoint.error or (endpoint.doing if endpoint.rental else "")
     return f"{endpoint.state}: {said}" if said else endpoint.state
 

@@ -82,7 +82,7 @@ def print_board(out: Console, board: Board) -> None:
             f"{each.loss.value:.3f}  {bounds_words(each.loss, '.3f')}",
             f"{each.base_loss:.3f}",
             f"{each.right.value:.0%} of {each.answers}  {bounds_words(each.right, '.0%')}" if each.right else "–",
-            f"{ago(each.measured_at, time.time())}, {each.source}",
+            f"{ago(each.measured_at, time.time())}, {each.source}{' from elsewhere' if each.elsewhere else ''}",
         )
     out.print(table)
     out.print()

@@ -400,12 +400,13 @@ class ChatScreen(Dialog[None]):
                 since = humanize.clock(endpoint.down_since)
                 self._say(f"✗ its server has been down since {since}; start it again: brightrun engine start", "$error")
                 return endpoint
-            if endpoint is not None and endpoint.state == "ready":
+            if endpoint is not None and endpoint.answers:
                 self._say(partner.ready_words(endpoint), "$success")
                 return endpoint
             if endpoint is not None and endpoint.state == "failed" and waited > 2.0:
                 raise EngineError(endpoint.error or "the server did not come up")
-            self._say(f"◌ loading {partner.name}, {humanize.duration(waited)} so far …")
+            doing = f"starting {partner.name} again ({endpoint.restarting})" if endpoint and endpoint.restarting else ""
+            self._say(f"◌ {doing or f'loading {partner.name}'}, {humanize.duration(waited)} so far …")
             await asyncio.sleep(0.3)
         raise EngineError(f"the server did not come up within {humanize.span(READY_SECONDS)}")
 

@@ -27,7 +27,7 @@ class CurateActions(ChosenModel):
         from brightrun_tui.tui.screens.rate import RateScreen
 
         model = self.model
-        said = await self.app.push_screen_wait(RateScreen(model)) if model else None
+        said = await self.app.push_screen_wait(RateScreen(model.ref, model.rating, model.note)) if model else None
         if model and said:
             await self.change(registry.rate, model.ref, said[0], said[1])
 
@@ -86,17 +86,15 @@ class CurateActions(ChosenModel):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        total = humanize.size(sum(each.bytes for each in spare))
         if not spare:
-            self.app.toast("No completed run has checkpoints that nobody needs.")
+            self.app.toast("No completed run has checkpoints, and no version a served copy, that nobody needs.")
         elif await self.confirm(
             "Clean up",
-            f"Remove the checkpoints of {len(spare)} completed run{'s' if len(spare) > 1 else ''}, {total}? "
-            "Models and report cards stay.",
+            f"Remove {registry.spare_words(spare)}? Models and report cards stay{_made_anew(spare)}.",
             yes="Remove them",
         ):
-            await registry.clean(spare)
-            self.app.toast(f"{total} freed", title="Clean up")
+            freed = await registry.clean(spare)
+            self.app.toast(f"{humanize.size(freed)} freed", title="Clean up")
 
     @work(group="ask")
     async def action_promote(self) -> None:
@@ -132,6 +130,11 @@ class CurateActions(ChosenModel):
         except BrightrunError as error:
             self.app.show_error(error)
         self.app.look_now()
+
+
+def _made_anew(spare: list[registry.Spare]) -> str:
+    copies = any(each.what == "served copy" for each in spare)
+    return "; a copy is made anew when its version is served again" if copies else ""
 
 
 async def _set_aliases(db: Database, model: ModelVersion, before: tuple[str, ...], wanted: tuple[str, ...]) -> None:

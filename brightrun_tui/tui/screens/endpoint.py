@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 from textual import work
@@ -13,7 +14,7 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import Endpoint
-from brightrun_tui.serving import Usage, read_key, read_usage
+from brightrun_tui.serving import LoggedRequest, Usage, read_key, read_requests, read_usage
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.snapshot import Snapshot
@@ -22,6 +23,7 @@ from brightrun_tui.tui.widgets.model_text import endpoint_mark
 from brightrun_tui.tui.widgets.reflow import Flow
 
 USAGE_SECONDS = 2.0
+NEWEST = 5
 HIDDEN = "•" * 16
 
 
@@ -36,6 +38,7 @@ class EndpointScreen(Dialog[None]):
         self._endpoint_id = endpoint_id
         self._revealed = False
         self._usage = Usage()
+        self._requests: list[LoggedRequest] = []
 
     def compose_body(self) -> ComposeResult:
         with VerticalScroll(can_focus=True):
@@ -66,7 +69,7 @@ class EndpointScreen(Dialog[None]):
             (
                 "State",
                 endpoint_mark(endpoint)
-                + Content("" if ready and not (endpoint.down or endpoint.asleep) else f"  {self._waiting(endpoint)}"),
+                + Content("" if endpoint.answers and not endpoint.asleep else f"  {self._waiting(endpoint)}"),
             ),
             ("Where", _where(endpoint)),
             ("Address", Content.styled(endpoint.url or humanize.NOTHING, "bold")),
@@ -96,6 +99,9 @@ class EndpointScreen(Dialog[None]):
                 *reflow.heading("In Python", width, "p copies it"),
                 *reflow.text(python_call(endpoint), width),
             ]
+        if self._requests:
+            lines += [Content(""), *reflow.heading("Newest requests", width, "without what was asked")]
+            lines += [_request(each, width) for each in self._requests]
         return lines
 
     def _numbers(self, endpoint: Endpoint) -> list[tuple[str, str | Content]]:
@@ -115,7 +121,10 @@ class EndpointScreen(Dialog[None]):
     @work(exclusive=True)
     async def _read_usage(self) -> None:
         if self.endpoint is not None:
-            self._usage = await asyncio.to_thread(read_usage, Path(self.endpoint.directory))
+            directory = Path(self.endpoint.directory)
+            self._usage = await asyncio.to_thread(read_usage, directory)
+            with suppress(OSError):
+                self._requests = await asyncio.to_thread(read_requests, directory, NEWEST)
             self._show()
 
     def _waiting(self, endpoint: Endpoint) -> str:
@@ -125,6 +134,8 @@ class EndpointScreen(Dialog[None]):
             return f"loading the model, {humanize.duration(_age(endpoint))} so far; this can take a minute"
         if endpoint.asleep:
             return "out of memory until somebody asks"
+        if endpoint.restarting:
+            return f"it answers again in some seconds ({cells.plain(endpoint.restarting)})"
         return "start it again: brightrun engine start" if endpoint.down else cells.plain(endpoint.error)
 
     def _key(self, endpoint: Endpoint) -> str:
@@ -152,6 +163,17 @@ class EndpointScreen(Dialog[None]):
     def action_copy_python(self) -> None:
         if self.endpoint is not None:
             self.app.copy_text(python_call(self.endpoint), "The program")
+
+
+def _request(one: LoggedRequest, width: int) -> Content:
+    """One line: when, which key, what became of it, tokens and time."""
+    tokens = f"{humanize.count(one.prompt_tokens)} → {humanize.count(one.completion_tokens)} tokens"
+    told = (one.key, one.path.removeprefix("/v1/"), tokens, f"{humanize.latency(one.seconds)}")
+    return Content.assemble(
+        (f"{humanize.day(one.time)}  ", "$muted"),
+        (cells.one_line(one.outcome), "$success" if one.status == 200 and not one.failed else "$warning"),
+        f"  {'  '.join(cells.one_line(each) for each in told)}",
+    ).truncate(width, ellipsis=True)
 
 
 def curl_call(endpoint: Endpoint, key: str) -> str:

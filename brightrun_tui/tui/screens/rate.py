@@ -18,17 +18,17 @@ STARS = ("not rated", "★☆☆☆☆", "★★☆☆☆", "★★★☆☆", "
 
 
 class RateScreen(Dialog[tuple[int | None, str]]):
-    """Answers stars (None: no rating) and the note."""
+    """Answers stars (None: no rating) and the note. ``what``: a version, or a shared model, with what was said of it before."""
 
-    def __init__(self, model: ModelVersion) -> None:
-        super().__init__(f"Rate {model.ref}")
-        self._model = model
+    def __init__(self, what: str, rating: int | None = None, note: str = "") -> None:
+        super().__init__(f"Rate {what}")
+        self._rating, self._note = rating, note
 
     def compose_body(self) -> ComposeResult:
         yield Label(Content("How good is it? ← → or 1–5"))
-        yield ChoiceField("stars", STARS, STARS[self._model.rating or 0])
+        yield ChoiceField("stars", STARS, STARS[self._rating or 0])
         yield Label(Content("Note"), classes="spaced")
-        yield TextField("note", self._model.note, placeholder="what it is good at, what it gets wrong")
+        yield TextField("note", self._note, placeholder="what it is good at, what it gets wrong")
         with Horizontal(classes="buttons"):
             yield Button("Save", id="save", variant="primary", compact=True)
 

@@ -109,7 +109,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             self.models.show([self._row(model, snapshot.endpoint_of(model)) for model in shown])
             self.models.choose(chosen)
         count = f"{len(shown)} of {len(snapshot.models)}" if self._filter else str(len(shown))
-        serving = sum(each.state == "ready" and not each.down and not each.base_alone for each in snapshot.endpoints)
+        serving = sum(each.answers and not each.base_alone for each in snapshot.endpoints)
         marked = (f"  {len(self._marked)} marked", "bold $accent") if self._marked else ""
         title = Content.assemble("Models ", (count, "$muted"), marked)
         retitle(self.models, title, f"{serving} serving" if serving else "")
@@ -164,7 +164,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         live = endpoint is not None and endpoint.serving
         possible = {
             "deploy": model is not None and not live,
-            "undeploy": live or (endpoint is not None and endpoint.state == "asleep"),
+            "undeploy": live or (endpoint is not None and endpoint.state in ("asleep", "failed")),
             "endpoint": endpoint is not None,
             "promote": model is not None and CHAMPION not in model.aliases,
             "compare": len(self.app.snapshot.models) > 1,
@@ -238,7 +238,13 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         if endpoint is None or model is None:
             return
         question = f"Stop serving {model.ref}? Programs that call {endpoint.url} will get no answer. The model stays."
-        if await self.confirm("Undeploy", question, yes="Stop serving"):
+        yes = "Stop serving"
+        if endpoint.state == "failed":
+            question, yes = (
+                f"Forget endpoint {endpoint.id}, which failed? The model stays, and so does its log.",
+                "Forget it",
+            )
+        if await self.confirm("Undeploy", question, yes=yes):
             await self.app.ask(Undeploy(target=endpoint.id))
 
     def action_chat(self) -> None:

@@ -12,6 +12,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.paths import typed_path
+from brightrun_tui.serving.fidelity import read_fidelity
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
 from brightrun_tui.tui.screens.export import HUB, WantedExport
 from brightrun_tui.tui.widgets import cells
@@ -45,7 +46,9 @@ class ShareActions(ChosenModel):
             else:
                 target = typed_path(wanted.target).absolute()
                 signed_by = paths if wanted.sign else None
-                said = str(await registry.export(model, target, form=wanted.form, signed_by=signed_by))
+                path = await registry.export(model, target, form=wanted.form, signed_by=signed_by)
+                measured = await asyncio.to_thread(read_fidelity, path)
+                said = f"{path}\n{measured.words}" if measured else str(path)
         except BrightrunError as error:
             self.app.show_error(error)
         else:
@@ -61,12 +64,39 @@ class ShareActions(ChosenModel):
         )
         source = await self.app.push_screen_wait(AskLine("Import a model", question, yes="Import"))
         if source and "/" not in source and not await asyncio.to_thread(typed_path(source).exists):
-            source = await self._choose_of_team(source)
-        if source:
+            await self._look_at_team(source)
+        elif source:
             self._take(source)
 
-    async def _choose_of_team(self, owner: str) -> str | None:
-        """The repository that was chosen of what an owner shares; None for none."""
+    async def _look_at_team(self, owner: str) -> None:
+        """What an owner shares, to take one of it or say what one thinks of it."""
+        from brightrun_tui.tui.screens.pick import Choice, PickScreen
+        from brightrun_tui.tui.screens.rate import RateScreen
+
+        shared = await self._choose_of_team(owner)
+        if shared is None:
+            return
+        choices = [
+            Choice("take", "Take it", "into this registry", "As the next version of its model; nothing of it is run."),
+            Choice("rate", "Rate it", "for the team", _opinions(shared) or "Stars and a note that all of them see."),
+        ]
+        what = await self.app.push_screen_wait(PickScreen(shared.repository, choices))
+        if what == "take":
+            self._take(shared.repository)
+        elif what == "rate" and (said := await self.app.push_screen_wait(RateScreen(shared.repository))):
+            self._rate_shared(shared.repository, *said)
+
+    @work(group="export")
+    async def _rate_shared(self, repository: str, stars: int | None, note: str) -> None:
+        try:
+            rated = await registry.rate_on_hub(self.app.paths, repository, stars or 0, note)
+        except BrightrunError as error:
+            self.app.show_error(error)
+        else:
+            self.app.toast(_facts(rated), title=f"{repository} is rated")
+
+    async def _choose_of_team(self, owner: str) -> registry.TeamModel | None:
+        """What was chosen of what an owner shares; None for nothing."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         try:
@@ -78,7 +108,8 @@ class ShareActions(ChosenModel):
             self.app.toast(f"{owner} shares no model of Bright Run that you may see.", title="Nothing there")
             return None
         choices = [Choice(each.repository, each.repository, _facts(each), _opinions(each)) for each in found]
-        return await self.app.push_screen_wait(PickScreen(f"Models of {owner}", choices))
+        chosen = await self.app.push_screen_wait(PickScreen(f"Models of {owner}", choices))
+        return next((each for each in found if each.repository == chosen), None)
 
     @work(group="export")
     async def _take(self, source: str) -> None:
@@ -92,7 +123,8 @@ class ShareActions(ChosenModel):
         except BrightrunError as error:
             self.app.show_error(error)
             return
-        base = "" if registry.has_base(found) else f" Its base model {found.base_id} is not on this machine."
+        missing = registry.missing_base(found)
+        base = f" {missing[0].upper()}{missing[1:]}" if missing else ""
         self.app.toast(f"{origin.words or 'made here'}.{base}", title=f"{found.ref} is here")
         self.app.look_now()
 

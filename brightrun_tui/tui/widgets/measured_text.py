@@ -34,12 +34,16 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
         ]
     if any(each.level for board in boards for each in board.standings):
         lines += [Content(""), *reflow.text("=: chance may explain why it is not the first", width, "$muted")]
+    if any(each.elsewhere for board in boards for each in board.standings):
+        told = "?: it came with these numbers, and nobody here has measured them; E in the Registry does"
+        lines += [Content(""), *reflow.text(told, width, "$warning")]
     return lines
 
 
 def _standing(place: int, each: Standing, ref: int) -> Content:
     mark = "★ " if each.champion else ""
-    name = Content.styled(cells.fit(f"{mark}{each.ref}", ref - 1), "bold $accent" if each.champion else "bold")
+    said = f"{mark}{each.ref}{' ?' if each.elsewhere else ''}"
+    name = Content.styled(cells.fit(said, ref - 1), "bold $accent" if each.champion else "bold")
     right = f"{each.right.value:.0%}" if each.right else "–"
     return Content.assemble(
         (f"{place:>2}{' =' if each.level else ''}".ljust(_PLACE), "$success" if place == 1 else "$muted"),

@@ -53,6 +53,8 @@ def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
         return Content.styled(f"✗ down{since}", ENDPOINT_GLYPHS["failed"][1])
     if endpoint.asleep:
         return Content.styled("◌ asleep", "$muted")
+    if endpoint.restarting:
+        return Content.styled("◌ restarting", "$warning")
     glyph, style = ENDPOINT_GLYPHS[endpoint.state]
     return Content.styled(f"{glyph} {'serving' if endpoint.state == 'ready' else endpoint.state}", style)
 
