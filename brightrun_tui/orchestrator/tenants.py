@@ -268,7 +268,7 @@ class EndpointTenant:
         await notifications.add(db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def tell_given_up(self, db: Database, lease: Lease, message: str) -> None:
-        await self.tell(db, NoticeCode.MACHINE_GIVEN_UP, f"its machine {message}")
+        await self.tell(db, NoticeCode.MACHINE_GIVEN_UP.told_apart(""), f"its machine {message}")
 
 
 async def all_leases(db: Database, tenant: Tenant, *, open_only: bool = False) -> list[Lease]:
