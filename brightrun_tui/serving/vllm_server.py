@@ -28,7 +28,7 @@ from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_json
 from brightrun_tui.process import python
 from brightrun_tui.serving import vllm_keeper as keeper
-from brightrun_tui.serving.engines import VLLM, EngineUnsuitableError, vllm_program, what_is_missing
+from brightrun_tui.serving.engines import NVIDIA, VLLM, EngineUnsuitableError, vllm_program, what_is_missing
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.process import LOG, environment, shorten_log
 from brightrun_tui.serving.view import TOKENIZER_FILES, VIEW
@@ -63,7 +63,7 @@ def serve(plan: EndpointPlan) -> None:
             Path(SOCKET).symlink_to(place / SOCKET)
             _bring_adapter(place, plan)
             write_atomic(Path(NOTE), "")
-            write_atomic(Path(REPORT), json.dumps({"engine": VLLM, "device": "GPU"}))
+            write_atomic(Path(REPORT), json.dumps({"engine": VLLM, "device": "GPU" if NVIDIA.exists() else "CPU"}))
             while keeper.alive(place):
                 time.sleep(keeper.LOOK_SECONDS)
             raise RuntimeError(f"vLLM ended with {_how_it_ended(place)}; see server.log")
