@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
@@ -21,7 +20,7 @@ from brightrun_tui.store import Database, endpoints, models, runs
 
 
 class Spare(BaseModel):
-    """What may go: the ``checkpoints`` of one finished run whose model is in the registry, or the ``served copy`` of a version,
+    """What may go: the checkpoints of one finished run whose model is in the registry, or the ``served_copy`` of a version,
     the GGUF that was made of it for an endpoint and that no endpoint uses now. ``run_id``: the run that either came from.
     """
 
@@ -31,7 +30,7 @@ class Spare(BaseModel):
     name: str
     directory: str
     bytes: int
-    what: Literal["checkpoints", "served copy"] = "checkpoints"
+    served_copy: bool = False
 
 
 class DiskUse(BaseModel):
@@ -75,9 +74,9 @@ async def disk_use(paths: Paths) -> DiskUse:
 
 def spare_words(spare: Sequence[Spare]) -> str:
     """“the checkpoints of 2 completed runs and the copies that llama.cpp served of 1 version, 497 MiB”."""
-    kinds = [each.what for each in spare]
-    runs_, copies = kinds.count("checkpoints"), kinds.count("served copy")
-    parts = [f"the checkpoints of {runs_} completed run{'s' if runs_ > 1 else ''}"] * bool(runs_)
+    copies = sum(each.served_copy for each in spare)
+    trained = len(spare) - copies
+    parts = [f"the checkpoints of {trained} completed run{'s' if trained > 1 else ''}"] * bool(trained)
     parts += [f"the copies that llama.cpp served of {copies} version{'s' if copies > 1 else ''}"] * bool(copies)
     return f"{' and '.join(parts)}, {size(sum(each.bytes for each in spare))}"
 
@@ -101,7 +100,7 @@ def _served_copies(versions: Sequence[ModelVersion], serving: Sequence[Endpoint]
     }
     places = [(version, cached_at(Path(version.directory))) for version in versions if version.ref not in used]
     return [
-        Spare(run_id=version.run_id, name=version.ref, directory=str(place), bytes=0, what="served copy")
+        Spare(run_id=version.run_id, name=version.ref, directory=str(place), bytes=0, served_copy=True)
         for version, place in places
         if place.is_dir()
     ]
@@ -109,7 +108,7 @@ def _served_copies(versions: Sequence[ModelVersion], serving: Sequence[Endpoint]
 
 def _remove(spare: Spare) -> int:
     directory = Path(spare.directory)
-    if spare.what == "checkpoints":
+    if not spare.served_copy:
         shutil.rmtree(directory, ignore_errors=True)
         return spare.bytes
     try:

@@ -73,7 +73,7 @@ def test_a_package_outside_the_tree_works_from_the_command_line(
     assert "eval_accuracy" in brightrun("runs", "metrics", "last", "--csv").out
     assert journal.read_text() == "info run_completed talk: the run has completed; its model is talk:1\n"
     card = brightrun("models", "export", "talk", tmp_path, "--form", "card", "--json").document
-    assert card == {"path": str(tmp_path / "talk-v1.md"), "form": "card", "signed": False}
+    assert card == {"path": str(tmp_path / "talk-v1.md"), "form": "card", "signed": False, "measured": None}
     assert Path(card["path"]).read_text().startswith("# talk")
 
 

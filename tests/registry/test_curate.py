@@ -378,7 +378,7 @@ async def test_copies_that_no_endpoint_serves_can_go_and_those_in_use_stay(
             ),
         )
     spare = await find_spare(db)
-    assert [(each.what, each.name, each.bytes) for each in spare] == [("served copy", "harbour:3", 4096)]
+    assert [(each.served_copy, each.name, each.bytes) for each in spare] == [(True, "harbour:3", 4096)]
     assert spare_words(spare) == "the copies that llama.cpp served of 1 version, 4.0 KiB"
     before = await disk_use(paths)
     assert before.served_copies == 3 * 4096

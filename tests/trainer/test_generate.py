@@ -106,4 +106,5 @@ def test_every_prompt_is_answered_once_and_few_long_ones_at_a_time(prompts: list
 
 def test_a_probe_does_a_little_of_everything_with_the_base_itself(base: Path) -> None:
     took = measure(str(base), "none")
-    assert took.keys() == {"loading", "training", "measuring", "answering"} and min(took.values()) > 0
+    others = took.pop("others")
+    assert took.keys() == {"loading", "training", "measuring", "answering"} and min(took.values()) > 0 and others >= 0

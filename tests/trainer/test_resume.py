@@ -351,7 +351,7 @@ def test_a_disk_too_small_is_told_in_the_first_minute(base: Path, small_disk: Pa
     fill(small_disk, 8_000_000)
     assert run_here(run) == 1
     last = read_events(run)[-1]
-    assert last["error"] == "disk_full" and "MB" in last["cause"] and len(metric(run, "train_loss")) == 1
+    assert last["error"] == "disk_full" and "MiB" in last["cause"] and len(metric(run, "train_loss")) == 1
 
 
 def test_a_disk_with_room_for_what_is_still_to_come_is_enough(base: Path, small_disk: Path) -> None:

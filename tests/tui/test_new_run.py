@@ -512,7 +512,7 @@ async def test_arrows_move_a_setting_with_its_effect_shown_and_undo_takes_the_wh
         await driver.press("right", "right", "shift+right")
         assert field.value == "10"
         await driver.until(lambda: driver.plan.settings.training.epochs == 10)
-        await driver.sees("● yours", "Epochs  time 4 min")
+        await driver.sees("● yours", "Epochs  time 5 min")
         await driver.press("u")
         await driver.until(lambda: field.value == "3")
         await driver.press("enter", "7", "left", "1", "enter")

@@ -128,8 +128,10 @@ def clean(
     if not as_json:
         say(f"On the disk: {used.words}")
         for each in sorted(spare, key=lambda each: -each.bytes):
-            whose = each.name if each.what == "served copy" else f"run {each.run_id} ({each.name})"
-            say(f"  {size(each.bytes):>9}  {each.what} of {whose}")
+            what = (
+                f"served copy of {each.name}" if each.served_copy else f"checkpoints of run {each.run_id} ({each.name})"
+            )
+            say(f"  {size(each.bytes):>9}  {what}")
     freed = 0
     if spare and not dry_run:
         confirm(yes, f"Remove {registry.spare_words(spare)}?")

@@ -133,7 +133,7 @@ class CurateActions(ChosenModel):
 
 
 def _made_anew(spare: list[registry.Spare]) -> str:
-    copies = any(each.what == "served copy" for each in spare)
+    copies = any(each.served_copy for each in spare)
     return "; a copy is made anew when its version is served again" if copies else ""
 
 
