@@ -228,10 +228,10 @@ def _answering_seconds(
         return forward_seconds(model, settings, machine, shape, need, read) + batches * tokens * one_token
 
     base, tuned = min(BASE_SHARE * allowed, answering(prompts, room)), answering(prompts, expected)
-    on_the_way = min(_rounds(settings, shape), WAY_SHARE * allowed // tuned)
+    on_the_way = min(_rounds(settings, shape) * tuned, WAY_SHARE * allowed)
     more = min(SCORED_ANSWERS, shape.judging) - prompts if shape.short_answers else 0
     others = answering(more, room) + answering(more, expected) if more > 0 else 0.0
-    return min(allowed, base + (1 + on_the_way) * tuned + others)
+    return min(allowed, base + on_the_way + tuned + others)
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:
