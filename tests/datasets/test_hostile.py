@@ -184,7 +184,7 @@ def test_a_text_that_a_parquet_file_keeps_once_is_not_unpacked_for_every_row(
 def test_the_columns_of_a_parquet_file_are_described_a_few_times_and_not_for_each_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Thirty thousand columns took an hour: each description names all of them."""
+    """Three thousand columns took six seconds, ten times as many a hundred times as long: each description names all of them."""
     arrays, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     asked, usual = list[Any](), parquet.ParquetFile.schema_arrow.fget
 
