@@ -21,7 +21,7 @@ _LAYERS = (
 _LAYER = re.compile(r"[\w.-]{1,200}")
 _DOWN = "_A"
 """In the names of the matrices whose first dimension is the rank: ``lora_A`` and ``lora_embedding_A``."""
-PEFT_RANK, MOST_RANK = 8, 1024
+_PEFT_RANK, _MOST_RANK = 8, 1024
 """What PEFT takes where none is given; and the most that is taken from others: several times what servers can hold."""
 
 
@@ -68,8 +68,8 @@ def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str)
     held = [tensor.shape[0] for name, tensor in weights.tensors.items() if tensor.elements and _DOWN in name]
     patterns = config.get("rank_pattern")
     others = list(patterns.values()) if isinstance(patterns, dict) else []
-    most = min(MOST_RANK, max(held)) if held and not others else MOST_RANK
-    for rank in (config.get("r", PEFT_RANK), *others):
+    most = min(_MOST_RANK, max(held)) if held and not others else _MOST_RANK
+    for rank in (config.get("r", _PEFT_RANK), *others):
         if not isinstance(rank, int) or isinstance(rank, bool) or not 1 <= rank <= most:
             raise UntrustedError(
                 f"its rank “{str(rank)[:40]}” is not one of its weights, which are of {most} at most",

@@ -138,7 +138,7 @@ class PaidEndpointWatcher(EndpointWatcher):
 
     async def _judge_money(self) -> None:
         stored = await note_cost(self.db, await endpoints.as_stored(self.db, self.endpoint))
-        if stored.state not in ("starting", "ready"):
+        if not stored.serving:
             return
         tenant = EndpointTenant(stored)
         now = await tenant.budget(self.db, self._limits.now())

@@ -30,8 +30,6 @@ log = logging.getLogger(__name__)
 WORTH_PARAMETERS = 20_000_000
 """Smaller models train before a probe would be over."""
 LONGEST_SECONDS = 180.0
-
-
 BUSY = 0.4
 """Processors that other programs kept busy meanwhile: with more the machine was not the one that a run will have."""
 BUSY_SECONDS = 3600.0

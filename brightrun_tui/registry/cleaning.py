@@ -56,10 +56,9 @@ async def find_spare(db: Database) -> list[Spare]:
     """What `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from its own."""
     versions = await models.list_models(db)
     serving = await endpoints.list_endpoints(db)
-    found = [(Path(each.directory), each) for each in await _checkpoints(db, versions)]
-    found += [(Path(each.directory), each) for each in _served_copies(versions, serving)]
-    measured = [each.model_copy(update={"bytes": await asyncio.to_thread(bytes_below, path)}) for path, each in found]
-    return [each for each in measured if each.bytes]
+    found = [*await _checkpoints(db, versions), *_served_copies(versions, serving)]
+    sizes = [await asyncio.to_thread(bytes_below, Path(each.directory)) for each in found]
+    return [each.model_copy(update={"bytes": held}) for each, held in zip(found, sizes, strict=True) if held]
 
 
 async def clean(spare: Sequence[Spare]) -> int:
@@ -95,7 +94,7 @@ def _served_copies(versions: Sequence[ModelVersion], serving: Sequence[Endpoint]
     used = {
         f"{each.model}:{number}"
         for each in serving
-        if each.state in ("starting", "ready") and each.rental is None
+        if each.serving and each.rental is None
         for number in (each.model_version, each.wanted_version)
     }
     places = [(version, cached_at(Path(version.directory))) for version in versions if version.ref not in used]
