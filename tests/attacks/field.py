@@ -72,7 +72,7 @@ SETTINGS = {
     "BRIGHTRUN_ENGINE_RELEASE_SECONDS": "5",
     "BRIGHTRUN_ENGINE_IDLE_SECONDS": "300",
     "BRIGHTRUN_SSH_RETRY_SECONDS": "0.3",
-    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "20",
+    "BRIGHTRUN_SSH_PATIENCE_SECONDS": "90",
 }
 OURS = {
     "data",
@@ -256,6 +256,8 @@ def verdict(name: str, outcome: Outcome) -> str:
         wrong.append(f"it ended with {failure.error if failure else outcome.run.state}: {outcome.words}")
     wrong += [f"{stray} is at home" for stray in outcome.strays]
     wrong += [f"lease {lease.name} is {lease.state}" for lease in outcome.leases if lease.state != "released"]
-    wrong += [f"{len(outcome.leases)} machines were rented"] if len(outcome.leases) > 2 else []
+    if len(outcome.leases) > 2:
+        reasons = [lease.reason or lease.note for lease in outcome.leases]
+        wrong.append(f"{len(outcome.leases)} machines were rented: {reasons}")
     wrong += [f"{outcome.log_bytes} bytes of log are home"] if outcome.log_bytes > LOG_LIMIT else []
     return "; ".join(wrong)

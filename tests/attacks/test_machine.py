@@ -51,4 +51,6 @@ def test_each_lie_is_told_and_no_fault_of_ours_is_among_the_causes(aftermath: Af
     replaced = [
         outcome for outcome in aftermath.outcomes.values() if any(n.code == "machine_lies" for n in outcome.run.notices)
     ]
-    assert replaced and all(len(outcome.leases) == 2 for outcome in replaced), "it is replaced once, and once only"
+    assert replaced and all(len(outcome.leases) == 2 for outcome in replaced), {
+        outcome.run.name: [lease.reason or lease.note for lease in outcome.leases] for outcome in replaced
+    }
