@@ -62,8 +62,16 @@ def measure(base: str, method: str) -> dict[str, float]:
     row_parallel = RowParallel()
     row_parallel.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
     forward.set_training(True)
+
+    def step() -> None:
+        row_parallel.add_gradients(
+            list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows
+        )
+
     loaded, busy_before = wait(), busy()
-    row_parallel.add_gradients(list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows)
+    step()  # the first one also waits for memory that the process never had before
+    begins_training = wait()
+    step()
     trained = wait()
     forward.set_training(False)
     list(row_parallel.map(lambda row: forward.scores(forward.batch(row)), rows))
@@ -78,14 +86,14 @@ def measure(base: str, method: str) -> dict[str, float]:
             model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=config)
 
     write(2)  # the first answer of a process takes longer
-    begins = wait()
+    begins_answer = wait()
     write(PROBE_TOKENS)
     answered, busy_after = wait(), busy()
     return {
         "loading": loaded - began,
-        "training": trained - loaded,
+        "training": trained - begins_training,
         "measuring": measured - trained,
-        "answering": answered - begins,
+        "answering": answered - begins_answer,
         "others": max(0.0, busy_after - busy_before) / (answered - loaded),
     }
 
