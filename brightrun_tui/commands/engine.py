@@ -20,7 +20,7 @@ from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.orchestrator import boot, client
-from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
+from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status, lock_is_held
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 
@@ -59,12 +59,7 @@ def status(as_json: JsonOption = False) -> None:
 def start(as_json: JsonOption = False) -> None:
     """Start the engine now."""
     require_changes()
-
-    async def begin(session: Session) -> EngineStatus:
-        await client.ensure_engine(session.paths)
-        return await engine_status(session.db, session.paths)
-
-    found = with_store(begin)
+    found = with_store(lambda session: client.start_engine(session.db, session.paths))
     if as_json:
         print_json({"engine": asdict(found)})
     else:
@@ -75,7 +70,9 @@ def start(as_json: JsonOption = False) -> None:
 def stop(as_json: JsonOption = False) -> None:
     """End the engine. Runs and endpoints go on; the next engine takes care of them again."""
     require_changes()
-    ended = with_store(lambda session: client.stop_engine(session.db, session.paths))
+    # Where none runs there may be no store to open, or no room to open it in.
+    running = lock_is_held(get_paths())
+    ended = running and with_store(lambda session: client.stop_engine(session.db, session.paths))
     if as_json:
         print_json({"stopped": ended})
     else:

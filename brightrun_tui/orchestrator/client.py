@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import time
+from contextlib import suppress
 from typing import TypeVar
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
-from brightrun_tui.orchestrator.engine_status import disk_is_full, engine_status, lock_is_held
+from brightrun_tui.orchestrator.engine_status import EngineStatus, disk_is_full, engine_status, lock_is_held
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
@@ -62,13 +63,37 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
         if child.poll() not in (None, 0):
             break
         await asyncio.sleep(0.05)
+    raise _not_started(paths)
+
+
+async def start_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> EngineStatus:
+    """Start the engine unless it runs, and wait until it has told the store that it is at work.
+
+    Raises:
+        EngineError: it did not come up, or ended at once.
+    """
+    began, was_there = time.time(), await asyncio.to_thread(lock_is_held, paths)
+    await ensure_engine(paths, timeout=timeout)
+    deadline = time.monotonic() + timeout
+    while (status := await engine_status(db, paths)).running and time.monotonic() < deadline:
+        if status.pid and (was_there or (status.started_at or 0) >= began):
+            break
+        await asyncio.sleep(0.05)
+    if not status.running:
+        raise _not_started(paths)
+    return status
+
+
+def _not_started(paths: Paths) -> EngineError:
     if disk_is_full(paths):
-        raise disk_full_as(
+        return disk_full_as(
             EngineError,
             paths.data,
             fix="free some space; runs then go on from their newest checkpoint: brightrun engine start",
         )
-    raise EngineError("the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN)
+    return EngineError(
+        "the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN
+    )
 
 
 async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
@@ -122,8 +147,8 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
         await requests.add(db, StopEngine())
     except StoreError as error:
         if error.kind == ErrorKind.DISK_FULL:
-            pid = (await engine_status(db, paths)).pid
-            if not pid or not _is_engine(pid):
+            pid = await asyncio.to_thread(_engine_process, paths)
+            if not pid:
                 raise
             os.kill(pid, signal.SIGTERM)  # which takes no room
         elif error.kind == ErrorKind.STORE_BUSY:
@@ -135,21 +160,24 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
         if not await asyncio.to_thread(lock_is_held, paths):
             return True
         await asyncio.sleep(0.05)
-    pid = (await engine_status(db, paths)).pid
+    pid = await asyncio.to_thread(_engine_process, paths)
     ends = f"kill -9 {pid} ends it; runs and endpoints go on, and the next engine looks after them"
     raise EngineError(
         "the engine does not answer, and does not end",
         where=str(paths.engine_log),
-        fix=ends if pid and _is_engine(pid) else _SEE_LOG,
+        fix=ends if pid else _SEE_LOG,
         kind=ErrorKind.ENGINE_STUCK,
     )
 
 
-def _is_engine(pid: int) -> bool:
-    """Whether this process is an engine, and not one that got the number of an engine that is gone."""
+def _engine_process(paths: Paths) -> int | None:
+    """Ask the system which process is the engine of this data directory: the store may not have been told yet, or anymore."""
     import psutil  # here: every command imports this module
 
-    try:
-        return "brightrun_tui.orchestrator" in psutil.Process(pid).cmdline()
-    except psutil.Error:
-        return False
+    lock = str(paths.engine_lock.resolve())
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            is_engine = "brightrun_tui.orchestrator" in process.cmdline()
+            if is_engine and any(file.path == lock for file in process.open_files()):
+                return int(process.pid)
+    return None

@@ -212,9 +212,10 @@ def test_a_full_disk_is_one_clear_error(mounted: Callable[..., Path], tmp_path: 
 def test_an_engine_ends_when_it_is_told_to_however_full_the_disk(mounted: Callable[..., Path]) -> None:
     disk = mounted("size=4m")
     brightrun = CommandLine(disk / "home")
-    assert brightrun("engine", "start").code == 0
+    assert brightrun("engine", "start", BRIGHTRUN_ENGINE_IDLE_SECONDS="600").code == 0
     with (disk / "filler").open("wb", buffering=0) as file, suppress(OSError):
         while True:
             file.write(bytes(4096))
     assert brightrun("engine", "stop", "--json").document == {"stopped": True}
     assert brightrun.processes() == []
+    assert brightrun("engine", "stop", "--json").document == {"stopped": False}
