@@ -14,6 +14,7 @@ from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.credentials import credentials_in
+from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
@@ -348,8 +349,11 @@ class _Survey:
             self.log.add("for_testing", count=len(left), detail=_named(left))
         if told := [name for name, value in dataset.header.items() if tells_all(name) and " " in str(value).strip()]:
             self.log.add("beside_list", count=self.usable, detail=_named(told))
-        if dataset.others:
-            self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
+        testing = {name: count for name, count in dataset.others.items() if is_for_testing(name)}
+        others = {name: count for name, count in dataset.others.items() if name not in testing}
+        for kind, lists in (("other_lists", others), ("list_for_testing", testing)):
+            if lists:
+                self.log.add(kind, count=sum(lists.values()), detail=_named(lists))
 
     def _conclude_on_content(self, go_on: Callable[[], None]) -> None:
         """Remarks on personal data, by kind, and on the few records in another language."""

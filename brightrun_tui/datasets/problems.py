@@ -355,6 +355,10 @@ REMARKS: dict[str, Reason] = {
         "testing ({detail})",
         "name such a file, if it is to be learnt from",
     ),
+    "list_for_testing": Reason(
+        "in lists for testing, as their names say ({detail}), which were not read",
+        "usually nothing to do: to learn them, put them into the list with the others",
+    ),
     "other_lists": Reason(
         "in the other lists of the file ({detail}), which were not read",
         "put all records into one list; of a workbook the sheet may be named (--sheet, in the app F4)",

@@ -111,7 +111,7 @@ def test_of_several_lists_that_for_testing_is_not_the_one_that_is_learnt(write: 
         return [{"prompt": asked(i), "completion": word + said(i)} for i in range(COUNT)]
 
     report = datasets.check(write("a.json", json.dumps({"test": pairs("T "), "train": pairs("")})))
-    assert first(report) == ANSWERED and "other_lists" in kinds(report)
+    assert first(report) == ANSWERED and kinds(report) & {"other_lists", "list_for_testing"} == {"list_for_testing"}
     only = datasets.check(write("b.json", json.dumps({"test": pairs("")})))
     assert first(only) == ANSWERED
 
