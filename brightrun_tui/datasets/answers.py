@@ -109,7 +109,20 @@ _CHAT_PAGE = re.compile(
     re.MULTILINE,
 )
 """Marks of sources, buttons, and who spoke when."""
-_CHAT_SIGNS = ("†", "‡", "oaicite", "oai_citation", "cite", "Cop", "Code kop", "ChatGPT ", "Claude ", "Gemini ")
+_CHAT_SIGNS = (
+    "†",
+    "‡",
+    "oaicite",
+    "oai_citation",
+    "[cite",
+    "citet",
+    "cite\ue202",
+    "Cop",
+    "Code kop",
+    "ChatGPT ",
+    "Claude ",
+    "Gemini ",
+)
 _NAMED = (
     r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|recipient|requester|vor"
     r"|nach|kunden|pré)?[._ ]?(?:name|nom|nombre|prénom|anrede|firma|salutation))"

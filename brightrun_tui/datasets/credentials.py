@@ -12,7 +12,25 @@ _KEY = re.compile(
     r"|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,})(?![\w-])"
 )
 """Beginnings that services give their keys, so that they can be found."""
-_SIGNS = ("sk-", "AKIA", "ASIA", "gh", "glpat-", "xox", "AIza", "hf_", "k_live_", "SG.", "npm_", "eyJ")
+_SIGNS = (
+    "sk-",
+    "AKIA",
+    "ASIA",
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xox",
+    "AIza",
+    "hf_",
+    "k_live_",
+    "SG.",
+    "npm_",
+    "eyJ",
+)
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _SAID = re.compile(
     r"\b(?:password|passwort|kennwort|passphrase|pwd|contraseña|mot de passe|parola d['’]ordine|senha|wachtwoord|hasło)\b"
@@ -21,22 +39,18 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 """A password has letters and digits, as hardly a word of a sentence has."""
-_WORDS = ("assw", "kennw", "passp", "pwd", "contras", "mot de", "parola", "senha", "wachtw", "hasło")
+_WORDS = ("assw", "ASSW", "ennw", "assph", "pwd", "PWD", "Pwd", "ontras", "ot de pa", "arola", "enha", "achtw", "asło")
+_KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, _KEY, _SIGNS), (PASSWORD, _SAID, _WORDS))
+"""Each with what stands in every such text: looking for that takes a tenth of the time."""
 
 
 def credentials_in(texts: Sequence[str]) -> str:
     """Which kind of them is in these texts, the worst first; empty where there is none."""
-    for kind, form, signs in (
-        (PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)),
-        (SERVICE_KEY, _KEY, _SIGNS),
-        (PASSWORD, _SAID, ()),
-    ):
-        for text in texts:
-            if signs:
-                looked = any(sign in text for sign in signs)
-            else:
-                low = text.lower()
-                looked = any(word in low for word in _WORDS)
-            if looked and form.search(text):
-                return kind
+    text = "\n".join(texts)
+    for kind, form, signs in _KINDS:
+        for sign in signs:
+            if sign in text:
+                if form.search(text):
+                    return kind
+                break
     return ""

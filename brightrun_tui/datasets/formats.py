@@ -13,7 +13,7 @@ from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun
 from brightrun_tui.datasets.client_turns import from_tree
 from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, is_turn, speaks_by
 from brightrun_tui.datasets.pairs import from_pair
-from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
+from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, GROUPS, IDS, PROMPTS, SYSTEMS, ParsedRecord, lowered
 from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
@@ -171,7 +171,7 @@ def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
     """A record of two fields that are called by who speaks, the answer's by the machine: ``{"human": …, "gpt": …}``."""
     names = {str(name).strip().lower(): name for name in value}
     asking, answering = names.keys() & {"human", "user"}, names.keys() & {"gpt", "bot"}
-    others = names.keys() & {*PROMPTS, *COMPLETIONS, "instruction"} - asking
+    others = names.keys() - asking - answering - {*SYSTEMS, *IDS, *GROUPS, *CATEGORIES}
     if len(asking) != 1 or len(answering) != 1 or others:
         return value
     answer = names[answering.pop()]

@@ -74,12 +74,10 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         draft.remarks += several
         draft.tools = tools_of(fields)
         return draft
-    earlier = first_of(fields, HISTORIES)
+    earlier = next((name for name in HISTORIES if _is_history(fields.get(name))), "history")
     history = fields.get(earlier) or []
     spoken = _are_turns(history)
-    if not isinstance(history, list) or not (
-        spoken or all(isinstance(pair, list) and len(pair) == 2 for pair in history)
-    ):
+    if history and not _is_history(history):
         raise Unusable("other_shape")
     turns = with_system(system, read_turns(history) if spoken else [])
     for pair in () if spoken else history:
@@ -120,6 +118,12 @@ def _taken_apart(value: Any) -> Any:
     """The turns of known speakers that a text holds as JSON, or that a response consists of; anything else as it is."""
     turns = spelt_turns(value) if isinstance(value, str) else []
     return turns if turns and all(str(turn["role"]) in ROLES for turn in turns) else from_items(value)
+
+
+def _is_history(value: Any) -> bool:
+    """Whether these are earlier turns, or pairs of them."""
+    pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
+    return bool(value) and (pairs or _are_turns(value))
 
 
 def _are_turns(value: Any) -> bool:

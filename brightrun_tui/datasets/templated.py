@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from html.entities import html5
 from typing import Any
-from unicodedata import normalize
+from unicodedata import is_normalized, normalize
 
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of
 
@@ -59,7 +59,8 @@ _UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
 _UNSEEN = re.compile(f"[{_UNSEEN_LETTERS}]")
 _PARTS_WORDS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts that are written without spaces, where a break between words is one of those that nobody sees."""
-_LETTER_FORMS = re.compile("[A-Za-z\u00c0-\u024f][\u0300-\u030c\u0327\u0328]+|[\ufb00-\ufb06]")
+_LIGATURES = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
+_LETTER_FORMS = re.compile(f"[A-Za-z\u00c0-\u024f][\u0300-\u030c\u0327\u0328]+|[{_LIGATURES}]")
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _SPOKEN_BY = "Human|User|Assistant|System|AI|Bot"
@@ -175,7 +176,9 @@ def has_unseen_characters(text: str) -> bool:
 
 def letter_form_in(text: str) -> str:
     """The first letters in it that have another form than people type: an accent of its own, or two letters as one; or empty."""
-    found = None if text.isascii() else _LETTER_FORMS.search(text)
+    if text.isascii() or (is_normalized("NFC", text) and not any(letter in text for letter in _LIGATURES)):
+        return ""
+    found = _LETTER_FORMS.search(text)
     return found[0] if found and normalize("NFKC", found[0]) != found[0] else ""
 
 

@@ -71,6 +71,28 @@ def test_examples_of_tools_that_watch_models_are_read(write: Write, record: Any)
     assert report.usable == COUNT and first(report) == ANSWERED
 
 
+def test_what_two_fields_say_is_a_pair_only_where_there_is_nothing_else(write: Write) -> None:
+    said_only = [{"human": asked(i), "gpt": said(i), "id": i} for i in range(COUNT)]
+    assert first(datasets.check(write("a.jsonl", lines(*said_only)))) == ANSWERED
+    with pytest.raises(DatasetError):
+        rows = [{"user": f"anna{i}", "bot": f"Helper {i}", "text": said(i)} for i in range(COUNT)]
+        datasets.check(write("b.jsonl", lines(*rows)))
+
+
+def test_earlier_turns_stand_before_a_mapped_question_and_a_text_about_them_leaves_nothing_out(write: Write) -> None:
+    earlier = [{"role": "USER", "message": "Hello"}, {"role": "CHATBOT", "message": "Good day."}]
+    rows = [{"message": asked(i), "response": said(i), "chat_history": earlier} for i in range(COUNT)]
+    path = write("a.jsonl", lines(*rows))
+    with pytest.raises(DatasetError) as error:
+        datasets.check(path)
+    assert "prompt=message, completion=response" in error.value.fix
+    report = datasets.check(path, columns={"prompt": "message", "completion": "response"})
+    assert first(report) == [("user", "Hello"), ("assistant", "Good day."), *ANSWERED]
+    told = [{"prompt": asked(i), "completion": said(i), "chat_history": "Human: Hello"} for i in range(COUNT)]
+    report = datasets.check(write("b.jsonl", lines(*told)))
+    assert report.usable == COUNT and "unused_fields" in kinds(report)
+
+
 def test_a_thought_in_a_channel_of_its_own_is_no_part_of_the_answer(write: Write) -> None:
     def record(i: int) -> dict[str, Any]:
         thought = {"role": "assistant", "channel": "analysis", "content": "let me see"}
