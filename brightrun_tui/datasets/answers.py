@@ -90,7 +90,8 @@ _MAIL = re.compile(
 """What mail programs write above the mail that is answered."""
 _MAIL_SIGNS = ("wrote:", "schrieb", "écrit", "escribió:", "scritto:", "--")
 _MAIL_HEAD = re.compile(
-    r"^[^\S\n]*(?:From|Von|De|Da): [^\n]{3,120}\n[^\S\n]*(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato)\s?: [^\n]{6,80}\n",
+    r"^[^\S\n]*(?:From|Von|De|Da): [^\n]{3,120}\n[^\S\n]*(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato)\s?: [^\n]{6,80}\n"
+    r"(?:[^\n]*\n)?[^\S\n]*(?:To|An|À|Para|A|Cc|Subject|Betreff|Objet|Asunto|Oggetto)\s?: ",
     re.MULTILINE,
 )
 """The head of a mail as Outlook puts it over the one that is answered."""
@@ -105,7 +106,7 @@ _CHAT_PAGE = re.compile(
     r"【[^】\n]{1,80}[†‡][^】\n]{0,80}】|:contentReference\[oaicite:\d+\]|\[oai_citation:\d+|\[cite(?:_start|: ?[\d, ]+)\]"
     r"|\bcite\ue202?(?:turn\d+[a-z]+\d+)+|^(?:Copy code|Code kopieren|Copier le code|Copiar código)[^\S\n]*$"
     r"|\A\s*(?:ChatGPT|Claude|Gemini|Copilot) (?:said|sagte|a dit|dijo)\s?:"
-    r"|\A\s*[\[(]\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?[\])] ?[^\n:]{2,30}: ",
+    r"|\A\s*[\[(]\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?[\])] ?(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}: ",
     re.MULTILINE,
 )
 """Marks of sources, buttons, and who spoke when."""
@@ -125,7 +126,9 @@ _CHAT_SIGNS = (
 )
 _NAMED = (
     r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|recipient|requester|vor"
-    r"|nach|kunden|pré)?[._ ]?(?:name|nom|nombre|prénom|anrede|firma|salutation))"
+    r"|nach|kunden|pré)[._ ]?(?:name|nom)"
+    r"|(?:customer|client|user|agent|contact|recipient|requester|kunde)[._](?:name|salutation|anrede|firma)"
+    r"|vorname|nachname|anrede|prénom|salutation)"
 )
 _GAP = re.compile(
     r"\{\{[^\S\n]*[A-Za-z_][\w .-]{2,40}[^\S\n]*\}\}|%[A-Z][A-Z_]{2,30}%"
@@ -134,7 +137,7 @@ _GAP = re.compile(
     r"|<(?:[A-Z]{2,20}[_ ])?(?:NAME|DATE|LINK|EMAIL|PHONE|URL|COMPANY|ADDRESS|NUMBER|AMOUNT|PRODUCT|ORDER|FIRMA"
     r"|DATUM)(?:[_ ][A-Z]+)?>"
     r"|\{![A-Za-z_$][\w.$]{2,60}\}|\*\|[A-Z][A-Z0-9_:]{1,30}\|\*"
-    rf"|\$?\{{{_NAMED}\}}|\[\[{_NAMED}\]\]|«{_NAMED}»"
+    rf"|\$?\{{{_NAMED}\}}|\[\[{_NAMED}\]\]|«(?=[A-ZÄÉÖÜ])(?:{_NAMED}|Name|Nom|Nombre|Firma|Firmenname)»"
     r"|<(?:PERSON|LOCATION|ORGANIZATION|ORG|EMAIL_ADDRESS|DATE_TIME|IBAN_CODE|CREDIT_CARD|IP_ADDRESS|US_SSN|NRP)(?:_\d{1,3})?>"
     r"|\[(?i:redacted|anonymi[sz]ed|geschwärzt|pii)\]|\[(?:PERSON|PER|LOC|ORG|EMAIL|ADDRESS|PATIENT)(?:[_ -]?\d{1,3})?\]"
     r"|(?<![\w-])X{4,}(?![\w-])"

@@ -111,7 +111,9 @@ def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
     if is_blank(fields.get(name)):
         name = next((returned for returned in RETURNED if isinstance(fields.get(returned), list)), name)
         return name, answer_of({name: fields.get(name)})
-    return name, answer_of(fields[name])
+    answer = answer_of(fields[name])
+    only = isinstance(answer, list) and len(answer) == 1 and is_turn(answer[0])
+    return name, answer[0] if only else answer
 
 
 def _answer_elsewhere(fields: Mapping[str, Any], turns: Sequence[Any]) -> str:

@@ -56,6 +56,7 @@ ANSWERED = [("user", asked(0)), ("assistant", said(0))]
         lambda i: {"inputs": {"question": asked(i)}, "outputs": {"answer": said(i)}, "metadata": {}},
         lambda i: {"inputs": {"messages": [user(i)]}, "outputs": turn(i), "id": f"x{i}"},
         lambda i: {"input": {"question": asked(i)}, "expectedOutput": said(i), "status": "ACTIVE"},
+        lambda i: {"input": {"messages": [user(i)]}, "expected_output": {"messages": [turn(i)]}},
         lambda i: {"messages": [user(i)], "choices": [{"index": 0, "message": turn(i), "finish_reason": "stop"}]},
         lambda i: {
             "messages": [
@@ -69,6 +70,13 @@ ANSWERED = [("user", asked(0)), ("assistant", said(0))]
 def test_examples_of_tools_that_watch_models_are_read(write: Write, record: Any) -> None:
     report = datasets.check(write("a.jsonl", lines(*map(record, range(COUNT)))))
     assert report.usable == COUNT and first(report) == ANSWERED
+
+
+def test_a_score_of_nought_on_a_turn_is_not_passed_over_in_silence(write: Write) -> None:
+    """A bare 0 may be a count of votes, so that nothing is left out for it."""
+    rows = [{"messages": [user(i), {**turn(i), "score": float(i % 2)}]} for i in range(COUNT)]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert "messages.score" in next(each.what for each in report.problems if each.kind == "flags")
 
 
 def test_what_two_fields_say_is_a_pair_only_where_there_is_nothing_else(write: Write) -> None:
@@ -271,7 +279,11 @@ def test_gaps_of_templates_and_of_what_was_taken_out_are_named(gap: str) -> None
 
 
 @pytest.mark.parametrize(
-    "text", ["Size XXL is there.", "Il dit « bonjour » à tous.", "See [the list](x).", "A {set} of 3."]
+    "text",
+    [
+        *("Size XXL is there.", "Il dit « bonjour » à tous.", "See [the list](x).", "A {set} of 3."),
+        *("Le mot «nom» est masculin.", "print(f'Hi {name}')", "GET /users/{user_id}"),
+    ],
 )
 def test_what_only_looks_like_a_gap_is_none(text: str) -> None:
     assert "gaps" not in remarks(text)
@@ -297,14 +309,19 @@ def test_what_a_chat_program_shows_beside_an_answer_is_named(answer: str) -> Non
     assert "chat_page" in remarks(answer)
 
 
-@pytest.mark.parametrize("answer", ["10:30 Uhr: Abfahrt.", "[1] Cite the source: see below.", "(9:40) Ferry leaves."])
+@pytest.mark.parametrize(
+    "answer",
+    ["10:30 Uhr: Abfahrt.", "[1] Cite the source: see below.", "(9:40) Ferry leaves.", "(9:40) Doors open: hurry."],
+)
 def test_times_and_notes_are_not_taken_for_such(answer: str) -> None:
     assert "chat_page" not in remarks(answer)
 
 
 def test_the_head_of_a_mail_below_an_answer_is_named() -> None:
     head = "Von: Gast <g@pier.org>\nGesendet: Montag, 4. März 2024 10:12\nAn: Hafen\nBetreff: Fähre\n\nWann?"
-    assert "quoted_mail" in remarks(f"Um 9:40.\n\n{head}") and "quoted_mail" not in remarks("Von: Kiel\nNach: Oslo\n")
+    assert "quoted_mail" in remarks(f"Um 9:40.\n\n{head}") and "quoted_mail" not in remarks(
+        "Von: Kiel\nDatum: 4. Mai, 9:40\nSitz: 3\n"
+    )
 
 
 @pytest.mark.parametrize(
