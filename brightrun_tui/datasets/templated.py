@@ -35,6 +35,7 @@ _MARK = re.compile(
 _HEAD = re.compile(
     r"^#{2,3} ?(?:Instruction|Response|Human|Assistant):"
     r"|^(?:Human|USER|User):[^\S\n](?s:.*)^(?:Assistant|ASSISTANT):\s*\Z"
+    r"|^(?:SYSTEM|System):[^\S\n](?s:.*?)^(?:USER|User|Human):[^\S\n]"
     r"|(?:###|->|=>)\s*\Z",
     re.MULTILINE,
 )
@@ -46,7 +47,7 @@ _THOUGHT_TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 """Thoughts before an answer in the notation of prompts, which no chat template takes for such."""
-_HEADED_BY = ("##", "Human:", "USER:", "User:")
+_HEADED_BY = ("##", "Human:", "USER:", "User:", "SYSTEM:")
 _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
     r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});"

@@ -365,6 +365,11 @@ def test_letters_that_are_stored_in_another_form_are_said_and_cleaned(write: Wri
     assert cleaned == normalize("NFKC", f"{text} 0")
 
 
+def test_a_system_text_in_front_of_a_question_in_a_form_of_its_own_is_said(write: Write) -> None:
+    rows = [{"prompt": f"SYSTEM: Be brief.\nUSER: {asked(i)}", "completion": said(i)} for i in range(COUNT)]
+    assert "marks" in kinds(datasets.check(write("a.jsonl", lines(*rows))))
+
+
 def test_previews_that_end_in_dots_look_cut_off(write: Write) -> None:
     words = "The ferries of the islands are old and slow and loved by all who take them. ".split()
     texts = [" ".join([said(i), *words[i % 9 :], *words * 3])[:250] + "..." for i in range(COUNT)]
