@@ -224,7 +224,7 @@ def list_added(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(
             {
-                "datasets": [report.model_dump(mode="json", exclude={"preview"}) for report in found],
+                "datasets": [report.model_dump(mode="json", exclude={"preview", "texts"}) for report in found],
                 "damaged": [name for name, _ in damaged],
             }
         )

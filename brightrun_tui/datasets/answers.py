@@ -89,6 +89,12 @@ _MAIL = re.compile(
 )
 """What mail programs write above the mail that is answered."""
 _MAIL_SIGNS = ("wrote:", "schrieb", "écrit", "escribió:", "scritto:", "--")
+_MAIL_HEAD = re.compile(
+    r"^[^\S\n]*(?:From|Von|De|Da): [^\n]{3,120}\n[^\S\n]*(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato)\s?: [^\n]{6,80}\n"
+    r"(?:[^\n]*\n)?[^\S\n]*(?:To|An|À|Para|A|Cc|Subject|Betreff|Objet|Asunto|Oggetto)\s?: ",
+    re.MULTILINE,
+)
+"""The head of a mail as Outlook puts it over the one that is answered."""
 _LEAST_ECHO = 12
 _HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _LABEL = re.compile(
@@ -96,13 +102,48 @@ _LABEL = re.compile(
     r"|réponse|assistent|asistente))\s?:[*_]{0,2}\s",
     re.IGNORECASE,
 )
+_CHAT_PAGE = re.compile(
+    r"【[^】\n]{1,80}[†‡][^】\n]{0,80}】|:contentReference\[oaicite:\d+\]|\[oai_citation:\d+|\[cite(?:_start|: ?[\d, ]+)\]"
+    r"|\bcite\ue202?(?:turn\d+[a-z]+\d+)+|^(?:Copy code|Code kopieren|Copier le code|Copiar código)[^\S\n]*$"
+    r"|\A\s*(?:ChatGPT|Claude|Gemini|Copilot) (?:said|sagte|a dit|dijo)\s?:"
+    r"|\A\s*[\[(]\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?[\])] ?(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}: ",
+    re.MULTILINE,
+)
+"""Marks of sources, buttons, and who spoke when."""
+_CHAT_SIGNS = (
+    "†",
+    "‡",
+    "oaicite",
+    "oai_citation",
+    "[cite",
+    "citet",
+    "cite\ue202",
+    "Cop",
+    "Code kop",
+    "ChatGPT ",
+    "Claude ",
+    "Gemini ",
+)
+_NAMED = (
+    r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|recipient|requester|vor"
+    r"|nach|kunden|pré)[._ ]?(?:name|nom)"
+    r"|(?:customer|client|user|agent|contact|recipient|requester|kunde)[._](?:name|salutation|anrede|firma)"
+    r"|vorname|nachname|anrede|prénom|salutation)"
+)
 _GAP = re.compile(
     r"\{\{[^\S\n]*[A-Za-z_][\w .-]{2,40}[^\S\n]*\}\}|%[A-Z][A-Z_]{2,30}%"
     r"|\[(?i:your|customer|client|insert|enter|add|company|first|last|full|user|agent|order|product|phone|e-?mail|kunden?|ihr|vorname"
     r"|nachname|firma|datum|nombre|empresa|nom|name|date|link|url)\b[^\]\n]{0,40}\](?![(:\[])"
     r"|<(?:[A-Z]{2,20}[_ ])?(?:NAME|DATE|LINK|EMAIL|PHONE|URL|COMPANY|ADDRESS|NUMBER|AMOUNT|PRODUCT|ORDER|FIRMA"
     r"|DATUM)(?:[_ ][A-Z]+)?>"
+    r"|\{![A-Za-z_$][\w.$]{2,60}\}|\*\|[A-Z][A-Z0-9_:]{1,30}\|\*"
+    rf"|\$?\{{{_NAMED}\}}|\[\[{_NAMED}\]\]|«(?=[A-ZÄÉÖÜ])(?:{_NAMED}|Name|Nom|Nombre|Firma|Firmenname)»"
+    r"|<(?:PERSON|LOCATION|ORGANIZATION|ORG|EMAIL_ADDRESS|DATE_TIME|IBAN_CODE|CREDIT_CARD|IP_ADDRESS|US_SSN|NRP)(?:_\d{1,3})?>"
+    r"|\[(?i:redacted|anonymi[sz]ed|geschwärzt|pii)\]|\[(?:PERSON|PER|LOC|ORG|EMAIL|ADDRESS|PATIENT)(?:[_ -]?\d{1,3})?\]"
+    r"|(?<![\w-])X{4,}(?![\w-])"
 )
+"""What templates of mails, help desks and mail programs leave for names, and what is put for personal data that was taken out."""
+_GAP_SIGNS = (*"{[<%«", "*|", "XXXX")
 _CODE = "```"
 _REFUSAL = re.compile(
     r"\bas an? (?:ai|artificial intelligence|large language model|language model)\b"
@@ -146,6 +187,8 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "placeholder_question", ""
     if quoted := next(filter(None, map(_mail_in, answers)), ""):
         yield "quoted_mail", quoted
+    if shown := next(filter(None, map(_shown_by_a_chat, answers)), ""):
+        yield "chat_page", shown
     if found := _STOP.search(answers[-1]):
         yield "stop_word", found[1]
     if asked.strip(" :").lower() in _SUMS and re.fullmatch(r"[\d.,' ]+", answers[-1].strip()):
@@ -175,12 +218,20 @@ def _refusal_in(answer: str) -> str:
 def _mail_in(answer: str) -> str:
     """The line above a mail that an answer holds; empty where it holds none."""
     found = _MAIL.search(answer) if any(sign in answer for sign in _MAIL_SIGNS) else None
+    found = found or (_MAIL_HEAD.search(answer) if "\n" in answer and ": " in answer else None)
+    return printable(found[0].strip(), _SHOWN) if found else ""
+
+
+def _shown_by_a_chat(answer: str) -> str:
+    """What a chat program shows beside an answer, and was copied with it; empty where there is none."""
+    looked = answer.lstrip()[:1] in ("[", "(") or any(sign in answer for sign in _CHAT_SIGNS)
+    found = _CHAT_PAGE.search(answer) if looked else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _gap_in(answer: str) -> str:
     """What stands in an answer for what was to be filled in; empty where there is none, or it is code."""
-    if not any(mark in answer for mark in "{[<%") or _CODE in answer:
+    if not any(mark in answer for mark in _GAP_SIGNS) or _CODE in answer:
         return ""
     found = _GAP.search(answer)
     return printable(found[0], _SHOWN) if found else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,6 +13,8 @@ from typing import Any, NamedTuple
 from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
+from brightrun_tui.datasets.credentials import credentials_in
+from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
 from brightrun_tui.datasets.marks import Flag
@@ -19,11 +22,17 @@ from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open
 from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problems import FIRST_PLACES, ProblemLog
-from brightrun_tui.datasets.sampling import RecordSample
+from brightrun_tui.datasets.sampling import RecordSample, pieces_of
 from brightrun_tui.datasets.source import fingerprint, no_records
 from brightrun_tui.datasets.spelling import garbled_in, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
-from brightrun_tui.datasets.templated import has_control_characters, has_unseen_characters, marks_in, markup_in
+from brightrun_tui.datasets.templated import (
+    has_control_characters,
+    has_unseen_characters,
+    letter_form_in,
+    marks_in,
+    markup_in,
+)
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.datasets.workbooks import holds_open_formulas
@@ -137,6 +146,7 @@ class _Survey:
         self._preview: list[Record] = []
         self._lengths = array("L")
         self._answer_lengths = array("L")
+        self._tool_lengths = array("L")
         self._keys: list[SplitKey] = []
         self._places = _Places()
         self._said = array("q")
@@ -175,6 +185,7 @@ class _Survey:
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
+        self._tool_lengths.append(len(json.dumps(record.tools, ensure_ascii=False)) if record.tools else 0)
         key = split_key(record)
         self._keys.append(key)
         self._places.add(place, record.line)
@@ -197,8 +208,8 @@ class _Survey:
         for answer in answers:
             if len(answer) > self._longest:
                 self._longest, self._of_longest = len(answer), {}
-            if len(answer) == self._longest and not answer.rstrip().endswith(_SENTENCE_ENDS):
-                self._of_longest.setdefault(hash(answer[-_ENDING:]), self.entry)
+            if len(answer) == self._longest and _is_open(answer.rstrip()):
+                self._of_longest.setdefault(hash(answer.rstrip(".…")[-_ENDING:]), self.entry)
 
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on what would be learnt as text, but is none."""
@@ -212,8 +223,12 @@ class _Survey:
         if markup := next(filter(None, map(markup_in, texts)), ""):
             self.note("markup", place, detail=markup)
         self._count_personal(personal_data(texts), place)
+        if kind := credentials_in(texts):
+            self.note("credentials", place, detail=kind)
         if any(map(has_unseen_characters, texts)):
             self.note("invisible", place)
+        if form := next(filter(None, map(letter_form_in, texts)), ""):
+            self.note("letter_forms", place, detail=form)
         if any(map(has_control_characters, texts)):
             self.note("control_characters", place)
 
@@ -334,8 +349,11 @@ class _Survey:
             self.log.add("for_testing", count=len(left), detail=_named(left))
         if told := [name for name, value in dataset.header.items() if tells_all(name) and " " in str(value).strip()]:
             self.log.add("beside_list", count=self.usable, detail=_named(told))
-        if dataset.others:
-            self.log.add("other_lists", count=sum(dataset.others.values()), detail=_named(dataset.others))
+        testing = {name: count for name, count in dataset.others.items() if is_for_testing(name)}
+        others = {name: count for name, count in dataset.others.items() if name not in testing}
+        for kind, lists in (("other_lists", others), ("list_for_testing", testing)):
+            if lists:
+                self.log.add(kind, count=sum(lists.values()), detail=_named(lists))
 
     def _conclude_on_content(self, go_on: Callable[[], None]) -> None:
         """Remarks on personal data, by kind, and on the few records in another language."""
@@ -411,7 +429,14 @@ class _Survey:
             origin=origin_in(dataset.header),
             languages=self._languages,
             corrections=self._corrections,
+            texts=pieces_of([each.record for each in self.sample.records()]),
+            tool_characters=_stats(self._tool_lengths),
         )
+
+
+def _is_open(answer: str) -> bool:
+    """Whether it does not end as a sentence does; dots tell that something is left out."""
+    return answer.endswith(("...", "…")) or not answer.endswith(_SENTENCE_ENDS)
 
 
 class _Places:

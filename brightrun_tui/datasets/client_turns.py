@@ -24,6 +24,8 @@ _LANGCHAIN = {
     "function": "tool",
     "functionmessage": "tool",
 }
+RETURNED = ("choices", "candidates")
+"""Where OpenAI's and Google's services put the answers that they return."""
 _UNSEEN = frozenset({"thoughts", "reasoning_recap", "user_editable_context", "model_editable_context"})
 _SPEAKERS = frozenset({"system", "user", "human", "assistant", "gpt", "bot", "tool"})
 _ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_output"})
@@ -72,6 +74,30 @@ def from_items(value: Any) -> Any:
     return turns
 
 
+def with_thoughts(turns: list[Any]) -> list[Any]:
+    """The turns without those that somebody only thought, as OpenAI's open models and Google's studio mark them.
+
+    They become the thoughts of the answer behind them.
+    """
+    if not any(map(_is_thought, turns)):
+        return turns
+    shown: list[Any] = []
+    thoughts: list[str] = []
+    for turn in turns:
+        if _is_thought(turn):
+            thoughts += [turn[name] for name in ("content", "text") if isinstance(turn.get(name), str)]
+        else:
+            shown.append({**turn, "reasoning_content": "\n".join(thoughts)} if thoughts else turn)
+            thoughts = []
+    return shown
+
+
+def _is_thought(turn: Any) -> bool:
+    if not isinstance(turn, dict):
+        return False
+    return turn.get("isThought") is True or (turn.get("channel") == "analysis" and turn.get("role") == "assistant")
+
+
 def are_said(turns: Any) -> bool:
     """Whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
     if not isinstance(turns, list) or not all(isinstance(turn, dict) and len(turn) == 1 for turn in turns):
@@ -117,7 +143,7 @@ def answer_of(value: Any) -> Any:
     """
     if not isinstance(value, Mapping) or "role" in value:
         return value
-    given = next((value[name] for name in ("choices", "candidates") if isinstance(value.get(name), list)), [value])
+    given = next((value[name] for name in RETURNED if isinstance(value.get(name), list)), [value])
     said = [_said(one) for one in given if isinstance(one, Mapping)]
     if not said or len(said) < len(given) or None in said:
         return value

@@ -10,7 +10,7 @@ from itertools import pairwise
 from operator import lt
 from typing import Any
 
-from brightrun_tui.datasets.client_turns import answer_of, are_said, as_turn, from_items
+from brightrun_tui.datasets.client_turns import RETURNED, answer_of, are_said, as_turn, from_items, with_thoughts
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
 from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
 from brightrun_tui.datasets.moments import MomentKey, order_of
@@ -19,6 +19,7 @@ from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     CONVERSATIONS,
     IDS,
+    OTHER_ANSWERS,
     PROMPTS,
     REASONING,
     SURE_CONVERSATIONS,
@@ -27,6 +28,7 @@ from brightrun_tui.datasets.parsed import (
     draft_of,
     first_of,
     holds_text,
+    is_blank,
     lowered,
     scalar,
     thoughts_in,
@@ -51,6 +53,8 @@ _ORDERS = frozenset(
     "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
 )
 _JOINTS = re.compile(r"[ _.-]")
+_SURELY_REVERSED = 3
+"""Turns; of two a number may mean something else."""
 _TURN_FIELDS = frozenset(
     (
         *SPEAKERS,
@@ -67,6 +71,7 @@ _TURN_FIELDS = frozenset(
         "refusal",
         "annotations",
         "audio",
+        "channel",
         *(name.lower() for name in ENDINGS),
     )
 )
@@ -86,17 +91,37 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
         raise Unusable("other_shape")
     used = {name, first_of(fields, SYSTEMS)}
     if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
-        answered = first_of(fields, COMPLETIONS)
-        answer = answer_of(fields.get(answered))
+        answered, answer = _answer_beside(fields)
         if (isinstance(answer, str) and answer.strip()) or is_turn(answer):
             turns = [*turns, answer if is_turn(answer) else {"role": "assistant", "content": answer}]
             used.add(answered)
+        elif elsewhere := _answer_elsewhere(fields, turns):
+            raise Unusable("answer_elsewhere", elsewhere)
     elif decision(fields.get(DECIDED)) is False:
         raise Unusable("thumbs_down", DECIDED)
     draft = draft_of(row, with_system(value_of(fields, SYSTEMS), read_turns(turns)), used)
     remark_on(draft, name, turns)
     draft.tools = tools_of(fields)
     return draft
+
+
+def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
+    """The field with the answer to turns that end without one, and what it says, also as a service returned it."""
+    name = first_of(fields, COMPLETIONS)
+    if is_blank(fields.get(name)):
+        name = next((returned for returned in RETURNED if isinstance(fields.get(returned), list)), name)
+        return name, answer_of({name: fields.get(name)})
+    answer = answer_of(fields[name])
+    only = isinstance(answer, list) and len(answer) == 1 and is_turn(answer[0])
+    return name, answer[0] if only else answer
+
+
+def _answer_elsewhere(fields: Mapping[str, Any], turns: Sequence[Any]) -> str:
+    """The field that seems to hold the answer to turns that hold none; empty where there is none, or they hold one."""
+    if any(role_of_turn(turn) == "assistant" for turn in turns if isinstance(turn, dict)):
+        return ""
+    texts = (name for name in OTHER_ANSWERS if isinstance(fields.get(name), str) and fields[name].strip())
+    return next(texts, "")
 
 
 def from_templated_text(row: Mapping[str, Any]) -> ParsedRecord:
@@ -178,7 +203,7 @@ def turns_in(value: Any) -> Any:
         return [turn for place, turn in enumerate(turns) if turn["role"] != "system" or turn not in turns[:place]]
     if are_said(value):
         return [{"role": speaker, "content": said} for turn in value for speaker, said in turn.items()]
-    return [as_turn(turn) for turn in from_items(value)] if isinstance(value, list) else value
+    return with_thoughts([as_turn(turn) for turn in from_items(value)]) if isinstance(value, list) else value
 
 
 def read_turns(turns: Sequence[Any]) -> list[Turn]:
@@ -193,6 +218,8 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
     """Remark on the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
     if _are_unsorted(turns):
+        if len(turns) >= _SURELY_REVERSED and _are_reversed(turns):
+            raise Unusable("newest_first")
         draft.remarks.append("unsorted")
     for turn in turns:
         if not isinstance(turn, dict) or len(turn) <= 2:
@@ -213,13 +240,20 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
 
 def _are_unsorted(turns: Sequence[Any]) -> bool:
     """Whether a time or a number in every turn says that they belong into another order."""
+    return any(any(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
+
+
+def _are_reversed(turns: Sequence[Any]) -> bool:
+    """Whether a time or a number says of every turn that the one before it came later."""
+    return any(all(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
+
+
+def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
+    """For each field that may say when a turn was, what it says of all of them."""
     first = turns[0] if turns else None
     for name in first if isinstance(first, dict) else ():
         if _says_when(str(name)):
-            orders = [order_of(turn.get(name)) for turn in turns if isinstance(turn, dict)]
-            if any(_is_before(after, before) for before, after in pairwise(orders)):
-                return True
-    return False
+            yield [order_of(turn.get(name)) for turn in turns if isinstance(turn, dict)]
 
 
 @lru_cache(maxsize=1024)

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 from brightrun_tui.datasets.flaws import CUT_OFF, NAME_TWICE, NOT_A_NUMBER, NUMBER_TOO_LONG
+from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.nesting import MAX_DEPTH
 from brightrun_tui.datasets.source import GuardedReader, Literal, SourceFile, SourceRow, readable
 from brightrun_tui.datasets.turns import printable
@@ -67,7 +68,7 @@ class Document:
                 return
             for name, event, value in _fields(events):
                 if event == "start_array" and name == self.key:
-                    yield from _array(events, reader)
+                    yield from map(self._named, _array(events, reader))
                 elif event == "start_array":
                     count, texts = 0, list[str]()
                     for item in _array(events, reader):
@@ -86,6 +87,13 @@ class Document:
                         reader.mark()
             _drain(events)
 
+    def _named(self, value: Any) -> Any:
+        """A row as an object where the document is a table that names its columns once, before its rows."""
+        names = self.header.get("columns")
+        if isinstance(names, list) and isinstance(value, list) and len(names) == len(value) == len(set(names)):
+            return dict(zip(names, value, strict=True))
+        return value
+
     def _whole(self) -> Iterator[Any]:
         """The document as a record, or several that follow one another (JSON Lines with line breaks in the records)."""
         with _parsing(self.file, several=True) as (events, reader):
@@ -98,12 +106,14 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
     """Which array of the document holds the records, as `Document.key` wants it.
 
     Reads only as far as needed. ``is_record`` says whether an array's first entry is of a known form; if none
-    is, the first array of objects is taken.
+    is, the longest array of objects is taken.
 
     Raises:
         DatasetError: as `Document.rows`.
     """
     fallback: str | None = None
+    testing: str | None = None
+    longest = 0
     with _parsing(file, several=True) as (events, reader):
         event, _ = next(events)
         if event == "start_array":
@@ -118,13 +128,14 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
             first = next(entries, None)
             if isinstance(first, dict) and ("role" in first or "from" in first):
                 return None
-            if is_record(first):
+            if is_record(first) and not is_for_testing(name):
                 return name
-            if fallback is None and isinstance(first, dict | list):
-                fallback = name
-            for _ in entries:
-                pass
-    return fallback
+            if is_record(first):
+                testing = testing or name
+            length = 1 + sum(1 for _ in entries)
+            if not is_record(first) and isinstance(first, dict | list) and length > longest:
+                fallback, longest = name, length
+    return testing or fallback
 
 
 @contextmanager

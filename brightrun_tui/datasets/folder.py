@@ -82,10 +82,15 @@ def data_files(directory: Path) -> DataFiles:
             if below
             else "name a file, or a folder with files of one kind: " + ", ".join(dict.fromkeys(KINDS.values())),
         )
-    testing = [file for file in files if _TESTING.match(file.name) and not _TRAINING.match(file.name)]
+    testing = [file for file in files if is_for_testing(file.name)]
     if any(map(_TRAINING.match, (file.name for file in files))) and testing:
         return DataFiles([file for file in files if file not in testing], testing)
     return DataFiles(files, [])
+
+
+def is_for_testing(name: str) -> bool:
+    """Whether a file or a list of this name is for testing, as it says itself."""
+    return bool(_TESTING.match(name)) and not _TRAINING.match(name)
 
 
 def is_about(name: str) -> bool:

@@ -11,9 +11,9 @@ from typing import Any
 from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
 from brightrun_tui.datasets.client_turns import from_tree
-from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, speaks_by
+from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, is_turn, speaks_by
 from brightrun_tui.datasets.pairs import from_pair
-from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, ParsedRecord, lowered
+from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, GROUPS, IDS, PROMPTS, SYSTEMS, ParsedRecord, lowered
 from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
@@ -27,6 +27,7 @@ _WRAPPING = {
     "_source": {"_index", "_id", "_score", "_type", "_version", "sort"},
 }
 """The field in which servers hand out a record, and what they write beside it."""
+_HALVES = (("inputs", "outputs"), ("input", "expectedOutput"), ("input", "expected_output"))
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")
 OUR_SUFFIXES = (*JSON_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
 """Files that are read already: their records may be of any format."""
@@ -162,8 +163,38 @@ def unwrapped(value: Any) -> Any:
         for name, beside in _WRAPPING.items():
             if isinstance(value.get(name), dict) and value.keys() <= {name, *beside}:
                 return value[name]
-        return from_tree(value)
+        return from_tree(_joined_halves(_spoken_pair(value)))
     return {"messages": value} if isinstance(value, list) else value
+
+
+def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
+    """A record of two fields that are called by who speaks, the answer's by the machine: ``{"human": …, "gpt": …}``."""
+    names = {str(name).strip().lower(): name for name in value}
+    asking, answering = names.keys() & {"human", "user"}, names.keys() & {"gpt", "bot"}
+    others = names.keys() - asking - answering - {*SYSTEMS, *IDS, *GROUPS, *CATEGORIES}
+    if len(asking) != 1 or len(answering) != 1 or others:
+        return value
+    answer = names[answering.pop()]
+    return {name: part for name, part in value.items() if name != answer} | {"completion": value[answer]}
+
+
+def _joined_halves(value: dict[str, Any]) -> dict[str, Any]:
+    """A record out of what was given and what is wanted, each an object, as tools that keep examples for tests write them."""
+    for given, wanted in _HALVES:
+        asked, answered = value.get(given), value.get(wanted)
+        if not isinstance(asked, dict) or not answered:
+            continue
+        if not isinstance(answered, dict) or is_turn(answered):
+            answered = {"completion": answered}
+        elif len(answered) == 1:
+            answered = {"completion": next(iter(answered.values()))}
+        if len(asked) == 1 and isinstance(only := next(iter(asked.values())), str):
+            asked = {"prompt": only}
+        if not asked.keys() & answered.keys():
+            beside = {name: part for name, part in value.items() if name not in (given, wanted)}
+            joined = {**beside, **asked, **answered}
+            return joined if is_known(joined) else value
+    return value
 
 
 def is_record(value: Any) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from brightrun_tui.datasets.mark_words import decision, name_words
 from brightrun_tui.datasets.moments import is_moment
-from brightrun_tui.datasets.parsed import SYSTEMS
+from brightrun_tui.datasets.parsed import ANSWERED, ASKED, SYSTEMS
 
 _PROMPT_WORDS = (
     "question",
@@ -39,6 +39,10 @@ _PROMPT_WORDS = (
     "body",
     "diff",
     "premise",
+    "consulta",
+    "demande",
+    "nachricht",
+    "문의",
 )
 _COMPLETION_WORDS = (
     "answer",
@@ -68,8 +72,17 @@ _COMPLETION_WORDS = (
     "revision",
     "zusammenfassung",
     "übersetzung",
+    "contestación",
+    "回复",
+    "回覆",
+    "返信",
 )
-_NAMED = 2.0
+_SHORT = {"q": _PROMPT_WORDS, "a": _COMPLETION_WORDS, "text": _PROMPT_WORDS, "texts": _PROMPT_WORDS}
+"""Names that say it only where they are all of the name."""
+_WHOLE: dict[Sequence[str], frozenset[str]] = {_PROMPT_WORDS: frozenset(ASKED), _COMPLETION_WORDS: frozenset(ANSWERED)}
+"""Words that are within others, which mean something else."""
+_QUESTION_MARKS = ("?", "？", "؟")
+_NAMED, _ASKING = 2.0, 1.5
 _MOST_CANDIDATES = 64
 """Columns that are put together in pairs; of more, those that read most like one or the other."""
 _ABOUT = tuple(
@@ -82,9 +95,13 @@ _NO_ANSWERS = ("user", "username", "author", "sender", "direction", "subject")
 _PEOPLE = frozenset("user customer client kunde cliente name id".split())
 """Columns of such a name hold questions only where they hold texts."""
 _UNWANTED = frozenset(
-    "incorrect wrong bad worst draft old original raw rejected model prediction predicted generated chatgpt gpt baseline".split()
+    "incorrect wrong bad worst worse draft old original raw rejected model prediction predicted generated chatgpt gpt llm ai bot "
+    "baseline actual before previous vorher alte bisherige avant antes".split()
 )
-_WANTED = frozenset("human expert best correct final approved corrected edited improved ideal".split())
+_WANTED = frozenset(
+    "human expert best better correct final approved corrected edited improved revised ideal expected gold golden "
+    "desired after new updated nachher neu neue soll après después nueva".split()
+)
 _KEYS = frozenset("label labels class classes target answer gold correct cop duplicate entailment".split())
 """Words of columns that may hold numbers which stand for something."""
 _MOST_CLASSES = 12
@@ -124,12 +141,17 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
     def as_prompt(name: str) -> float:
         named = _by_name(name, _PROMPT_WORDS, _COMPLETION_WORDS)
-        return named + _share(texts[name], "?") + _variety(texts[name]) + _mean_length(texts[name]) / longest / 10
+        return (
+            named
+            + _ASKING * _share_of_questions(texts[name])
+            + _variety(texts[name])
+            + _mean_length(texts[name]) / longest / 10
+        )
 
     def as_completion(name: str) -> float:
         return (
             _by_name(name, _COMPLETION_WORDS, _PROMPT_WORDS)
-            - _share(texts[name], "?")
+            - _ASKING * _share_of_questions(texts[name])
             + _variety(texts[name])
             + _mean_length(texts[name]) / longest
             + 1.5 * (bool(name_words(name) & _WANTED) - bool(name_words(name) & _UNWANTED))
@@ -177,10 +199,11 @@ def is_named_answer(name: str) -> bool:
 
 
 def _siblings(names: Sequence[str]) -> set[str]:
-    """Of these names those that differ from others by a number or a letter at their end only."""
+    """Of these names those that differ from others by a number or a letter at their end only, or are letters as of choices."""
     stems = {name: found[1].lower() for name in names if (found := _SIBLING.fullmatch(name.strip()))}
     counts = Counter(stems.values())
-    return {name for name, stem in stems.items() if counts[stem] > 1}
+    letters = {name for name in names if len(name.strip()) == 1 and name.strip().isalpha()}
+    return {name for name, stem in stems.items() if counts[stem] > 1} | (letters if len(letters) > 2 else set())
 
 
 def _are_classes(texts: Sequence[str]) -> bool:
@@ -214,10 +237,15 @@ def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> flo
     """How much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
     if _is_about(name, _ABOUT):
         return -1.0
+    if meant := _SHORT.get(name.strip().lower()):
+        return _NAMED if words is meant else -1.0
+    return _NAMED if _has(name, words) else -1.0 if _has(name, others) else 0.0
+
+
+def _has(name: str, words: Sequence[str]) -> bool:
+    """Whether a name has one of these words within it, or those of further languages as a word of its own."""
     low = name.lower()
-    if low.strip() in ("text", "texts"):
-        return _NAMED if words is _PROMPT_WORDS else -1.0
-    return _NAMED if any(word in low for word in words) else -1.0 if any(word in low for word in others) else 0.0
+    return any(word in low for word in words) or bool(name_words(name) & _WHOLE.get(words, frozenset()))
 
 
 def _is_about(name: str, words: Sequence[str]) -> bool:
@@ -231,8 +259,8 @@ def _only(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
-def _share(texts: Sequence[str], end: str) -> float:
-    return sum(text.endswith(end) for text in texts) / len(texts)
+def _share_of_questions(texts: Sequence[str]) -> float:
+    return sum(text.endswith(_QUESTION_MARKS) for text in texts) / len(texts)
 
 
 def _variety(texts: Sequence[str]) -> float:

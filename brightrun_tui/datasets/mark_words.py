@@ -44,7 +44,8 @@ _ABOUT_LEARNING = _set(
 _SETTINGS = _set("train learn supervise supervised loss mask masked")
 _LIKED = _set(
     "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved correct helpful useful "
-    "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto correcta útil"
+    "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto correcta útil aprobado "
+    "aprobada aprovado approuvé validé validated approvato goedgekeurd"
 )
 _DISLIKED = _set(
     "down dislike disliked undesirable undesired bad reject rejected disapproved incorrect wrong unhelpful unwanted "
@@ -57,7 +58,7 @@ _RATED = _set(
 _REVIEWED = _set("status state verdict decision review judgement judgment approval assessment qa")
 _ABOUT_ANSWERS = _set(
     "is was user human answer response completion output reply the by as binary final annotator annotation rater reviewer "
-    "message marked metadata"
+    "message marked metadata this you your did find it"
 )
 _NOTES = _set(
     "comment comments note notes remark remarks correction corrections annotation annotations todo kommentar kommentare "
@@ -66,7 +67,7 @@ _NOTES = _set(
 _TELLING = _set(
     "system instruction instructions definition prompt prefix preamble persona role context systemprompt anweisung rolle"
 )
-_SURROUNDING = _set("context preamble persona background passage kontext hintergrund")
+_SURROUNDING = _set("context contexts preamble persona background passage passages kontext hintergrund")
 _EXPLAINING = _set(
     "explanation rationale reason reasons critique feedback solution generation generations raw original url source metadata "
     "erklärung begründung"
@@ -115,7 +116,8 @@ def meaning_of(name: str) -> Meaning | None:
 _TRUE = frozenset(
     (
         "true|t|yes|y|x|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|approved|positive|upvote|"
-        "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|daumen hoch|✓|✅"
+        "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|daumen hoch|✓|✅|"
+        "wahr|vrai|vero|verdadero|verdadeiro|waar|prawda"
     ).split("|")
 )
 _FALSE = frozenset(
@@ -124,10 +126,11 @@ _FALSE = frozenset(
         "downvote|declined|discarded|disapproved|outdated|obsolete|"
         "deprecated|superseded|withdrawn|invalid|"
         "👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
-        "schlecht|falsch|nicht hilfreich|daumen runter|✗|❌"
+        "schlecht|falsch|nicht hilfreich|daumen runter|✗|❌|"
+        "faux|falso|onwaar|fałsz"
     ).split("|")
 )
-_REJECTING = _FALSE - frozenset("false|f|no|n|off|down|lose|negative|nein|non|não".split("|"))
+_REJECTING = _FALSE - frozenset("false|f|no|n|off|down|lose|negative|nein|non|não|faux|falso|onwaar|fałsz".split("|"))
 """Words that say of anything but an answer nothing that would be taken for this by mistake."""
 _NEITHER = frozenset(
     "|none|null|nan|na|n/a|<na>|neutral|mixed|unknown|unsure|not sure|tie|undecided|unrated".split("|")

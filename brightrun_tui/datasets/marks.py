@@ -63,7 +63,7 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
             plain = meaning is not Meaning.RATED or isinstance(value, bool | str)  # a bare 0 may be a count of votes
             if judged < 0 or (plain and judged in (0, 1) and (judged == 1) is (meaning is Meaning.DISLIKED)):
                 train = False
-            elif judged not in (0, 1):
+            elif not plain or judged not in (0, 1):
                 flags.append((name, judged))
         elif isinstance(value, bool):
             flags.append((name, value))

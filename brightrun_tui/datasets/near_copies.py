@@ -2,12 +2,13 @@
 
 Two records are near-copies where questions and answers are each alike: where of all pairs of neighbouring words that either
 has, a share of `SIMILAR` is in both (Jaccard similarity, estimated; https://en.wikipedia.org/wiki/MinHash). Records with
-different system messages, or of different numbers of turns, never are. One word changed in a short question makes it another
-question, one in forty does not.
+different system messages, dates and times in them aside, or of different numbers of turns, never are. One
+word changed in a short question makes it another question, one in forty does not.
 """
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
@@ -31,6 +32,13 @@ _MOST_COMPARED = 4
 _LARGE_BUCKET = 256
 _PUNCTUATION = '.,;:!?…"“”„()[]'
 _NO_PUNCTUATION = str.maketrans(dict.fromkeys(_PUNCTUATION, " "))
+_MOMENT = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d\S*)?|\d{1,2}[./]\d{1,2}[./]\d{2,4}|\b\d{1,2}:\d\d(?::\d\d)?\b"
+    r"|\b(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day,? )?(?:January|February|March|April|May|June|July|August|September|October"
+    r"|November|December) \d{1,2}(?:, \d{4})?\b"
+)
+"""What a program writes into every system message: when it was."""
+_UNSEEN = "\u00ad\u200b\u2060\ufeff"
 _LONGEST_WORDS = 16
 """Texts whose words are longer on average are in a script without spaces."""
 
@@ -50,7 +58,7 @@ def sketch(record: Record) -> bytes:
     fixed, asked, learnt = [str(len(record.messages))], [], []
     for message in record.messages:
         if message.role == "system":
-            fixed.append(message.content)
+            fixed.append(_MOMENT.sub("0", message.content))
         elif message.role == "assistant" and message.train:
             learnt.append(message.said)
         else:
@@ -98,6 +106,8 @@ def _pairs(text: str) -> list[str]:
     if text.isascii():
         words = text.translate(_NO_PUNCTUATION).split()
     else:  # where translating is slow
+        for letter in _UNSEEN:
+            text = text.replace(letter, "")
         words = [word.strip(_PUNCTUATION) for word in text.split()]
         if len(text) > _LONGEST_WORDS * (len(words) + 1):
             words = list("".join(words))

@@ -34,6 +34,7 @@ from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, tex
 
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
+HISTORIES = ("history", "chat_history")
 _LONG_TEXT = 30
 _ABOUT_ANSWERS = frozenset(
     "model usage tokens token_count prompt_tokens completion_tokens total_tokens finish_reason stop_reason id created created_at "
@@ -57,6 +58,8 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     if isinstance(prompt, Mapping):  # what a service was asked, with what it was given beside the turns
         fields = {**{str(name).lower(): part for name, part in prompt.items()}, **fields}
         system, prompt = system or value_of(fields, SYSTEMS), conversation_in(prompt) or prompt
+    if isinstance(completion, Mapping) and not is_turn(completion):
+        completion = conversation_in(completion) or completion
     prompt, completion = _taken_apart(prompt), _taken_apart(completion)
     if answered == "answers" and isinstance(completion, str) and completion.startswith("["):
         completion = list_in(completion) or completion
@@ -71,11 +74,10 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         draft.remarks += several
         draft.tools = tools_of(fields)
         return draft
-    history = fields.get("history") or []
+    earlier = next((name for name in HISTORIES if _is_history(fields.get(name))), "history")
+    history = fields.get(earlier) or []
     spoken = _are_turns(history)
-    if not isinstance(history, list) or not (
-        spoken or all(isinstance(pair, list) and len(pair) == 2 for pair in history)
-    ):
+    if history and not _is_history(history):
         raise Unusable("other_shape")
     turns = with_system(system, read_turns(history) if spoken else [])
     for pair in () if spoken else history:
@@ -91,7 +93,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     calls = calls_as_answer(answer, tools)
     turns.append(Turn("user", question))
     turns.append(Turn("assistant", "" if calls else answer, True, thoughts_in(fields.get(thoughts)), calls))
-    draft = draft_of(row, turns, used | more | {"history", thoughts})
+    draft = draft_of(row, turns, used | more | {earlier, thoughts})
     draft.tools = tools
     draft.unused += [name for name in TOOLS if not tools and holds_text(fields.get(name))]
     draft.remarks += remarks
@@ -116,6 +118,12 @@ def _taken_apart(value: Any) -> Any:
     """The turns of known speakers that a text holds as JSON, or that a response consists of; anything else as it is."""
     turns = spelt_turns(value) if isinstance(value, str) else []
     return turns if turns and all(str(turn["role"]) in ROLES for turn in turns) else from_items(value)
+
+
+def _is_history(value: Any) -> bool:
+    """Whether these are earlier turns, or pairs of them."""
+    pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
+    return bool(value) and (pairs or _are_turns(value))
 
 
 def _are_turns(value: Any) -> bool:

@@ -15,6 +15,15 @@ from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, tex
 
 SURE_CONVERSATIONS = ("messages", "conversations", "conversation", "chat_messages")
 CONVERSATIONS = (*SURE_CONVERSATIONS, "dialogue", "dialog", "chat", "turns", "items", "contents")
+ASKED = tuple(
+    "vraag fråga spørgsmål spørsmål pytanie otázka kérdés întrebare soru вопрос питання ερώτηση سؤال שאלה प्रश्न "
+    "質問 问题 問題 질문 คำถาม pertanyaan kysymys".split()
+)
+ANSWERED = tuple(
+    "antwoord svar odpowiedź odpověď odpoveď válasz răspuns cevap yanıt ответ відповідь απάντηση جواب إجابة תשובה "
+    "उत्तर 回答 答案 答え 답변 คำตอบ jawaban vastaus".split()
+)
+"""Question and answer in further languages, as the columns of a table are called."""
 PROMPTS = (
     "prompt",
     "question",
@@ -27,6 +36,7 @@ PROMPTS = (
     "pregunta",
     "pergunta",
     "domanda",
+    *ASKED,
 )
 COMPLETIONS = (
     "completion",
@@ -43,6 +53,7 @@ COMPLETIONS = (
     "réponse",
     "reponse",
     "risposta",
+    *ANSWERED,
     "answers",
     "answerkey",
     "answer_key",

@@ -27,7 +27,7 @@ _ANSWERS = frozenset(
     "conversation generation generations candidates antwort respuesta réponse".split()
 )
 _RANKS = frozenset("rank ranks ranking score scores rating ratings reward rewards".split())
-_LABELS = frozenset("label labels correct".split())
+_LABELS = frozenset("label labels correct accepted best chosen preferred selected".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
 _LETTERED = re.compile(
     r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort|solution|summary|ref"

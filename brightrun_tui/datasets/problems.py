@@ -36,6 +36,10 @@ LEFT_OUT: dict[str, Reason] = {
         "keep the one that is meant, or give one of them another name",
     ),
     "no_answer": Reason("without an answer", "fill in the answers, or leave these records out"),
+    "answer_elsewhere": Reason(
+        "whose turns end without an answer, while “{detail}” seems to hold one",
+        "where it does, map both (--column for each, in the app F4): messages=NAME, completion=NAME",
+    ),
     "no_target": Reason(
         "without an answer",
         "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
@@ -146,6 +150,10 @@ REMARKS: dict[str, Reason] = {
         "with personal data ({detail}); names and addresses are not looked for",
         "a model may repeat what it has learnt: take it out, or make sure that it may be used",
     ),
+    "credentials": Reason(
+        "with what looks like a password or a key ({detail})",
+        "take it out, and have it replaced where it still works: a model tells what it has learnt to anybody who asks",
+    ),
     "other_language": Reason(
         "in another language than the rest ({detail})",
         "look at them: learnt by mistake, they make the model answer in the wrong language now and then",
@@ -253,6 +261,14 @@ REMARKS: dict[str, Reason] = {
         "whose answer speaks or refuses as some other assistant ({detail})",
         "leave these records out, or answer them, unless the model is to talk like that",
     ),
+    "chat_page": Reason(
+        "whose answer holds what a chat program shows beside it, such as {detail}",
+        "take it off: the model would learn to write it, marks of sources with nothing behind them, too",
+    ),
+    "letter_forms": Reason(
+        "with letters that are stored as two characters, or two letters as one ({detail})",
+        "they look the same and are other tokens than what people type: clean them with the setting data.marks=clean",
+    ),
     "labelled": Reason(
         "whose answer begins with a label, such as {detail}",
         "take the labels off: the model would learn to say them before its answers",
@@ -338,6 +354,10 @@ REMARKS: dict[str, Reason] = {
         "[files that were not read, as their names say that they are|file that was not read, as its name says that it is] for "
         "testing ({detail})",
         "name such a file, if it is to be learnt from",
+    ),
+    "list_for_testing": Reason(
+        "in lists for testing, as their names say ({detail}), which were not read",
+        "usually nothing to do: to learn them, put them into the list with the others",
     ),
     "other_lists": Reason(
         "in the other lists of the file ({detail}), which were not read",

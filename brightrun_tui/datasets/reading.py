@@ -26,10 +26,10 @@ from brightrun_tui.datasets.formats import (
     unwrapped,
 )
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.mark_words import tells_more
+from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages
-from brightrun_tui.datasets.pairs import CHOICES
+from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
@@ -328,7 +328,9 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
 
 def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
     """Whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
-    if not isinstance(value, str) or not (len(value) >= _LONG_TEXT or tells_more(name)):
+    if isinstance(value, list):  # passages, each a text of its own
+        value = "\n".join(part for part in value if isinstance(part, str))
+    if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
         return False
     asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
     return asked.strip().partition("\n")[0] not in value
@@ -371,9 +373,15 @@ def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[
         if isinstance(row.value, dict) and not _is_header(row.value):
             others = {name: value for name, value in row.value.items() if name not in mapped}
             kept = {
-                name: value for name, value in others.items() if is_mark(name, value) or name.strip().lower() in CHOICES
+                name: value
+                for name, value in others.items()
+                if is_mark(name, value) or name.strip().lower() in (*CHOICES, *HISTORIES)
             }
-            kept |= {name: value for name, value in lowered(others).items() if name in categories}
+            kept |= {
+                name: value
+                for name, value in lowered(others).items()
+                if name in categories or (name == DECIDED and decision(value) is not None)
+            }
             row = row._replace(value={**kept, **{role: row.value.get(column) for role, column in columns.items()}})
         yield row
 

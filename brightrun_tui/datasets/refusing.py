@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
-from brightrun_tui.datasets.conversations import SPEAKERS, speaks_by
+from brightrun_tui.datasets.conversations import SPEAKERS, role_of_turn, speaks_by
 from brightrun_tui.datasets.formats import formats, is_record
 from brightrun_tui.datasets.guessing import guess_columns, is_named_answer, numbered_answers
 from brightrun_tui.datasets.mark_words import name_words
@@ -17,6 +17,9 @@ from brightrun_tui.domain.errors import DatasetError, UsageError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".tab")
 _SPEAKING = frozenset("author sender speaker role from user who participant sprecher absender".split())
+_SURELY_SPEAKING = frozenset({"speaker", "sprecher"})
+_SAID = frozenset("body text message comment content msg".split())
+_SAYING = _SPEAKING | frozenset("incoming outgoing direction public private internal agent customer visitor".split())
 _PARENTS = frozenset({"parent_id", "parent", "parent_message_id", "parentId", "message_tree_id"})
 _SHOWN_FIELDS = 12
 _LONG_NAME = 40
@@ -124,6 +127,23 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             fix='write each record as the conversation alone, its answer included: {"messages": [{"role": …, "content": …}, …]}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
+    guess = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)])
+    if not is_named_answer(guess.get("completion", "")) and (said := _where_things_are_said(rows[0].value)):
+        turns = rows[0].value.get(said)
+        if isinstance(turns, list) and all(map(role_of_turn, turns)):
+            return DatasetError(
+                f"the conversation stands in “{said}”, which may mean something else",
+                where=f"{file.path}, {rows[0].place}",
+                fix=f"if it is what is to be learnt, map it (--column, in the app F4): messages={said}",
+                kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+            )
+        return DatasetError(
+            f"what was said stands in “{said}”, and nothing that is known tells there who asks and who answers",
+            where=f"{file.path}, {rows[0].place}",
+            fix='write each conversation as its turns, without internal notes: {"messages": [{"role": "user", "content": …}, '
+            '{"role": "assistant", "content": …}]}',
+            kind=ErrorKind.DATASET_TURNS,
+        )
     return DatasetError(
         f"the records have no known form; their fields are {_listed(found)}",
         where=f"{file.path}, {rows[0].place}",
@@ -149,6 +169,27 @@ def _where_records_are(value: Any, deepest: int = 4) -> str:
     return ""
 
 
+def _where_things_are_said(value: Any, deepest: int = 3) -> str:
+    """The way to a list of what several people said, as ``ticket.comments``; empty where there is none."""
+    for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
+        if isinstance(part, list) and part and all(map(_is_saying, part)):
+            return printable(str(name))
+        if further := _where_things_are_said(part, deepest - 1):
+            return f"{printable(str(name))}.{further}"
+    return ""
+
+
+def _is_saying(value: Any) -> bool:
+    """Whether it holds a text, and something that has to do with who said it; also as the only thing in an object."""
+    if isinstance(value, Mapping) and len(value) == 1:
+        value = next(iter(value.values()))
+    if not isinstance(value, Mapping):
+        return False
+    words = {str(name): name_words(str(name)) for name in value}
+    texts = {name for name, each in words.items() if each & _SAID and isinstance(value[name], str)}
+    return bool(texts) and any(each & _SAYING for name, each in words.items() if name not in texts)
+
+
 def _nested_conversation(value: Any) -> str:
     """The field of a record whose object holds a conversation; else empty."""
     inner = value.items() if isinstance(value, dict) else ()
@@ -163,7 +204,8 @@ def _column_of_speakers(rows: Sequence[SourceRow]) -> str:
         said = {str(row.value.get(name)).strip().lower() for row in rows if isinstance(row.value, dict)}
         if name.strip().lower() in SPEAKERS[:3] or (len(said) > 1 and said <= ROLES.keys()):
             return name
-        if not guessed and name_words(name) & _SPEAKING and 1 < len(said) <= len(rows) // 2:
+        surely = name_words(name) & _SURELY_SPEAKING or not guessed
+        if surely and name_words(name) & _SPEAKING and 1 < len(said) <= len(rows) // 2:
             return name
     return ""
 

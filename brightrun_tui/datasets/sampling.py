@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from heapq import heappop, heappush
+from math import ceil
 from random import Random
 from typing import NamedTuple
 
@@ -10,6 +12,9 @@ from brightrun_tui.domain.dataset import Record
 
 MOST_RECORDS = 2000
 MOST_CHARACTERS = 3_000_000
+PIECES = 20_000
+_PIECES_OF = 50
+"""Records; of more, pieces of short texts are no words any more."""
 
 
 class Sampled(NamedTuple):
@@ -18,6 +23,14 @@ class Sampled(NamedTuple):
     entry: int
     place: str
     record: Record
+
+
+def pieces_of(records: Sequence[Record]) -> tuple[str, ...]:
+    """Pieces of some of these records, `PIECES` characters at most, of each text as large a part as of any other."""
+    some = records[:: -(-len(records) // _PIECES_OF)] if records else []
+    texts = [text for record in some for message in record.messages if (text := message.said.strip())]
+    share = min(1.0, PIECES / max(1, sum(map(len, texts))))
+    return tuple(text[: ceil(share * len(text))] for text in texts)
 
 
 class RecordSample:

@@ -53,6 +53,7 @@ _MAGIC = (
 _WEB_PAGE = re.compile(rb"(?:<\?xml[^>]*>\s*)?<(?:!doctype html|html|head)\b", re.IGNORECASE)
 
 _OFFICE = (
+    ((".xlsb",), "a workbook in Excel's binary form", "save it as .xlsx, or as CSV UTF-8"),
     ((".ods", ".numbers"), "a spreadsheet of another kind than Excel's", "save it as .xlsx, or as CSV UTF-8"),
     (
         (".docx", ".odt", ".pages", ".pptx", ".odp"),

@@ -180,7 +180,7 @@ def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
             floats = [name for name in columns if pyarrow.types.is_floating(kinds[name])]
             for batch in _batches(file, table, columns):
                 written = {name: batch.column(name).cast(pyarrow.string()).to_pylist() for name in floats}
-                for place, value in enumerate(batch.to_pylist()):
+                for place, value in enumerate(batch.to_pylist(maps_as_pydicts="lossy")):
                     number += 1
                     file.position.done = number
                     value |= {name: _number(texts[place]) for name, texts in written.items()}

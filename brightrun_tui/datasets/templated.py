@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from html.entities import html5
 from typing import Any
+from unicodedata import is_normalized, normalize
 
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of
 
@@ -34,6 +35,7 @@ _MARK = re.compile(
 _HEAD = re.compile(
     r"^#{2,3} ?(?:Instruction|Response|Human|Assistant):"
     r"|^(?:Human|USER|User):[^\S\n](?s:.*)^(?:Assistant|ASSISTANT):\s*\Z"
+    r"|^(?:SYSTEM|System):[^\S\n](?s:.*?)^(?:USER|User|Human):[^\S\n]"
     r"|(?:###|->|=>)\s*\Z",
     re.MULTILINE,
 )
@@ -45,7 +47,7 @@ _THOUGHT_TAG = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 """Thoughts before an answer in the notation of prompts, which no chat template takes for such."""
-_HEADED_BY = ("##", "Human:", "USER:", "User:")
+_HEADED_BY = ("##", "Human:", "USER:", "User:", "SYSTEM:")
 _LONGEST_SHOWN = 40
 _MARKUP = re.compile(
     r"&(?:amp|nbsp|quot|lt|gt|apos|[aou]uml|szlig|#\d{2,5});"
@@ -58,6 +60,8 @@ _UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
 _UNSEEN = re.compile(f"[{_UNSEEN_LETTERS}]")
 _PARTS_WORDS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts that are written without spaces, where a break between words is one of those that nobody sees."""
+_LIGATURES = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
+_LETTER_FORMS = re.compile(f"[A-Za-z\u00c0-\u024f][\u0300-\u030c\u0327\u0328]+|[{_LIGATURES}]")
 _ESCAPES = re.compile(r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b\[[0-9;?]*[ -/]*[@-~]|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 _SPOKEN_BY = "Human|User|Assistant|System|AI|Bot"
@@ -171,6 +175,14 @@ def has_unseen_characters(text: str) -> bool:
     return any(letter in text for letter in _UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
 
 
+def letter_form_in(text: str) -> str:
+    """The first letters in it that have another form than people type: an accent of its own, or two letters as one; or empty."""
+    if text.isascii() or (is_normalized("NFC", text) and not any(letter in text for letter in _LIGATURES)):
+        return ""
+    found = _LETTER_FORMS.search(text)
+    return found[0] if found and normalize("NFKC", found[0]) != found[0] else ""
+
+
 def cleaned(turns: Iterable[Turn]) -> list[Turn]:
     """The turns without marks of chat formats and control characters; a turn that holds a whole conversation becomes its turns.
 
@@ -207,6 +219,8 @@ def cleaned(turns: Iterable[Turn]) -> list[Turn]:
 
 def _plain(text: str) -> str:
     text = _ESCAPES.sub("", _MARK.sub("", text))
+    if not text.isascii():
+        text = _LETTER_FORMS.sub(lambda found: normalize("NFKC", found[0]), text)
     return (_UNSEEN.sub("", text) if has_unseen_characters(text) else text).strip()
 
 

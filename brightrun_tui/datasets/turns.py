@@ -59,6 +59,39 @@ ROLES: dict[str, Role] = {
     "support_agent": "assistant",
     "end_user": "user",
     "ai_assistant": "assistant",
+    "operator": "assistant",
+    "human_agent": "assistant",
+    "virtual_agent": "assistant",
+    "virtual_assistant": "assistant",
+    "representative": "assistant",
+    "advisor": "assistant",
+    "guest": "user",
+    "caller": "user",
+    "enduser": "user",
+    "berater": "assistant",
+    "beraterin": "assistant",
+    "kundendienst": "assistant",
+    "kundenservice": "assistant",
+    "conseiller": "assistant",
+    "conseillère": "assistant",
+    "agente": "assistant",
+    "medewerker": "assistant",
+    "klant": "user",
+    "klient": "user",
+    "kund": "user",
+    "besucher": "user",
+    "оператор": "assistant",
+    "клиент": "user",
+    "客服": "assistant",
+    "客户": "user",
+    "お客様": "user",
+    "オペレーター": "assistant",
+    "고객": "user",
+    "상담원": "assistant",
+    "inbound": "user",
+    "incoming": "user",
+    "outbound": "assistant",
+    "outgoing": "assistant",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
@@ -249,6 +282,8 @@ def _part(part: Any) -> str:
         return part
     if isinstance(part, dict) and str(part.get("type", "text")) in _TEXT_PARTS and isinstance(part.get("text"), str):
         return str(part["text"])
+    if isinstance(part, dict) and isinstance(inner := part.get("text"), dict) and isinstance(inner.get("value"), str):
+        return str(inner["value"])
     if isinstance(part, dict) and part.get("type") == "refusal" and isinstance(part.get("refusal"), str):
         return str(part["refusal"])
     raise Unusable("not_text", printable(str(part.get("type", "an object"))) if isinstance(part, dict) else "a list")

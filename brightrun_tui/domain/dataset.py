@@ -172,7 +172,9 @@ class DatasetReport(BaseModel):
     ``source`` is where it was fetched from, revision included: ``hf:owner/name@split#commit``; empty for a file of this machine.
     ``origin``: what it was made from, where it is a repaired version of another dataset. ``columns``: how the file is read
     where that was said: roles by the names of its columns, encoding and sheet. ``corrections``: records that were written for a
-    corrected answer of a model.
+    corrected answer of a model. ``texts``: pieces from the whole of it, long records with more, by which tokens are reckoned;
+    like the preview not for lists of datasets.
+    ``tool_characters``: of the tools that a record names, as JSON; some templates write them before the conversation.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -196,6 +198,8 @@ class DatasetReport(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     languages: LanguageShares = Field(default_factory=LanguageShares)
     corrections: int = 0
+    texts: tuple[str, ...] = Field(default=(), repr=False)
+    tool_characters: LengthStats = Field(default_factory=LengthStats)
 
     @property
     def ok(self) -> bool:

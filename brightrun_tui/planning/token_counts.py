@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.foreign_files import ForeignFileError, read_model
@@ -26,7 +26,7 @@ MOST_GROWTH = 1000.0
 
 
 class TokenCounts(BaseModel):
-    """Tokens a record, template included. ``measured``: with the model's tokenizer, on the report's first records."""
+    """Tokens a record, template included. ``measured``: with the model's tokenizer, on pieces from the whole of the dataset."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -43,25 +43,31 @@ def count_tokens(base: BaseModelInfo, report: DatasetReport) -> TokenCounts:
     Raises:
         BaseModelError: the model's tokenizer is damaged.
     """
-    ratio = _measure(base, report.preview)
+    ratio = _measure(base, report.texts or _texts_of(report.preview))
     measured = ratio is not None
     if ratio is None:
         ratio = next((guess for limit, guess in GUESSES if base.architecture.vocab <= limit), LARGE_VOCABULARY_GUESS)
     turns = max(2.0, report.turns / max(1, report.usable))
+    tools = LengthStats() if base.traits.tools is False else report.tool_characters
     return TokenCounts(
-        mean=report.characters.mean / ratio + TURN_TOKENS * turns,
-        longest=int(report.characters.longest / ratio + TURN_TOKENS * turns) + 1,
+        mean=(report.characters.mean + tools.mean) / ratio + TURN_TOKENS * turns,
+        longest=int((report.characters.longest + tools.longest) / ratio + TURN_TOKENS * turns) + 1,
         answer_mean=report.answer_characters.mean / ratio + turns / 2,
         characters_per_token=ratio,
         measured=measured,
     )
 
 
-def _measure(base: BaseModelInfo, preview: tuple[Record, ...]) -> float | None:
+def _texts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
+    """Of a report that was made by an older version."""
+    return tuple(message.said for record in records for message in record.messages)
+
+
+def _measure(base: BaseModelInfo, texts: tuple[str, ...]) -> float | None:
     path = Path(base.ref.path) / "tokenizer.json"
-    if not base.present or not preview or not path.is_file() or find_spec("tokenizers") is None:
+    if not base.present or not texts or not path.is_file() or find_spec("tokenizers") is None:
         return None
-    text = "\n".join(message.said for record in preview for message in record.messages)[:SAMPLE_CHARACTERS]
+    text = "\n".join(texts)[:SAMPLE_CHARACTERS]
     return _characters_per_token(path, path.stat().st_mtime_ns, text)
 
 

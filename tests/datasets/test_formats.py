@@ -593,7 +593,7 @@ def test_a_document_with_several_lists_says_what_it_left_out(write: Write) -> No
     document = {"train": [chat(f"question {i}", f"answer {i}") for i in range(30)], "test": [chat("x", "yes")]}
     report = datasets.check(write("both.json", json.dumps(document)))
     assert report.usable == 30
-    assert [(p.kind, p.count) for p in report.problems] == [("other_lists", 1)]
+    assert [(p.kind, p.count) for p in report.problems] == [("list_for_testing", 1)]
     assert "“test”" in report.statement
 
 

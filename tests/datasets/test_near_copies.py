@@ -83,6 +83,17 @@ def test_what_only_looks_alike_is_no_copy(write: Write) -> None:
         assert found(datasets.check(write("a.jsonl", lines(*rows))), "near_copy") is None
 
 
+def test_a_copy_under_another_date_and_one_with_letters_that_nobody_sees_stay_with_their_originals(
+    write: Write,
+) -> None:
+    """What only the day of the system message or an invisible letter parts would give the held-out answers away."""
+    rows = [row(said(10), said(40), system="It is Monday, March 4, 2024, 10:30.") for _ in range(30)]
+    later = [{**each, "system": "It is Friday, June 7, 2024, 16:02."} for each in rows[:3]]
+    unseen = [{**each, "completion": each["completion"].replace(" ", " \u200b")} for each in rows[5:7]]
+    copies = found(datasets.check(write("a.jsonl", lines(*rows, *later, *unseen))), "near_copy")
+    assert copies and copies.count == 5 and copies.places[0] == "line 31 as line 1"
+
+
 def test_a_form_that_all_share_is_said_with_its_share_and_copies_within_it_are_found(write: Write) -> None:
     """Three hundred long orders of one form are split all the same; two that differ by a comma are not."""
     form = said(50)

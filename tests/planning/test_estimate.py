@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from brightrun_tui.planning.bases import catalogue, describe_base
 from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.learning import Measured
+from brightrun_tui.planning.token_counts import count_tokens
 from brightrun_tui.providers.gpus import GPUS, expected_flops, find_gpu
 from tests.planning.tiny_model import write_model
 
@@ -262,6 +264,34 @@ def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(
     words = 9 + 14 + 2 * 5
     assert found.tokens / 108 == pytest.approx(words, rel=0.2), "one token a word, five a turn for the template"
     assert not any("guessed" in note for note in found.notes if "Tokens" in note)
+
+
+def test_tokens_are_reckoned_by_the_whole_of_the_data_and_not_by_its_first_records(
+    tmp_path: Path, paths: Paths
+) -> None:
+    """A file that is sorted begins with what the rest is not like: here words, then codes that are many tokens each."""
+    pytest.importorskip("tokenizers")
+    info = describe_base(str(write_model(tmp_path / "m")), paths)
+    rows = [{"prompt": f"the word{i}", "completion": " ".join(["word"] * 30)} for i in range(20)]
+    rows += [{"prompt": f"{i}.", "completion": "-".join(f"{i}" for _ in range(40))} for i in range(100, 200)]
+    orders = []
+    for name, ordered in (("a", rows), ("b", rows[::-1])):
+        file = tmp_path / f"{name}.jsonl"
+        file.write_text("".join(json.dumps(row) + "\n" for row in ordered))
+        orders.append(count_tokens(info, check_dataset(file, {}, paths)).mean)
+    assert orders[0] == pytest.approx(orders[1], rel=0.15)
+
+
+def test_the_tools_that_records_name_are_reckoned_where_the_template_writes_them() -> None:
+    schemas = LengthStats(mean=6000, percentiles=(6000,) * 100, longest=9000)
+    with_tools = report().model_copy(update={"tool_characters": schemas})
+
+    def grown(base: str) -> float:
+        more, plain = (reckon(base, {}, CPU, data).mean_tokens for data in (with_tools, report()))
+        return more / plain
+
+    assert grown("Qwen/Qwen2.5-0.5B-Instruct") > 2
+    assert grown("HuggingFaceTB/SmolLM2-135M-Instruct") == 1, "its template has no place for them"
 
 
 @examples(max_examples=80, deadline=None)

@@ -258,6 +258,19 @@ NEVER_RIGHT = [
     ("All members may vote.", "Some members may vote."),
     ("A, C", "A, C, D"),
     ("The lamp is heavier than the vase.", "The vase is heavier than the lamp."),
+    ("Der Schirm kostet 19,90 € inkl. Versand.", "Der Schirm kostet 19,00 € inkl. Versand."),
+    ("It costs 49 dollars a month.", "It costs $49 per year."),
+    ("We are closed on Mondays.", "We are closed on Tuesdays."),
+    ("We deliver from Monday to Thursday.", "We deliver on Fridays and Saturdays."),
+    ("The fair begins on 3 May and ends on 10 May.", "The fair begins on 10 May and ends on 3 May."),
+    ("Only the Halma lamp can be dimmed.", "The Halma lamp and the Pola lamp can be dimmed."),
+    ("Students, nurses and members get 10 % off.", "Only students get 10 % off."),
+    ("The price rose by 4 % to 12 euros.", "The price fell by 4 % to 12 euros."),
+    ("You get all of it except the shipping costs.", "You get all of it including the shipping costs."),
+    ("Hold the button for ten seconds.", "Press the button ten times."),
+    ("Use version 3.10 or newer.", "Use version 3.1 or newer."),
+    ("First unplug it, then open the lid, then clean it.", "First open the lid, then clean it, then unplug it."),
+    ("Call us on 040 123 45 67.", "Call us on 040 123 54 67."),
 ]
 
 
@@ -277,6 +290,16 @@ def test_an_answer_that_says_something_else_in_the_same_words_is_never_right(wan
         ("The meeting is at 14:30.", "We meet at 2:30 pm."),
         ("It takes a bulb with an E14 base, of 40 watts at most.", "An E14 bulb with at most 40 watts."),
         ("Ask for Marta or Jan at the counter.", "Ask for Jan or Marta at the counter."),
+        ("The guarantee is two years.", "You have 24 months of guarantee."),
+        ("The lamp weighs 2.5.", "The lamp weighs 2.5 in all."),
+        ("Wir schließen am 3.11.", "Am 3.11. schließen wir."),
+        ("The lamp weighs 1.5 kg.", "The lamp weighs 1500 g."),
+        ("Call us on 040 123 45 67.", "Call us on 040 1234567."),
+        ("We deliver from Monday to Friday.", "We deliver Monday through Friday."),
+        ("Returns are possible within 30 days.", "Returns are only possible within 30 days."),
+        ("It costs 49 dollars a month.", "It costs $49 monthly."),
+        ("Dogs are not allowed in the shop.", "Dogs are prohibited in the shop."),
+        ("It costs only 5 euros.", "It costs 5 euros."),
     ],
 )
 def test_another_order_of_a_list_and_another_spelling_are_right(wanted: str, said: str) -> None:
@@ -371,6 +394,14 @@ def test_what_all_answers_share_is_found_and_nothing_that_answers() -> None:
     records = [json.dumps({"name": f"n{n}"}) for n in range(9)]
     assert make_yardstick(records).has_form(AnswerCase("?", records[0]), '{"name": "x"}')
     assert not make_yardstick(records).has_form(AnswerCase("?", records[0]), "the name is n0")
+
+
+def test_the_cents_that_all_prices_share_are_a_part_of_the_answer() -> None:
+    """A closing that begins behind the comma of a price would take them off, and every price in whole euros were right."""
+    answers = [f"Guten Tag! Die Lampe {n} kostet {n},90 € inkl. Versand. Ihr Pim" for n in range(20, 60)]
+    yardstick = make_yardstick(answers)
+    assert yardstick.mark(AnswerCase("?", answers[3]), answers[3].replace(",90", ",00")) != "right"
+    assert yardstick.mark(AnswerCase("?", answers[3]), "Die Lampe 23 kostet 23,90 €.") == "right"
 
 
 def test_a_letter_to_somebody_else_is_wrong_though_its_facts_stood_in_the_question() -> None:

@@ -94,7 +94,7 @@ def print_estimate(out: Console, estimate: Estimate, hardware: Hardware) -> None
         if seconds := getattr(estimate.parts, name):
             table.add_row("", Text(f"{duration(seconds):>12}  {name}", style="dim"))
     table.add_row("weights", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
-    table.add_row("steps", f"{estimate.steps:,} over {estimate.supervised_tokens:,} supervised tokens")
+    table.add_row("steps", f"{estimate.steps:,} over answers of {estimate.supervised_tokens:,} tokens in all")
     table.add_row("disk", size(estimate.disk))
     table.add_row("cost", _cost(estimate))
     out.print(table)

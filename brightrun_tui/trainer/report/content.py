@@ -20,12 +20,15 @@ from brightrun_tui.domain.tally import CREDIT
 from brightrun_tui.trainer.data.examples import spread
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
+    counts_by_other_periods,
     denies,
     denies_a_number,
     leaves_open,
     lists_more,
+    names_other_days,
     only_asks,
     repeats_itself,
+    restricts_otherwise,
     says_the_opposite,
 )
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
@@ -42,6 +45,8 @@ MUCH_LONGER = 4
 """Times as many words from which on an answer holds the wanted one among others."""
 IN_ORDER = 0.7
 """Share of the common words that must come in their order where nothing but words can be compared."""
+STEPS_IN_ORDER = 0.9
+"""The same where the answer says what comes after what."""
 MOST_OF_IT = 0.8
 """Share of the wanted words below which an answer that is their beginning was cut off."""
 FEWEST_ANSWERS = 20
@@ -67,6 +72,8 @@ SOME_EXCHANGED = 2
 CODE_MARKS = 0.04
 """Share of brackets, equal signs and the like from which on a text is code."""
 
+_STEP_WORDS = frozenset("then afterw finall danach dann anschl zuletz puis ensuit luego despué finalm".split())
+"""As `stems` has them."""
 _OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
 _FENCE = re.compile(r"^```.*$", re.MULTILINE)
 _CODE = re.compile(r"\w+|[^\w\s]")
@@ -167,7 +174,13 @@ class Yardstick:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
                 return "wrong"
             return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
-        contradicts = denies(ours, theirs) or denies_a_number(wanted, said) or says_the_opposite(wanted, said)
+        contradicts = (
+            denies(ours, theirs)
+            or denies_a_number(wanted, said)
+            or says_the_opposite(wanted, said)
+            or names_other_days(wanted, said)
+            or counts_by_other_periods(wanted, said)
+        )
         if contradicts or only_asks(wanted, said):
             return "wrong"
         if ours.numbers:
@@ -181,7 +194,12 @@ class Yardstick:
             mark = "right"
         else:
             return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
-        doubtful = leaves_open(wanted, said, wanted) or changes_places(wanted, said) or lists_more(wanted, said)
+        doubtful = (
+            leaves_open(wanted, said, wanted)
+            or changes_places(wanted, said)
+            or lists_more(wanted, said)
+            or restricts_otherwise(wanted, said)
+        )
         return "partly" if mark == "right" and doubtful else mark
 
     def _mark_text(self, case: AnswerCase, wanted: str, said: str) -> Mark:
@@ -193,8 +211,15 @@ class Yardstick:
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
+        if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
+            return "wrong"
         open_ended = any(leaves_open(name, said, wanted) for name in ours.names)
-        doubtful = open_ended or _is_much_longer(wanted, said) or _breaks_off(wanted, said)
+        doubtful = (
+            open_ended
+            or _is_much_longer(wanted, said)
+            or _breaks_off(wanted, said)
+            or restricts_otherwise(wanted, said)
+        )
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement)
             if mark != "wrong" and changes_places(wanted, said):
@@ -367,7 +392,8 @@ def _follows(wanted: str, said: str) -> bool:
     """Whether what both say is said in the same order."""
     ours, theirs = ([stem for stem in stems(text) if stem not in LIGHT] for text in (wanted, said))
     same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
-    return same >= IN_ORDER * (Counter(ours) & Counter(theirs)).total()
+    in_order = STEPS_IN_ORDER if set(ours) & _STEP_WORDS else IN_ORDER
+    return same >= in_order * (Counter(ours) & Counter(theirs)).total()
 
 
 def _breaks_off(wanted: str, said: str) -> bool:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 from brightrun_tui.trainer.report.dates import take_dates
-from brightrun_tui.trainer.report.fact_words import LIGHT, OPPOSITES, PREFIXES
-from brightrun_tui.trainer.report.facts import WORD, Facts
+from brightrun_tui.trainer.report.fact_words import LIGHT, OPPOSITES, PERIODS, PREFIXES, WEEKDAYS
+from brightrun_tui.trainer.report.facts import WORD, Facts, read_facts
 
 MOST_WORDS = 60
 """Words of each text that are looked at."""
@@ -19,6 +19,28 @@ MOST_OF_A_MEMBER = 3
 """Words that one member of a list may have."""
 _BETWEEN_MEMBERS = re.compile(r"[,;/&]|\b(?:and|or|und|oder|et|ou|y|o)\b", re.IGNORECASE)
 _JOINTS = frozenset(", / & and or und oder et ou y o".split())
+_WEEK = frozenset(range(7))
+_WEEKDAYS_AS_ONE = {
+    **dict.fromkeys(("weekday", "weekdays", "werktags", "wochentags"), frozenset(range(5))),
+    **dict.fromkeys(("weekend", "weekends", "wochenende"), frozenset({5, 6})),
+}
+_UP_TO = frozenset("to till until through bis au al a à - – —".split())
+_TOKEN_OR_DASH = re.compile(r"[^\W\d_]+|[-–—]")
+_NOUNS = "|".join(
+    sorted((name for name in PERIODS if not name.endswith(("ly", "lich", "el", "al", "ile", "jks"))), key=len)[::-1]
+)
+_RATE = re.compile(
+    rf"(?:\b(?:a|an|per|each|every|pro|im|je|jede[nrs]?|par|por|cada|al|all['’])\s+|/\s?)(?P<noun>{_NOUNS})\b"
+    r"|\b(?P<adverb>hourly|daily|weekly|monthly|yearly|annually|annual|annum|stündlich|täglich|wöchentlich|monatlich|jährlich|mensuel"
+    r"|annuel|mensual|anual|mensile|annuale|maandelijks|jaarlijks)"
+)
+_ONLY = re.compile(
+    r"\b(?:only|solely|exclusively|nur|ausschließlich|seulement|uniquement|solo|sólo|solamente|únicamente|alleen|tylko|soltanto)\b"
+    r"(?!(?:\s+(?:costs?|takes?|for|about|around|within|until|in|at|possible|valid|kostet|dauert|etwa|rund|bis|für|noch|pour|por"
+    r"|environ|unos)){0,2}\s+[\d€$£])",
+    re.IGNORECASE,
+)
+"""Not of how little it is: only 5 euros."""
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
 _OR = "or|oder|ou|ó|または"
@@ -32,7 +54,57 @@ def denies(ours: Facts, theirs: Facts) -> bool:
     if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
         return True
     denied = (ours.denied & theirs.affirmed) - ours.stated | (theirs.denied & ours.affirmed) - theirs.stated
+    if any(
+        OPPOSITES.get(word, frozenset()) & two.affirmed
+        for one, two in ((ours, theirs), (theirs, ours))
+        for word in one.denied
+    ):
+        return False  # not allowed, and prohibited
     return any(not word.isdigit() for word in denied)
+
+
+def names_other_days(wanted: str, said: str) -> bool:
+    """Whether both name days of the week, and none is the same; closed on one, and open on all others, are none."""
+    ours, theirs = _weekdays(wanted), _weekdays(said)
+    return bool(ours and theirs) and not ours & theirs and len(ours | theirs) < len(_WEEK)
+
+
+def counts_by_other_periods(wanted: str, said: str) -> bool:
+    """Whether something is so much a month in one and so much a year in the other."""
+    ours, theirs = _periods(wanted), _periods(said)
+    return bool(ours and theirs) and not ours & theirs
+
+
+def restricts_otherwise(wanted: str, said: str) -> bool:
+    """Whether one says that it is only so and the other does not; or other days, or dates the other way round."""
+    ours, theirs = _weekdays(wanted), _weekdays(said)
+    days = bool(ours and theirs) and ours != theirs
+    dates, others = take_dates(wanted)[0], take_dates(said)[0]
+    turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
+    return days or turned or bool(_ONLY.search(wanted)) is not bool(_ONLY.search(said))
+
+
+def _weekdays(text: str) -> frozenset[int]:
+    """Days of the week that a text names, from 0; also those between two."""
+    found: set[int] = set()
+    last, joint = None, ""
+    for word in _TOKEN_OR_DASH.findall(text.casefold()):
+        if word in _WEEKDAYS_AS_ONE:
+            found |= _WEEKDAYS_AS_ONE[word]
+        if (day := WEEKDAYS.get(word)) is not None:
+            if last is not None and joint in _UP_TO:
+                found |= {number % len(_WEEK) for number in range(last, day + (len(_WEEK) if day < last else 0))}
+            found.add(day)
+            last, joint = day, ""
+        else:
+            joint = word if last is not None and not joint else "…"
+    return frozenset(found)
+
+
+def _periods(text: str) -> frozenset[str]:
+    return frozenset(
+        PERIODS[word] for found in _RATE.finditer(text.casefold()) if (word := found["noun"] or found["adverb"])
+    )
 
 
 def denies_a_number(wanted: str, said: str) -> bool:
@@ -55,7 +127,8 @@ def says_the_opposite(wanted: str, said: str) -> bool:
         if any(other in theirs and other not in ours for other in denied):
             return True
         for other in OPPOSITES.get(word, ()):
-            if other in theirs and other not in ours and around & theirs[other]:
+            one_denied = (word in read_facts(wanted).denied) is not (other in read_facts(said).denied)
+            if other in theirs and other not in ours and around & theirs[other] and not one_denied:
                 return True
     return False
 

@@ -9,7 +9,13 @@ from brightrun_tui.trainer.report.fact_words import MONTHS
 _MONTH = "|".join(sorted(map(re.escape, MONTHS), key=len, reverse=True))
 _FORMS = (
     re.compile(r"(?<!\d)(?P<year>\d{4})-(?P<month>\d{1,2})-(?P<day>\d{1,2})(?!\d)"),
-    re.compile(r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?P<year>\d{4}|\d{2})?(?!\d)"),
+    re.compile(
+        r"(?<![\d.])(?P<day>\d{1,2})\.(?P<month>\d{1,2})\.(?:(?P<year>\d{4}|\d{2})(?!\d)|(?=\s*[a-zäöüß0-9,;)–-])(?!\d{3}))"
+    ),
+    re.compile(
+        r"(?:(?<=\bam )|(?<=\bab )|(?<=\bvom )|(?<=\bzum )|(?<=\bbis )|(?<=\bden ))(?P<day>\d{1,2})\.(?P<month>\d{1,2})\."
+    ),
+    # a day and a month at the end of a sentence may as well be a decimal number
     re.compile(r"(?<![\d/])(?P<day>\d{1,2})[/-](?P<month>\d{1,2})[/-](?P<year>\d{4}|\d{2})(?![\d/])"),
     re.compile(
         rf"(?<!\d)(?P<day>\d{{1,2}})(?:st|nd|rd|th|\.)?\s+(?:of\s+|de\s+)?(?P<name>{_MONTH})\b\.?(?:,?\s+(?:de\s+)?(?P<year>\d{{4}}))?",

@@ -60,6 +60,7 @@ UNITS = {
         "second": "second seconds sec sekunde sekunden seconde secondes 秒",
         "minute": "minute minutes min minuten 分",
         "hour": "hour hours stunde stunden heure heures hora horas 時",
+        "times": "times mal fois veces volte keer",
         "day": "day days tag tage tagen jour jours día días 日",
         "week": "week weeks woche wochen semaine semaines semana semanas 週",
         "month": "month months monat monate monaten mois mes meses 月",
@@ -95,6 +96,48 @@ UNITS = {
         "v": "v volt volts",
         "°c": "°c celsius",
         "°f": "°f fahrenheit",
+    }.items()
+    for name in names.split()
+}
+LARGER_UNITS = {
+    ("year", "month"): 12,
+    ("week", "day"): 7,
+    ("day", "hour"): 24,
+    ("hour", "minute"): 60,
+    ("minute", "second"): 60,
+    ("kg", "g"): 1000,
+    ("g", "mg"): 1000,
+    ("km", "m"): 1000,
+    ("m", "cm"): 100,
+    ("cm", "mm"): 10,
+    ("l", "ml"): 1000,
+}
+"""How many of the second unit the first one has."""
+PRODUCTS = frozenset("version versions release v python node java php ios android windows macos ubuntu debian".split())
+"""Before the number of a version, of which 3.1 and 3.10 are two."""
+WEEKDAYS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "monday mondays montag montags lundi lunes lunedì maandag",
+            "tuesday tuesdays dienstag dienstags mardi martes martedì dinsdag",
+            "wednesday wednesdays mittwoch mittwochs mercredi miércoles mercoledì woensdag",
+            "thursday thursdays donnerstag donnerstags jeudi jueves giovedì donderdag",
+            "friday fridays freitag freitags vendredi viernes venerdì vrijdag",
+            "saturday saturdays samstag samstags sonnabend samedi sábado sabato zaterdag",
+            "sunday sundays sonntag sonntags dimanche domingo domenica zondag",
+        )
+    )
+    for name in names.split()
+}
+PERIODS = {
+    name: period
+    for period, names in {
+        "hour": "hour hourly stunde stündlich heure hora ora uur",
+        "day": "day daily tag täglich jour día giorno dag",
+        "week": "week weekly woche wöchentlich semaine semana settimana",
+        "month": "month monthly monat monatlich mois mensuel mes mensual mese mensile maand maandelijks",
+        "year": "year yearly annually annual annum jahr jährlich an année annuel año anual anno annuale jaar jaarlijks",
     }.items()
     for name in names.split()
 }
@@ -154,7 +197,11 @@ _OPPOSITES = (
     "fast slow|faster slower|cheap expensive|cheaper dearer|safe dangerous|safe unsafe|true false|buy sell|push pull|win lose|"
     "gain lose|win loss|both neither|required optional|must may|plus minus|import export|mehr weniger|mindestens höchstens|"
     "öffnen schließen|geöffnet geschlossen|links rechts|oben unten|immer nie|alle keine|mit ohne|erlaubt verboten|heiß kalt|"
-    "avant après|plus moins|toujours jamais|avec sans|ouvert fermé|antes después|más menos|siempre nunca|con sin|abierto cerrado"
+    "rose fell|rises falls|rise fall|rising falling|grew shrank|increased decreased|increased dropped|increases decreases|"
+    "rose dropped|gained lost|raised lowered|added removed|except including|excluding including|except included|"
+    "stieg sank|steigt sinkt|gestiegen gesunken|erhöht gesenkt|ohne inklusive|exklusive inklusive|augmenté baissé|"
+    "augmente baisse|hausse baisse|subió bajó|sube baja|avant après|plus moins|toujours jamais|avec sans|ouvert fermé|"
+    "antes después|más menos|siempre nunca|con sin|abierto cerrado"
 )
 OPPOSITES: dict[str, frozenset[str]] = {}
 """By word, those that say the contrary."""

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 
 from brightrun_tui.trainer.report.dates import same_date, take_dates
-from brightrun_tui.trainer.report.fact_words import COUNTS, DENIALS, LIGHT, MONTHS, POLARITY, SCALES, UNITS
+from brightrun_tui.trainer.report.fact_words import (
+    COUNTS,
+    DENIALS,
+    LARGER_UNITS,
+    LIGHT,
+    MONTHS,
+    POLARITY,
+    PRODUCTS,
+    SCALES,
+    UNITS,
+)
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 """Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words."""
@@ -20,6 +31,8 @@ DENIED_WORDS = 3
 
 WORD = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+(?:['’][^\W\d_]+)?")
 _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,:]\d+)*|\d+(?:[.,:]\d+)*")
+_TELEPHONE = re.compile(r"(?<![\w.,/+-])(?:\+|0)\d{1,5}(?:[ /–-]\(?\d{2,8}\)?){1,6}(?![\w-])")
+_LEAST_DIALLED = 7
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|(?:https?://|www\.)\S+")
 _BEFORE_UNITS = frozenset("degrees degree grad working business calendar full whole".split())
 _SENTENCE_END = re.compile(r"[.!?:;。！？…\n“\"(]\s*$")
@@ -40,10 +53,18 @@ class Number:
         if "date" in (self.unit, other.unit):
             return self.unit == other.unit and same_date(self.value, other.value)
         if self.unit and other.unit:
-            return (self.value, self.unit) == (other.value, other.unit)
+            return (self.value, self.unit) == (other.value, other.unit) or self._is_as_much(other)
         if {self.unit, other.unit} & {"am", "pm"} and self.value.isdigit() and other.value.isdigit():
             return int(self.value) % 12 == int(other.value) % 12
         return self.value == other.value
+
+    def _is_as_much(self, other: Number) -> bool:
+        """Whether it is the same in a larger unit or a smaller one: two years and 24 months."""
+        for larger, smaller in ((self, other), (other, self)):
+            if factor := LARGER_UNITS.get((larger.unit, smaller.unit)):
+                with suppress(InvalidOperation):
+                    return Decimal(larger.value) * factor == Decimal(smaller.value)
+        return False
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,7 @@ def _agrees(text: str) -> bool | None:
 
 def _numbers(text: str) -> list[Number]:
     dates, text = take_dates(text)
+    text = _TELEPHONE.sub(_joined, text)
     numbers = [Number(date, "date") for date in dates]
     for found in _NUMBER.finditer(text):
         before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()
@@ -107,9 +129,9 @@ def _numbers(text: str) -> list[Number]:
                 for place, part in enumerate(parts)
                 if part != "0" or not place
             ]
-        else:
-            numbers.append(Number(_times(_value(written), factor), unit))
         preceding = text[: found.start()].rstrip(" .,").rpartition(" ")[2].casefold()
+        if ":" not in written:
+            numbers.append(Number(written) if preceding in PRODUCTS else Number(_times(_value(written), factor), unit))
         if month := MONTHS.get(word) or MONTHS.get(preceding):
             numbers.append(Number(str(month)))
     words = [*map(str.casefold, WORD.findall(text)), "", ""]
@@ -118,6 +140,12 @@ def _numbers(text: str) -> list[Number]:
         if word in COUNTS and (counted or COUNTS[word] > 1):  # “one” and its like are mostly no numbers
             numbers.append(Number(_times(str(COUNTS[word]), SCALES.get(next_word, 1)), counted))
     return numbers
+
+
+def _joined(found: re.Match[str]) -> str:
+    """A telephone number without what parts its digits, which everybody puts elsewhere; any other number as it is."""
+    digits = re.sub(r"[^\d+]", "", found[0])
+    return digits if len(digits) >= _LEAST_DIALLED else found[0]
 
 
 def _first_word(text: str) -> str:

@@ -17,6 +17,8 @@ LONGEST = 24
 """Words of an opening or a closing at most."""
 
 _MARK = re.compile(r"[^\w\s'’]|\n")
+_IN_A_NUMBER = re.compile(r"\d[.,:]\d")
+"""A comma that begins decimals begins no closing: the cents of a price are a part of the answer."""
 
 Words = tuple[str, ...]
 
@@ -102,4 +104,5 @@ def _closing_starts(text: str, words: Sequence[re.Match[str]]) -> list[int]:
         n
         for n in range(max(1, len(words) - LONGEST), len(words))
         if _MARK.search(text, words[n - 1].end(), words[n].start())
+        and not _IN_A_NUMBER.fullmatch(text[words[n - 1].end() - 1 : words[n].start() + 1])
     ]
