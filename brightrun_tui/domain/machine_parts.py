@@ -63,17 +63,6 @@ def spans_of(files: RunDirectory, parts: Sequence[MachinePart], index: int) -> P
     return PartSpans(_headed(files.setup_log, parts)[index], events, _headed(files.log, parts)[index])
 
 
-def read_span(path: Path, span: Span) -> bytes:
-    """These bytes of a file; nothing where it is not there. Raises ``OSError``."""
-    begin, end = span
-    try:
-        with path.open("rb") as file:
-            file.seek(begin)
-            return file.read(-1 if end is None else max(0, end - begin))
-    except FileNotFoundError:
-        return b""
-
-
 def _headed(path: Path, parts: Sequence[MachinePart]) -> list[Span]:
     """What stands from the heading of each part to the next. What comes before the first heading that is left is of the part
     before it. Another one without a heading has nothing, but that the last may still get something."""

@@ -10,7 +10,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, failed_for_disk
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.hosts.local import read_from
+from brightrun_tui.lines import read_span
 from brightrun_tui.orchestrator.lifecycle import Signal
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -74,6 +74,6 @@ def _name(number: int) -> str:
 
 def _tail(path: Path) -> str:
     try:
-        return read_from(path, max(0, path.stat().st_size - TAIL_BYTES)).decode("utf-8", "replace").strip()
+        return read_span(path, max(0, path.stat().st_size - TAIL_BYTES)).decode("utf-8", "replace").strip()
     except OSError:
         return ""

@@ -14,7 +14,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Event, Failed, Outcome, read_line
 from brightrun_tui.domain.run import Failure, Run
 from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
-from brightrun_tui.hosts.local import read_from
+from brightrun_tui.lines import LineFollower, split
 from brightrun_tui.orchestrator.lifecycle import Signal
 from brightrun_tui.store import Database, events
 
@@ -35,13 +35,11 @@ async def drain(db: Database, run: Run) -> Run:
         BrightrunError: too many lines are not events, or events are missing.
     """
     while True:
-        chunk = await asyncio.to_thread(
-            read_from, RunDirectory(Path(run.directory)).events, run.events_offset, MAX_LINE_BYTES
-        )
-        lines, end = await asyncio.to_thread(_whole_lines, chunk)
+        follower = LineFollower(RunDirectory(Path(run.directory)).events, run.events_offset)
+        lines, length = await asyncio.to_thread(lambda: _events_in(follower.read(MAX_LINE_BYTES)))
         if not lines:
             return run
-        run = await events.ingest(db, run.id, lines, run.events_offset + end)
+        run = await events.ingest(db, run.id, lines, run.events_offset + length)
         if run.bad_lines > MAX_BAD_LINES:
             raise BrightrunError(
                 f"the worker wrote {run.bad_lines} lines that are not events",
@@ -51,20 +49,17 @@ async def drain(db: Database, run: Run) -> Run:
             )
 
 
-def _whole_lines(chunk: bytes) -> tuple[list[Event[Body] | BadLine], int]:
-    """The lines of a piece of the file, up to the first bad one too many, and where the last of them ends.
-
-    A line that is longer than any event counts by its pieces.
-    """
+def _events_in(data: bytes) -> tuple[list[Event[Body] | BadLine], int]:
+    """Read whole lines up to the first bad one too many; return what they say, and their length in bytes."""
     found: list[Event[Body] | BadLine] = []
-    begin = bad = 0
-    while bad <= MAX_BAD_LINES and (end := chunk.find(b"\n", begin)) >= 0:
-        found.append(read_line(chunk[begin:end]))
+    length = bad = 0
+    for line in split(data):
+        found.append(read_line(line.removesuffix(b"\n")))
+        length += len(line)
         bad += isinstance(found[-1], BadLine)
-        begin = end + 1
-    if not found and len(chunk) >= MAX_LINE_BYTES:
-        return [read_line(chunk)], len(chunk)
-    return found, begin
+        if bad > MAX_BAD_LINES:
+            break
+    return found, length
 
 
 async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | None:

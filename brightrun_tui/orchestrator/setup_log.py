@@ -8,7 +8,7 @@ from brightrun_tui.domain.machine_parts import machine_heading
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run_directory import SETUP_LOG_LIMIT, RunDirectory
 from brightrun_tui.hosts.arrivals import append
-from brightrun_tui.orchestrator.machine_notes import line_break
+from brightrun_tui.lines import line_break
 
 
 class SetupLog:

@@ -24,6 +24,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.integrations.packages import install_command, missing_packages
+from brightrun_tui.lines import cut, split
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.local import disk_free
 
@@ -129,8 +130,8 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
         if not select.select([pipe], [], [], LOOK_SECONDS)[0]:
             yield b""
         elif piece := os.read(pipe, 65536):
-            *lines, rest = (rest + piece).split(b"\n")
-            yield from lines
+            whole, rest = cut(rest + piece)
+            yield from split(whole)
         else:
             return
 

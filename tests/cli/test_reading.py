@@ -264,6 +264,23 @@ def test_following_logs_ends_with_the_run(seeded: CommandLine) -> None:
     assert process.returncode == 0
 
 
+def test_following_the_engines_log_goes_on_in_the_next_file(seeded: CommandLine) -> None:
+    """The engine closes a log of some megabytes and begins another one; whoever follows it misses nothing of that."""
+    log = seeded.home / "logs" / "engine.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("line 1\nline 2\n")
+    process = follow(seeded, "engine", "logs", "-f")
+    assert process.stdout is not None
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == ["line 1\n", "line 2\n"]
+        log.rename(log.with_name("engine.log.1"))
+        log.write_text("line 3\n")
+        assert process.stdout.readline() == "line 3\n"
+    finally:
+        process.kill()
+        process.communicate()
+
+
 def test_followed_events_are_json_lines_without_gaps(seeded: CommandLine) -> None:
     """A program that follows a run gets every event once, in order."""
     events = seeded.home / "data" / "runs" / "cccc3333" / "events.jsonl"

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.events import BadEventError, Body, Event
-from brightrun_tui.domain.machine_parts import MachinePart, PartSpans, Span, read_parts, read_span, spans_of
+from brightrun_tui.domain.machine_parts import MachinePart, PartSpans, Span, read_parts, spans_of
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
+from brightrun_tui.lines import read_span, split
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.log_tail import LogTail, News, clean
 
@@ -105,8 +106,8 @@ class RunLog:
             paths = [self.files.setup_log, said, self.files.log]
         else:
             paths = [directory / f"{self.path.name}-setup.txt", said, directory / f"{self.path.name}-printed.txt"]
-            write_atomic(paths[0], read_span(self.files.setup_log, spans.setup))
-            write_atomic(paths[2], read_span(self.files.log, spans.printed))
+            write_atomic(paths[0], read_span(self.files.setup_log, *spans.setup))
+            write_atomic(paths[2], read_span(self.files.log, *spans.printed))
         return [path for path in paths if path.exists() and path.stat().st_size]
 
     def _open(self, spans: PartSpans) -> None:
@@ -133,9 +134,9 @@ def _text_of_events(path: Path, span: Span) -> str:
     size = path.stat().st_size if path.exists() else 0
     end = size if end is None else min(size, end)
     left_out = max(0, end - begin - MOST_TEXT)
-    lines = read_span(path, (begin + left_out, end)).splitlines()
+    lines = split(read_span(path, begin + left_out, end))
     head = [f"… {left_out:,} bytes before this are left out …"] if left_out else []
-    texts = [text for line in lines if (text := event_line(line)) is not None]
+    texts = [text for line in lines if (text := event_line(line.removesuffix(b"\n"))) is not None]
     return "\n".join([*head, *texts, ""]) if head or texts else ""
 
 
