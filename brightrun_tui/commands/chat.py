@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -26,7 +26,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import rate
 from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy
-from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
+from brightrun_tui.domain.talk import Sampling, TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.paths import typed_path
@@ -91,7 +91,7 @@ def chat(
         )
     endpoint = with_store(lambda session: deploy_and_wait(session, Deploy(target=model)))
     messages = [{"role": "system", "content": system}] if system else []
-    options = {"temperature": temperature, "max_tokens": max_tokens}
+    options = Sampling(temperature=temperature, max_tokens=max_tokens)
     with _second(endpoint, beside) as second:
         talks = [_Talk(each, [*messages]) for each in (endpoint, second) if each is not None]
         if prompt is None:
@@ -131,7 +131,7 @@ def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
         yield None
 
 
-def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
+def _converse(talks: list[_Talk], options: Sampling) -> None:
     say(
         (" and ".join(talk.name for talk in talks), "bold"),
         (
@@ -165,7 +165,7 @@ def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
 
 
 def _ask(
-    talk: _Talk, asked: dict[str, str], options: dict[str, Any], *, show: bool, named: bool, speed: bool = False
+    talk: _Talk, asked: dict[str, str], options: Sampling, *, show: bool, named: bool, speed: bool = False
 ) -> str:
     if show and named:
         put(f"── {talk.name}")
@@ -218,7 +218,7 @@ def _turns(talk: _Talk) -> list[TalkTurn]:
 
 
 async def _answer(
-    endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool
+    endpoint: Endpoint, messages: list[dict[str, str]], options: Sampling, *, show: bool
 ) -> TalkTurn:
     """The answer, printed piece by piece as it comes."""
     pieces: list[str] = []

@@ -13,7 +13,7 @@ class Flaw(NamedTuple):
 
     what: str
     fix: str
-    kind: str
+    kind: ErrorKind
 
     def at(self, where: str, detail: str = "") -> DatasetError:
         """The error at this place."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -22,24 +22,25 @@ from pydantic_core import from_json, to_json
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.text import one_line
 
-PHASES = (
-    "starting",
-    "loading",
-    "preparing",
-    "rehearsing",
-    "training",
-    "evaluating",
-    "answering",
-    "saving",
-    "reporting",
-)
-
-
 MAX_LINE_BYTES = 4 << 20
 MAX_TEXT, MAX_ANSWER, MAX_PROMPT = 4_000, 64_000, 256_000
 """Characters of a sentence, of an answer, and of all turns of a prompt together."""
 MAX_OTHER_BYTES = 64 << 10
 SHOWN_LINE = 80
+
+
+class PhaseName(StrEnum):
+    """Parts of a worker's work."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    PREPARING = "preparing"
+    REHEARSING = "rehearsing"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    ANSWERING = "answering"
+    SAVING = "saving"
+    REPORTING = "reporting"
 
 
 class WorkerExit(IntEnum):
@@ -94,7 +95,7 @@ class _Body(BaseModel):
 
 
 class Phase(_Body):
-    """A part of the work begins: one of `PHASES`, or what a newer worker calls it.
+    """A part of the work begins: a `PhaseName`, or what a newer worker calls it.
 
     With a ``total`` it goes on: so much of it is ``done``, and the rest of it is expected to take ``eta_seconds``.
     """

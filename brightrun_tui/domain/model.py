@@ -256,6 +256,11 @@ TAKEN_IN = "import-"
 NOT_MEASURED_HERE = "It came from elsewhere with its report card: nothing of it was measured here."
 
 
+CHAMPION = "champion"
+PREVIOUS = "previous"
+"""Aliases that are moved for the person: the version that a bare name means, and the one that was it before."""
+
+
 class ModelVersion(BaseModel):
     """One immutable version of a model: ``name:version``.
 

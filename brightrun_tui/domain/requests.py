@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import CHAMPION
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.run import Ending, RunState, StopAfter
 from brightrun_tui.domain.settings import SettingValue
@@ -178,13 +179,13 @@ class Deploy(Ask[DeployAnswer]):
 def followed_alias(ref: str) -> str:
     """The alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
     word = ref.partition(":")[2]
-    return "" if word.isdecimal() else word or "champion"
+    return "" if word.isdecimal() else word or CHAMPION
 
 
 def lasting_name(ref: str) -> str:
     """The name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty where it is pinned."""
     name, alias = ref.partition(":")[0], followed_alias(ref)
-    return name if alias == "champion" else f"{name}-{alias}" if alias else ""
+    return name if alias == CHAMPION else f"{name}-{alias}" if alias else ""
 
 
 class Undeploy(Ask[UndeployAnswer]):

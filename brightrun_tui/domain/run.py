@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Step
+from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Outcome, PhaseName, Step, Suggested
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
 from brightrun_tui.domain.service_names import HERE
@@ -201,7 +201,7 @@ class Failure(BaseModel):
     error: str
     cause: str
     fix: str = ""
-    suggestion: dict[str, Any] = Field(default_factory=dict)
+    suggestion: dict[str, Suggested] = Field(default_factory=dict)
 
 
 def failed_for_disk() -> Failure:
@@ -270,7 +270,7 @@ class Run(BaseModel):
     ending: Ending = ""
     active_seconds: float = 0.0
     counted_at: tuple[str, float] | None = None
-    outcome: str = ""
+    outcome: Outcome | Literal[""] = ""
     events_offset: int = 0
     events_seq: int = -1
     bad_lines: int = 0
@@ -336,7 +336,7 @@ class Run(BaseModel):
     @property
     def trains(self) -> bool:
         """Whether it takes steps at present, and does not measure, answer or save."""
-        return self.phase in ("training", "")
+        return self.phase in (PhaseName.TRAINING, "")
 
     def permits(self, action: RunAction) -> bool:
         """Whether this may be asked of the run as it is now."""
@@ -348,7 +348,7 @@ class Run(BaseModel):
         return self.state in ACTIVE
 
 
-BEGINNING = ("starting", "preparing", "loading")
+BEGINNING = (PhaseName.STARTING, PhaseName.PREPARING, PhaseName.LOADING)
 """Phases before a worker can say how it gets on."""
 SILENT_SECONDS = 60.0
 SILENT_STEPS = 10
@@ -393,7 +393,7 @@ class RunChanges(TypedDict, total=False):
     ending: Ending
     active_seconds: float
     counted_at: tuple[str, float] | None
-    outcome: str
+    outcome: Outcome | Literal[""]
     events_offset: int
     events_seq: int
     bad_lines: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -13,6 +13,7 @@ from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain import humanize, service_names
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.service_names import ServiceState
 from brightrun_tui.integrations import credentials, hub, rental
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.channels import open_channel, saved_channels
@@ -41,7 +42,7 @@ class ServiceStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Literal["ok", "failed", "off"]
+    state: ServiceState
     detail: str
     facts: dict[str, str] = Field(default_factory=dict)
     fix: str = ""

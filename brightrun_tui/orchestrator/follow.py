@@ -15,17 +15,13 @@ from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Eve
 from brightrun_tui.domain.run import Failure, Run
 from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
 from brightrun_tui.lines import LineFollower, split
-from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.lifecycle import OUTCOMES, Signal
 from brightrun_tui.store import Database, events
 
 MAX_BAD_LINES = 5
 """A worker that has written more of them since its launch is not to be relied on."""
 
-_OUTCOMES: dict[Outcome, Signal] = {
-    "completed": "worker_completed",
-    "stopped": "worker_stopped",
-    "paused": "worker_paused",
-}
+_SAID: dict[Outcome, Signal] = {outcome: signal for signal, outcome in OUTCOMES.items()}
 
 
 async def drain(db: Database, run: Run) -> Run:
@@ -67,7 +63,7 @@ async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | N
     said = await events.read(db, run.id, kinds=("done", "failed"), after=run.launch_seq)
     match said[-1].body if said else None:
         case Done(outcome=outcome):
-            return _OUTCOMES[outcome], None
+            return _SAID[outcome], None
         case Failed() as failed:
             return "worker_failed", Failure(
                 error=failed.error, cause=failed.cause, fix=failed.fix, suggestion=failed.suggestion

@@ -23,6 +23,7 @@ from typing import Literal
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.events import Outcome
 from brightrun_tui.domain.run import Ending, Failure, Run, RunAction, RunChanges, RunState
 
 MAX_CRASHES = 3
@@ -55,6 +56,12 @@ Effect = Literal[
     "prepare", "launch", "follow", "ask_stop", "ask_pause", "terminate", "kill", "collect", "register", "release"
 ]
 
+OUTCOMES: dict[Signal, Outcome] = {
+    "worker_completed": "completed",
+    "worker_stopped": "stopped",
+    "worker_paused": "paused",
+}
+"""How a worker ended that could say so itself."""
 LOST: tuple[Signal, ...] = ("worker_lost", "worker_crashed", "worker_unseen")
 
 
@@ -108,7 +115,7 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
         )
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal in ("worker_completed", "worker_stopped"):
-        return Decision("collecting", ("collect",), {"outcome": signal.removeprefix("worker_"), "eta_seconds": None})
+        return Decision("collecting", ("collect",), {"outcome": OUTCOMES[signal], "eta_seconds": None})
     if signal == "registered":
         return Decision("completed" if run.outcome == "completed" else "stopped")
     return {

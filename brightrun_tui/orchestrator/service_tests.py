@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.service_names import ServiceState
 from brightrun_tui.integrations.connection import test_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
@@ -17,7 +18,7 @@ AFTER_FAILURE_SECONDS = 300.0
 LOOK_SECONDS = 30.0
 
 
-def is_due(state: str, checked_at: float, now: float) -> bool:
+def is_due(state: ServiceState, checked_at: float, now: float) -> bool:
     """Whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
     return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
@@ -29,7 +30,7 @@ def rests(known: ServiceFacts | None, now: float) -> bool:
     return now - known["checked_at"] < _rest_seconds(known["state"])
 
 
-def _rest_seconds(state: str) -> float:
+def _rest_seconds(state: ServiceState) -> float:
     return EVERY_SECONDS if state == "ok" else AFTER_FAILURE_SECONDS
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from brightrun_tui.domain.settings import Overrides, Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
-from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.check import Check, CheckName
 from brightrun_tui.planning.data_checks import main_language
+from brightrun_tui.planning.draft import DraftFields
 from brightrun_tui.planning.names import name_from
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.token_counts import TURN_TOKENS, count_tokens
@@ -32,7 +33,7 @@ class PlanChange:
     """Settings by dotted key (None: as the template says), and fields of the draft."""
 
     overrides: Overrides = field(default_factory=dict)
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: DraftFields = field(default_factory=dict)
 
 
 def _anything(_: Plan) -> bool:
@@ -236,8 +237,8 @@ def _plain_name(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 _LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, other_base=True, accepts=_in_limits))
 
-LEVERS: dict[str, tuple[Lever, ...]] = {
-    "memory": (
+LEVERS: dict[CheckName, tuple[Lever, ...]] = {
+    CheckName.MEMORY: (
         Lever(_compute_twice, accepts=_fits),
         Lever(_smaller_micro_batch, accepts=_fits),
         Lever(_small_optimiser, accepts=_fits),
@@ -248,14 +249,14 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever(_smaller_base, apart=True, other_base=True, accepts=_fits),
         Lever(_shorter, accepts=_fits),
     ),
-    "language": (Lever(_speaking_base, apart=True, other_base=True, accepts=_fits),),
-    "budget": (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
-    "month": _LESS,
-    "account": _LESS,
-    "disk": (Lever(_fewer_kept), Lever(_smaller_base, apart=True, other_base=True)),
-    "dataset": (Lever(_whole_context), Lever(_split, apart=True)),
-    "settings": (Lever(_value_that_fits, apart=True),),
-    "machine": (Lever(_no_gpus_named), Lever(_any_gpu)),
-    "name": (Lever(_plain_name),),
+    CheckName.LANGUAGE: (Lever(_speaking_base, apart=True, other_base=True, accepts=_fits),),
+    CheckName.BUDGET: (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
+    CheckName.MONTH: _LESS,
+    CheckName.ACCOUNT: _LESS,
+    CheckName.DISK: (Lever(_fewer_kept), Lever(_smaller_base, apart=True, other_base=True)),
+    CheckName.DATASET: (Lever(_whole_context), Lever(_split, apart=True)),
+    CheckName.SETTINGS: (Lever(_value_that_fits, apart=True),),
+    CheckName.MACHINE: (Lever(_no_gpus_named), Lever(_any_gpu)),
+    CheckName.NAME: (Lever(_plain_name),),
 }
 """By the name of the check. The same lever may stand twice: first where it costs little, later at any cost."""

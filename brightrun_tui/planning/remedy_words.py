@@ -113,10 +113,12 @@ def _setting(plan: Plan, key: str) -> Any:
     return getattr(getattr(plan.settings, group), name)
 
 
-def _amount(name: str, value: Any) -> str:
+def _amount(name: str, value: str | float | None) -> str:
     if value is None:
         return humanize.NOTHING
-    return humanize.money(value) if name == "budget_usd" else f"{value:g} h" if name == "max_hours" else f"“{value}”"
+    if isinstance(value, str):
+        return f"“{value}”"
+    return humanize.money(value) if name == "budget_usd" else f"{value:g} h"
 
 
 def _value(value: Any) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.slots import Card, Holder, Seats
 from brightrun_tui.hosts.boot import REMOTE_HOME
@@ -72,7 +73,7 @@ class BoxFacts:
     def hardware(self, card: Card | None) -> Hardware:
         """What a run has there that has ``card``."""
         facts = Hardware(
-            device="cpu",
+            device=CPU,
             memory=self.memory,
             cores=self.cores,
             disk_free=self.disk_free,

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.slots import Card, GpuRequest
 from brightrun_tui.providers.base import Account, Need
@@ -35,7 +36,7 @@ def hardware(directory: Path | None = None, gpu_request: GpuRequest | None = Non
     total = min(memory.total, limit) if limit else memory.total
     free = min(memory.available, limit - used) if limit else memory.available
     facts = Hardware(
-        device="cpu",
+        device=CPU,
         memory=total,
         cores=_cores(),
         disk_free=disk_free(directory or Path.cwd()),

@@ -12,7 +12,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.measures import Measures, StoredMeasures
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer, SplitScore
+from brightrun_tui.domain.model import CHAMPION, ModelVersion, SampleAnswer, SplitScore
 from brightrun_tui.domain.tally import chance_interval, credit_of
 from brightrun_tui.store import Database, evaluations, models
 
@@ -196,7 +196,7 @@ def _board(group: list[_Measurement]) -> Board:
     standings = [
         Standing(
             ref=one.version.ref,
-            champion="champion" in one.version.aliases,
+            champion=CHAMPION in one.version.aliases,
             loss=loss_of(one.tuned, one.scores),
             base_loss=one.base.loss,
             right=share_right(one.samples),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.time_parts import PARTS
 
@@ -20,7 +21,7 @@ def held_in(report: Report) -> str:
 
 def computed_in_32_bits(report: Report) -> bool:
     """Whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
-    return report.training.device in ("", "cpu")
+    return report.training.device in ("", CPU)
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:

@@ -14,6 +14,7 @@ from typing import Any, TypedDict, Unpack
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.service_names import HUGGINGFACE, ServiceState
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
 from brightrun_tui.store import notifications
@@ -41,7 +42,7 @@ class EngineFacts(TypedDict):
 class ServiceFacts(TypedDict, total=False):
     """How a service was when it was last tested. ``checked_at``: seconds since the epoch; ``fix``: what to do about it."""
 
-    state: str
+    state: ServiceState
     detail: str
     facts: dict[str, str]
     fix: str
@@ -100,7 +101,7 @@ async def beat(db: Database, **facts: Unpack[EngineFacts]) -> None:
 
 
 async def save_service(
-    db: Database, name: str, state: str, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
+    db: Database, name: str, state: ServiceState, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
 ) -> None:
     """Store how a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and a fix.
 
@@ -123,9 +124,9 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
     """The news about a service that does not work any more; none where no run needs it now."""
     marks = ", ".join("?" * len(ACTIVE))
     users = await db.all(
-        f"SELECT name FROM runs WHERE state IN ({marks}) AND (? IN ('huggingface') OR json_valid(doc) "
+        f"SELECT name FROM runs WHERE state IN ({marks}) AND (? = ? OR json_valid(doc) "
         "AND json_extract(doc, '$.spec.provider') = ?)",
-        (*sorted(ACTIVE), name, name),
+        (*sorted(ACTIVE), name, HUGGINGFACE, name),
     )
     if not users:
         return []

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import BadLine, Body, Event
+from brightrun_tui.domain.events import BadLine, Body, Event, PhaseName
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import NewsKind, Notification, told_of
 from brightrun_tui.domain.run import Notice, Run, RunChanges
@@ -200,7 +200,7 @@ def _learn(facts: RunChanges, body: Body, run: Run) -> None:
         case kinds.Phase():
             facts["phase"], facts["phase_detail"] = body.phase, _detail_of(body)
             trained = facts.get("step", run.step) >= facts.get("total_steps", run.total_steps) > 0
-            if body.eta_seconds is not None and (trained or body.phase == "reporting"):
+            if body.eta_seconds is not None and (trained or body.phase == PhaseName.REPORTING):
                 facts["eta_seconds"] = body.eta_seconds
         case kinds.Progress():
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))

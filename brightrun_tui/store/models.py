@@ -11,7 +11,7 @@ import aiosqlite
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion, Remarks, Report, Review
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
@@ -45,7 +45,7 @@ async def complete(db: Database, version: ModelVersion) -> None:
         )
         row = await db.one("SELECT 1 FROM aliases WHERE name = ? AND alias = 'champion'", (version.name,))
         if row is None:
-            await _move(db, version.name, "champion", version.version)
+            await _move(db, version.name, CHAMPION, version.version)
 
 
 async def get(db: Database, name: str, version: int | None = None) -> ModelVersion:
@@ -185,10 +185,10 @@ async def move_alias(db: Database, name: str, alias: str, version: int) -> None:
     """Point ``alias`` at a version. Moving ``champion`` leaves ``previous`` on the one before."""
     await get(db, name, version)
     async with db.transaction():
-        if alias == "champion":
+        if alias == CHAMPION:
             row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = 'champion'", (name,))
             if row and int(row["version"]) != version:
-                await _move(db, name, "previous", int(row["version"]))
+                await _move(db, name, PREVIOUS, int(row["version"]))
         await _move(db, name, alias, version)
 
 

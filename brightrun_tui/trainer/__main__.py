@@ -19,7 +19,7 @@ from pathlib import Path
 from brightrun_tui.domain import events
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import Outcome, WorkerExit
+from brightrun_tui.domain.events import Outcome, PhaseName, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import WITHOUT_COMPILER
@@ -114,7 +114,7 @@ def run(files: RunDirectory, log: EventLog) -> int:
             step, outcome = last.step, "completed"
         else:
             control.listen()
-            log.write(events.Phase(phase="starting"))
+            log.write(events.Phase(phase=PhaseName.STARTING))
             step, outcome = import_worker()(files, log, control)
         log.write(events.Done(outcome=outcome, step=step))
         return 0

@@ -12,6 +12,7 @@ import torch
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state, write_contents
@@ -40,7 +41,7 @@ def dry_run(session: TrainingSession, *, score: bool) -> None:
     """
     random_numbers = take_random_state()
     progress = session.progress
-    session.phase("rehearsing", "the longest records, an evaluation, a checkpoint")
+    session.phase(PhaseName.REHEARSING, "the longest records, an evaluation, a checkpoint")
     if session.machine.device.type == "cuda" or not _was_as_hard(session):
         with_less_memory_if_needed(session, lambda: _train_once(session))
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:

@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from brightrun_tui.domain import events
-from brightrun_tui.domain.events import Outcome
+from brightrun_tui.domain.events import Outcome, PhaseName
 from brightrun_tui.domain.run_directory import CHECKPOINTS, LATER_STOPS, checkpoint_name
 from brightrun_tui.trainer.compute.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.compute.scores import Scores
@@ -260,7 +260,7 @@ class Loop:
         """
         session, progress = self.session, self.session.progress
         started = time.monotonic()
-        session.phase("evaluating", f"step {progress.step}")
+        session.phase(PhaseName.EVALUATING, f"step {progress.step}")
         scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
         session.log.write(
@@ -294,7 +294,7 @@ class Loop:
         if self._samples_failed or not prompts:
             return
         started = time.monotonic()
-        session.phase("answering", f"step {progress.step}")
+        session.phase(PhaseName.ANSWERING, f"step {progress.step}")
         try:
             answers = answer_prompts(session, prompts, seconds, unless=("terminate", "pause", "stop"))
         except TrainingError as error:  # not worth a run

@@ -11,6 +11,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
@@ -37,7 +38,7 @@ class TrainingDevice:
 
     @property
     def name(self) -> str:
-        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else CPU
 
 
 def choose_machine(settings: QuantisationSettings) -> TrainingDevice:

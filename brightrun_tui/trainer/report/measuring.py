@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.measures import Bounds, CategoryLosses, Measures, Pair
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.compute.scores import Scores
@@ -69,10 +70,10 @@ def ask_tuned(session: TrainingSession, template: ChatTemplate, baseline: Baseli
         Terminated: a pause or a signal is waiting.
     """
     if session.prompts:
-        session.phase("answering", "the tuned model")
+        session.phase(PhaseName.ANSWERING, "the tuned model")
     asked = ask(session, template, baseline)
     corrected = ask_corrections(session, template)
-    session.phase("reporting")
+    session.phase(PhaseName.REPORTING)
     everyday = probe_examples(session.tokenizer, template)
     return Tuned(scores, asked, corrected, everyday, _general_loss(session, everyday))
 

@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example
@@ -47,7 +48,7 @@ def measure_original(
     Raises:
         Terminated: a pause or a signal is waiting.
     """
-    session.phase("reporting", "the original base model")
+    session.phase(PhaseName.REPORTING, "the original base model")
     weights = sum(parameter_counts(session.model)) * session.machine.compute.itemsize
     session.forward = session.model = session.optimizer = None  # type: ignore[assignment]
     gc.collect()

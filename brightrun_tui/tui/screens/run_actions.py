@@ -10,6 +10,7 @@ from textual import work
 from textual.content import Content
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import Suggested
 from brightrun_tui.domain.queue import Move
 from brightrun_tui.domain.run import TERMINAL, Run, RunAction
 from brightrun_tui.domain.settings import iter_settings
@@ -215,7 +216,7 @@ class RunActions(ModeScreen):
             self.app.toast(why, severity="warning")
 
 
-def _suggested(run: Run) -> Mapping[str, object]:
+def _suggested(run: Run) -> Mapping[str, Suggested]:
     return run.failure.suggestion if run.failure else {}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from brightrun_tui.domain.curve import CurveSpec, Ink
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
@@ -111,7 +112,7 @@ def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) ->
         return {}
     measured = detail.curves.get("eval_loss")
     last = max((curve.steps[-1] for curve in detail.curves.values() if curve.behind and curve.steps), default=math.inf)
-    began = [event.time for event in detail.phases if event.body.phase == "loading"]
+    began = [event.time for event in detail.phases if event.body.phase == PhaseName.LOADING]
     warned = [event.time for event in detail.alerts if event.body.level != Level.INFO]
     return {
         EVALUATION: [] if measured is None or measured.coarse else across.places(measured),

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.service_names import OWN_BOXES
-from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.check import Check, CheckName
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui import actions
@@ -137,7 +137,7 @@ def last_look(plan: Plan) -> Content:
     found = plan.estimate
     rows = [
         ("Model", plan.name),
-        ("Data", next((check.what for check in plan.checks if check.name == "dataset"), "")),
+        ("Data", next((check.what for check in plan.checks if check.name == CheckName.DATASET), "")),
         ("Base", plan.base.title if plan.base else ""),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
@@ -147,7 +147,7 @@ def last_look(plan: Plan) -> Content:
     lines += [
         Content.assemble((f"! {check.name}  ", "$warning"), cells.one_line(check.what))
         for check in _warnings(plan)
-        if check.name != "dataset"
+        if check.name != CheckName.DATASET
     ]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 

@@ -14,6 +14,7 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
+from brightrun_tui.planning.check import CheckName
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan
@@ -192,7 +193,7 @@ class RunForm(VerticalScroll, can_focus=False):
         begins = self.row("not_before")
         if isinstance(begins.field, TextField):
             begins.field.put(draft.not_before)
-        failed = any(check.name == "schedule" and check.error for check in plan.checks) if plan else False
+        failed = any(check.name == CheckName.SCHEDULE and check.error for check in plan.checks) if plan else False
         begins.set_class(failed, "-wrong")
         begins.remark(
             "✗ no time to come" if failed else moment_words(plan.not_before) if plan and plan.not_before else "",
