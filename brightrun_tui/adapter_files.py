@@ -101,7 +101,7 @@ def check_safetensors(path: Path, where: str) -> SafetensorsHeader:
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:
-    """A JSON object of reasonable size. Raises `UntrustedError`."""
+    """Return a JSON object of reasonable size. Raises `UntrustedError`."""
     try:
         return foreign_files.read_json(path)
     except ForeignFileError as error:

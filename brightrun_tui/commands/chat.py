@@ -113,7 +113,7 @@ def chat(
 
 @contextmanager
 def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
-    """Who is asked beside ``endpoint``; None where nobody is."""
+    """Say who is asked beside ``endpoint``; None where nobody is."""
     if beside == BASE:
         with base_served(endpoint) as base:
             yield base
@@ -220,7 +220,7 @@ def _turns(talk: _Talk) -> list[TalkTurn]:
 async def _answer(
     endpoint: Endpoint, messages: list[dict[str, str]], options: Sampling, *, show: bool
 ) -> TalkTurn:
-    """The answer, printed piece by piece as it comes."""
+    """Return the answer, printed piece by piece as it comes."""
     pieces: list[str] = []
     tokens, began = [0], 0.0
     key = read_key(Path(endpoint.directory))

@@ -217,7 +217,7 @@ def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) 
 
 
 def _sums(found: list[Cost], by: CostGroup) -> list[Sum]:
-    """One for each project, provider or month, in the order of their names."""
+    """Return one for each project, provider or month, in the order of their names."""
     groups: dict[str, list[Cost]] = {}
     for one in found:
         of = {

@@ -155,7 +155,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raises ``UsageError`` for what is not an address."""
+    """Raise ``UsageError`` for what is not an address."""
     if not text:
         return ""
     try:
@@ -170,7 +170,7 @@ def _address(text: str) -> str:
 
 
 def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
-    """Raises ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
+    """Raise ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
     given = (request.max_price, request.budget_usd, request.idle_stop)
     elsewhere = (
         request.gpu,
@@ -196,7 +196,7 @@ def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
 
 
 async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, yes: bool) -> Deploy:
-    """What is to be rented, said and agreed to; where it serves there already, nothing is asked.
+    """Say what is to be rented, and have it agreed to; where it serves there already, nothing is asked.
 
     Raises:
         UsageError: it costs money, and there is nobody to ask.
@@ -234,7 +234,7 @@ async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, ye
 
 
 def _require_no_other_terms(request: RentalRequest, running: Endpoint) -> None:
-    """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
+    """Raise ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
     if request.gpu or any(one is not None for one in (request.max_price, request.budget_usd, request.idle_stop)):
         raise UsageError(
             f"endpoint {running.id} runs on {request.on}; its machine, budget and idle time are fixed",

@@ -129,7 +129,7 @@ def _print_adopted(others: list[Machine], found: FoundMachines) -> None:
 
 
 async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
-    """What there is; and again the machines of other installations, as their providers describe them."""
+    """Return what there is; and again the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 
 def same(indices: Sequence[int], key: Callable[[int], bytes]) -> list[list[int]]:
-    """Sets of two or more of these records whose keys are the same.
+    """Find sets of two or more of these records whose keys are the same.
 
     Kept are only keys whose hash occurs twice: 24 bytes a record where few are the same.
     """

@@ -173,13 +173,13 @@ def _refusal_in(answer: str) -> str:
 
 
 def _mail_in(answer: str) -> str:
-    """The line above a mail that an answer holds; empty where it holds none."""
+    """Return the line above a mail that an answer holds; empty where it holds none."""
     found = _MAIL.search(answer) if any(sign in answer for sign in _MAIL_SIGNS) else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _gap_in(answer: str) -> str:
-    """What stands in an answer for what was to be filled in; empty where there is none, or it is code."""
+    """Return what stands in an answer for what was to be filled in; empty where there is none, or it is code."""
     if not any(mark in answer for mark in "{[<%") or _CODE in answer:
         return ""
     found = _GAP.search(answer)

@@ -477,7 +477,7 @@ def _other_sheets(dataset: Dataset) -> str:
 
 
 def _named(names: Iterable[str]) -> str:
-    """The first names of strangers, to show."""
+    """Return the first names of strangers, to show."""
     return ", ".join(f"“{printable(name)}”" for name in list(names)[:_MOST_NAMES])
 
 

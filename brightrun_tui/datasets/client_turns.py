@@ -49,7 +49,7 @@ def as_turn(value: Any) -> Any:
 
 
 def from_items(value: Any) -> Any:
-    """The turns of OpenAI's Responses: messages, calls with their outputs, and thoughts, which belong to what follows."""
+    """Return the turns of OpenAI's Responses: messages, calls with their outputs, and thoughts, which belong to what follows."""
     if not isinstance(value, list) or not any(_is_item(item) for item in value):
         return value
     turns: list[Any] = []
@@ -73,7 +73,7 @@ def from_items(value: Any) -> Any:
 
 
 def are_said(turns: Any) -> bool:
-    """Whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
+    """Say whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
     if not isinstance(turns, list) or not all(isinstance(turn, dict) and len(turn) == 1 for turn in turns):
         return False
     speakers = {str(next(iter(turn))).strip().lower() for turn in turns}
@@ -81,7 +81,7 @@ def are_said(turns: Any) -> bool:
 
 
 def from_tree(value: Any) -> Any:
-    """A conversation of ChatGPT's own export, a tree of messages, as its turns: those on the way to the one shown last."""
+    """Return a conversation of ChatGPT's own export, a tree of messages, as its turns: those on the way to the one shown last."""
     nodes = value.get("mapping") if isinstance(value, dict) else None
     if not isinstance(nodes, dict) or "current_node" not in value:
         return value
@@ -98,7 +98,7 @@ def from_tree(value: Any) -> Any:
 
 
 def _shown(message: Any) -> list[Any]:
-    """A message as a turn; none for what nobody saw."""
+    """Return a message as a turn; none for what nobody saw."""
     content, author = (
         (message.get(name) for name in ("content", "author")) if isinstance(message, dict) else (None, None)
     )
@@ -111,7 +111,7 @@ def _shown(message: Any) -> list[Any]:
 
 
 def answer_of(value: Any) -> Any:
-    """The answer in what a service returned: a turn, a text, or the texts of several; anything else as it is.
+    """Return the answer in what a service returned: a turn, a text, or the texts of several; anything else as it is.
 
     Known are OpenAI's ``choices``, Gemini's ``candidates``, Bedrock's ``output``, Ollama's ``message`` and ``generated_text``.
     """
@@ -125,7 +125,7 @@ def answer_of(value: Any) -> Any:
 
 
 def _said(choice: Mapping[str, Any]) -> Any:
-    """What one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
+    """Return what one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
     inner = choice["output"] if isinstance(choice.get("output"), Mapping) else choice
     turn: Mapping[str, Any] = next(
         (inner[name] for name in ("message", "content") if isinstance(inner.get(name), Mapping)), {}
@@ -138,7 +138,7 @@ def _said(choice: Mapping[str, Any]) -> Any:
 
 
 def instructions_of(fields: Mapping[str, Any], answer: Any) -> Any:
-    """The system text that stands beside a response of OpenAI's; None beside anything else."""
+    """Return the system text that stands beside a response of OpenAI's; None beside anything else."""
     return fields.get("instructions") if isinstance(answer, list) and any(map(_is_item, answer)) else None
 
 

@@ -61,7 +61,7 @@ def look_at_columns(path: Path, encoding: str = "", sheet: str = "") -> TableCol
 
 
 def _kind_of(path: Path) -> tuple[tuple[str, ...], str]:
-    """The sheets of a workbook, or the encoding that a text seems to be in."""
+    """Return the sheets of a workbook, or the encoding that a text seems to be in."""
     with readable(path):
         if os.path.isdir(path):
             path = data_files(path).files[0]

@@ -16,7 +16,7 @@ class Flaw(NamedTuple):
     kind: ErrorKind
 
     def at(self, where: str, detail: str = "") -> DatasetError:
-        """The error at this place."""
+        """Return the error at this place."""
         return DatasetError(self.what.format(detail=detail), where=where, fix=self.fix, kind=self.kind)
 
 

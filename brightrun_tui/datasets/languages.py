@@ -42,7 +42,7 @@ def language_of(text: str) -> str:
 
 
 def judge_languages(sample: Sequence[Sampled]) -> Judged:
-    """Each record by its answers, which are what is learnt; by its questions, too, where these say too little."""
+    """Judge each record by its answers, which are what is learnt; by its questions, too, where these say too little."""
     found = [(each, _language_of_record(each.record)) for each in sample]
     counts = Counter(language for _, language in found if language)
     judged = counts.total()

@@ -36,7 +36,7 @@ def split_reading(columns: Mapping[str, str] | None) -> tuple[str, str, dict[str
 
 
 def inspect_as(path: str | PathLike[str], encoding: str, sheet: str) -> SourceFile:
-    """The file; an encoding of what is not text, or a sheet of what is not a workbook, is refused."""
+    """Return the file; an encoding of what is not text, or a sheet of what is not a workbook, is refused."""
     file = inspect_file(path, encoding)
     if (sheet and not file.is_workbook) or (encoding and (file.is_workbook or file.is_parquet)):
         raise UsageError(

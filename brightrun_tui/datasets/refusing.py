@@ -133,7 +133,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
 
 
 def _where_records_are(value: Any, deepest: int = 4) -> str:
-    """The way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
+    """Return the way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         first = (
             next(iter(part.values() if isinstance(part, Mapping) else part), None)
@@ -150,13 +150,13 @@ def _where_records_are(value: Any, deepest: int = 4) -> str:
 
 
 def _nested_conversation(value: Any) -> str:
-    """The field of a record whose object holds a conversation; else empty."""
+    """Return the field of a record whose object holds a conversation; else empty."""
     inner = value.items() if isinstance(value, dict) else ()
     return next((str(name) for name, part in inner if speaks_by(part)), "")
 
 
 def _column_of_speakers(rows: Sequence[SourceRow]) -> str:
-    """The field that says who speaks, where every entry is a turn of its own; else empty."""
+    """Return the field that says who speaks, where every entry is a turn of its own; else empty."""
     names = _field_names(rows)
     guessed = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)]) if len(names) > 1 else None
     for name in names if len(names) > 1 else ():
@@ -179,7 +179,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
-    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
+    """Return a mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are
+    longer.
+    """
     values = [row.value for row in rows if isinstance(row.value, Mapping)]
     guess = guess_columns(values)
     if (numbers := numbered_answers(values)) and not is_named_answer(guess.get("completion", "")):
@@ -194,7 +196,7 @@ def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:
-    """Whether these are texts of a record rather than names of columns."""
+    """Say whether these are texts of a record rather than names of columns."""
     texts = [name for name in names if name.strip()]
     return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
 

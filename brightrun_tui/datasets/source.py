@@ -213,7 +213,7 @@ def inspect_file(path: str | PathLike[str], encoding: str = "") -> SourceFile:
 
 
 def _refuse_office(path: Path, head: bytes) -> None:
-    """Raises `DatasetError` for a document or table of an office program that is not read, which is an archive inside."""
+    """Raise `DatasetError` for a document or table of an office program that is not read, which is an archive inside."""
     named = next((words for suffixes, *words in _OFFICE if path.suffix.lower() in suffixes), None)
     if named and head.startswith(ZIP):
         raise DatasetError(
@@ -325,7 +325,7 @@ class GuardedReader:
         return f"{self._file.path}, entry {self._marks + 1}"
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes.
+        """Return the next bytes.
 
         Raises:
             DatasetError: not UTF-8, or the record is too long.

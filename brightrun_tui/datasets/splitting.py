@@ -134,7 +134,8 @@ def find_units(keys: Sequence[SplitKey], go_on: Callable[[], None] = lambda: Non
 
 
 def other_answers(keys: Sequence[SplitKey]) -> list[list[int]]:
-    """Sets of records that ask word for word the same and are answered differently, as far as `find_units` keeps them together.
+    """Find sets of records that ask word for word the same and are answered differently, as far as `find_units` keeps them
+    together.
 
     The first of a set is the earliest; the others differ from it.
     """
@@ -192,7 +193,7 @@ def _answer_key(record: Record) -> bytes:
 
 
 def _alike_text(said: str) -> str:
-    """The same for texts that differ in spaces and capitals only."""
+    """Return the same for texts that differ in spaces and capitals only."""
     return " ".join(said.split()).casefold()
 
 
@@ -208,12 +209,12 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
 
 
 def _largest(first: array[int]) -> int:
-    """How many records the largest unit has."""
+    """Say how many records the largest unit has."""
     return Counter(first).most_common(1)[0][1] if first else 0
 
 
 def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], list[int]]:
-    """Sets of records that continue one another, or of at most ``most`` that begin alike.
+    """Find sets of records that continue one another, or of at most ``most`` that begin alike.
 
     And those that are parted from more than ``many`` that ask the same (`Units.parted`).
 
@@ -249,7 +250,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
 
 
 def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share: float) -> list[list[int]]:
-    """The units with every answer spread evenly over them, so that any beginning of the list has its part of each.
+    """Return the units with every answer spread evenly over them, so that any beginning of the list has its part of each.
 
     Those answers count that have about one unit or more in ``share`` of all; the units of all others are spread together.
     Where there are few answers in all, as where they are labels, the rare ones have `FEWEST_OF_A_LABEL` in ``share`` of all,

@@ -44,7 +44,7 @@ class Message(BaseModel):
     tool_call_id: str = ""
 
     def for_template(self) -> dict[str, Any]:
-        """The turn as chat templates know it (OpenAI's form, with arguments as an object)."""
+        """Return the turn as chat templates know it (OpenAI's form, with arguments as an object)."""
         turn: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.reasoning:
             turn["reasoning_content"] = self.reasoning

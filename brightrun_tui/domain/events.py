@@ -90,7 +90,7 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     def fields(self) -> dict[str, Any]:
-        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        """Return what stands in the line beside ``seq``, ``time`` and ``kind``."""
         return self.model_dump(mode="json", exclude={"kind"})
 
 
@@ -180,7 +180,7 @@ class HardwareReading(_Body):
         return self.model_dump(mode="json", exclude={"kind", *unknown})
 
     def measured(self) -> dict[str, float]:
-        """What it tells, by the name of its curve."""
+        """Return what it tells, by the name of its curve."""
         found = {
             "utilisation": self.utilisation,
             "memory_used": self.memory_used,
@@ -207,7 +207,7 @@ class PromptTurn(_Body):
 
 
 def _short_prompt(turns: tuple[PromptTurn, ...]) -> tuple[PromptTurn, ...]:
-    """The newest turns of a prompt that is too long as a whole."""
+    """Return the newest turns of a prompt that is too long as a whole."""
     kept: list[PromptTurn] = []
     room = MAX_PROMPT
     for turn in reversed(turns):
@@ -288,7 +288,7 @@ class Other:
     data: dict[str, Any]
 
     def fields(self) -> dict[str, Any]:
-        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        """Return what stands in the line beside ``seq``, ``time`` and ``kind``."""
         return self.data
 
 
@@ -335,7 +335,7 @@ class Event(Generic[B]):
         return {"seq": self.seq, "time": self.time, "kind": self.kind, "data": self.body.fields()}
 
     def to_line(self) -> bytes:
-        """The line as it stands in the file, newline included."""
+        """Return the line as it stands in the file, newline included."""
         document = {"seq": self.seq, "time": self.time, "kind": self.kind, **self.body.fields()}
         return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
@@ -362,7 +362,7 @@ class Event(Generic[B]):
 
 
 def body_of(kind: str, document: dict[str, Any]) -> Body:
-    """The checked body of an event; ``document`` may hold the common fields as well.
+    """Return the checked body of an event; ``document`` may hold the common fields as well.
 
     Raises:
         ValidationError: a field has a wrong type or is out of range.
@@ -377,7 +377,7 @@ def body_of(kind: str, document: dict[str, Any]) -> Body:
 
 
 def read_line(line: bytes) -> Event[Body] | BadLine:
-    """A line of ``events.jsonl``, whatever is in it."""
+    """Return a line of ``events.jsonl``, whatever is in it."""
     try:
         return Event.from_line(line)
     except BadEventError as error:

@@ -25,22 +25,22 @@ def duration(seconds: float | None) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """A duration in ten letters at most, no finer than it can be known or matters: ``42 s``, ``4 min 05 s``, ``21 min``, ``2 h
-    07 min``, ``13 h``, ``3 d 4 h``."""
+    """Return a duration in ten letters at most, no finer than it can be known or matters: ``42 s``, ``4 min 05 s``, ``21
+    min``, ``2 h 07 min``, ``13 h``, ``3 d 4 h``."""
     if not 600 <= seconds < 86_400 or 3600 <= seconds < 35_970:
         return duration(seconds)
     return f"{round(seconds / 60)} min" if seconds < 3570 else f"{round(seconds / 3600)} h"
 
 
 def span(seconds: float) -> str:
-    """A span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
+    """Return a span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
 def about(seconds: float) -> str:
-    """A time that is a guess: ``42 min``, ``3.5 h``."""
+    """Return a time that is a guess: ``42 min``, ``3.5 h``."""
     return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
@@ -65,7 +65,7 @@ def size(count: float | None) -> str:
 
 
 def sizes(part: float, whole: float) -> str:
-    """Bytes of others, in the unit of these: ``0.4 of 7.8 GiB``."""
+    """Return bytes of others, in the unit of these: ``0.4 of 7.8 GiB``."""
     power = 0
     while power < 3 and whole / 1024**power >= 1000:
         power += 1
@@ -74,12 +74,12 @@ def sizes(part: float, whole: float) -> str:
 
 
 def memory(count: float) -> str:
-    """Bytes of a machine or of what it must have, as machines are sold: ``24 GiB``."""
+    """Return bytes of a machine or of what it must have, as machines are sold: ``24 GiB``."""
     return f"{count / 1024**3:.0f} GiB"
 
 
 def limit(count: int) -> str:
-    """Bytes that a rule of ours allows, whole MiB: ``64 MiB``, ``2,048 MiB``."""
+    """Return bytes that a rule of ours allows, whole MiB: ``64 MiB``, ``2,048 MiB``."""
     return f"{count >> 20:,} MiB"
 
 

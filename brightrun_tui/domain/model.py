@@ -193,7 +193,7 @@ class Judgement(BaseModel):
     cost_usd: float | None = None
 
     def count(self, outcome: str) -> int:
-        """Samples that ended so."""
+        """Return samples that ended so."""
         return sum(ruling.outcome == outcome for ruling in self.rulings)
 
 
@@ -306,7 +306,7 @@ ENDED: tuple[EndpointState, ...] = ("stopped", "failed")
 
 
 def ref_of_base(ref: str) -> str:
-    """What the base model of ``name:version`` is called in the API where it answers without that training."""
+    """Return what the base model of ``name:version`` is called in the API where it answers without that training."""
     return f"{ref}@base"
 
 
@@ -399,16 +399,18 @@ class Endpoint(BaseModel):
         return self.model if self.follows else self.ref
 
     def serves(self, version: ModelVersion) -> bool:
-        """Whether it is the version's own, and not one of its base."""
+        """Say whether it is the version's own, and not one of its base."""
         return self.ref == version.ref
 
     def serves_base_of(self, version: ModelVersion) -> bool:
-        """Whether it is one of the version's base alone."""
+        """Say whether it is one of the version's base alone."""
         return self.ref == ref_of_base(version.ref)
 
 
 def standing(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Those that have not been stopped: who serves, or would, before who rests, and who failed last; else in their order."""
+    """Return those that have not been stopped: who serves, or would, before who rests, and who failed last; else in their
+    order.
+    """
     order = {"asleep": 1, "failed": 2}
     return sorted((each for each in endpoints if each.state != "stopped"), key=lambda each: order.get(each.state, 0))
 

@@ -328,8 +328,8 @@ class Run(BaseModel):
         return self.step + self.spec.settings.training.logging_steps
 
     def upto(self, metric: str) -> int:
-        """The last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint has older
-        ones behind it.
+        """Return the last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint
+        has older ones behind it.
         """
         return self.step if metric in EVERY_STEP else self.reached
 
@@ -339,7 +339,7 @@ class Run(BaseModel):
         return self.phase in (PhaseName.TRAINING, "")
 
     def permits(self, action: RunAction) -> bool:
-        """Whether this may be asked of the run as it is now."""
+        """Say whether this may be asked of the run as it is now."""
         return self.state in PERMITTED[action]
 
     @property

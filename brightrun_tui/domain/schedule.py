@@ -42,7 +42,7 @@ def parse_moment(text: str, now: datetime) -> float | None:
 
 
 def waits_until(run: Run, now: float) -> float | None:
-    """The moment before which the run must not begin, where that is still to come."""
+    """Return the moment before which the run must not begin, where that is still to come."""
     moment = run.spec.not_before
     return moment if moment is not None and moment > now else None
 

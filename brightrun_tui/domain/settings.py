@@ -252,7 +252,7 @@ class RunSettings(SettingsGroup):
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
     def with_overrides(self, overrides: Overrides) -> RunSettings:
-        """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
+        """Return a copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
         Raises:
             UsageError: unknown key (with the nearest known one) or a value out of range.
@@ -328,7 +328,7 @@ class Setting(BaseModel):
 
 
 def iter_settings() -> Iterator[Setting]:
-    """Every setting in declaration order."""
+    """Return every setting in declaration order."""
     for group, group_field in RunSettings.model_fields.items():
         model = group_field.annotation
         assert isinstance(model, type) and issubclass(model, SettingsGroup)

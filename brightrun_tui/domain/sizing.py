@@ -54,13 +54,13 @@ def steps_between(steps: int, trained: float, held_out: float) -> int:
 
 
 def answer_seconds(training: float) -> float:
-    """What all sample answers of a run may take, in seconds, for so many seconds of training."""
+    """Return what all sample answers of a run may take, in seconds, for so many seconds of training."""
     return max(ANSWER_SECONDS, ANSWER_SHARE * training)
 
 
 def answer_room(expected: float, max_new_tokens: int) -> int:
-    """Tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who ends in
-    time is seen to end.
+    """Return tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who
+    ends in time is seen to end.
     """
     least, most = ANSWER_ROOM
     return max_new_tokens or int(min(most, max(least, 2 * expected)))

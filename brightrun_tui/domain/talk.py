@@ -35,7 +35,7 @@ class TalkTurn(BaseModel):
 
 
 def talk_jsonl(turns: Sequence[TalkTurn]) -> str:
-    """One line in the form that training data has."""
+    """Return one line in the form that training data has."""
     return json.dumps({"messages": [turn.message for turn in turns]}, ensure_ascii=False) + "\n"
 
 

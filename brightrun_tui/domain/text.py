@@ -29,7 +29,7 @@ _EQUALS = re.compile(r"(?<!\\)=")
 
 
 def sanitize(text: str, *, kept: str = "\n") -> str:
-    """The text with a space for every character that a terminal would obey or a reader would not see, but for ``kept``.
+    """Return the text with a space for every character that a terminal would obey or a reader would not see, but for ``kept``.
 
     Line breaks stay unless ``kept`` is "". Emoji, combining marks, Arabic and Hebrew stay as they are. What cannot be
     encoded (a lone surrogate) becomes “�”. The length does not change.
@@ -46,12 +46,12 @@ def sanitize(text: str, *, kept: str = "\n") -> str:
 
 
 def one_line(text: str) -> str:
-    """The same on one line: a table's cell, a title, a question."""
+    """Return the same on one line: a table's cell, a title, a question."""
     return sanitize(text, kept="")
 
 
 def cell(text: str) -> str:
-    """The same for a spreadsheet, which takes what begins so for a formula, and runs it."""
+    """Return the same for a spreadsheet, which takes what begins so for a formula, and runs it."""
     text = one_line(text)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20") else text
 
@@ -70,7 +70,7 @@ def at_equals(text: str) -> tuple[str, str, str]:
 
 
 def plain_json(document: str) -> str:
-    """The same JSON document with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
+    """Return the same JSON document with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
     if document.isprintable():
         return document
     return _UNFIT_IN_JSON.sub(_escaped, document)

@@ -94,7 +94,7 @@ class GuardOptions:
         return cls(part, url, left, round(deadline), times.silence, graphql=graphql, keep=times.keep, tick=times.tick)
 
     def argument(self) -> str:
-        """The guard's one argument: JSON without single quotes."""
+        """Return the guard's one argument: JSON without single quotes."""
         ways = [{**asdict(way), "url": self._address(way.url)} for way in self.part.ways]
         document = {
             "id": self.part.machine_id,
@@ -127,8 +127,8 @@ def _short(value: object) -> object:
 
 
 def guard_source(options: str = "") -> str:
-    """The guard without docstrings, comments and type hints: the same program, a third smaller. What it is told is part of it, as
-    that packs better than an argument.
+    """Return the guard without docstrings, comments and type hints: the same program, a third smaller. What it is told is part
+    of it, as that packs better than an argument.
     """
     return f"OPTIONS = {options!r}\n{_small_guard()}"
 

@@ -56,7 +56,7 @@ def modified(*parts: str) -> float:
 
 
 def injected(name: str) -> str:
-    """What the provider put into the container's environment, which a login over SSH does not see."""
+    """Return what the provider put into the container's environment, which a login over SSH does not see."""
     if os.environ.get(name):
         return os.environ[name]
     for line in read("/proc/1/environ").split("\0") + read("/etc/rp_environment").split("\n"):

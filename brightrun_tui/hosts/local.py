@@ -110,7 +110,7 @@ class LocalHost:
         await self.signal(name, signals.SIGKILL)
 
     def _find(self, name: str) -> psutil.Process | None:
-        """The process of an earlier engine: the pid in the file, if it still works in our directory."""
+        """Return the process of an earlier engine: the pid in the file, if it still works in our directory."""
         try:
             pid = int((self._directory / f"{name}.pid").read_text())
             process = psutil.Process(pid)

@@ -44,7 +44,7 @@ def _load(name: str) -> KeyringBackend:
 
 
 def _probe() -> str:
-    """The first backend that keeps a canary and gives it back."""
+    """Return the first backend that keeps a canary and gives it back."""
     for name in candidates():
         canary, value = f"probe-{secrets.token_hex(4)}", secrets.token_hex(8)
         try:

@@ -34,7 +34,7 @@ class ShellCommand:
 
 @contextmanager
 def shell_here(run: Run) -> Iterator[ShellCommand]:
-    """The person's own shell in the run's directory."""
+    """Return the person's own shell in the run's directory."""
     yield ShellCommand((os.environ.get("SHELL") or shutil.which("bash") or "sh",), Path(run.directory))
 
 

@@ -48,7 +48,7 @@ class AppriseChannel:
 
 
 def kind_of(url: str, where: str = "") -> str:
-    """What an address leads to, such as “Slack”; says nothing of its keys.
+    """Return what an address leads to, such as “Slack”; says nothing of its keys.
 
     Raises:
         UsageError: apprise does not know such an address.

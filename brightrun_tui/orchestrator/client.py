@@ -146,7 +146,7 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
 
 
 def _is_engine(pid: int) -> bool:
-    """Whether this process is an engine, and not one that got the number of an engine that is gone."""
+    """Say whether this process is an engine, and not one that got the number of an engine that is gone."""
     import psutil  # here: every command imports this module
 
     try:

@@ -19,7 +19,7 @@ TAIL_BYTES = 4000
 
 
 async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
-    """What that death means for the run: worth another launch, or how it failed.
+    """Return what that death means for the run: worth another launch, or how it failed.
 
     Args:
         exit_code: negative for a signal, as Python gives it; None where nobody knows.
@@ -53,7 +53,9 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
 
 
 def memory_kills() -> int:
-    """How many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not say."""
+    """Say how many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not
+    say.
+    """
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:

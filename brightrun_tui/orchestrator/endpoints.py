@@ -63,7 +63,7 @@ class EndpointRequest:
 async def create(
     db: Database, paths: Paths, version: ModelVersion, wanted: EndpointRequest = EndpointRequest()
 ) -> Endpoint:
-    """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
+    """Create an endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
     what = f"{version.version}-base" if wanted.base_alone else version.version
     endpoint_id = wanted.name or f"{version.name}-{what}-{secrets.token_hex(2)}"
     directory = paths.endpoints / endpoint_id
@@ -126,12 +126,12 @@ def prepare_place(
 
 
 def base_is_here(version: ModelVersion) -> bool:
-    """Whether the base model lies on this machine. A run on a rented machine leaves it there."""
+    """Say whether the base model lies on this machine. A run on a rented machine leaves it there."""
     return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
 
 
 async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> ModelVersion:
-    """The version with its base model on this machine.
+    """Return the version with its base model on this machine.
 
     Raises:
         BaseModelError: it cannot be fetched, or is another one than the adapter was trained on.
@@ -216,7 +216,7 @@ class EndpointWatcher:
             await self._end()
 
     async def _start_server(self) -> int:
-        """The pid of the server process."""
+        """Return the pid of the server process."""
         return await asyncio.to_thread(serving.start, self.directory)
 
     async def _worker_is_there(self) -> bool:
@@ -229,11 +229,11 @@ class EndpointWatcher:
             await self._take(version)
 
     async def _still_there(self) -> bool:
-        """Whether what `_worker_is_there` saw to is as it was, while the server is waited for."""
+        """Say whether what `_worker_is_there` saw to is as it was, while the server is waited for."""
         return True
 
     async def _wanted(self) -> bool:
-        """Whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
+        """Say whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
         self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
         return not self.leave.is_set() and self.endpoint.serving
 
@@ -254,8 +254,8 @@ class EndpointWatcher:
         return True
 
     def _is_prepared(self) -> bool:
-        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory
-        was moved, nor where an earlier version forgot the address."""
+        """Say whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data
+        directory was moved, nor where an earlier version forgot the address."""
         try:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
@@ -315,7 +315,7 @@ class EndpointWatcher:
             await self._save(requests=requests)
 
     async def _version_to_take(self) -> ModelVersion | None:
-        """The version that is to serve in the place of the present one; None while that is the right one."""
+        """Return the version that is to serve in the place of the present one; None while that is the right one."""
         endpoint = self.endpoint
         wanted = endpoint.wanted_version
         if not wanted and endpoint.follows:
@@ -377,7 +377,7 @@ class EndpointWatcher:
         load_beside(self.directory, home.name)
 
     async def _look_at_candidate(self) -> None:
-        """Raises `BrightrunError` with why it cannot be loaded, where the server does not find that out itself."""
+        """Raise `BrightrunError` with why it cannot be loaded, where the server does not find that out itself."""
 
     async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
         await self._refuse(version.version, error.what)
@@ -437,7 +437,7 @@ class EndpointWatcher:
             return
 
     async def _unless_left(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result | None:
-        """What ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
+        """Return what ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
         working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self.leave.wait())
         try:
             await asyncio.wait((working, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

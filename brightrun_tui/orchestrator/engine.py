@@ -161,7 +161,7 @@ class Engine:
             )
 
     async def _look(self) -> bool:
-        """One look at the store; whether there is, or may be, anything to look after."""
+        """Look at the store once; whether there is, or may be, anything to look after."""
         parts: dict[str, Callable[[], Awaitable[bool]]] = {
             "requests": self._look_at_requests,
             "runs and endpoints": self._look_at_work,
@@ -279,7 +279,9 @@ class Engine:
             await runs.update(self.db, run.id, phase="queued", phase_detail=words)
 
     async def next_gpu(self) -> str | None:
-        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        room.
+        """
         begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.here]
         seat = await self.admission.here(GpuRequest(), begun)
         return (seat.card.id if seat.card else "") if seat.granted else None
@@ -336,7 +338,7 @@ class Engine:
                 await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.ask.kind})", error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
-        """A task of its own, whose failure is nobody else's."""
+        """Start a task of its own, whose failure is nobody else's."""
 
         async def guarded() -> None:
             try:

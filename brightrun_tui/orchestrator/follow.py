@@ -59,7 +59,7 @@ def _events_in(data: bytes) -> tuple[list[Event[Body] | BadLine], int]:
 
 
 async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | None:
-    """How the worker of the current launch said that it ended; None when it has not."""
+    """Say how the worker of the current launch said that it ended; None when it has not."""
     said = await events.read(db, run.id, kinds=("done", "failed"), after=run.launch_seq)
     match said[-1].body if said else None:
         case Done(outcome=outcome):

@@ -87,7 +87,7 @@ _PRESSED: dict[Ending, tuple[Effect, ...]] = {"terminated": ("terminate", "follo
 
 
 def adopt(run: Run) -> tuple[Effect, ...]:
-    """What a run found by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
+    """Return what a run found by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
     if run.state in ("stopping", "pausing") and run.ending in _PRESSED:
         return _PRESSED[run.ending]
     return _OWED.get(run.state, ())
@@ -182,7 +182,7 @@ def _stop(run: Run) -> Decision:
 
 
 def _press(run: Run) -> Decision:
-    """The next step towards the end of a worker that was asked to end."""
+    """Return the next step towards the end of a worker that was asked to end."""
     if run.ending == "killed":
         return _rest(run)
     further: Ending = "killed" if run.ending == "terminated" else "terminated"

@@ -91,7 +91,7 @@ class Mirror:
         return len(piece) < EVENTS_PIECE
 
     def _hear_home(self) -> None:
-        """What an earlier engine has brought home already."""
+        """Hear what an earlier engine has brought home already."""
         if os.path.lexists(self.home.events):
             with open_file(self.home.events) as lines:
                 self._checkpoints.hear(lines)

@@ -100,14 +100,14 @@ class PaidEndpointWatcher(EndpointWatcher):
         raise NotImplementedError
 
     def _why_idle(self, endpoint: Endpoint) -> str:
-        """A sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
+        """Return a sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
         return ""
 
     async def _look_at_usage(self) -> None:
-        """What is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
+        """Look at what is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
 
     def _way_to(self, number: int) -> str:
-        """How a person can have another version served that does not come by itself."""
+        """Say how a person can have another version served that does not come by itself."""
         raise NotImplementedError
 
     async def _refuse(self, number: int, why: str) -> None:
@@ -120,7 +120,7 @@ class PaidEndpointWatcher(EndpointWatcher):
     # Money
 
     async def _mind_the_money(self) -> None:
-        """What it costs, on record; and an end to it when the money is used up, or nobody uses it."""
+        """Put on record what it costs, and end it when the money is used up, or nobody uses it."""
         idle_stop = self._tenant.rental.idle_stop
         pause = min(MONEY_SECONDS, self.timings.release_seconds / 4, max(LOOK_SECONDS, idle_stop / 4 or MONEY_SECONDS))
         while not self.leave.is_set():

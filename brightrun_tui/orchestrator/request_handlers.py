@@ -72,7 +72,9 @@ class EngineApi(Protocol):
     ending: asyncio.Event
 
     async def next_gpu(self) -> str | None:
-        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        room.
+        """
 
     def keep(self, endpoint: Endpoint) -> None:
         """Watch a new endpoint."""
@@ -104,7 +106,7 @@ async def _change(engine: EngineApi, ask: ChangeRun) -> ChangeAnswer:
 
 
 def _target(engine: EngineApi, run_id: str) -> Target | None:
-    """Where a run is at work now."""
+    """Say where a run is at work now."""
     runner = engine.runners.get(run_id)
     return runner.target if runner else None
 
@@ -224,7 +226,7 @@ def _place(rental: EndpointRental | None) -> str:
 
 
 def _endpoint_request(ask: Deploy) -> EndpointRequest:
-    """What was asked for beside the model. Raises ``UsageError``."""
+    """Return what was asked for beside the model. Raises ``UsageError``."""
     if ask.base_alone and (ask.rental is not None or ask.name):
         raise UsageError(
             "a base model alone is served on this machine only, to be compared with, and under no name of its own",

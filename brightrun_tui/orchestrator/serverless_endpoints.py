@@ -94,7 +94,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return False
 
     async def _has_key(self) -> bool:
-        """Whether there is a key; the gate is started again where it is another one than it was started with."""
+        """Say whether there is a key; the gate is started again where it is another one than it was started with."""
         if self._key and time.monotonic() - self._key_at < ACCESS_SECONDS:
             return True
         account, self._key_at = account_of_place(self._tenant.rental.provider), time.monotonic()
@@ -109,7 +109,8 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return bool(self._key)
 
     async def _make(self) -> Lease:
-        """A live lease: the one that was being made, or a new one. A service that is down or sold out is asked for a while.
+        """Return a live lease: the one that was being made, or a new one. A service that is down or sold out is asked for a
+        while.
 
         Raises:
             ProviderError: none can be had.

@@ -19,12 +19,12 @@ LOOK_SECONDS = 30.0
 
 
 def is_due(state: ServiceState, checked_at: float, now: float) -> bool:
-    """Whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
+    """Say whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
     return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
 
 def rests(known: ServiceFacts | None, now: float) -> bool:
-    """Whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
+    """Say whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
     if not known:
         return False
     return now - known["checked_at"] < _rest_seconds(known["state"])

@@ -53,11 +53,11 @@ class Target(Protocol):
         ...
 
     async def worker(self) -> JobStatus:
-        """Whether the worker is at work."""
+        """Say whether the worker is at work."""
         ...
 
     async def effort(self) -> Effort | None:
-        """What the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
+        """Return what the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
         ...
 
     async def signal(self, number: int) -> None:

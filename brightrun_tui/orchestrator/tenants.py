@@ -68,15 +68,15 @@ class Tenant(Protocol):
     def project(self) -> str: ...
 
     def need(self) -> Need:
-        """What it asks of a machine. Raises `UsageError` where nobody knows."""
+        """Return what it asks of a machine. Raises `UsageError` where nobody knows."""
         ...
 
     def accepts(self, offer: Offer) -> bool:
-        """Whether it is to be had on that machine at all."""
+        """Say whether it is to be had on that machine at all."""
         ...
 
     def agreed(self, offer: Offer, tolerance: float) -> bool:
-        """Whether this is the very machine that a person chose; ``tolerance`` as of `is_agreed`."""
+        """Say whether this is the very machine that a person chose; ``tolerance`` as of `is_agreed`."""
         ...
 
     def cost(self, offer: Offer) -> float:
@@ -94,7 +94,7 @@ class Tenant(Protocol):
         ...
 
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:
-        """What it may still spend."""
+        """Return what it may still spend."""
         ...
 
     async def tell(self, db: Database, code: str, message: str, level: Level = Level.WARNING) -> None:
@@ -272,12 +272,12 @@ class EndpointTenant:
 
 
 async def all_leases(db: Database, tenant: Tenant, *, open_only: bool = False) -> list[Lease]:
-    """Every machine that was rented for the run or endpoint, of earlier deployments, too."""
+    """Return every machine that was rented for the run or endpoint, of earlier deployments, too."""
     return await leases.list_leases(db, run_id=tenant.run_id, endpoint_id=tenant.endpoint_id, open_only=open_only)
 
 
 def given_up_words(lease: Lease, why: str, now: float) -> str:
-    """Which machine it was, how long it was had, what it cost, and why it was given up."""
+    """Say which machine it was, how long it was had, what it cost, and why it was given up."""
     return (
         f"({lease.gpu} at {humanize.money(lease.rate)} an hour) was given up after "
         f"{humanize.duration(now - lease.created_at)} and {humanize.money(lease.spending(now).total)}: {why}"

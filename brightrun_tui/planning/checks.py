@@ -51,7 +51,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
 
 
 def check_objective(draft: Draft, settings: RunSettings) -> None:
-    """Raises `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
+    """Raise `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
     name = settings.training.objective
     find_objective(name)
     if not draft.here:
@@ -95,7 +95,7 @@ def check_defaults(paths: Paths) -> Check | None:
 
 
 def check_schedule(moment: float | None) -> Check | None:
-    """When the run begins; None where that is at once."""
+    """Say when the run begins; None where that is at once."""
     if moment is None:
         return None
     left = humanize.duration(max(0.0, moment - time.time()))

@@ -58,7 +58,7 @@ def _fits(plan: Plan) -> bool:
 
 
 def _in_limits(plan: Plan) -> bool:
-    """The expected cost and time are within what the person set."""
+    """Say whether the expected cost and time are within what the person set."""
     found, draft = plan.estimate, plan.draft
     return (
         found is not None
@@ -110,7 +110,7 @@ def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange
 
 
 def share_over(plan: Plan, limit: int = 0) -> float:
-    """The part of the records, from 0 to 1, that is longer than so many tokens; 0: than the plan's max length."""
+    """Return the part of the records, from 0 to 1, that is longer than so many tokens; 0: than the plan's max length."""
     if plan.base is None or plan.report is None:
         return 0.0
     tokens = count_tokens(plan.base, plan.report)
@@ -127,7 +127,7 @@ def _length_limit(plan: Plan) -> int:
 
 
 def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """The largest first: those that are smaller than the plan's own, by its data and machine."""
+    """Return those that are smaller than the plan's own, by its data and machine, the largest first."""
     if plan.base is None:
         return []
     smaller = [
@@ -140,8 +140,8 @@ def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 
 def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """Those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which was chosen
-    for what it takes of memory and time."""
+    """Return those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which
+    was chosen for what it takes of memory and time."""
     if plan.base is None or plan.report is None or not (language := main_language(plan.report)):
         return []
     own = math.log(max(1, plan.base.parameters))
@@ -203,7 +203,7 @@ def _split(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
-    """A number that is out of range at the nearest end of it; anything else as the template says."""
+    """Return a number that is out of range at the nearest end of it; anything else as the template says."""
     key = check.error.where if check.error else ""
     setting = next((setting for setting in iter_settings() if setting.key == key), None)
     if setting is None or key not in plan.draft.overrides:
@@ -213,7 +213,9 @@ def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
 
 
 def _nearest(setting: Setting, raw: Any) -> int | float | None:
-    """The least or the largest value, whichever the number is beyond; None where it is not a number, or the end is open."""
+    """Return the least or the largest value, whichever the number is beyond; None where it is not a number, or the end is
+    open.
+    """
     try:
         number = float(raw)
     except (TypeError, ValueError):

@@ -77,7 +77,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
 
 
 def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
-    """Whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
+    """Say whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
     if not draft.here:
         spec = provider_spec(draft.provider) if gpu_request.cards else None
         if spec is None or spec.guard is None:
@@ -158,7 +158,7 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
 
 
 def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
-    """How the base is held, and why."""
+    """Say how the base is held, and why."""
     return ok(CheckName.QUANTISATION, f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
 
 

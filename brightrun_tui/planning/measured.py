@@ -16,7 +16,7 @@ from brightrun_tui.store.history import PastRun, past_runs
 
 
 def measured_runs(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
-    """The newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
+    """Return the newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
     device = machine.gpu if machine.gpu_count else CPU
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]
     probes = [probe_of(base, method, machine, paths) for method in get_args(Method)] if base else []

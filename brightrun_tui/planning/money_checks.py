@@ -64,7 +64,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
 
 
 def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:
-    """Whether the balance pays for the run; None where nothing is paid."""
+    """Say whether the balance pays for the run; None where nothing is paid."""
     if not estimate.cost_usd:
         return None
     if isinstance(account, BrightrunError):
@@ -93,7 +93,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
 
 
 def check_month(estimate: Estimate, paths: Paths) -> Check | None:
-    """What all runs together may cost in this calendar month; None where no limit is set."""
+    """Return what all runs together may cost in this calendar month; None where no limit is set."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     if limit is None:
         return None

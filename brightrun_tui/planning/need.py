@@ -26,7 +26,7 @@ class Wants(Protocol):
 
 
 def need_of(estimate: Estimate, wants: Wants, gpu_request: GpuRequest) -> Need:
-    """What the run asks of a machine that is not this one; ``gpu_request``: of one's own machines, which GPU."""
+    """Return what the run asks of a machine that is not this one; ``gpu_request``: of one's own machines, which GPU."""
     return Need(
         gpu=wants.gpu,
         gpu_memory=int(estimate.memory * SAFE),
@@ -53,7 +53,7 @@ def cost_of_rest(offer: Offer, estimate: Estimate, fraction: float) -> float:
 
 
 def is_agreed(offer: Offer, offer_id: str, estimate: Estimate, tolerance: float) -> bool:
-    """Whether this is the very machine that was agreed to, by its id, or by machine, GPU and price where ids have changed.
+    """Say whether this is the very machine that was agreed to, by its id, or by machine, GPU and price where ids have changed.
 
     Args:
         tolerance: the most that it may cost now, as a multiple of the price that was agreed to.

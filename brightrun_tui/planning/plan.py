@@ -158,7 +158,7 @@ def make_plan(
 
 
 def make_spec(plan: Plan) -> RunSpec:
-    """The run that the plan describes.
+    """Return the run that the plan describes.
 
     Raises:
         BrightrunError: the error of the first check that failed; `BudgetError` where the budget says no.
@@ -212,7 +212,7 @@ def _or_failed(found: list[Check], name: CheckName, work: Callable[[], Found]) -
 
 
 def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRequest) -> Hardware:
-    """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
+    """Return the machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
         return with_speed(offer.hardware)
     if draft.here:
@@ -224,21 +224,21 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRe
 
 
 def with_traffic(estimated: Estimate, offer: Offer) -> Estimate:
-    """The estimate with what the traffic of image, model and results costs, and the machine that it is for."""
+    """Return the estimate with what the traffic of image, model and results costs, and the machine that it is for."""
     costs = {"cost_usd": estimated.cost_usd + offer.once_usd, "cost_usd_high": estimated.cost_usd_high + offer.once_usd}
     machine = {"gpu": offer.hardware.gpu, "host_id": offer.host_id}
     return estimated.model_copy(update={**costs, **machine, "traffic_usd": offer.once_usd})
 
 
 def with_speed(machine: Hardware) -> Hardware:
-    """The machine with its GPU's peak speed from the table, where it does not say its own."""
+    """Return the machine with its GPU's peak speed from the table, where it does not say its own."""
     if machine.flops or not machine.gpu:
         return machine
     return machine.model_copy(update={"flops": peak_flops(machine.gpu)})
 
 
 def _without_gpu(machine: Hardware) -> Hardware:
-    """What PyTorch's CPU build can use of a machine."""
+    """Return what PyTorch's CPU build can use of a machine."""
     return machine.model_copy(
         update={
             "device": CPU,

@@ -75,8 +75,8 @@ def find_remedies(
 
 
 def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remedy | None:
-    """The smallest single change with which the run of ``plan`` would fit on its machine with another base, where it does not,
-    or is tight; the same as `find_remedies` would find for its memory, but never another base still.
+    """Return the smallest single change with which the run of ``plan`` would fit on its machine with another base, where it
+    does not, or is tight; the same as `find_remedies` would find for its memory, but never another base still.
 
     Blocking: plans some dozens of times. Asks no network for a base of `list_bases`.
 
@@ -102,7 +102,7 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
 
 
 def changed(draft: Draft, overrides: Overrides, fields: DraftFields) -> Draft:
-    """The draft with a remedy's ``overrides`` and ``fields`` in it."""
+    """Return the draft with a remedy's ``overrides`` and ``fields`` in it."""
     merged = {**draft.overrides, **overrides}
     kept = {key: value for key, value in merged.items() if value is not None}
     return draft.model_copy(update={"overrides": kept, **fields})
@@ -130,7 +130,7 @@ def _remedy(
 def _first_that_mends(
     plan: Plan, check: Check, lever: Lever, attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> _Tried | None:
-    """The first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
+    """Return the first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
     changes = lever.changes(plan, check, paths)
     if lever.apart:
         return next(
@@ -151,7 +151,7 @@ def _first_that_mends(
 def _mended(
     plan: Plan, check: Check, lever: Lever, change: PlanChange, attempt: Callable[[PlanChange], Plan]
 ) -> _Tried | None:
-    """The plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
+    """Return the plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
     tried = attempt(change)
     red = {other.name for other in plan.checks if other.state == "failed"}
     still = {

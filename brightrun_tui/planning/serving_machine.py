@@ -99,7 +99,7 @@ class BaseBeside:
 
 
 async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Paths) -> tuple[EndpointRental, Offer]:
-    """What is to be agreed to, and the machine that it is about. Nothing is rented.
+    """Return what is to be agreed to, and the machine that it is about. Nothing is rented.
 
     Raises:
         UsageError: there is no such provider or box.
@@ -125,7 +125,7 @@ async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Path
 
 
 def need_of_rental(rental: EndpointRental) -> Need:
-    """What the endpoint asks of a machine."""
+    """Return what the endpoint asks of a machine."""
     return Need(
         gpu=rental.gpu,
         gpu_memory=int(rental.memory * SAFE),
@@ -137,7 +137,7 @@ def need_of_rental(rental: EndpointRental) -> Need:
 
 
 def accepts(rental: EndpointRental, offer: Offer) -> bool:
-    """Whether the offer is of the box that was named, where one was."""
+    """Say whether the offer is of the box that was named, where one was."""
     return not rental.box or offer.host_id == rental.box
 
 
@@ -229,7 +229,7 @@ def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, 
 
 
 def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
-    """What it takes to serve the base of ``version`` here, beside what is there already. Blocking.
+    """Return what it takes to serve the base of ``version`` here, beside what is there already. Blocking.
 
     Raises:
         BaseModelError: the base cannot be had any more.
@@ -254,7 +254,7 @@ def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
 
 
 def is_serverless(place: str) -> bool:
-    """Whether workers come and go there."""
+    """Say whether workers come and go there."""
     return place != account_of_place(place) and has_serverless(account_of_place(place))
 
 
@@ -269,7 +269,7 @@ def _base_of(version: ModelVersion, paths: Paths) -> BaseModelInfo:
 
 
 def _settings_of(version: ModelVersion) -> RunSettings:
-    """Those that it was trained with; the usual ones where a report card of another version of ours has others."""
+    """Return those that it was trained with; the usual ones where a report card of another version of ours has others."""
     try:
         return RunSettings.model_validate(version.report.lineage.settings)
     except ValidationError:
@@ -294,7 +294,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
 
 
 async def _require_money(rental: EndpointRental, offer: Offer, paths: Paths) -> None:
-    """Whether budget, month and account pay for the start and some minutes of use."""
+    """Say whether budget, month and account pay for the start and some minutes of use."""
     least = offer.once_usd + offer.price_per_hour * (rental.cold_start + LEAST_USE_SECONDS) / 3600
     if not least:
         return

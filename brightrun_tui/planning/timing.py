@@ -130,7 +130,7 @@ def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, 
 def training_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
 ) -> float:
-    """The optimiser steps."""
+    """Return the optimiser steps."""
     pace = pace_of(machine)
     batch = min(settings.training.batch_size, shape.samples)
     micro_batches = max(1.0, batch * shape.mean / _micro_batch_tokens(machine, settings, need))
@@ -145,7 +145,7 @@ def training_seconds(
 def reckon_time(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> TimeParts:
-    """What the time of a run goes into, by the formula alone."""
+    """Return what the time of a run goes into, by the formula alone."""
     training = training_seconds(model, settings, machine, shape, need)
     return TimeParts(
         loading=_loading_seconds(model, settings, machine, shape, need, weight_bytes),
@@ -171,7 +171,7 @@ def _loading_seconds(
 
 
 def _rounds(settings: RunSettings, shape: Shape) -> float:
-    """How often the held-out records are measured on the way."""
+    """Say how often the held-out records are measured on the way."""
     if every := settings.evaluation.eval_steps:
         return shape.steps / every
     return evaluations(shape.steps, shape.samples * shape.mean, shape.choosing * shape.mean)
@@ -201,7 +201,7 @@ def forward_seconds(
 
 
 def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNeed, at_once: int) -> float:
-    """One more token of each of so many answers: the weights are read once, and computed with for each of them."""
+    """Return one more token of each of so many answers: the weights are read once, and computed with for each of them."""
     pace = pace_of(machine)
     weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
     arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops

@@ -54,7 +54,7 @@ class BaseOrigin(BaseModel):
 
 
 def read_origin(directory: Path) -> BaseOrigin | None:
-    """What is known about a directory that was made here; None for any other, and for one that is not complete."""
+    """Return what is known about a directory that was made here; None for any other, and for one that is not complete."""
     try:
         origin = BaseOrigin.model_validate_json((directory / ORIGIN).read_bytes())
         whole = all((directory / name).stat().st_size == size for name, size in origin.files.items())
@@ -123,7 +123,9 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be ended."""
+    """Return what the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be
+    ended.
+    """
     assert process.stdout
     pipe, rest = process.stdout.fileno(), b""
     while True:
@@ -137,7 +139,7 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
 
 
 def require_room(file: Path, directory: Path, weights: int) -> None:
-    """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
+    """Raise `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
     if missing := missing_packages():
         raise BrightrunError(
             f"unpacking GGUF weights needs {', '.join(missing)}",

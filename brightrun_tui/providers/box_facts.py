@@ -66,12 +66,12 @@ class BoxFacts:
         )
 
     def seats(self, slots: int) -> Seats:
-        """The box as the rule of `domain.slots` sees it."""
+        """Return the box as the rule of `domain.slots` sees it."""
         holders = tuple(Holder((run_of(name) or name)[:LONGEST], card) for name, card in self.leases.items())
         return Seats(self.cards, holders, slots)
 
     def hardware(self, card: Card | None) -> Hardware:
-        """What a run has there that has ``card``."""
+        """Return what a run has there that has ``card``."""
         facts = Hardware(
             device=CPU,
             memory=self.memory,
@@ -85,13 +85,13 @@ class BoxFacts:
         return facts.model_copy(update={"device": "cuda", **gpu})
 
     def describe(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         gpus = f"{len(self.cards)} × {self.cards[0].name}" if self.cards else "no GPU"
         return f"{gpus}, {self.cores} cores, {humanize.memory(self.memory)} memory"
 
 
 def as_gpu_id(word: str) -> str:
-    """What a box names as a GPU, if it can be one; empty where it cannot."""
+    """Return what a box names as a GPU, if it can be one; empty where it cannot."""
     word = word.strip()
     return word if _ID.fullmatch(word) or (word.isdecimal() and len(word) < 4) else ""
 

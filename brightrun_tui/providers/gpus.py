@@ -61,7 +61,7 @@ UNKNOWN_FLOPS = 60 * TERA
 
 
 def find_gpu(name: str) -> Gpu | None:
-    """The entry for what a person, a driver or a provider calls a GPU: “NVIDIA GeForce RTX 4090”, “rtx4090” …"""
+    """Return the entry for what a person, a driver or a provider calls a GPU: “NVIDIA GeForce RTX 4090”, “rtx4090” …"""
     wanted = _words(name)
     return next((gpu for gpu in GPUS if _words(gpu.name) in wanted), None) if wanted else None
 

@@ -34,7 +34,7 @@ def cheapest_first(offers: list[Offer], need: Need) -> list[Offer]:
 
 
 def relied_upon(offer: Offer) -> bool:
-    """Whether the machine belongs to a data centre or to the person, or has proven reliable on a market."""
+    """Say whether the machine belongs to a data centre or to the person, or has proven reliable on a market."""
     return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
 
 
@@ -66,7 +66,7 @@ _caches: dict[tuple[str, str], OfferCache] = {}
 
 
 def shared_cache(url: str, token: str, seconds: float) -> OfferCache:
-    """One cache an account: a provider that is opened anew must not search anew."""
+    """Return one cache an account: a provider that is opened anew must not search anew."""
     account = (url, hashlib.sha256(token.encode()).hexdigest())
     return _caches.setdefault(account, OfferCache(seconds))
 

@@ -230,7 +230,7 @@ class RunPod(AsksOverHttp):
         await self._client.close()
 
     def guard_options(self, deadline: float) -> GuardOptions:
-        """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
+        """Return what the guard on a pod must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions.ending_at(deadline, GUARD, self._url, self._guard, graphql=self._graphql_url)
 
     async def _search(self, need: Need) -> list[Offer]:
@@ -289,7 +289,7 @@ class RunPod(AsksOverHttp):
         return [self._parse(row) for row in await self._every("pods", "pods")]
 
     async def _every(self, address: str, name: str) -> list[Any]:
-        """The whole list ``name`` of the account, page by page. An answer without a list is not an empty list."""
+        """Return the whole list ``name`` of the account, page by page. An answer without a list is not an empty list."""
         found: list[Any] = []
         cursor = ""
         for _ in range(MOST_PAGES):

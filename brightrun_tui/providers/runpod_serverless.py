@@ -226,7 +226,7 @@ class RunPodServerless(RunPod):
         return cheapest_first(offers, need)
 
     async def _catalogue(self) -> list[_GpuType]:
-        """Every GPU type, those that nobody offers among them. An answer without a list is not an empty one."""
+        """Return every GPU type, those that nobody offers among them. An answer without a list is not an empty one."""
         params = {
             "include": "AVAILABILITY",
             "product": "SERVERLESS",
@@ -259,7 +259,7 @@ class RunPodServerless(RunPod):
 
 
 def worker_environment(model: ServedModel) -> dict[str, str]:
-    """What RunPod's vLLM worker is told. Whoever may read the endpoint reads it, so no secret is ever in it.
+    """Return what RunPod's vLLM worker is told. Whoever may read the endpoint reads it, so no secret is ever in it.
 
     The adapter is named as ``name=path``: vLLM takes no list of JSON objects, whatever the worker's documentation shows.
     """
@@ -288,7 +288,7 @@ def _place(path: str, model: ServedModel) -> str:
 
 
 def _safe(provider_id: str) -> str:
-    """An id as part of an address. What is none was never given out."""
+    """Return an id as part of an address. What is none was never given out."""
     if not _ID.fullmatch(provider_id):
         raise NotFoundError("RunPod has no endpoint of that name", where=SERVICE, kind=ErrorKind.NOT_FOUND)
     return provider_id

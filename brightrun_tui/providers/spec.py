@@ -131,6 +131,6 @@ def provider_spec(name: str) -> ProviderSpec | None:
 
 
 def can(name: str, capability: Capability) -> bool:
-    """Whether a provider has a capability; one that cannot be used has none."""
+    """Say whether a provider has a capability; one that cannot be used has none."""
     spec = provider_specs().found.get(name)
     return spec is not None and capability in spec.capabilities

@@ -50,7 +50,7 @@ def _base(version: ModelVersion) -> str:
 
 
 def _endpoints(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> list[str]:
-    """What is wrong with any of those that serve it, or were to serve it and go on with another version."""
+    """Return what is wrong with any of those that serve it, or were to serve it and go on with another version."""
     own = standing(each for each in endpoints if each.serves(version))
     looked_at = [each for each in own if each.state != "failed"] or own[:1]
     said = [

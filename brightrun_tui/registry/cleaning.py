@@ -53,7 +53,9 @@ class DiskUse(BaseModel):
 
 
 async def find_spare(db: Database) -> list[Spare]:
-    """What `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from its own."""
+    """Return what `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from
+    its own.
+    """
     versions = await models.list_models(db)
     serving = await endpoints.list_endpoints(db)
     found = [*await _checkpoints(db, versions), *_served_copies(versions, serving)]
@@ -67,7 +69,7 @@ async def clean(spare: Sequence[Spare]) -> int:
 
 
 async def disk_use(paths: Paths) -> DiskUse:
-    """What lies where."""
+    """Return what lies where."""
     return await asyncio.to_thread(_disk_use, paths)
 
 

@@ -45,7 +45,7 @@ class ExportKind:
         return ""
 
     def file_name(self, version: ModelVersion) -> str:
-        """The name that is proposed for what it writes."""
+        """Return the name that is proposed for what it writes."""
         return f"{file_stem(version)}{self.ending}"
 
 
@@ -55,6 +55,6 @@ def file_stem(version: ModelVersion) -> str:
 
 
 def export_kinds() -> Mapping[str, ExportKind]:
-    """Every kind that can be used, by name, in the order of the choices."""
+    """Return every kind that can be used, by name, in the order of the choices."""
     found = plugins.load_all(Door.EXPORTS, ExportKind).found
     return {kind.name: kind for kind in sorted(found.values(), key=lambda kind: (kind.order, kind.name))}

@@ -60,8 +60,8 @@ _NAMES = {"train_loss": "training loss", "eval_loss": "held-out loss"}
 def report_html(
     ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = (), caution: str = ""
 ) -> str:
-    """The whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first; ``caution``: what
-    is to be known before the verdict is read.
+    """Return the whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first;
+    ``caution``: what is to be known before the verdict is read.
     """
     verdict = report.verdict
     parts = [
@@ -276,5 +276,5 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """What anybody wrote, as text that is not markup."""
+    """Return what anybody wrote, as text that is not markup."""
     return escape(sanitize(text, kept="\n\t"))

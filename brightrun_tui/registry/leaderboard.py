@@ -31,7 +31,7 @@ class Interval(BaseModel):
     high: float | None = None
 
     def overlaps(self, other: Interval) -> bool:
-        """Whether chance may explain the difference; False where bounds are not known."""
+        """Say whether chance may explain the difference; False where bounds are not known."""
         if None in (self.low, self.high, other.low, other.high):
             return self.value == other.value
         return self.low <= other.high and other.low <= self.high  # type: ignore[operator]
@@ -91,7 +91,8 @@ class _Measurement(BaseModel):
 
 
 async def leaderboards(db: Database, dataset: str = "") -> list[Board]:
-    """Every board that has a version, those with most versions first; only those of ``dataset`` (name or fingerprint) if given.
+    """Return every board that has a version, those with most versions first; only those of ``dataset`` (name or fingerprint)
+    if given.
 
     Raises:
         UsageError: nothing was measured on such a dataset.
@@ -124,7 +125,7 @@ def make_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]
 
 
 def shared_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[Board]:
-    """Those on which two of these versions or more were measured, once at least by an evaluation."""
+    """Return those on which two of these versions or more were measured, once at least by an evaluation."""
     again = {each.records_key for each in measured}
     boards = make_boards(versions, measured)
     return [board for board in boards if len(board.standings) > 1 and board.records_key in again]
@@ -141,7 +142,7 @@ def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
 
 
 def loss_of(tuned: SplitScore, scores: Measures) -> Interval:
-    """The tuned model's loss, with bounds where they were measured."""
+    """Return the tuned model's loss, with bounds where they were measured."""
     bounds = scores.get("loss_interval")
     known = bounds if isinstance(bounds, dict) else {}
     low, high = (known.get(end) for end in ("low", "high"))

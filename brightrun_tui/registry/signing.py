@@ -79,7 +79,7 @@ class Origin(BaseModel):
 
 
 def own_key(paths: Paths) -> str:
-    """The public key of this installation, made where there is none. Blocking."""
+    """Return the public key of this installation, made where there is none. Blocking."""
     return _public(_private_key(paths))
 
 
@@ -105,7 +105,7 @@ def sign(paths: Paths, version: ModelVersion) -> Seal:
 
 
 def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | None:
-    """The signature that came with some files, once it is proven to be of these very files; None where there is none.
+    """Return the signature that came with some files, once it is proven to be of these very files; None where there is none.
 
     Args:
         files: every file of the version but the signature, as it is; the manifest among them.
@@ -144,7 +144,7 @@ def origins_of(paths: Paths, versions: Iterable[ModelVersion]) -> dict[str, Orig
 
 
 def origin_of(paths: Paths, version: ModelVersion) -> Origin:
-    """What is known of where a version comes from. Blocking; looks at who is trusted now. Raises `UntrustedError`."""
+    """Return what is known of where a version comes from. Blocking; looks at who is trusted now. Raises `UntrustedError`."""
     return _origin(trusted_keys(paths), version)
 
 

@@ -20,7 +20,7 @@ def held_in(report: Report) -> str:
 
 
 def computed_in_32_bits(report: Report) -> bool:
-    """Whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
+    """Say whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
     return report.training.device in ("", CPU)
 
 

@@ -30,7 +30,7 @@ class ChosenRecords:
 def choose_judges(
     path: Path, fingerprint: str, columns: dict[str, str], versions: Sequence[LearntFrom], most: int
 ) -> ChosenRecords:
-    """Up to ``most`` records of ``path``, in its order; the same ones whatever else is asked. Blocking.
+    """Return up to ``most`` records of ``path``, in its order; the same ones whatever else is asked. Blocking.
 
     Raises:
         DatasetError: the data cannot be used, or nothing of it can judge.
@@ -71,7 +71,7 @@ def choose_judges(
 
 
 def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int]:
-    """Places of the ``keys`` that do not belong together with anything ``seen``, by the rules of the split."""
+    """Return places of the ``keys`` that do not belong together with anything ``seen``, by the rules of the split."""
     rest = [place for place, key in enumerate(keys) if content_of(key) not in seen]
     if not seen or not rest:
         return rest
@@ -119,7 +119,7 @@ def _read(data: Path) -> tuple[list[Record], list[Record]]:
 
 
 def _is_as_it_was(judged: list[Record], held_out: list[Record], version: LearntFrom) -> bool:
-    """Whether these are the records that judged the version: the rules of the split may be others than when it was trained.
+    """Say whether these are the records that judged the version: the rules of the split may be others than when it was trained.
 
     Where its report card does not tell, because it is older or left some out, they are taken for the same.
     """

@@ -109,12 +109,12 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
 
 
 def _room_for(sample: SampleAnswer | None) -> int:
-    """Tokens that are enough for the answer on the report card: no token is shorter than a byte."""
+    """Return tokens that are enough for the answer on the report card: no token is shorter than a byte."""
     return max(64, len(sample.tuned.encode()), len(sample.base.encode())) if sample else 64
 
 
 def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:
-    """Samples in which base and tuned answers differ, those with short answers first."""
+    """Return samples in which base and tuned answers differ, those with short answers first."""
     telling = [s for s in version.report.samples if s.prompt and s.tuned.strip() and s.tuned.strip() != s.base.strip()]
     return sorted(telling, key=lambda s: len(s.tuned))
 

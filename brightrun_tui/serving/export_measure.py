@@ -77,7 +77,7 @@ def noise(a: Measure, b: Measure) -> float:
 
 
 def too_far(found: Fidelity, gain: float) -> bool:
-    """Whether the export lost a large part of what the training gained (nats a token), beyond noise."""
+    """Say whether the export lost a large part of what the training gained (nats a token), beyond noise."""
     if found.graded_loss is None or found.export_loss is None or gain <= 0:
         return False
     lost = found.export_loss - found.graded_loss
@@ -94,7 +94,7 @@ def read_gain(adapter: Path) -> float:
 
 
 def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
-    """The sample questions that the chat template can render; one plain question where there are none."""
+    """Return the sample questions that the chat template can render; one plain question where there are none."""
     try:
         samples = json.loads((adapter / REPORT).read_bytes()).get("samples") or []
     except (OSError, ValueError, AttributeError):

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 
 
 def load_held(base: Path, held: str, *, dtype: str = "float32") -> Any:
-    """The base ready for an adapter to be merged into it.
+    """Return the base ready for an adapter to be merged into it.
 
     Args:
         held: ``none``, or ``nf4`` or ``nf4-double``: dequantised to the very numbers that training saw, in 32 bits.

@@ -92,7 +92,7 @@ class Gate:
         self.usage = read_usage(directory)
 
     def app(self) -> Starlette:
-        """The ASGI application. Asks for one of the keys that lie in the endpoint's directory."""
+        """Build the ASGI application. It asks for one of the keys that lie in the endpoint's directory."""
         routes = [
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -138,7 +138,7 @@ class Gate:
         return JSONResponse({"status": "ok" if status == "ready" else status}, 200 if self._serves else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """What the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
+        """Return what the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
         current = self._services.current
         text = exposition(self.usage, self._in_flight, current.supervisor.state.status, current.plan.ref)
         return Response(text, media_type="text/plain; version=0.0.4")
@@ -322,7 +322,7 @@ def _loading() -> RequestRefused:
 
 
 async def _prompt(service: ServedVersion, ask: Ask) -> tuple[Prompt, int]:
-    """The finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
+    """Return the finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
     wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, service.plan.context_length
     param = _PROMPT_FIELDS[ask.dialect]
     if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
@@ -354,7 +354,9 @@ def _engine_body(service: ServedVersion, ask: Ask, prompt: Prompt, new_tokens: i
 
 
 def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
-    """What transformers' server is told: it notices that nobody waits any more only while it streams, so it always does."""
+    """Return what transformers' server is told: it notices that nobody waits any more only while it streams, so it always
+    does.
+    """
     given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
     body = ask.body | ({"tools": ask.tools} if ask.tools else {})
     return json.dumps(
@@ -376,7 +378,7 @@ async def _read_body(request: Request) -> bytes:
 
 
 async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit: Visit) -> dict[str, Any]:
-    """The engine's streamed answer in one piece."""
+    """Return the engine's streamed answer in one piece."""
     pieces = []
     async for line in said:
         visit.begun()
@@ -391,7 +393,7 @@ async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit
 
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
-    """What ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
+    """Return what ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
 
     async def left() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -408,7 +410,7 @@ async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any
 
 
 def _engine_refused(status: int, content: bytes) -> RequestRefused:
-    """What the engine said against a request, in OpenAI's words."""
+    """Return what the engine said against a request, in OpenAI's words."""
     detail: Any = None
     with suppress(*NONSENSE):
         document = json.loads(content)

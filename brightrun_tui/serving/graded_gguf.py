@@ -59,7 +59,7 @@ class Reference(BaseModel):
 
 
 def ready_gguf(base: Path, adapter: Path, quantisation: str) -> Path | None:
-    """The version's GGUF where it was made before from the same files."""
+    """Return the version's GGUF where it was made before from the same files."""
     directory = cached_at(adapter)
     try:
         known = (directory / MADE_OF).read_text()
@@ -151,7 +151,9 @@ def _references(model: Any, tokenizer: Any, adapter: Path, ends: set[int]) -> li
 
 
 def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int]) -> Reference:
-    """The model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the same."""
+    """Return the model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the
+    same.
+    """
     import torch
 
     tokens: list[int] = []

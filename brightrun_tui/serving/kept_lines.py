@@ -30,7 +30,7 @@ def add_lines(file: Path, lines: Sequence[BaseModel], most_bytes: int, *, make: 
 
 
 def newest_lines(file: Path, kind: type[Line], most: int = 0) -> list[Line]:
-    """The newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
+    """Return the newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
 
     Raises:
         OSError: the file cannot be read.

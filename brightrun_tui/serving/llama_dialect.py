@@ -32,7 +32,7 @@ _COMPACT = {
 
 
 def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any]) -> dict[str, Any]:
-    """The request. ``defaults`` are the model's own generation settings, for what the caller left open."""
+    """Return the request. ``defaults`` are the model's own generation settings, for what the caller left open."""
     own = {
         name: defaults[name] for name in ("temperature", "top_k", "top_p", "min_p") if defaults.get(name) is not None
     }
@@ -106,7 +106,7 @@ async def translated(
 
 
 def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
-    """Whether the answers are still JSON: an engine that cannot follow a schema goes on without one."""
+    """Say whether the answers are still JSON: an engine that cannot follow a schema goes on without one."""
     return not any(
         formed[choice.get("index", 0)].broken_by(choice.get("text") or "", choice.get("finish_reason") is not None)
         for choice in document.get("choices", [])
@@ -114,7 +114,7 @@ def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """What was said; None where it is no JSON object."""
+    """Return what was said; None where it is no JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -203,7 +203,7 @@ class _Choice:
         self._spoke = False
 
     def read(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        """The deltas that one piece of text makes."""
+        """Return the deltas that one piece of text makes."""
         deltas: list[dict[str, Any]] = [] if self._spoke else [{"role": "assistant", "content": ""}]
         self._spoke = True
         parts = self._segments.feed(given.get("text") or "")
@@ -240,7 +240,7 @@ class _Choice:
         return [{"content": text}]
 
     def _finished_call(self) -> list[dict[str, Any]]:
-        """The call that was collected; as content where it is none."""
+        """Return the call that was collected; as content where it is none."""
         text, self._call = self._call, ""
         if not text.strip() or (self._calls and self._ask.one_call):
             return []

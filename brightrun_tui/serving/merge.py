@@ -162,7 +162,7 @@ def _write_gguf(model: Any, base: Path, target: Path, words: Path, settings: dic
 
 
 def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure | None:
-    """What was written, read again; None where transformers cannot read a GGUF of this kind."""
+    """Return what was written, read again; None where transformers cannot read a GGUF of this kind."""
     import torch
     from transformers import AutoModelForCausalLM
 

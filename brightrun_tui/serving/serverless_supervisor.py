@@ -114,7 +114,7 @@ class ServerlessSupervisor(Watch):
             raise
 
     async def _has_model(self, hosting: Hosting) -> bool:
-        """Whether a worker answers, and has the model that is served. Raises `RequestRefused`: waiting would not help."""
+        """Say whether a worker answers, and has the model that is served. Raises `RequestRefused`: waiting would not help."""
         try:
             status, content = await self._client.get("/v1/models", min(QUESTION_SECONDS, hosting.patience))
         except EngineGone:

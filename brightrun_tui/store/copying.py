@@ -21,7 +21,7 @@ LIVE_ENDPOINTS = ("starting", "ready", "stopping")
 
 
 async def is_copy_of(db: Database, before: Path) -> bool:
-    """Whether the data directory ``before``, where this one lay or was copied from, is there still, with the same id."""
+    """Say whether the data directory ``before``, where this one lay or was copied from, is there still, with the same id."""
     original = before / db.path.name
     try:
         there = original.exists() and not original.samefile(db.path)

@@ -35,7 +35,7 @@ async def save(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChang
 
 
 async def as_stored(db: Database, endpoint: Endpoint) -> Endpoint:
-    """The endpoint as it is now, which others may have changed since ``endpoint`` was read."""
+    """Return the endpoint as it is now, which others may have changed since ``endpoint`` was read."""
     row = await db.one("SELECT doc FROM endpoints WHERE id = ?", (endpoint.id,))
     return Endpoint.model_validate_json(row["doc"]) if row else endpoint
 

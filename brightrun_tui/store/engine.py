@@ -50,7 +50,7 @@ class ServiceFacts(TypedDict, total=False):
 
 
 async def fact(db: Database, name: str) -> Any:
-    """A stored fact; None when there is none, or it cannot be read."""
+    """Return a stored fact; None when there is none, or it cannot be read."""
     row = await db.one("SELECT value FROM facts WHERE name = ?", (name,))
     try:
         return json.loads(row["value"]) if row else None
@@ -87,7 +87,7 @@ async def installation(db: Database) -> str:
 
 
 def id_in(file: Path) -> str:
-    """The installation's id in its file; empty where there is none."""
+    """Return the installation's id in its file; empty where there is none."""
     try:
         text = file.read_text("ascii").strip()
     except (OSError, ValueError):
@@ -121,7 +121,7 @@ async def save_service(
 
 
 async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Notification]:
-    """The news about a service that does not work any more; none where no run needs it now."""
+    """Return the news about a service that does not work any more; none where no run needs it now."""
     marks = ", ".join("?" * len(ACTIVE))
     users = await db.all(
         f"SELECT name FROM runs WHERE state IN ({marks}) AND (? = ? OR json_valid(doc) "

@@ -32,7 +32,7 @@ class DamagedRun(BaseModel):
 
 
 async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate | None = None) -> Run:
-    """A new run in state ``queued``; the engine takes it from there."""
+    """Create a run in state ``queued``; the engine takes it from there."""
     run = Run(
         id=spec.run_id,
         name=spec.name,
@@ -73,7 +73,7 @@ async def find(db: Database, word: str) -> Run:
 
 
 async def locate(db: Database, word: str) -> str:
-    """The id of what `find` finds, also of a run whose record is damaged.
+    """Return the id of what `find` finds, also of a run whose record is damaged.
 
     Raises:
         UsageError: there is none, or an id prefix fits several.
@@ -104,7 +104,7 @@ async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) 
 
 
 async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
-    """Every run, newest first, and apart from them those whose record is damaged. They can be deleted."""
+    """Return every run, newest first, and apart from them those whose record is damaged. They can be deleted."""
     whole: list[Run] = []
     damaged: list[DamagedRun] = []
     for row in await db.all("SELECT id, name, state, created_at, doc FROM runs ORDER BY created_at DESC"):
@@ -129,7 +129,7 @@ async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
 
 
 async def readable(db: Database, run_id: str) -> Run | None:
-    """A run as it is now; None where there is none, or its record is damaged."""
+    """Return a run as it is now; None where there is none, or its record is damaged."""
     found = await read_some(db, [run_id])
     return found[0] if found and isinstance(found[0], Run) else None
 

@@ -64,7 +64,7 @@ def share_one_heap() -> None:
 
 
 def needs_the_hub(run_directory: Path) -> bool:
-    """Whether the base model is still to be fetched; a bad specification is reported by the worker."""
+    """Say whether the base model is still to be fetched; a bad specification is reported by the worker."""
     try:
         return not json.loads(RunDirectory(run_directory).spec.read_bytes())["base"]["path"]
     except (OSError, ValueError, TypeError, LookupError):
@@ -82,7 +82,7 @@ def quieten_libraries() -> None:
 
 
 def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Outcome]]:
-    """The heavy imports: seconds pass here.
+    """Do the heavy imports: seconds pass here.
 
     Raises:
         BrightrunError: a package that training needs is not installed.
@@ -134,7 +134,7 @@ def run(files: RunDirectory, log: EventLog) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     share_one_heap()
     if arguments == [SPARE]:
         return wait()

@@ -153,7 +153,7 @@ def _error(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 def why_no_gpu() -> str:
-    """What torch says where it sees none."""
+    """Return what torch says where it sees none."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -164,7 +164,7 @@ def why_no_gpu() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser(
         prog="brightrun_tui.trainer.gpu_check", description="Whether this GPU is fit to train on."
     )

@@ -13,7 +13,7 @@ from brightrun_tui.trainer.report.text_scores import token_f1
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     given = AnswersToMark.model_validate_json(sys.stdin.buffer.read())
     yardstick = make_yardstick(given.training or [each.wanted for each in given.answers])
     frame, count = yardstick.frame, max(1, len(given.answers))

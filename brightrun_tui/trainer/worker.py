@@ -217,6 +217,6 @@ def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
 
 
 def _base_name(spec: RunSpec) -> str:
-    """What the adapter's configuration calls its base: the Hub id, which holds anywhere, or else the directory."""
+    """Return what the adapter's configuration calls its base: the Hub id, which holds anywhere, or else the directory."""
     is_hub_id = spec.base.id.count("/") == 1 and not Path(spec.base.id).expanduser().exists()
     return spec.base.id if is_hub_id else spec.base.path

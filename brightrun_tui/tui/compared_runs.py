@@ -37,7 +37,7 @@ class ComparedRuns:
 
 
 def facts_of(runs: Sequence[Run]) -> ComparedRuns:
-    """What is known of them without reading anything."""
+    """Return what is known of them without reading anything."""
     return ComparedRuns(tuple(runs), names(runs), compare(runs))
 
 

@@ -50,7 +50,7 @@ class RunReader:
     async def read(
         self, first: Collection[str] = ()
     ) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...], Mapping[str, Vitals]]:
-        """Every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones.
+        """Return every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones.
 
         The first time, of those that have ended, the newest and those named ``first`` are enough; then there are ``more``.
         """

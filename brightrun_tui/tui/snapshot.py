@@ -110,11 +110,11 @@ class Snapshot:
         return next((model for model in self.models if model.ref == ref), None)
 
     def evaluations_of(self, model: ModelVersion) -> tuple[Evaluation, ...]:
-        """What a version was measured to be worth besides its report card, newest first."""
+        """Return what a version was measured to be worth besides its report card, newest first."""
         return tuple(each for each in self.evaluations if each.ref == model.ref)
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
-        """The newest endpoint of a version that has not been stopped; one that failed only where there is no other."""
+        """Return the newest endpoint of a version that has not been stopped; one that failed only where there is no other."""
         return _first_standing(each for each in self.endpoints if each.serves(model))
 
     def base_endpoint_of(self, model: ModelVersion) -> Endpoint | None:
@@ -174,7 +174,7 @@ class SnapshotInterest:
 async def follow(
     db: Database, paths: Paths, watch: SnapshotInterest, *, runs_first: bool = False
 ) -> AsyncIterator[Snapshot]:
-    """A new picture whenever the store has changed, or another run is watched; without end.
+    """Yield a new picture whenever the store has changed, or another run is watched; without end.
 
     While the store cannot be read the last picture comes again, with the trouble in it, once.
     """
@@ -289,7 +289,7 @@ class SnapshotReader:
         return tuple(found for run_id in wanted if (found := self._evaluations[run_id]) is not None)
 
     async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
-        """The same picture with the detail of another run."""
+        """Return the same picture with the detail of another run."""
         detail = await self._read_detail(watched) if watched else None
         return replace(snapshot, detail=detail, others=await self._read_others(others))
 
@@ -302,7 +302,7 @@ class SnapshotReader:
         return {run_id: detail for run_id, (_, detail) in kept.items()}
 
     async def _read_curves(self, run_id: str, mark: int, before: RunDetail | None) -> tuple[dict[str, Curve], int]:
-        """All curves the first time, later what is new, and the mark to go on from."""
+        """Return all curves the first time, later what is new, and the mark to go on from."""
         if before is None:
             mark, first = await metrics.overview(self._db, run_id)
             curves = {name: await self._curve(run_id, name, entries) for name, entries in first.items()}

@@ -20,7 +20,7 @@ from brightrun_tui.store import endpoints, models
 
 @contextmanager
 def base_served(tuned: Endpoint) -> Iterator[Endpoint]:
-    """The base of the version that ``tuned`` serves, on this machine; what was begun for it ends with the block.
+    """Return the base of the version that ``tuned`` serves, on this machine; what was begun for it ends with the block.
 
     Raises:
         BaseModelError: the base cannot be had any more.

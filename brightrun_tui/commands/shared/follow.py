@@ -38,7 +38,7 @@ class Display(Protocol):
 
 
 def display() -> Display:
-    """The display that fits where stderr goes."""
+    """Return the display that fits where stderr goes."""
     return LiveDisplay() if sys.stderr.isatty() else LineDisplay()
 
 

@@ -89,7 +89,7 @@ def print_board(out: Console, board: Board) -> None:
 
 
 def evaluations_table(measured: Sequence[Evaluation]) -> Table:
-    """One measurement a line."""
+    """Return one measurement a line."""
     table = Table(
         "data",
         "records",

@@ -55,7 +55,7 @@ async def write_whole_model(version: ModelVersion, target: Path, form: str) -> N
 
 
 def _held(version: ModelVersion) -> str:
-    """How the base was held in training."""
+    """Say how the base was held in training."""
     settings = version.report.lineage.quantisation
     if settings.method == "none":
         return "none"

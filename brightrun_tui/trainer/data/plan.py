@@ -34,7 +34,7 @@ class BatchPlan:
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def window(self, step: int) -> list[int]:
-        """Indices of the examples of step ``step`` (from 0)."""
+        """Return indices of the examples of step ``step`` (from 0)."""
         first = step * self.batch_size
         return [self._at(place) for place in range(first, min(first + self.batch_size, self.samples))]
 
@@ -73,7 +73,7 @@ def make_plan(
     bucketed: bool,
     held_out: int = 0,
 ) -> BatchPlan:
-    """The plan of a run; ``max_steps``, when given, replaces what the epochs would take.
+    """Return the plan of a run; ``max_steps``, when given, replaces what the epochs would take.
 
     Args:
         held_out: tokens of the records that are measured on the way.
@@ -90,7 +90,7 @@ def make_plan(
 
 
 def with_epochs(plan: BatchPlan, epochs: float, step: int) -> BatchPlan:
-    """The same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
+    """Return the same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
     samples = max(1, round(epochs * len(plan.lengths)))
     total = math.ceil(samples / plan.batch_size)
     if total <= step:

@@ -82,7 +82,7 @@ def evaluate(
 
 
 def require_finite(scores: Scores, what: str) -> Scores:
-    """Raises `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
+    """Raise `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
     if not math.isfinite(scores.loss):
         raise TrainingError(
             f"{what} is not a finite number",
@@ -147,7 +147,7 @@ def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> Bounds
 
 
 def _interval(sums: np.ndarray, tokens: np.ndarray, conversation: np.ndarray, seed: int) -> tuple[float, float]:
-    """The middle 95 % of the mean a token, over draws of whole conversations."""
+    """Return the middle 95 % of the mean a token, over draws of whole conversations."""
     generator = np.random.Generator(np.random.PCG64(seed))
     sums, tokens = (np.bincount(conversation, weights=each) for each in (sums, tokens))
     draws = np.empty(RESAMPLES)

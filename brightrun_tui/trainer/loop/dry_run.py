@@ -90,7 +90,7 @@ def check_what_moved(session: TrainingSession, before: dict[str, torch.Tensor]) 
 
 
 def _was_as_hard(session: TrainingSession) -> bool:
-    """Whether the step that was just taken had a micro-batch about as large as there can be."""
+    """Say whether the step that was just taken had a micro-batch about as large as there can be."""
     rows = cut(session, session.plan.window(session.progress.step - 1))
     largest = max(sum(example.length for example in row) for row in rows)
     possible = sum(example.length for example in _hardest(session, session.data.train))
@@ -118,7 +118,7 @@ def _grow(session: TrainingSession) -> None:
 
 
 def _hardest(session: TrainingSession, examples: Sequence[Example]) -> list[Example]:
-    """The largest micro-batch that can occur: the longest examples, as many as go together."""
+    """Return the largest micro-batch that can occur: the longest examples, as many as go together."""
     chosen: list[Example] = []
     for example in sorted(examples, key=lambda e: -e.length)[: max_records(session)]:
         rows = [*chosen, example]
@@ -134,7 +134,7 @@ def _bytes_in(directory: Path) -> int:
 
 
 def _save_once(session: TrainingSession) -> None:
-    """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
+    """Write a checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
     result must find room beside each other; what an earlier start of this run wrote counts as there already.
     """
     directory = session.files.dry_run

@@ -22,7 +22,7 @@ def max_records(session: TrainingSession) -> int:
 
 
 def cut(session: TrainingSession, window: Sequence[int]) -> list[list[Example]]:
-    """The micro-batches of one optimiser step."""
+    """Return the micro-batches of one optimiser step."""
     rows = split_window(
         window,
         session.plan.lengths,
@@ -53,7 +53,7 @@ def begin(session: TrainingSession) -> None:
 
 
 def measured_guess(session: TrainingSession, tokens: int, before: int, peak: int) -> int:
-    """Tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
+    """Return tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
     free, _ = torch.cuda.mem_get_info(session.machine.device)
     each = max(1.0, (peak - before) / tokens)
     affordable = int((GPU_SHARE * (free + torch.cuda.memory_reserved(session.machine.device)) - before) / each)

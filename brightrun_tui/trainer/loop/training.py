@@ -116,7 +116,7 @@ class Loop:
         return "completed"
 
     def _has_all_steps(self) -> bool:
-        """Whether nothing is left to train, by what holds after the step that was taken last."""
+        """Say whether nothing is left to train, by what holds after the step that was taken last."""
         if self.session.progress.step < self.session.plan.total_steps:
             self._changes.take(self.session)
         return self.session.progress.step >= self.session.plan.total_steps
@@ -328,7 +328,7 @@ class Loop:
             self._save()
 
     def _stop_is_due(self) -> bool:
-        """Whether the place is reached after which it was asked to stop."""
+        """Say whether the place is reached after which it was asked to stop."""
         plan, progress = self.session.plan, self.session.progress
         asked = self.session.control.later_stops()
         after_epoch = int(plan.epoch(progress.step) + 1e-9) > int(plan.epoch(progress.step - 1) + 1e-9)

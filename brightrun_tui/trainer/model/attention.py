@@ -153,7 +153,7 @@ def _refuse_extras(kwargs: dict[str, Any]) -> None:
 
 
 def _shares_heads(query: torch.Tensor, masked: bool) -> bool:
-    """Whether torch has a fast way for several queries on one key; on a GPU only its flash attention does."""
+    """Say whether torch has a fast way for several queries on one key; on a GPU only its flash attention does."""
     if query.device.type != "cuda":
         return True
     return not masked and query.dtype != torch.float32 and torch.cuda.get_device_capability(query.device) >= (8, 0)

@@ -55,7 +55,7 @@ def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
 
 
 def load_base(source: str, revision: str, settings: QuantisationSettings, machine: TrainingDevice) -> torch.nn.Module:
-    """The frozen base model on its device.
+    """Return the frozen base model on its device.
 
     Raises:
         BaseModelError: the weights cannot be read, or it is not a causal language model.

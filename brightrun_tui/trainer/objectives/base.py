@@ -27,14 +27,14 @@ class Objective(Protocol):
     """
 
     def examples(self, tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
-        """What is trained on, before records are left out or cut for their length. They are kept for the next run of the same
-        data and base model: what they depend on besides must be told by the version of the objective's package.
+        """Return what is trained on, before records are left out or cut for their length. They are kept for the next run of
+        the same data and base model: what they depend on besides must be told by the version of the objective's package.
         """
         ...
 
     def loss(self, forward: Forward, batch: Batch) -> torch.Tensor:
-        """The sum over the targets of their losses (nats): a float32 scalar with a gradient. A step is the mean over all its
-        targets, however it is cut into micro-batches.
+        """Return the sum over the targets of their losses (nats): a float32 scalar with a gradient. A step is the mean over
+        all its targets, however it is cut into micro-batches.
         """
         ...
 

@@ -110,7 +110,7 @@ class Yardstick:
         return max(0.0, math.log((self.answers + 1) / (self.usual.get(stem, 0.0) * self.answers + 0.5)))
 
     def mark(self, case: AnswerCase, answer: str) -> Mark:
-        """What the answer is worth as content."""
+        """Return what the answer is worth as content."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if not said:
             return "right" if not wanted else "wrong"
@@ -130,7 +130,7 @@ class Yardstick:
         return self._mark_text(case, wanted, said)
 
     def form(self) -> FormKind:
-        """The form that answers of this data have, if they share one."""
+        """Return the form that answers of this data have, if they share one."""
         if self.labels:
             return "label"
         if self.calls or self.documents:
@@ -138,7 +138,7 @@ class Yardstick:
         return "frame" if any(len(words) > 1 for words in self.frame.openings | self.frame.closings) else ""
 
     def has_form(self, case: AnswerCase, answer: str) -> bool:
-        """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
+        """Say whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if self.labels:
             return folded(said) in self.labels
@@ -149,7 +149,7 @@ class Yardstick:
         )
 
     def _labels_in(self, said: str) -> set[str]:
-        """The labels that stand in the text, the longest at each place."""
+        """Return the labels that stand in the text, the longest at each place."""
         words = folded(said)
         found: set[str] = set()
         for label in sorted(self.labels, key=len, reverse=True):
@@ -210,19 +210,19 @@ class Yardstick:
         return "unclear"
 
     def _is_foreign(self, said: str) -> bool:
-        """Whether hardly a word of it stands in any training answer: another language, or none."""
+        """Say whether hardly a word of it stands in any training answer: another language, or none."""
         words = set(stems(said))
         known = sum(word in self.usual for word in words)
         return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
     def _echoes(self, case: AnswerCase, said: str) -> bool:
-        """Whether hardly a word of it is new against the question, or against itself."""
+        """Say whether hardly a word of it is new against the question, or against itself."""
         words = stems(said)
         new = set(words) - set(stems(case.question))
         return len(new) <= max(1, len(words) // 5)
 
     def _recites(self, said: str) -> bool:
-        """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
+        """Say whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
         if said not in self._recited:
             self._recited[said] = said in self.known or any(
                 self._agreement(known, said) >= SAME_WORDS for known in self.known
@@ -267,7 +267,7 @@ class Yardstick:
         return 2 * common / (mine + other) if mine + other > 0 else float(ours == theirs)
 
     def _weigh(self, text: str) -> tuple[Counter[str], float]:
-        """How often it has each stem, and what they weigh together."""
+        """Say how often it has each stem, and what they weigh together."""
         if text not in self._weighed:
             counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
@@ -275,7 +275,9 @@ class Yardstick:
 
 
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:
-    """Whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked for."""
+    """Say whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked
+    for.
+    """
     ours, theirs, asked = (
         {stem for stem in stems(text) if not stem.isdigit()} - LIGHT for text in (wanted, said, question)
     )
@@ -283,7 +285,7 @@ def _counts_other_things(wanted: str, said: str, question: str) -> bool:
 
 
 def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick:
-    """What these training answers have in common."""
+    """Return what these training answers have in common."""
     texts = [without_thoughts(text) for text in training]
     labels = _find_labels(texts)
     documents = 2 * sum(bool(read_documents(text)) for text in texts) > len(texts)
@@ -307,7 +309,7 @@ def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick
 
 
 def find_floor(yardstick: Yardstick, training: Sequence[AnswerCase], cases: Sequence[AnswerCase]) -> Floor | None:
-    """The training answer that fits most of some other training questions, and its marks for ``cases``."""
+    """Return the training answer that fits most of some other training questions, and its marks for ``cases``."""
     if not training or not cases:
         return None
     counts = Counter(case.wanted for case in training)
@@ -342,7 +344,7 @@ def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
 
 
 def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
-    """The same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
+    """Return the same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
     said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
     lost = [name for name in ours.names if name[:STEM] in asked and name[:STEM] not in said]
     instead = [
@@ -352,7 +354,7 @@ def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
 
 
 def without_thoughts(text: str) -> str:
-    """What is said after thinking; thoughts that do not end take the rest with them."""
+    """Return what is said after thinking; thoughts that do not end take the rest with them."""
     head, closed, tail = text.rpartition("</think>")
     if closed and "<think>" not in head:
         text = tail  # the template had opened the thoughts
@@ -364,14 +366,14 @@ def _is_much_longer(wanted: str, said: str) -> bool:
 
 
 def _follows(wanted: str, said: str) -> bool:
-    """Whether what both say is said in the same order."""
+    """Say whether what both say is said in the same order."""
     ours, theirs = ([stem for stem in stems(text) if stem not in LIGHT] for text in (wanted, said))
     same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
     return same >= IN_ORDER * (Counter(ours) & Counter(theirs)).total()
 
 
 def _breaks_off(wanted: str, said: str) -> bool:
-    """Whether it is the beginning of the wanted answer, and no more."""
+    """Say whether it is the beginning of the wanted answer, and no more."""
     ours, theirs = stems(wanted), stems(said)
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
@@ -382,7 +384,7 @@ def _is_code(text: str) -> bool:
 
 
 def _mark_code(wanted: str, said: str) -> Mark:
-    """The same but for spaces, or much alike: whether it does the same is for people to say."""
+    """Compare code: the same but for spaces, or much alike; whether it does the same is for people to say."""
     ours, theirs = ("".join(_FENCE.sub("", text).split()).rstrip(";") for text in (wanted, said))
     if ours.casefold() in theirs.casefold():
         return "right"
@@ -400,13 +402,13 @@ def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Ma
 
 
 def _final(text: str) -> str:
-    """What a worked solution comes to, where it says so (``#### 42``, ``\\boxed{42}``, ``Answer: 42``)."""
+    """Return what a worked solution comes to, where it says so (``#### 42``, ``\\boxed{42}``, ``Answer: 42``)."""
     found = _FINAL.findall(text)
     return found[-1].strip(" .") if found else ""
 
 
 def _find_labels(answers: Sequence[str]) -> frozenset[str]:
-    """The labels, where the answers are a few short ones again and again; yes and no are such, too."""
+    """Return the labels, where the answers are a few short ones again and again; yes and no are such, too."""
     counts = Counter(folded(text) for text in answers)
     if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
         return frozenset()

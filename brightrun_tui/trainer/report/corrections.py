@@ -41,7 +41,7 @@ def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tu
 def mark_corrections(
     answered: Sequence[tuple[HeldOutPrompt, GeneratedAnswer]], yardstick: Yardstick
 ) -> tuple[CorrectionOutcome, ...]:
-    """What comparing with the wanted answers says of each, by number."""
+    """Return what comparing with the wanted answers says of each, by number."""
     outcomes = [
         CorrectionOutcome(
             id=number,

@@ -16,12 +16,12 @@ _BARE = frozenset({"true", "false", "none", "null", "yes", "no", ""})
 
 
 def read_documents(text: str) -> list[Any]:
-    """The JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
+    """Return the JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
     return [json.loads(document) for document in _documents(text)]
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
+    """Return the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from leaves(value, f"{path}.{key}")

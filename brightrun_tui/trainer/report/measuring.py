@@ -111,7 +111,7 @@ def measure_against_base(session: TrainingSession, baseline: Baseline, tuned: Tu
 
 
 def _own_scores(session: TrainingSession, base: Scores, tuned: Scores) -> dict[str, Pair]:
-    """What the objective measures besides, of base and tuned model."""
+    """Return what the objective measures besides, of base and tuned model."""
     before, after = session.objective.metrics(base), session.objective.metrics(tuned)
     return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 

@@ -79,7 +79,7 @@ def _measure(session: TrainingSession, prompts: Sequence[HeldOutPrompt], general
 
 
 def _with_original(session: TrainingSession) -> TrainingSession:
-    """The same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
+    """Return the same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
     spec, settings, data = session.spec, session.settings, session.data
     base = load_base(
         locate_base(spec.base),
@@ -96,7 +96,7 @@ def _with_original(session: TrainingSession) -> TrainingSession:
 
 
 def _free(session: TrainingSession) -> int:
-    """Bytes that are free on the device."""
+    """Return bytes that are free on the device."""
     if session.machine.device.type == "cuda":
         torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info(session.machine.device)[0])

@@ -45,7 +45,7 @@ def digest_files(root: Path, paths: list[Path]) -> dict[str, FileDigest]:
 
 
 def matches_digests(root: Path, digests: dict[str, FileDigest]) -> bool:
-    """Whether every listed file is there with its size and content."""
+    """Say whether every listed file is there with its size and content."""
     for name, expected in digests.items():
         path = root / name
         if not path.is_file() or path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:

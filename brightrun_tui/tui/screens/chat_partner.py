@@ -51,7 +51,7 @@ class Partner:
 
 
 async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | None:
-    """What is to be agreed to before the base of ``model`` is loaded; None where it is served already.
+    """Return what is to be agreed to before the base of ``model`` is loaded; None where it is served already.
 
     Raises:
         BaseModelError: it cannot be had any more.

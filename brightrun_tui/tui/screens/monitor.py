@@ -142,7 +142,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
     def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> ListRow:
-        """The row of a run; the same one as before where nothing about it has changed."""
+        """Return the row of a run; the same one as before where nothing about it has changed."""
         none = " " if narrow and (self._marked or self._left.pinned) else ""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
@@ -382,6 +382,6 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
 
 
 def _is_silent(run: Run, snapshot: Snapshot, now: float) -> bool:
-    """Whether too long nothing was heard of a run at work."""
+    """Say whether too long nothing was heard of a run at work."""
     heard_at = snapshot.vitals.get(run.id, NO_VITALS).heard_at
     return run.active and silence(run, heard_at, now) is not None

@@ -87,7 +87,7 @@ def row_of(one: Notification, ago: str, width: int) -> Content:
 
 
 def words_of(one: Notification | None, width: int) -> reflow.Lines:
-    """The whole sentence, and what enter does."""
+    """Return the whole sentence, and what enter does."""
     if one is None:
         return reflow.text(
             "Nothing has happened yet. When a run ends, fails or needs you, it is said here.", width, "$muted"

@@ -103,7 +103,7 @@ def _is_file(choice: Choice) -> bool:
 
 
 def _said(found: SettingsFile) -> reflow.Lines:
-    """What a file sets, a line each."""
+    """Return what a file sets, a line each."""
     rows = [("base model", found.base), ("template", found.template)]
     rows += [(setting_title(key), show_value(value)) for key, value in found.settings.items()]
     told = [

@@ -280,7 +280,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             self.app.push_screen(CompareScreen(versions))
 
     async def _choose_other(self, model: ModelVersion) -> tuple[ModelVersion, ...]:
-        """The version to put beside this one; none where none was chosen."""
+        """Return the version to put beside this one; none where none was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         others = sorted(

@@ -29,11 +29,11 @@ class RunActions(ModeScreen):
     """Asks and carries out. A subclass says which runs are meant."""
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
-        """The marked runs, else the chosen one."""
+        """Return the marked runs, else the chosen one."""
         return ()
 
     def runs_that_permit(self, *asked: RunAction) -> tuple[Run, ...]:
-        """Those of the targets of which one of these may be asked now."""
+        """Return those of the targets of which one of these may be asked now."""
         return tuple(
             run for run in self.targets() if isinstance(run, Run) and any(run.permits(action) for action in asked)
         )
@@ -253,7 +253,7 @@ def _stop_words(runs: Sequence[Run]) -> str:
 
 
 def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:
-    """The rows of the runs as the list has them, and the question."""
+    """Return the rows of the runs as the list has them, and the question."""
     rows = [run_text.named(run, 56) if isinstance(run, Run) else run_text.damaged_row(run, 56) for run in runs[:LISTED]]
     if len(runs) > LISTED:
         rows.append(Content.styled(f"  and {len(runs) - LISTED} more", "$muted"))

@@ -56,7 +56,7 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
 
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
-    """What its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
+    """Return what its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
     found = list(find_alerts(run, _numbers(run, snapshot, now)))
     if not chosen and run.state == "running":
         known = {alert.code for alert in found}
@@ -103,8 +103,8 @@ class AlertListing:
 def listed(
     alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int, chosen: str = ""
 ) -> AlertListing:
-    """What is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the key of the
-    alert that the keys act on.
+    """Return what is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the
+    key of the alert that the keys act on.
     """
     lines: reflow.Lines = []
     places: dict[str, tuple[int, int]] = {}

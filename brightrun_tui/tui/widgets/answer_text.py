@@ -41,7 +41,7 @@ def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> refl
 
 
 def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
-    """The last turn of a prompt; earlier ones only as a count."""
+    """Return the last turn of a prompt; earlier ones only as a count."""
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""

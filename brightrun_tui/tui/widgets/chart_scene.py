@@ -66,7 +66,7 @@ def _strand(curve: Curve, across: Across) -> Strand:
 def chart_of(
     spec: CurveSpec, strands: Mapping[str, Strand], view: View, others: Sequence[tuple[str, Mapping[str, Strand]]] = ()
 ) -> Chart:
-    """The lines of one chart, those of other runs below; with a crosshair the title has the values there."""
+    """Return the lines of one chart, those of other runs below; with a crosshair the title has the values there."""
     lines: list[Line] = []
     said: list[tuple[str, str]] = []
     said_of_others: list[tuple[str, str]] = []
@@ -97,7 +97,9 @@ def chart_of(
 
 
 def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
-    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none; nor where it went back."""
+    """Return the value at the crosshair, else the newest one. ``ends``: behind its last point there is none; nor where it
+    went back.
+    """
     ends = ends or strand.behind is not None
     if ends and view.cursor is not None and strand.places and view.cursor > strand.places[-1]:
         return math.nan
@@ -105,8 +107,8 @@ def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
 
 
 def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
-    """Where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which on its
-    numbers show that something is wrong.
+    """Say where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which
+    on its numbers show that something is wrong.
     """
     if not across.known:
         return {}

@@ -26,7 +26,7 @@ MARKS = {
 
 
 def billing(lease: Lease, width: int) -> Content:
-    """A machine that is not proven gone, although it should be."""
+    """Return a machine that is not proven gone, although it should be."""
     if lease.provider == OWN_BOXES:
         return Content.styled(f"◌ cleaning up {cells.one_line(lease.provider_id)}", "$muted").truncate(
             width, ellipsis=True
@@ -38,7 +38,7 @@ def billing(lease: Lease, width: int) -> Content:
 
 
 def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
-    """Every machine of a run, the newest first: how it is, its price, how long, what it cost, what was billed."""
+    """Return every machine of a run, the newest first: how it is, its price, how long, what it cost, what was billed."""
     rented = [lease for lease in leases if lease.provider_id or lease.state != "released"]
     if not rented:
         return []

@@ -109,7 +109,7 @@ class LogTail:
 
 
 def clean(line: bytes) -> str:
-    """What a terminal would show of the line in the end: after the last carriage return, no control characters."""
+    """Return what a terminal would show of the line in the end: after the last carriage return, no control characters."""
     if b"\r" in line:
         line = line.rstrip(b"\r").rpartition(b"\r")[2]
     text = line[: 4 * LINE_LIMIT].decode("utf-8", "replace")

@@ -163,7 +163,7 @@ class LogView(ScrollView, can_focus=True):
         return Strip(cells, cell_len(text)).crop_extend(left, left + width, base)
 
     def _count(self, lines: Sequence[str]) -> int:
-        """How many of these lines have what is looked for."""
+        """Say how many of these lines have what is looked for."""
         return sum(self._needle in line.casefold() for line in lines) if self._needle else 0
 
     def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
@@ -259,7 +259,7 @@ class LogView(ScrollView, can_focus=True):
             pass
 
     async def _read_older(self) -> bool:
-        """A piece of what lies before; whether there was one, and room for it."""
+        """Read a piece of what lies before; whether there was one, and room for it."""
         log = self._log
         async with self._one_reads:
             if log is None or log is not self._log or not log.unread or self._older >= MOST_OLDER:
@@ -299,7 +299,7 @@ class LogView(ScrollView, can_focus=True):
         self.refresh()
 
     def _arranged(self, lines: Sequence[str]) -> list[str]:
-        """Those of new lines that are shown, in the pieces in which they are."""
+        """Return those of new lines that are shown, in the pieces in which they are."""
         found = list(lines)
         if self._least:
             found, self._severity = at_least(lines, self._least, self._severity)

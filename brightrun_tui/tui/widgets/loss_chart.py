@@ -233,7 +233,7 @@ class LossChart(Widget, can_focus=True):
         return len(self._specs()) > 1
 
     def _specs(self) -> tuple[CurveSpec, ...]:
-        """What is drawn: the chosen curve, or as many as fit."""
+        """Return what is drawn: the chosen curve, or as many as fit."""
         known = curves_of(self._detail.curves if self._detail else ())
         across, down = grid_of(*self.content_size, len(known))
         if not self._grid or across * down < 2:
@@ -339,7 +339,7 @@ class LossChart(Widget, can_focus=True):
             self.refresh(*(Region(0, y, self.content_size.width, 1) for y in changed))
 
     async def _close(self, detail: RunDetail, name: str, curve: Curve) -> Curve:
-        """A long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
+        """Return a long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
         if self.read_close is None or self.view.window is None or self.view.axis != "step" or not curve.coarse:
             return curve
         left, right = (round(edge) for edge in self.view.window)

@@ -110,7 +110,7 @@ class RunForm(VerticalScroll, can_focus=False):
         self.query_one("#settings-title", Static).update(text)
 
     def row(self, key: str) -> FormRow:
-        """The row of a field; once it is there it stays, so it is looked for once."""
+        """Return the row of a field; once it is there it stays, so it is looked for once."""
         if key not in self._rows:
             self._rows = {getattr(row.field, "key", ""): row for row in self.query(FormRow)}
         return self._rows[key]
@@ -160,7 +160,7 @@ class RunForm(VerticalScroll, can_focus=False):
         self.row(key).field.focus()
 
     def first_setting(self) -> FormRow | None:
-        """The first setting that is shown now."""
+        """Return the first setting that is shown now."""
         return next((row for row in self.query(SettingRow) if row.display), None)
 
     def show(
@@ -214,7 +214,7 @@ class RunForm(VerticalScroll, can_focus=False):
             row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
 
     def _show_intensity(self, draft: Draft, plan: Plan | None) -> None:
-        """The choice, and what it has set."""
+        """Show the choice, and what it has set."""
         row = self.row("intensity")
         if isinstance(row.field, ChoiceField):
             row.field.put(draft.intensity)
@@ -252,7 +252,7 @@ class RunForm(VerticalScroll, can_focus=False):
 
 
 def _advanced_rows() -> list[Widget]:
-    """All settings that are not simple, each group under its name."""
+    """Return all settings that are not simple, each group under its name."""
     rows: list[Widget] = []
     group = ""
     for setting in iter_settings():
@@ -266,7 +266,7 @@ def _advanced_rows() -> list[Widget]:
 
 
 def row_of(widget: Widget | None) -> FormRow | None:
-    """The row that a widget is part of."""
+    """Return the row that a widget is part of."""
     return next((node for node in widget.ancestors_with_self if isinstance(node, FormRow)), None) if widget else None
 
 

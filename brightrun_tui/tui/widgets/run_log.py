@@ -45,11 +45,13 @@ class RunLog:
         self._open(PartSpans())
 
     def parts(self) -> tuple[MachinePart, ...]:
-        """The machines that did the run, one after the other; empty where there is nothing to tell apart. Raises ``OSError``."""
+        """Return the machines that did the run, one after the other; empty where there is nothing to tell apart. Raises
+        ``OSError``.
+        """
         return read_parts(self.files)
 
     def read(self) -> News | None:
-        """What is new of all three; None when nothing is. Raises ``OSError``."""
+        """Return what is new of all three; None when nothing is. Raises ``OSError``."""
         if self.part is not None:
             self._find_part(self.part)
         read = [one.read() for one in (self._setup, self._events, self._printed)]
@@ -117,7 +119,7 @@ class RunLog:
         self._first = True
 
     def _find_part(self, part: int) -> None:
-        """Where it stands; once another machine has gone on, also where it ends."""
+        """Find where it stands; once another machine has gone on, also where it ends."""
         noted = self.files.machines.stat().st_size if self.files.machines.exists() else 0
         if noted == self._noted:
             return
@@ -141,7 +143,7 @@ def _text_of_events(path: Path, span: Span) -> str:
 
 
 def event_line(line: bytes) -> str | None:
-    """A line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
+    """Return a line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
     try:
         event = Event.from_line(line)
     except BadEventError as error:
