@@ -78,7 +78,7 @@ def from_next_line(data: bytes) -> bytes:
 
 
 def backwards(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Iterate over the lines of a file from the last, which may be unfinished, to the first, each with the offset of its beginning.
+    """Iterate over the lines of a file from the last, which may be unfinished, to the first, each with where it begins.
 
     A block is read at a time; a line longer than `PIECE_BYTES` comes in pieces. Raises ``OSError``.
     """

@@ -36,7 +36,7 @@ def test_a_line_without_an_end_comes_in_pieces(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_shortened_or_replaced_begins_anew(tmp_path: Path) -> None:
-    """A log that its writer closed and began again is read from its beginning, also where it has grown longer than the old one."""
+    """A log that its writer closed and began again is read from its beginning, also where it is longer than the old one."""
     path = tmp_path / "log"
     path.write_bytes(b"old 1\nold 2\n")
     follower = LineFollower(path)

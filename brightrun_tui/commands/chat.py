@@ -21,10 +21,10 @@ from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.commands.shared.typed import FENCE, typed_message
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import rate
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.talk import Sampling, TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
@@ -164,9 +164,7 @@ def _converse(talks: list[_Talk], options: Sampling) -> None:
             talk.messages += [asked, {"role": "assistant", "content": answer}]
 
 
-def _ask(
-    talk: _Talk, asked: dict[str, str], options: Sampling, *, show: bool, named: bool, speed: bool = False
-) -> str:
+def _ask(talk: _Talk, asked: dict[str, str], options: Sampling, *, show: bool, named: bool, speed: bool = False) -> str:
     if show and named:
         put(f"── {talk.name}")
     said = asyncio.run(_answer(talk.endpoint, [*talk.messages, asked], options, show=show))
@@ -217,9 +215,7 @@ def _turns(talk: _Talk) -> list[TalkTurn]:
     return [TalkTurn(**turn, speaker=talk.name if turn["role"] == "assistant" else "") for turn in talk.messages]
 
 
-async def _answer(
-    endpoint: Endpoint, messages: list[dict[str, str]], options: Sampling, *, show: bool
-) -> TalkTurn:
+async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: Sampling, *, show: bool) -> TalkTurn:
     """Return the answer, printed piece by piece as it comes."""
     pieces: list[str] = []
     tokens, began = [0], 0.0

@@ -14,10 +14,10 @@ from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, Model
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import money, span
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, followed_alias, lasting_name
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.planning.serving_machine import RentalRequest, plan_rental

@@ -12,10 +12,10 @@ import typer
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, put, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import ago, duration
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.serving import add_key, list_keys, read_key_file, remove_key, rotate_key
 from brightrun_tui.store import endpoints as store
 

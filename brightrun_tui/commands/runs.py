@@ -21,7 +21,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.text import cell, one_line
 from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.store import events

@@ -10,9 +10,10 @@ from pathlib import Path
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import recognise
 from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.inspecting import inspect_file
 from brightrun_tui.datasets.parsed import CATEGORIES
 from brightrun_tui.datasets.reading import first_rows
-from brightrun_tui.datasets.source import inspect_file, readable
+from brightrun_tui.datasets.source import readable
 from brightrun_tui.datasets.unpacking import GZIP, ZIP, ZSTD, guess_encoding
 from brightrun_tui.datasets.workbooks import sheet_names
 

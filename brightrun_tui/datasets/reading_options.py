@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 
-from brightrun_tui.datasets.source import SourceFile, inspect_file
+from brightrun_tui.datasets.inspecting import inspect_file
+from brightrun_tui.datasets.source import SourceFile
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError

@@ -13,7 +13,8 @@ from typing import Literal, get_args
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import Level
-from brightrun_tui.domain.run import Run, RunAction, silence
+from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run_states import RunAction
 
 AlertCode = Literal[
     "silent",

@@ -12,7 +12,7 @@ from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
-    from brightrun_tui.domain.model import Endpoint
+    from brightrun_tui.domain.endpoint import Endpoint
 
 
 class NewsKind(StrEnum):

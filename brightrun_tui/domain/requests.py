@@ -11,7 +11,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import CHAMPION
 from brightrun_tui.domain.rental import EndpointRental
-from brightrun_tui.domain.run import Ending, RunState, StopAfter
+from brightrun_tui.domain.run import Ending, StopAfter
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.domain.settings import SettingValue
 
 

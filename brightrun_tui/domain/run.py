@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -12,102 +11,19 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Outcome, PhaseName, Step, Suggested
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
+from brightrun_tui.domain.run_states import ACTIVE, PERMITTED, RunAction, RunState
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.subject import Subject
 
 SPEC_VERSION = 1
 
-RunState = Literal[
-    "queued",
-    "preparing",
-    "launching",
-    "running",
-    "pausing",
-    "paused",
-    "stopping",
-    "collecting",
-    "registering",
-    "completed",
-    "stopped",
-    "failed",
-]
-RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 
 StopAfter = Literal["", "evaluation", "epoch"]
 """Where a run ends by itself because somebody asked for that; empty: where its specification says."""
 
 Ending = Literal["", "asked", "terminated", "killed"]
 """How far the end of a worker has been pressed for: a request in its directory, then SIGTERM, then SIGKILL."""
-
-TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    "queued": frozenset({"preparing", "stopped", "failed"}),
-    "preparing": frozenset({"launching", "stopped", "failed"}),
-    "launching": frozenset({"running", "pausing", "paused", "stopping", "stopped", "collecting", "failed"}),
-    "running": frozenset({"launching", "pausing", "paused", "stopping", "collecting", "failed"}),
-    "pausing": frozenset({"paused", "stopping", "collecting", "failed"}),
-    "paused": frozenset({"queued", "stopped", "failed"}),
-    "stopping": frozenset({"collecting", "paused", "stopped", "failed"}),
-    "collecting": frozenset({"registering", "launching", "stopping", "failed", "stopped"}),
-    "registering": frozenset({"completed", "stopped", "failed"}),
-    "completed": frozenset(),
-    "stopped": frozenset({"queued"}),
-    "failed": frozenset({"queued"}),
-}
-"""From each state, the states a run may enter. A ``paused`` run is resumed, an ended one retried, by queueing again."""
-
-TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
-ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
-
-
-class RunAction(StrEnum):
-    """What a person may ask of a run."""
-
-    STOP = "stop"
-    FORCE = "force"
-    PAUSE = "pause"
-    RESUME = "resume"
-    RETRY = "retry"
-    CHECKPOINT = "checkpoint"
-    DELETE = "delete"
-    MOVE = "move"
-    CHANGE = "change"
-    STOP_LATER = "stop_later"
-
-
-_STOPPABLE: frozenset[RunState] = frozenset(
-    {"queued", "preparing", "launching", "running", "pausing", "paused", "stopping"}
-)
-
-PERMITTED: dict[RunAction, frozenset[RunState]] = {
-    RunAction.STOP: _STOPPABLE,
-    RunAction.FORCE: _STOPPABLE | {"collecting"},
-    RunAction.PAUSE: frozenset({"launching", "running", "pausing"}),
-    RunAction.RESUME: frozenset({"paused"}),
-    RunAction.RETRY: frozenset({"failed", "stopped"}),
-    RunAction.CHECKPOINT: frozenset({"running"}),
-    RunAction.DELETE: TERMINAL | {"paused"},
-    RunAction.MOVE: frozenset({"queued"}),
-    RunAction.CHANGE: (_STOPPABLE - {"stopping"}) | {"failed", "stopped"},
-    RunAction.STOP_LATER: frozenset({"launching", "running"}),
-}
-"""In which states each action is possible: for engine, store, app and command line alike. A pause that is asked for again
-presses the worker harder, as a stop does."""
-
-STATE_GLYPHS: dict[RunState, str] = {
-    "queued": "·",
-    "preparing": "◌",
-    "launching": "◌",
-    "running": "▶",
-    "pausing": "◫",
-    "paused": "‖",
-    "stopping": "◫",
-    "collecting": "◍",
-    "registering": "◍",
-    "completed": "✓",
-    "stopped": "■",
-    "failed": "✗",
-}
 
 
 class BaseModelRef(BaseModel):

@@ -17,8 +17,8 @@ with without_garbage_collection():
     from brightrun_tui.domain.error_kinds import ErrorKind
     from brightrun_tui.domain.errors import BrightrunError, StoreError
     from brightrun_tui.logs import guard_process, log_to
-    from brightrun_tui.orchestrator.endpoints import forget_old_keys
     from brightrun_tui.orchestrator.engine import Engine
+    from brightrun_tui.orchestrator.new_endpoints import forget_old_keys
     from brightrun_tui.orchestrator.timings import load_timings
     from brightrun_tui.paths import Paths, close_home, get_paths
     from brightrun_tui.process import begin_privately

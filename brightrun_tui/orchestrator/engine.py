@@ -14,12 +14,13 @@ from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import DISK_IS_FULL
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.requests import Answer, Request
-from brightrun_tui.domain.run import ACTIVE, Failure, Run
+from brightrun_tui.domain.run import Failure, Run
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.slots import GpuRequest

@@ -32,7 +32,8 @@ async def drain(db: Database, run: Run) -> Run:
     """
     while True:
         follower = LineFollower(RunDirectory(Path(run.directory)).events, run.events_offset)
-        lines, length = await asyncio.to_thread(lambda: _events_in(follower.read(MAX_LINE_BYTES)))
+        data = await asyncio.to_thread(follower.read, MAX_LINE_BYTES)
+        lines, length = await asyncio.to_thread(_events_in, data)
         if not lines:
             return run
         run = await events.ingest(db, run.id, lines, run.events_offset + length)

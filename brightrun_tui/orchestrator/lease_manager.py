@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from brightrun_tui.domain.errors import BrightrunError, MissingScopeError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease, LeaseChanges
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.spending import total

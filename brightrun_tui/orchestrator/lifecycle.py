@@ -24,7 +24,8 @@ from typing import Literal
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import Outcome
-from brightrun_tui.domain.run import Ending, Failure, Run, RunAction, RunChanges, RunState
+from brightrun_tui.domain.run import Ending, Failure, Run, RunChanges
+from brightrun_tui.domain.run_states import RunAction, RunState
 
 MAX_CRASHES = 3
 MAX_KILLS = 6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, machine_heading, read_parts
 from brightrun_tui.domain.run_directory import RunDirectory

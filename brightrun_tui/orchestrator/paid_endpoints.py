@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from brightrun_tui import serving
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher, prepare_place
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.new_endpoints import prepare_place
 from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost

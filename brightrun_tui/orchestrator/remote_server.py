@@ -19,10 +19,10 @@ from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.whereabouts import Whereabouts
-from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.new_endpoints import base_is_here, fetch_base
 from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.timings import EngineTimings

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brightrun_tui import serving
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
@@ -18,7 +19,7 @@ from brightrun_tui.domain.errors import (
     StoreError,
     UsageError,
 )
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.orchestrator.holding import Holding

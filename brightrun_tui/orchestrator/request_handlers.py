@@ -9,9 +9,10 @@ import time
 from pathlib import Path
 from typing import Protocol, assert_never
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.requests import (
     Answer,
@@ -40,12 +41,13 @@ from brightrun_tui.domain.requests import (
     Undeploy,
     UndeployAnswer,
 )
-from brightrun_tui.domain.run import Run, RunAction
-from brightrun_tui.orchestrator import endpoints as serving_endpoints
-from brightrun_tui.orchestrator import lifecycle, live_changes
-from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import RunAction
+from brightrun_tui.orchestrator import lifecycle, live_changes, new_endpoints
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.new_endpoints import EndpointRequest
 from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.targets import LocalTarget, Target
@@ -170,14 +172,14 @@ async def _deploy(engine: EngineApi, ask: Deploy) -> DeployAnswer:
             raise UsageError(
                 f"endpoint {known.id} is ending", fix="try again in some seconds", kind=ErrorKind.ENDPOINT_NOT_READY
             )
-        engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
+        engine.keep(await new_endpoints.create(engine.db, engine.paths, version, wanted))
         return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         same = endpoint.serves_base_of(version) if wanted.base_alone else endpoint.serves(version)
         there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
         if same and there and endpoint.serving:
             return DeployAnswer(endpoint=endpoint.id, already=True)
-    endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
+    endpoint = await new_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
     return DeployAnswer(endpoint=endpoint.id, already=False)
 

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 
 from brightrun_tui import serving
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, ProviderDownError, RateLimitedError, StoreError
 from brightrun_tui.domain.humanize import money
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.serverless import ServedModel, account_of_place

@@ -36,7 +36,9 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
         origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
         return ok(CheckName.BASE_MODEL, f"{base.title}, {size} parameters{origin}, is here")
     if base.preparing:
-        return Check(name=CheckName.BASE_MODEL, state="pending", what=f"{base.title}, {size} parameters, {base.preparing}")
+        return Check(
+            name=CheckName.BASE_MODEL, state="pending", what=f"{base.title}, {size} parameters, {base.preparing}"
+        )
     if base.gated and not credentials.where(HUGGINGFACE, paths):
         return warning(
             CheckName.BASE_MODEL,

@@ -60,7 +60,9 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
         )
     if report.usable < FEW_RECORDS:
         return warning(
-            CheckName.DATASET, f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"
+            CheckName.DATASET,
+            f"{report.statement} That is few.",
+            f"{FEW_RECORDS} good records or more give a sound result",
         )
     return ok(CheckName.DATASET, report.statement)
 

@@ -8,7 +8,6 @@ from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.planning.intensity import Intensity
 
-
 DraftFields = dict[str, str | float | None]
 """Changed fields of a draft by name; None: no limit."""
 

@@ -73,7 +73,9 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
             f"{offer.hardware.gpu or offer.id} from {service.title}: the run waits for {offer.busy}",
             "it begins by itself",
         )
-    return ok(CheckName.MACHINE, f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour")
+    return ok(
+        CheckName.MACHINE, f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour"
+    )
 
 
 def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:

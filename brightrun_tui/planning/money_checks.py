@@ -60,7 +60,9 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
             f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)}), and no ceiling is set",
             "a budget ends the run in time and keeps what it has learned, whatever happens",
         )
-    return ok(CheckName.BUDGET, f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)})")
+    return ok(
+        CheckName.BUDGET, f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)})"
+    )
 
 
 def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:

@@ -45,6 +45,7 @@ NOMINAL_GPU = "A100"
 SPOKEN = 0.1
 """Share of the records from which on a language is one of the dataset's."""
 
+
 class Plan(BaseModel):
     """What a draft comes to. ``sources`` tells for every setting that is not at its default who set it.
 
@@ -112,7 +113,10 @@ def make_plan(
     name = draft.name.strip() or name_from(draft.data)
     work: list[tuple[CheckName, Callable[[], Check | None]]] = [
         (CheckName.SETTINGS, lambda: checks.check_defaults(paths)),
-        (CheckName.SETTINGS, lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
+        (
+            CheckName.SETTINGS,
+            lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems),
+        ),
         (CheckName.SETTINGS, lambda: checks.check_objective(draft, resolved.settings)),
         (CheckName.MACHINE, lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
         (CheckName.MACHINE, lambda: machine_checks.check_provider(draft, paths, offer, refusal)),

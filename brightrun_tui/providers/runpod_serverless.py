@@ -23,7 +23,8 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
-from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod, Tolerant, epoch
+from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod
+from brightrun_tui.providers.runpod_shapes import Tolerant, epoch
 from brightrun_tui.providers.serverless import ServerlessWorker, WorkerStatus
 
 INVOKE_URL = "https://api.runpod.ai/v2"

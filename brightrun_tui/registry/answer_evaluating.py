@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.answer_evaluation import AnsweredQuestion, AnswerEvaluation, AnswersToMark, MarkedAnswers
 from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.registry.evaluating import learnt_from, require_usable
 from brightrun_tui.registry.unseen import choose_judges

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
+from brightrun_tui.domain.endpoint import Endpoint, standing
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.registry.base_places import missing_base
 from brightrun_tui.serving import last_used
 

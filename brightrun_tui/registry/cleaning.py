@@ -10,8 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.humanize import size
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import bytes_below
 from brightrun_tui.paths import Paths

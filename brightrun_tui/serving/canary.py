@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer, ref_of_base
+from brightrun_tui.domain.model import ModelVersion, SampleAnswer
 from brightrun_tui.serving.chat import chat, complete
 from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state

@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, ref_of_base
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.serving.engines import EngineChoice

@@ -15,7 +15,7 @@ from typing import Literal, TypedDict
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.files import write_atomic
 
 STATE_FILE = "state.json"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.store.db import Database
 from brightrun_tui.store.engine import INSTALLATION_FILE, SET_FACT, fact, id_in
 

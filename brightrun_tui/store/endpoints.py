@@ -7,9 +7,9 @@ from typing import Unpack, get_args
 
 import aiosqlite
 
+from brightrun_tui.domain.endpoint import Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 

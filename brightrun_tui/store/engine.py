@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import NewsKind, Notification
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.service_names import HUGGINGFACE, ServiceState
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic

@@ -15,7 +15,8 @@ from brightrun_tui.domain.live_change import LiveChange
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.notification import news
 from brightrun_tui.domain.queue import moved
-from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
+from brightrun_tui.domain.run import Run, RunChanges, RunSpec
+from brightrun_tui.domain.run_states import RUN_STATES, TERMINAL, TRANSITIONS, RunAction, RunState
 from brightrun_tui.store import notifications, rows
 from brightrun_tui.store.db import Database
 

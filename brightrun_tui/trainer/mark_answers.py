@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 
 from brightrun_tui.domain.answer_evaluation import AnswersToMark, MarkedAnswers
-from brightrun_tui.trainer.report.content import AnswerCase, make_yardstick
+from brightrun_tui.trainer.report.calibration import make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase
 from brightrun_tui.trainer.report.text_scores import token_f1
 
 

@@ -26,7 +26,7 @@ from textual.widgets import Input  # noqa: E402
 from brightrun_tui import plugins  # noqa: E402
 from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.notification import NewsKind  # noqa: E402
-from brightrun_tui.domain.run import ACTIVE, RUN_STATES  # noqa: E402
+from brightrun_tui.domain.run_states import ACTIVE, RUN_STATES  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402

@@ -27,8 +27,9 @@ from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 if TYPE_CHECKING:
     from brightrun_tui.domain.dataset import DatasetReport
+    from brightrun_tui.domain.endpoint import Endpoint
     from brightrun_tui.domain.evaluation import Evaluation
-    from brightrun_tui.domain.model import Endpoint, ModelVersion
+    from brightrun_tui.domain.model import ModelVersion
     from brightrun_tui.registry.signing import Origin
 
 B = TypeVar("B", Alert, Checkpoint, Done, Phase, Sample)
@@ -352,7 +353,7 @@ class SnapshotReader:
 
 
 def _first_standing(serving: Iterable[Endpoint]) -> Endpoint | None:
-    from brightrun_tui.domain.model import standing
+    from brightrun_tui.domain.endpoint import standing
 
     return next(iter(standing(serving)), None)
 

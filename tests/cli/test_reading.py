@@ -16,8 +16,8 @@ import pytest
 
 from brightrun_tui import cli
 from brightrun_tui.commands.shared import session
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.events import Alert, Event
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.store import endpoints, open_database, runs

@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
+from brightrun_tui.domain.endpoint import Endpoint, EndpointState
 from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.model import (
-    Endpoint,
-    EndpointState,
     Grade,
     Lineage,
     ModelVersion,
@@ -27,7 +26,8 @@ from brightrun_tui.domain.model import (
     Verdict,
 )
 from brightrun_tui.domain.money import GIB, Limits
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunChanges, RunSpec, RunState
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunChanges, RunSpec
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.registry.intake import finish_directory

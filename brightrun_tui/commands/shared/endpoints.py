@@ -10,10 +10,10 @@ from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
-from brightrun_tui.domain.model import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_state

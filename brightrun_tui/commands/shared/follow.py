@@ -12,7 +12,8 @@ from brightrun_tui.commands.shared.output import talk
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.events import Alert, PhaseName
 from brightrun_tui.domain.humanize import duration
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import events, runs

@@ -14,8 +14,9 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import BadEventError, Body, Event
 from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, PartSpans, read_parts, spans_of
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.domain.text import plain_json, sanitize
 from brightrun_tui.lines import LineFollower, backwards, read_span, split
 from brightrun_tui.store import runs

@@ -21,7 +21,8 @@ from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPr
 from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.baseline import Baseline
 from brightrun_tui.trainer.loop.session import TrainingSession
-from brightrun_tui.trainer.report.content import AnswerCase, Yardstick, find_floor, make_yardstick
+from brightrun_tui.trainer.report.calibration import find_floor, make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase, Yardstick
 from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
 from brightrun_tui.trainer.runtime.events import read_whole_lines

@@ -17,8 +17,9 @@ from textual.widgets import Static
 
 from brightrun_tui import registry
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError, EngineError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.tui.actions import bindings

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.endpoint import Endpoint
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.talk import TalkTurn

@@ -13,7 +13,8 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
-from brightrun_tui.domain.run import TERMINAL, Run, silence
+from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import bindings, key_of

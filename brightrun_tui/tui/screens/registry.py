@@ -16,8 +16,9 @@ from textual.widgets import OptionList
 
 from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import CHAMPION, PREVIOUS, Endpoint, ModelVersion
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
 from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.tui.actions import bindings, key_of

@@ -12,7 +12,8 @@ from textual.content import Content
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import Suggested
 from brightrun_tui.domain.queue import Move
-from brightrun_tui.domain.run import TERMINAL, Run, RunAction
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.mode_screen import ModeScreen

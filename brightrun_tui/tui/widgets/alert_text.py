@@ -10,7 +10,8 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, find_alerts
 from brightrun_tui.domain.notices import Level
-from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import RunAction
 from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.run_reader import NO_VITALS

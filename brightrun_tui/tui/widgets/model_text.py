@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
+from brightrun_tui.domain.model import Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (

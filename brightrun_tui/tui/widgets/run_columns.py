@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.places import place

@@ -10,7 +10,8 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
-from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
+from brightrun_tui.domain.run import Notice, Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
