@@ -60,7 +60,7 @@ IdleStopOption = Annotated[
     typer.Option(
         "--idle-stop",
         metavar="TIME",
-        help="Without a request for so long a rented machine is returned. Without: 15m. 0: never. Of workers that come and "
+        help="A rented machine is returned after this long without a request. Default: 15m. 0: never. Of workers that come and "
         "go: until a worker ends. Without: 60s.",
     ),
 ]
@@ -82,7 +82,7 @@ IdleUnloadOption = Annotated[
     typer.Option(
         "--idle-unload",
         metavar="TIME",
-        help="Without a request for so long (30m, 2h) the model leaves memory; the next one brings it back. 0: never.",
+        help="The model leaves memory after this long without a request (30m, 2h); the next one brings it back. 0: never.",
     ),
 ]
 

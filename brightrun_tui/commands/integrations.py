@@ -120,7 +120,7 @@ def offers(
     if provider and failures:
         raise failures[provider]
     for name, error in failures.items():
-        say(("✗", "red"), f" {name} does not tell what it has: {redact(error.what)}")
+        say(("✗", "red"), f" {name} does not say what it has: {redact(error.what)}")
     if as_json:
         silent = {name: redact(error.what) for name, error in failures.items()}
         print_json({"offers": found, **({"silent": silent} if silent else {})})

@@ -90,7 +90,10 @@ def reconcile(
 
 def _print(found: FoundMachines) -> None:
     for name, why in found.unreadable.items():
-        say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
+        say(
+            ("✗", "red"),
+            f" {name} does not say which machines it has of ours: {why}. Machines there may still cost money.",
+        )
     if found.leases:
         print_table(
             ("lease", "provider", "our books", "the provider", "run or endpoint", "per hour", "spent"),

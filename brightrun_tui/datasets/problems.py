@@ -38,7 +38,7 @@ LEFT_OUT: dict[str, Reason] = {
         "otherwise fill in target_response",
     ),
     "newest_first": Reason(
-        "whose answer stands before its question, and their times or numbers say so, too",
+        "whose answer comes before its question, and their times or numbers say so, too",
         "sort the turns of each conversation by their time or number, the oldest first",
     ),
     "no_question": Reason("without a question", "every record needs something the user says before the answer"),
@@ -163,7 +163,7 @@ REMARKS: dict[str, Reason] = {
         "usually nothing to do: that is how a person reads it; otherwise separate the cells",
     ),
     "hidden_rows": Reason(
-        "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read all the same",
+        "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read anyway",
         "delete them, or copy the rows that you see into a sheet of their own, where they are not to be learnt",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
@@ -190,7 +190,7 @@ REMARKS: dict[str, Reason] = {
         "where one speaker has two turns in a row; they were joined", "check that no turn is missing"
     ),
     "unsorted": Reason(
-        "whose turns are not in the order that their times or numbers say; they are learnt as they stand",
+        "whose turns are not in the order that their times or numbers say; they are learnt as they are",
         "sort the turns of each conversation by their time or number",
     ),
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
@@ -216,7 +216,7 @@ REMARKS: dict[str, Reason] = {
         "leave these records out, or get their answers again, unless the model is to say so",
     ),
     "quoted": Reason(
-        "whose answer stands in quotation marks as a whole",
+        "whose whole answer is in quotation marks",
         "the model would learn to put its answers into quotation marks: take them off, unless that is meant",
     ),
     "counted_choice": Reason(

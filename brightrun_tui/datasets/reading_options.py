@@ -41,7 +41,7 @@ def inspect_as(path: str | PathLike[str], encoding: str, sheet: str) -> SourceFi
     file = inspect_file(path, encoding)
     if (sheet and not file.is_workbook) or (encoding and (file.is_workbook or file.is_parquet)):
         raise UsageError(
-            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is none",
+            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is not text",
             where=str(file.path),
             fix=f"leave the {SHEET if sheet else ENCODING} out",
             kind=ErrorKind.BAD_OPTION,

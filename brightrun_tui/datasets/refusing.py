@@ -105,7 +105,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         )
     if nested := _where_records_are(rows[0].value):
         return DatasetError(
-            f"the records stand in “{nested}”, within each entry",
+            f"the records are in “{nested}”, within each entry",
             where=f"{file.path}, {rows[0].place}",
             fix="put these records into one list, or each on a line of its own, with what belongs to them from around them",
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
@@ -119,7 +119,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         )
     if nested := _nested_conversation(rows[0].value):
         return DatasetError(
-            f"the conversation stands in “{printable(nested)}”, beside other things",
+            f"the conversation is in “{printable(nested)}”, beside other things",
             where=f"{file.path}, {rows[0].place}",
             fix='write each record as the conversation alone, its answer included: {"messages": [{"role": …, "content": …}, …]}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,

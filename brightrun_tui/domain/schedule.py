@@ -33,7 +33,9 @@ def parse_moment(text: str, now: datetime) -> float | None:
     try:
         moment = datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
-        raise _wrong(f"“{text}” is no time", "write 22:00 for the next time it is ten, or 2026-12-01 22:00") from None
+        raise _wrong(
+            f"“{text}” is not a time", "write 22:00 for the next time it is ten, or 2026-12-01 22:00"
+        ) from None
     if moment <= now:
         raise _wrong(f"“{text}” has passed", "leave it out to begin at once")
     if moment - now > timedelta(days=MOST_DAYS):

@@ -165,7 +165,7 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     ]
     reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
     if f.stood_in:
-        reasons[0] += "; all of them to questions that it learnt from, so that this tells nothing about new ones"
+        reasons[0] += "; all of them to questions that it learnt from, so this says nothing about new ones"
     elif 2 * found.known >= len(found.marks):
         low, high = chance_interval(found.marks)
         reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"

@@ -62,7 +62,7 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> SshLogin:
             f"“{run.name}” has no machine at present",
             where=run.name,
             kind=ErrorKind.MACHINE_LOST,
-            fix="what came home of it lies in its directory, whose path can be copied",
+            fix="what came home of it is in its directory; its path can be copied",
         )
     provider = await asyncio.to_thread(open_provider, lease.provider, paths)
     try:

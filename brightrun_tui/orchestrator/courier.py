@@ -144,7 +144,7 @@ class Courier:
             await self._say_failing(line, one)
 
     async def _say_failing(self, line: _Line, one: Notification) -> None:
-        message = f"channel “{line.name}” does not tell you anything now: {line.why}; it is tried again"
+        message = f"channel “{line.name}” cannot reach you now: {line.why}; it is tried again"
         await notifications.add(
             self._db,
             Notification(

@@ -104,7 +104,7 @@ async def _tell(target: Target, run: Run) -> None:
         raise BrightrunError(
             "it is on record, but the worker could not be told now",
             where=f"run {run.id}",
-            fix="it hears of it when it is started again; or ask once more",
+            fix="it gets it when it is started again; or ask again",
             kind=ErrorKind.WRONG_STATE,
         ) from error
 

@@ -198,7 +198,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
             "this GGUF file is the part that sees pictures (mmproj), not the language model",
             where=str(file),
             kind=ErrorKind.GGUF_NO_MODEL,
-            fix="give the GGUF file of the language model that lies beside it",
+            fix="give the GGUF file of the language model that is beside it",
         )
     if name not in MODEL_TYPES:
         raise BaseModelError(

@@ -73,7 +73,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
         return failed(CheckName.ACCOUNT, account)
     balance = account.balance_usd
     if balance is None:
-        return warning(CheckName.ACCOUNT, "the balance is not known", "look there whether it pays for the run")
+        return warning(CheckName.ACCOUNT, "the balance is not known", "check there whether it covers the run")
     if balance < estimate.cost_usd:
         return failed(
             CheckName.ACCOUNT,

@@ -286,7 +286,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
         )
     price = f" for {money(rental.max_price)} an hour at most" if rental.max_price else ""
     return NoCapacityError(
-        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is to be had now{price}",
+        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is available now{price}",
         where=rental.place,
         fix="choose another place or GPU, a higher --max-price, or try again later",
         kind=ErrorKind.NO_CAPACITY,

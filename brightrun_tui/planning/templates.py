@@ -123,7 +123,7 @@ def _load(path: Path, _modified: int, own: bool) -> Template:
         raise _unusable(path, first_problem(error)) from None
     limits = [rule.up_to for rule in template.by_records]
     if limits != sorted(limits, key=lambda limit: limit or float("inf")):
-        raise _unusable(path, "the rules of by_records must stand in rising order of up_to")
+        raise _unusable(path, "the rules of by_records must be in rising order of up_to")
     unset = (
         template.why.keys()
         - template.overrides.keys()

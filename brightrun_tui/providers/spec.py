@@ -103,7 +103,7 @@ class ProviderSpec:
         if not self.environment and self.is_set_up is None:
             return "without a key (environment) it should say whether it is set up (is_set_up)"
         if self.environment and not self.where_to_get:
-            return "it should say where its key is to be had (where_to_get)"
+            return "it should say where to get its key (where_to_get)"
         if not (isinstance(self.settings, type) and issubclass(self.settings, Section)):
             return "its settings should be a subclass of brightrun_tui.config.Section"
         if not all(isinstance(one, Capability) for one in self.capabilities):

@@ -207,7 +207,7 @@ def distrust(paths: Paths, key: str) -> None:
     found = [each for each in known if key and each.startswith(key)]
     if len(found) != 1:
         raise UsageError(
-            "no key that is trusted begins so" if not found else f"{len(found)} keys begin so",
+            "no trusted key begins like that" if not found else f"{len(found)} keys begin like that",
             fix="see: brightrun models signers",
             kind=ErrorKind.BAD_OPTION,
             where="models signers",

@@ -100,7 +100,7 @@ class _Check:
         if isinstance(schema, bool):
             return
         if not isinstance(schema, dict):
-            raise Unfollowed(f"{str(schema)[:40]} is no schema")
+            raise Unfollowed(f"{str(schema)[:40]} is not a schema")
         yield schema
         for word in ("items", "additionalProperties", "additionalItems"):
             inner = schema.get(word, True)

@@ -217,9 +217,7 @@ def _require_unused(known: list[NamedKey], key: str) -> None:
     digest = _digest(key.encode())
     same = next((each for each in known if each.digest == digest), None)
     if same is not None:
-        raise UsageError(
-            f"this very key is let in already, as “{same.name}”", fix="give another key", kind=ErrorKind.IN_USE
-        )
+        raise UsageError(f"this key is in use already, as “{same.name}”", fix="give another key", kind=ErrorKind.IN_USE)
 
 
 def _find(directory: Path, name: str) -> NamedKey:

@@ -62,7 +62,7 @@ def _without_prompt(ids: list[int], frequency: float, given: dict[str, float]) -
     return returned | {token: returned.get(token, 0.0) + bias for token, bias in given.items()}
 
 
-_NO_ANSWER = 'data: {"error": "this is no answer"}'
+_NO_ANSWER = 'data: {"error": "this is not an answer"}'
 
 
 async def translated(
@@ -151,7 +151,7 @@ class _Answer:
         for given in document.get("choices", []):
             index = int(given.get("index") or 0)
             if not 0 <= index < self._ask.n or not isinstance(given.get("text") or "", str):
-                raise ValueError("this is no answer that was asked for")
+                raise ValueError("this is not the answer that was asked for")
             if self._ask.dialect == "completions":
                 found.append(self._head | {"choices": [given | {"logprobs": self._older_logprobs(index, given)}]})
                 continue

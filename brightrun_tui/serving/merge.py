@@ -186,5 +186,5 @@ def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], 
 
 if __name__ == "__main__":
     if sys.argv[5] != MERGED and sys.argv[5] not in get_args(GgufKind):
-        sys.exit(f"“{sys.argv[5]}” is no form")
+        sys.exit(f"“{sys.argv[5]}” is not a form")
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], sys.argv[5]))

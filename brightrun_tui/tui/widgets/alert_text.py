@@ -68,7 +68,7 @@ def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAl
                 Level.ERROR if notice.level == Level.ERROR else Level.WARNING,
                 notice.message,
                 "",
-                f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and what to do is said here",
+                f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and this says what to do",
             )
             for notice in run.notices
             if notice.code in ALERT_CODES - known
