@@ -78,7 +78,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
+    """Return tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         found |= dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}

@@ -100,7 +100,7 @@ _loaded: dict[Door, Loaded[Any]] = {}
 
 @lru_cache(maxsize=1)
 def registrations() -> tuple[Registration, ...]:
-    """Everything that is registered, twice or not, loading nothing. Read once in the life of a process (about 30 ms).
+    """Return everything that is registered, twice or not, loading nothing. Read once in the life of a process (about 30 ms).
 
     Raises:
         BrightrunError: Bright Run itself is not registered, as its installation is older than its code.
@@ -183,7 +183,7 @@ def load(door: Door, kind: type[S], name: str) -> S | None:
 
 
 def require(door: Door, kind: type[S], name: str, *, where: str, reason: ErrorKind) -> S:
-    """As `load`, for a name that a person gave.
+    """Do as `load`, for a name that a person gave.
 
     Raises:
         UsageError: nobody registers it; ``where`` it was given, ``reason`` for programs.

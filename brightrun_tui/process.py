@@ -89,7 +89,7 @@ def python(*arguments: str) -> list[str]:
 
 
 def environment_without_secrets() -> dict[str, str]:
-    """This process's environment for one that must not know any key: every child of ours but the engine."""
+    """Return this process's environment for one that must not know any key: every child of ours but the engine."""
     return {
         name: value
         for name, value in os.environ.items()

@@ -180,7 +180,7 @@ async def _test(session: Session, name: str, secret: SecretStr | None) -> Servic
 
 
 async def _offers(names: list[str], need: Need) -> tuple[list[Offer], dict[str, BrightrunError]]:
-    """Cheapest first; and who does not tell, and why: the others have offers all the same."""
+    """Return the cheapest first; and say who does not tell, and why: the others have offers all the same."""
     found: list[Offer] = []
     failures: dict[str, BrightrunError] = {}
     answers = await asyncio.gather(*(offers_of(name, get_paths(), need) for name in names), return_exceptions=True)

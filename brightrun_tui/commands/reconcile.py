@@ -182,7 +182,7 @@ async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines
 
 
 async def _ask(session: Session, name: str, installation: str) -> tuple[list[Machine], list[Machine]]:
-    """Machines of ours, and those of other installations."""
+    """Return machines of ours, and those of other installations."""
     provider = await asyncio.to_thread(open_provider, name, session.paths)
     try:
         return await provider.list_ours(installation), await provider.list_others(installation)

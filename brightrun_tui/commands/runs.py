@@ -164,7 +164,7 @@ def metrics(
 
 
 def _draw(curves: dict[str, dict[int, float | None]]) -> None:
-    """Losses in one picture, everything else in one of its own."""
+    """Draw the losses in one picture, everything else in one of its own."""
     losses = {name: points for name, points in curves.items() if name.endswith("loss")}
     together = [("loss", losses), *((name, {name: curves[name]}) for name in curves if name not in losses)]
     width = shutil.get_terminal_size().columns
@@ -176,7 +176,7 @@ def _draw(curves: dict[str, dict[int, float | None]]) -> None:
 
 
 async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
-    """Runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
+    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
     found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
     idle = waiting and not (await engine_status(session.db, session.paths)).running

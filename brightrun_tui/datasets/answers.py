@@ -125,7 +125,7 @@ _SHOWN = 30
 
 
 def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Keys of `problems.REMARKS`, each with its detail, for the answers of a record that are learnt.
+    """Return keys of `problems.REMARKS`, each with its detail, for the answers of a record that are learnt.
 
     Some are kept only where they concern many records (`MANY`) or few of them (`FEW`).
     """

@@ -135,7 +135,7 @@ def _literal(text: str) -> str:
 
 
 def _duration(value: timedelta, number_format: str) -> str:
-    """Hours and minutes, and seconds where the format has them or there are any; hours beyond a day go on counting."""
+    """Return hours and minutes, and seconds where the format has them or there are any; hours beyond a day go on counting."""
     minutes, seconds = divmod(round(value.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}" + (f":{seconds:02}" if seconds or "s" in number_format.lower() else "")

@@ -31,7 +31,9 @@ _ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_outp
 
 
 def as_turn(value: Any) -> Any:
-    """LangChain's message as a turn: ``{"type": "human", "content": …}``, with its fields below ``data``, or as a constructor."""
+    """Return LangChain's message as a turn: ``{"type": "human", "content": …}``, with its fields below ``data``, or as a
+    constructor.
+    """
     if not isinstance(value, dict) or "role" in value or not isinstance(value.get("type"), str):
         return value
     kind, fields = value["type"], value

@@ -183,7 +183,7 @@ def turns_in(value: Any) -> Any:
 
 
 def read_turns(turns: Sequence[Any]) -> list[Turn]:
-    """Turns as a file has them, with the calls and results of tools that stand in their parts.
+    """Return turns as a file has them, with the calls and results of tools that stand in their parts.
 
     Raises:
         Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
@@ -283,7 +283,7 @@ def _is_exchange(value: Any) -> bool:
 
 
 def _parted(exchange: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Its turns; what stands beside them, such as marks, belongs to the answer."""
+    """Return its turns; what stands beside them, such as marks, belongs to the answer."""
     fields = lowered(exchange)
     names = {
         role: first_of(fields, known)

@@ -129,7 +129,7 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
 
 @contextmanager
 def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, GuardedReader]]:
-    """Parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
+    """Return parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
     import ijson
 
     with readable(file.path), file.data.open("rb") as stream:
@@ -150,7 +150,7 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
 
 
 def _events(reader: GuardedReader, several: bool) -> Events:
-    """Events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
+    """Return events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
     import ijson
     from ijson.utils import sendable_list
 

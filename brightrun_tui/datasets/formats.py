@@ -54,7 +54,7 @@ class DatasetFormat:
     rows: Callable[[SourceFile], Iterator[SourceRow]] | None = None
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.name):
             return "its name should be lower-case letters, digits and dashes, at most 40"
         if not self.title.strip() or not self.looks.strip():
@@ -152,7 +152,7 @@ def format_of_suffix(suffix: str) -> DatasetFormat | None:
 
 
 def is_known(row: Any) -> bool:
-    """Whether an entry is of any known format."""
+    """Say whether an entry is of any known format."""
     return any(one.matches(row) for one in formats().values())
 
 

@@ -95,7 +95,7 @@ _SIBLING = re.compile(
 
 
 def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Columns by their roles: ``prompt`` and ``completion``, and ``context`` where the answer is the class of two texts.
+    """Return columns by their roles: ``prompt`` and ``completion``, and ``context`` where the answer is the class of two texts.
 
     Empty with fewer than two columns of text. A name counts more than content. Of the content: questions end in question marks,
     answers seldom do and are long; what says the same in every row, or only numbers, times or an annotator's decisions, is

@@ -71,7 +71,7 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
 
 
 def learnt_in_parts(content: Any) -> bool:
-    """Whether an answer is to be learnt as far as the marks of its parts say.
+    """Say whether an answer is to be learnt as far as the marks of its parts say.
 
     Raises:
         Unusable: some of its parts are and some are not, or a mark cannot be understood.
@@ -142,7 +142,7 @@ def is_cut(fields: Mapping[str, Any]) -> bool:
 
 
 def refuse_marked(record: Mapping[str, Any]) -> list[str]:
-    """Remarks on the marks of a whole record.
+    """Return remarks on the marks of a whole record.
 
     Raises:
         Unusable: it is not to be learnt, or is for testing.

@@ -43,7 +43,7 @@ class NearCopies(NamedTuple):
 
 
 def sketch(record: Record) -> bytes:
-    """`SKETCH_BYTES` that say how alike two records are.
+    """Return `SKETCH_BYTES` that say how alike two records are.
 
     A hash of what must be the same, then by turns a slot of the question and one of the answer.
     """

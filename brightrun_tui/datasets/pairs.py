@@ -243,7 +243,7 @@ def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
 
 
 def _is_document(value: Any) -> bool:
-    """Whether an answer is data: an object, or a list of them that are not parts of a text."""
+    """Say whether an answer is data: an object, or a list of them that are not parts of a text."""
     if isinstance(value, list):
         return bool(value) and all(
             isinstance(part, dict) and "type" not in part and "text" not in part for part in value

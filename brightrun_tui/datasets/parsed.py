@@ -112,7 +112,7 @@ class ParsedRecord:
 
 
 def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> ParsedRecord:
-    """These turns with what the row says beside the fields that are ``used``.
+    """Return these turns with what the row says beside the fields that are ``used``.
 
     Raises:
         Unusable: the turns speak of a picture that is not text, or two fields have one name.

@@ -73,7 +73,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
 
 
 def _mapping(row: Mapping[str, Any], wanted: str) -> str:
-    """Roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
+    """Return roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
     if _is_conversation(row[wanted]) and _speaks_first(row[wanted]):
         return f"messages={printable(wanted)}"
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
@@ -85,7 +85,7 @@ def _mapping(row: Mapping[str, Any], wanted: str) -> str:
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:
-    """Fields whose names differ by a letter or digit at the end, beside no field with a usual name for what is learnt."""
+    """Return fields whose names differ by a letter or digit at the end, beside no field with a usual name for what is learnt."""
     names = [str(name) for name in row]
     if any(name.strip().lower() in _LEARNT for name in names):
         return []

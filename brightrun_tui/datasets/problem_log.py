@@ -60,8 +60,8 @@ class ProblemLog:
         return self._entries
 
     def problems(self) -> tuple[Problem, ...]:
-        """Reasons for leaving records out first, then the remarks, of which those that ask for nothing come last; most frequent
-        first.
+        """Return reasons for leaving records out first, then the remarks, of which those that ask for nothing come last; most
+        frequent first.
         """
         order = sorted(self._counts, key=lambda kind: (*_weight(kind), -self._counts[kind], kind))
         return tuple(self._problem(kind) for kind in order)

@@ -231,7 +231,7 @@ def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[SourceRo
 def _entries(
     file: SourceFile, columns: Mapping[str, str], sheet: str
 ) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
-    """As `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
+    """Do as `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
     first, rows, document = _beginning(file, columns, sheet)
     if not columns:
         first, rows = join_messages(file, first, rows)
@@ -329,7 +329,7 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
 
 
 def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
-    """Whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
+    """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
     if not isinstance(value, str) or not (len(value) >= _LONG_TEXT or tells_more(name)):
         return False
     asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
@@ -337,7 +337,7 @@ def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
 
 
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
-    """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
+    """Return rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
         value = unwrapped(row.value)
@@ -364,8 +364,8 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
-    """Rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what says that
-    something is not to be learnt.
+    """Return rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what
+    says that something is not to be learnt.
     """
     mapped = set(columns.values())
     categories = () if "category" in columns else CATEGORIES

@@ -55,7 +55,7 @@ class Units(NamedTuple):
 def split(
     records: Sequence[Record], eval_fraction: float, eval_max: int, seed: int
 ) -> tuple[list[Record], list[Record]]:
-    """Training and held-out records, each in the given order (see `plan_split`)."""
+    """Return training and held-out records, each in the given order (see `plan_split`)."""
     plan = plan_split([split_key(record) for record in records], eval_fraction, eval_max, seed)
     sides: tuple[list[Record], list[Record]] = ([], [])
     for record, held_out in zip(records, plan, strict=True):
@@ -154,12 +154,14 @@ def split_key(record: Record) -> SplitKey:
 
 
 def content_key(record: Record) -> bytes:
-    """16 bytes that are the same for records whose messages are exactly the same; `content_of` finds them in a `SplitKey`."""
+    """Return 16 bytes that are the same for records whose messages are exactly the same; `content_of` finds them in a
+    `SplitKey`.
+    """
     return _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
 
 
 def records_key(records: Iterable[Record]) -> str:
-    """32 hexadecimal digits that are the same for the very same records, in whatever order."""
+    """Return 32 hexadecimal digits that are the same for the very same records, in whatever order."""
     whole = hashlib.blake2b(digest_size=16)
     for content in sorted(content_of(split_key(record)) for record in records):
         whole.update(content)
@@ -177,17 +179,17 @@ def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], l
 
 
 def content_of(key: SplitKey) -> bytes:
-    """16 bytes that are the same for records whose messages are exactly the same."""
+    """Return 16 bytes that are the same for records whose messages are exactly the same."""
     return key[_CONTENT]
 
 
 def likeness(key: SplitKey) -> bytes:
-    """8 bytes that are the same for records that say the same, whatever their spaces and capitals."""
+    """Return 8 bytes that are the same for records that say the same, whatever their spaces and capitals."""
     return key[-_TURN:]
 
 
 def _answer_key(record: Record) -> bytes:
-    """8 bytes of the last answer that is learnt, spaces and capitals aside."""
+    """Return 8 bytes of the last answer that is learnt, spaces and capitals aside."""
     said = next((m.said for m in reversed(record.messages) if m.role == "assistant" and m.train), "")
     return _digest(_alike_text(said), 8)
 
@@ -198,7 +200,7 @@ def _alike_text(said: str) -> str:
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
-    """For every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
+    """Return for every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
     so_far = ""
     for message in record.messages:
         so_far += f"{message.role}\x1f{_alike_text(message.said)}\x1e"
@@ -274,7 +276,7 @@ def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share:
 
 
 def _choose(order: Sequence[list[int]], target: int, eval_max: int, total: int) -> list[list[int]]:
-    """Units in this order as long as they fit, then one more if that comes closer to the target."""
+    """Return units in this order as long as they fit, then one more if that comes closer to the target."""
     chosen, left, taken = [], [], 0
     for unit in order:
         if taken + len(unit) <= target:

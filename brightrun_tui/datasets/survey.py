@@ -261,7 +261,7 @@ class Survey:
             self.log.add("other_lists", count=sum(dataset.others.values()), detail=first_names(dataset.others))
 
     def _conclude_on_content(self, go_on: Callable[[], None]) -> None:
-        """Remarks on personal data, by kind, and on the few records in another language."""
+        """Note remarks on personal data, by kind, and on the few records in another language."""
         if self._personal:
             most_first = sorted(self._personal.items(), key=lambda item: -len(item[1]))
             detail = ", ".join(f"{kind} in {len(found):,}" for kind, found in most_first)
@@ -280,7 +280,7 @@ class Survey:
             self.log.add("other_language", count=len(strangers), detail=detail, entries=entries, places=places)
 
     def _conclude_on_copies(self, go_on: Callable[[], None]) -> None:
-        """Remarks on records that say what others say, and on what that means for those that are held out."""
+        """Note remarks on records that say what others say, and on what that means for those that are held out."""
         go_on()
         self._name_pairs("duplicate", same(range(self.usable), lambda i: self._said[i : i + 1].tobytes()))
         go_on()

@@ -211,7 +211,7 @@ def _parquet(file: SourceFile) -> Any:
 
 
 def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
-    """Rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
+    """Return rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
 
     Raises:
         DatasetError: one row takes more, or all of them far more than the file.

@@ -130,7 +130,7 @@ def _turns_of(match: re.Match[str]) -> list[Turn]:
 
 
 def _joined(turns: list[Turn]) -> list[Turn]:
-    """Neighbouring parts of one question, such as instruction and input, as one."""
+    """Return neighbouring parts of one question, such as instruction and input, as one."""
     joined: list[Turn] = []
     for turn in turns:
         if joined and turn.role == joined[-1].role == "user":

@@ -47,7 +47,7 @@ class Thumbs:
 
 
 def candidates(rows: Sequence[Any]) -> list[str]:
-    """Fields of these records that may say whether an answer was liked, those that say so in so many words first."""
+    """Return fields of these records that may say whether an answer was liked, those that say so in so many words first."""
     names = dict.fromkeys(
         name
         for row in rows

@@ -72,7 +72,7 @@ def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _plain(content: Any) -> Any:
-    """Bedrock's parts of a result as parts of text."""
+    """Return Bedrock's parts of a result as parts of text."""
     if not isinstance(content, list):
         return content
     given = (part.get("json", part) if isinstance(part, dict) else part for part in content)

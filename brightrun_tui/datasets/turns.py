@@ -91,7 +91,7 @@ class Turn(NamedTuple):
 
 
 def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list[str]]:
-    """Messages in the order system?, user, assistant, … ending with an assistant turn, and remarks on what was changed.
+    """Return messages in the order system?, user, assistant, … ending with an assistant turn, and remarks on what was changed.
 
     Between an answer that calls tools and the next one stand the tools' results.
 
@@ -257,7 +257,7 @@ def _part(part: Any) -> str:
 
 
 def _split_system(turns: Sequence[Message]) -> tuple[list[str], list[Message]]:
-    """System texts at the start, and the rest. Templates disagree on system turns further down, so they are refused."""
+    """Return system texts at the start, and the rest. Templates disagree on system turns further down, so they are refused."""
     first = next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))
     rest = list(turns[first:])
     if any(turn.role == "system" for turn in rest):
@@ -306,7 +306,7 @@ def _in_order_of_calls(talk: list[Message]) -> list[Message]:
 
 
 def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
-    """Neighbouring user turns, and neighbouring assistant turns, made one."""
+    """Return neighbouring user turns, and neighbouring assistant turns, made one."""
     joined: list[Message] = []
     for turn in talk:
         before = joined[-1] if joined else None

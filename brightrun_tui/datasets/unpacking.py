@@ -123,7 +123,7 @@ def encoding_title(encoding: str) -> str:
 
 
 def guess_encoding(path: Path) -> str:
-    """Python's name of the encoding that a text file seems to be in. Raises ``OSError``."""
+    """Return Python's name of the encoding that a text file seems to be in. Raises ``OSError``."""
     with path.open("rb") as stream:
         head = stream.read(64 * 1024)
     return _encoding(path, head) or "utf-8"

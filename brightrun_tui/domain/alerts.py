@@ -99,7 +99,7 @@ class RunAlert:
 
 
 def find_alerts(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
-    """Everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
+    """Return everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
     found = [*_machines(run, numbers)]
     if run.active:
         found += [*_learning(run, numbers), *_gradient(run, numbers), *_resources(run, numbers)]

@@ -148,7 +148,9 @@ class LanguageShares(BaseModel):
     of: int = 0
 
     def said(self, usable: int, most: int = 4) -> str:
-        """“German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many there are."""
+        """Write as “German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many
+        there are.
+        """
         if not self.shares:
             return ""
         looked_at = f" (of {self.of:,} records that were looked at)" if self.of < usable else ""

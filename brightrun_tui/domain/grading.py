@@ -43,7 +43,7 @@ def content_grade(found: Tally, f: Findings | None) -> Grade | None:
 
 
 def floor_marks(found: Tally, f: Findings) -> list[Mark]:
-    """Marks that always saying the same would get; none where people have said what is right."""
+    """Return marks that always saying the same would get; none where people have said what is right."""
     marks = f.floor.marks if f.floor and not found.by_people else ()
     return [marks[number] for number in found.numbers] if all(number < len(marks) for number in found.numbers) else []
 

@@ -76,7 +76,7 @@ def limits_now(limits: Limits, changes: Sequence[LiveChange]) -> Limits:
 
 
 def checked_settings(settings: RunSettings, asked: Overrides) -> dict[str, float]:
-    """Settings that a worker can take over, as numbers.
+    """Return settings that a worker can take over, as numbers.
 
     Raises:
         UsageError: one of them cannot be changed on the way, or its value does not fit.

@@ -101,7 +101,7 @@ _ONCE = (NoticeCode.BAD_EVENT,)
 
 
 def news(before: Run, now: Run) -> tuple[Notification, ...]:
-    """Notices that were not there before, and how the run has ended. Who judges its numbers tells of that itself."""
+    """Return notices that were not there before, and how the run has ended. Who judges its numbers tells of that itself."""
     known = {_key(notice) for notice in before.notices}
     found = [
         told_of(now, notice.code, _level(notice.level), notice.message, notice.time)

@@ -233,7 +233,9 @@ class Run(BaseModel):
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
     def cost_at_end(self, per_hour: float) -> float | None:
-        """US dollars it will have cost if its machines cost that much for the time that is left; None where neither is known."""
+        """Return US dollars it will have cost if its machines cost that much for the time that is left; None where neither
+        is known.
+        """
         if not per_hour or not self.active or self.eta_seconds is None:
             return None
         return self.cost_usd + per_hour * self.eta_seconds / 3600
@@ -272,8 +274,8 @@ SILENT_STEPS = 10
 
 
 def silence(run: Run, heard_at: float | None, now: float) -> float | None:
-    """Seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None. While a
-    worker begins nothing is expected of it.
+    """Return seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None.
+    While a worker begins nothing is expected of it.
     """
     if run.state != "running" or heard_at is None or run.phase in BEGINNING:
         return None

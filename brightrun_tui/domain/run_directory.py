@@ -163,7 +163,7 @@ class RunDirectory:
         return self.checkpoints / checkpoint_name(step)
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, oldest first."""
+        """Return steps of the complete checkpoints, oldest first."""
         if not self.checkpoints.is_dir():
             return []
         found = (step_of(path.name) for path in self.checkpoints.iterdir() if path.is_dir() and not path.is_symlink())

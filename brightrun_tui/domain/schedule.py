@@ -15,8 +15,8 @@ MOST_DAYS = 366
 
 
 def parse_moment(text: str, now: datetime) -> float | None:
-    """Seconds since the epoch of the next ``22:00``, or of ``2026-12-01 22:00`` and other forms of ISO 8601; None for nothing.
-    Without an offset it is local time. ``now`` is local and aware.
+    """Return seconds since the epoch of the next ``22:00``, or of ``2026-12-01 22:00`` and other forms of ISO 8601; None for
+    nothing. Without an offset it is local time. ``now`` is local and aware.
 
     Raises:
         UsageError: it is no such moment, has passed, or is more than a year away.
@@ -50,7 +50,7 @@ def waits_until(run: Run, now: float) -> float | None:
 
 
 def moment_words(moment: float) -> str:
-    """``22:00`` today, ``Tue 1 Dec 22:00`` on another day."""
+    """Write as ``22:00`` today, ``Tue 1 Dec 22:00`` on another day."""
     then = datetime.fromtimestamp(moment)
     if then.date() == datetime.now().date():
         return humanize.clock(moment)

@@ -42,13 +42,13 @@ ANSWER_ROOM = (64, 1024)
 
 
 def evaluations(steps: int, trained: float, held_out: float) -> float:
-    """Measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
+    """Return measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
     affordable = MEASURING_SHARE * FORWARDS * trained / held_out if held_out > 0 else EVALUATIONS
     return max(1.0, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
 
 
 def steps_between(steps: int, trained: float, held_out: float) -> int:
-    """Optimiser steps from one such measurement to the next."""
+    """Return optimiser steps from one such measurement to the next."""
     count = evaluations(steps, trained, held_out)
     return max(1, round(steps / count) if count == EVALUATIONS else math.ceil(steps / count))
 

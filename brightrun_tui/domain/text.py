@@ -57,13 +57,13 @@ def cell(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Its words with one blank between them, and an ellipsis where they are more than ``most`` characters."""
+    """Return its words with one blank between them, and an ellipsis where they are more than ``most`` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def at_equals(text: str) -> tuple[str, str, str]:
-    """As ``text.partition("=")``, at the first sign that has no backslash before it; ``\\=`` is a sign of the text itself."""
+    """Do as ``text.partition("=")``, at the first sign that has no backslash before it; ``\\=`` is a sign of the text itself."""
     found = _EQUALS.search(text)
     parts = (text[: found.start()], "=", text[found.end() :]) if found else (text, "", "")
     return parts[0].replace("\\=", "="), parts[1], parts[2].replace("\\=", "=")

@@ -86,7 +86,7 @@ class Guard:
         os.rename(path + ".part", path)
 
     def call(self, method: str, url: str, body: str = "") -> tuple[int, str]:
-        """HTTP status, or 0 and the reason when there was no answer."""
+        """Return HTTP status, or 0 and the reason when there was no answer."""
         url, body = url.replace("{id}", self.id), body.replace("{id}", self.id)
         headers = {
             "Authorization": "Bearer " + self.key,
@@ -199,7 +199,7 @@ class Guard:
 
 
 def run(command: list[str]) -> tuple[int, str]:
-    """As `Guard.call`, of a program of the provider's on this machine."""
+    """Do as `Guard.call`, of a program of the provider's on this machine."""
     try:
         code = subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         return (200 if code == 0 else 500), f"exit {code}"

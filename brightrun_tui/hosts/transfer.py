@@ -77,7 +77,7 @@ async def send(
 
 
 async def look(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | None:
-    """Size of the plain file at ``path``; None when nothing is there.
+    """Return size of the plain file at ``path``; None when nothing is there.
 
     Raises:
         MachineLiesError: it is a link, a directory, a pipe or a device, which no worker of ours leaves there.

@@ -218,7 +218,7 @@ def _unreachable(error: BaseException | None, instead: str) -> NotConnectedError
 
 @cache
 def _library() -> Any:
-    """huggingface_hub, silent (its bars would paint over the app) and with a time limit, which it lacks by default."""
+    """Return huggingface_hub, silent (its bars would paint over the app) and with a time limit, which it lacks by default."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")

@@ -91,7 +91,7 @@ def judge_key(paths: Paths, url: str) -> SecretStr | None:
 
 
 def host_of(url: str) -> str:
-    """Host, and port where it is an unusual one."""
+    """Return host, and port where it is an unusual one."""
     return urlsplit(url).netloc
 
 
@@ -166,7 +166,7 @@ class Judge:
             await asyncio.sleep(wait)
 
     async def models(self) -> list[str]:
-        """Names of the models there; empty where the server does not list them. Costs nothing. Raises as `ask`."""
+        """Return names of the models there; empty where the server does not list them. Costs nothing. Raises as `ask`."""
         reply = await self._send("GET", "models", None)
         if reply.status_code in (404, 405):
             return []
@@ -292,7 +292,7 @@ def _json(reply: httpx.Response) -> Any:
 
 
 def _patience(reply: httpx.Response, tries: int) -> float | None:
-    """Seconds until the question is worth asking again, or None."""
+    """Return seconds until the question is worth asking again, or None."""
     if (
         tries >= TRIES
         or not (reply.status_code == 429 or reply.status_code >= 500)

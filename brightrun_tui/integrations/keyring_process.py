@@ -30,7 +30,7 @@ REFUSED = ("plaintext", "fail", "null", "chainer", "keyrings.alt")
 
 
 def candidates() -> tuple[str, ...]:
-    """Backends to try here, as ``module:Class``: the one that PYTHON_KEYRING_BACKEND names, else the system's own."""
+    """Return backends to try here, as ``module:Class``: the one that PYTHON_KEYRING_BACKEND names, else the system's own."""
     named = os.environ.get("PYTHON_KEYRING_BACKEND")
     if named:
         return () if any(word in named.lower() for word in REFUSED) else (":".join(named.rsplit(".", 1)),)

@@ -34,7 +34,7 @@ def _is_of(requirement: Requirement, extra: str) -> bool:
 
 
 def missing_packages(extra: str = "train") -> tuple[str, ...]:
-    """Packages of an extra that are not installed."""
+    """Return packages of an extra that are not installed."""
     return tuple(one.name for one in needed_by(extra) if find_spec(one.name.replace("-", "_")) is None)
 
 

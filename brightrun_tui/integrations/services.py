@@ -90,7 +90,7 @@ def services() -> tuple[Service, ...]:
 
 
 def problems() -> tuple[PluginError, ...]:
-    """Providers that are installed and cannot be used."""
+    """Return providers that are installed and cannot be used."""
     from brightrun_tui.providers.spec import provider_specs
 
     return provider_specs().problems

@@ -57,7 +57,7 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
 
 
 def disk_is_full(paths: Paths) -> bool:
-    """Whether an engine could not even begin."""
+    """Say whether an engine could not even begin."""
     return shutil.disk_usage(paths.data).free < FULL_BYTES
 
 

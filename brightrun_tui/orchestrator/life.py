@@ -71,7 +71,7 @@ class Patience:
         self._began = time.monotonic()
 
     def left(self, silent: float) -> float:
-        """Seconds until the next step is due, for a worker that shows no life since ``silent`` seconds."""
+        """Return seconds until the next step is due, for a worker that shows no life since ``silent`` seconds."""
         waited = time.monotonic() - self._began
         return min(self._silent_limit - min(silent, waited), self._limit - waited)
 

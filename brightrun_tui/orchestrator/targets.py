@@ -89,7 +89,7 @@ class Target(Protocol):
         ...
 
     async def price_per_hour(self) -> float:
-        """US dollars an hour that the machine in hand costs; 0 when there is none."""
+        """Return US dollars an hour that the machine in hand costs; 0 when there is none."""
         ...
 
     async def close(self) -> None:

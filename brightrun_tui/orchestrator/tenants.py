@@ -80,7 +80,7 @@ class Tenant(Protocol):
         ...
 
     def cost(self, offer: Offer) -> float:
-        """US dollars by which offers are compared, traffic included."""
+        """Return US dollars by which offers are compared, traffic included."""
         ...
 
     def price(self) -> Price: ...
@@ -90,7 +90,7 @@ class Tenant(Protocol):
         ...
 
     async def leases(self, db: Database, *, open_only: bool = False) -> list[Lease]:
-        """Machines that count towards its budget, newest first."""
+        """Return machines that count towards its budget, newest first."""
         ...
 
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:

@@ -67,7 +67,7 @@ class Architecture(BaseModel):
         return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
 
     def lora_parameters(self, rank: int, modules: str = "all-linear") -> int:
-        """Weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""
+        """Return weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""
         h, q, k, i = self.hidden, self.query_width, self.kv_width, self.intermediate
         sizes = {
             "q_proj": h + q,

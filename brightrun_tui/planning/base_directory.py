@@ -225,7 +225,7 @@ def _chat_template(directory: Path, names: set[str]) -> str:
 
 
 def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:
-    """SHA-256 over the describing files, and over names, sizes and both ends of the weight files."""
+    """Return SHA-256 over the describing files, and over names, sizes and both ends of the weight files."""
     total = hashlib.sha256()
     for name in DESCRIBING_FILES:
         if name in names:

@@ -98,7 +98,7 @@ def _fits(needed: int, there: int) -> Literal["safe", "tight", "no"]:
 
 
 def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSettings, machine: Hardware) -> int:
-    """Checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
+    """Return checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     checkpoints = (adapter + optimiser) * (settings.training.keep_checkpoints + 2)
     data = DATA_COPIES * report.bytes

@@ -299,7 +299,7 @@ def _architecture(file: Path, header: GgufHeader, name: str) -> Architecture:
 
 
 def _fingerprint(file: Path, header: GgufHeader) -> str:
-    """SHA-256 over size, header, and the beginning of every tensor: a few megabytes of any file."""
+    """Return SHA-256 over size, header, and the beginning of every tensor: a few megabytes of any file."""
     total = hashlib.sha256(f"{header.size}\0".encode())
     with file.open("rb") as data:
         total.update(data.read(header.data_start))

@@ -206,5 +206,5 @@ def _is_version(found: ModelInfo, directory: Path) -> bool:
 
 
 def _blob_id(data: bytes) -> str:
-    """Git's own digest of a file."""
+    """Return Git's own digest of a file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

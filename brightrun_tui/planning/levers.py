@@ -184,7 +184,7 @@ def _more_time(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _no_limit(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Limits that are not numbers above 0 are left out."""
+    """Leave out limits that are not numbers above 0."""
     limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
     wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
     return [PlanChange(fields=dict.fromkeys(wrong))] if wrong else []

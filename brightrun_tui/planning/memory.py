@@ -139,7 +139,7 @@ def _need(
 
 
 def _weight_bytes(model: Architecture, settings: RunSettings, machine: Hardware) -> tuple[int, bool]:
-    """Frozen weights, without experts that stay unquantised; and whether a CPU keeps its 4-bit layers unpacked, which it
+    """Return frozen weights, without experts that stay unquantised; and whether a CPU keeps its 4-bit layers unpacked, which it
     does where memory is plenty.
     """
     width = 2 if machine.gpu_count else 4

@@ -40,7 +40,7 @@ def need_of(estimate: Estimate, wants: Wants, gpu_request: GpuRequest) -> Need:
 
 
 def cost_of_rest(offer: Offer, estimate: Estimate, fraction: float) -> float:
-    """US dollars that the rest of a run costs on a machine, traffic and disk included.
+    """Return US dollars that the rest of a run costs on a machine, traffic and disk included.
 
     Args:
         estimate: made for another machine perhaps; its work is taken to go at the ratio of their peak speeds.

@@ -87,7 +87,7 @@ def make_plan(
     refusal: BrightrunError | None = None,
     progress: Progress = lambda what, share: None,
 ) -> Plan:
-    """Everything that follows from ``draft``, on ``offer`` or on this machine.
+    """Return everything that follows from ``draft``, on ``offer`` or on this machine.
 
     ``account`` is what the provider said of the person's account, ``refusal`` why it named no machine.
     ``progress`` is told how far the reading of the dataset is.

@@ -142,7 +142,7 @@ def accepts(rental: EndpointRental, offer: Offer) -> bool:
 
 
 def cost_of_hour(offer: Offer) -> float:
-    """US dollars of the first hour, traffic included: offers are compared by it."""
+    """Return US dollars of the first hour, traffic included: offers are compared by it."""
     return offer.once_usd + offer.price_per_hour
 
 
@@ -199,7 +199,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
 
 
 def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
-    """As `_rental_of`, of workers that come and go."""
+    """Do as `_rental_of`, of workers that come and go."""
     settings = _settings_of(version)
     model = hosted_model(
         version,

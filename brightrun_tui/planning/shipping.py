@@ -90,7 +90,7 @@ def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
 
 
 def worker_packages() -> list[str]:
-    """Names of all that training imports: an interpreter of a machine that has them is used as it is."""
+    """Return names of all that training imports: an interpreter of a machine that has them is used as it is."""
     return sorted({"pydantic", *(one.name for one in needed_by("train"))})
 
 

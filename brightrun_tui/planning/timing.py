@@ -101,12 +101,12 @@ def pace_of(machine: Hardware) -> Pace:
 
 
 def held_out(usable: int, settings: RunSettings) -> int:
-    """Records kept away from training."""
+    """Return records kept away from training."""
     return max(1, min(settings.data.eval_max_records, round(usable * settings.data.eval_fraction), usable - 1))
 
 
 def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, context: int) -> Shape:
-    """Steps and lengths as the worker would plan them."""
+    """Return steps and lengths as the worker would plan them."""
     training = settings.training
     evaluated = held_out(report.usable, settings)
     train = max(1, report.usable - evaluated) + report.corrections * (settings.data.correction_repeats - 1)
@@ -194,7 +194,7 @@ def _measuring_seconds(
 def forward_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, tokens: float
 ) -> float:
-    """Losses of so many tokens."""
+    """Return losses of so many tokens."""
     pace = pace_of(machine)
     arithmetic = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
     return arithmetic + pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
@@ -211,8 +211,8 @@ def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNee
 def _answering_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should: at
-    the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
+    """Return sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it
+    should: at the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
     """
     prompts = min(settings.evaluation.sample_prompts, shape.judging)
     if not prompts:

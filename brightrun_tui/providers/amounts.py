@@ -82,7 +82,9 @@ def bill(
 
 
 def distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows without those that are there a second time, to the last letter: a list that is read page by page may repeat some."""
+    """Return rows without those that are there a second time, to the last letter: a list that is read page by page may
+    repeat some.
+    """
     found: list[dict[str, Any]] = []
     for row in rows:
         if row not in found:

@@ -94,7 +94,7 @@ class Provider(Protocol):
         ...
 
     async def offers(self, need: Need) -> list[Offer]:
-        """Machines for rent that satisfy ``need``, cheapest first."""
+        """Return machines for rent that satisfy ``need``, cheapest first."""
         ...
 
     async def launch(

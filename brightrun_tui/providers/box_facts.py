@@ -97,7 +97,9 @@ def as_gpu_id(word: str) -> str:
 
 
 def _cards(seen: str, ours: set[str]) -> tuple[Card, ...]:
-    """GPUs, those that are cut into parts as their parts. On one that a run of ours has, memory in use is not other people's."""
+    """Return GPUs, those that are cut into parts as their parts. On one that a run of ours has, memory in use is not other
+    people's.
+    """
     found: list[Card] = []
     parts = _parts(seen)
     for row in _rows(seen, "gpu"):
@@ -114,7 +116,7 @@ def _cards(seen: str, ours: set[str]) -> tuple[Card, ...]:
 
 
 def _parts(seen: str) -> dict[str, list[Card]]:
-    """MIG instances by the number of their GPU. Whose memory is in use there is not told."""
+    """Return MIG instances by the number of their GPU. Whose memory is in use there is not told."""
     found: dict[str, list[Card]] = {}
     index = ""
     for row in _rows(seen, "part"):

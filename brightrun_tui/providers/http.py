@@ -208,7 +208,7 @@ class ProviderClient:
         )
 
     def scrub(self, text: str) -> str:
-        """Text of the provider, cut short and without anything that looks like a key."""
+        """Return text of the provider, cut short and without anything that looks like a key."""
         text = text.replace(self._token, "…") if self._token else text
         return _SECRET.sub("…", " ".join(text.split()))[:200]
 

@@ -15,7 +15,7 @@ RELIABLE = 0.95
 
 
 def satisfies(offer: Offer, need: Need) -> bool:
-    """Whether an offer has the GPU that was asked for, enough memory and GPUs, and a price within the limit."""
+    """Say whether an offer has the GPU that was asked for, enough memory and GPUs, and a price within the limit."""
     machine = offer.hardware
     if not machine.gpu_count:
         return not need.gpu and machine.memory >= need.gpu_memory
@@ -39,7 +39,7 @@ def relied_upon(offer: Offer) -> bool:
 
 
 def gigabytes(size: int, least: int) -> int:
-    """Whole GB that hold so many bytes, and at least ``least``."""
+    """Return whole GB that hold so many bytes, and at least ``least``."""
     return max(least, -(-size // GB))
 
 

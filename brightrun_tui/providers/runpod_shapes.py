@@ -72,7 +72,7 @@ class RunPodGpu(Tolerant):
 
 
 def epoch(text: str | None) -> float | None:
-    """Seconds since the epoch of a time as RunPod writes it; None where it is none."""
+    """Return seconds since the epoch of a time as RunPod writes it; None where it is none."""
     try:
         return moment(datetime.fromisoformat(text).timestamp()) if text else None
     except (ValueError, OverflowError):

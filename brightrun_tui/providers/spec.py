@@ -88,7 +88,7 @@ class ProviderSpec:
     is_set_up: Callable[[Paths], bool] | None = None
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not _NAME.fullmatch(self.name):
             return "its name should be lower-case letters, digits and underscores, at most 32"
         if self.name in TAKEN:

@@ -26,7 +26,7 @@ def needs_attention(
     waiting: Mapping[str, int],
     now: float,
 ) -> dict[str, tuple[str, ...]]:
-    """By ``name:version`` the reasons, each with what to do. Looks at the disk for base models.
+    """Find the reasons by ``name:version``, each with what to do. Looks at the disk for base models.
 
     Args:
         waiting: by model the corrections that are in no dataset yet. They, and newer data, concern its newest version.

@@ -247,7 +247,7 @@ class _Headers:
 
 
 def _extract(tar: tarfile.TarFile, headers: _Headers, aside: Path, where: str) -> None:
-    """Regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
+    """Return regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
     top = ""
     for member in tar:
         tarfile.data_filter(member, str(aside))

@@ -127,7 +127,7 @@ def _sure_of_answers(report: Report) -> str:
 
 
 def _grades(a: Report, b: Report) -> list[ComparedFact]:
-    """Style and content; nothing of versions whose report cards do not have them."""
+    """Return style and content; nothing of versions whose report cards do not have them."""
     return [
         ComparedFact(what=what, a=x or "not known", b=y or "not known")
         for what, x, y in (

@@ -156,7 +156,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
 
 
 def _bars(report: Report) -> str:
-    """Loss of base and tuned model as two bars."""
+    """Return loss of base and tuned model as two bars."""
     rows = [("base", report.base.loss, "var(--base)"), ("tuned", report.tuned.loss, "var(--tuned)")]
     most = max(loss for _, loss, _ in rows) or 1.0
     shapes = []
@@ -192,7 +192,7 @@ def _measures(report: Report) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """Lines over steps; nothing where there are not two points of any."""
+    """Return lines over steps; nothing where there are not two points of any."""
     shown = {name: points for name, points in curves.items() if name in _COLOURS and len(points) > 1}
     if not shown:
         return ""

@@ -113,7 +113,7 @@ async def leaderboards(db: Database, dataset: str = "") -> list[Board]:
 
 
 def make_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[Board]:
-    """As `leaderboards`. Of several measurements of a version on the same records the newest counts."""
+    """Do as `leaderboards`. Of several measurements of a version on the same records the newest counts."""
     by_ref = {version.ref: version for version in versions}
     groups: dict[str, dict[str, _Measurement]] = {}
     found = [_of_card(version) for version in versions]
@@ -132,7 +132,9 @@ def shared_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluatio
 
 
 def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
-    """Share of the tuned answers that are right by comparison, with Wilson's interval; None where too few could be compared."""
+    """Return share of the tuned answers that are right by comparison, with Wilson's interval; None where too few could be
+    compared.
+    """
     marks: list[Mark] = [sample.mark for sample in samples if sample.mark is not None]
     count = len(marks)
     if count < FEWEST_ANSWERS:
@@ -151,7 +153,7 @@ def loss_of(tuned: SplitScore, scores: Measures) -> Interval:
 
 
 def bounds_words(interval: Interval | None, form: str) -> str:
-    """``0.912 – 1.034``; a dash where no bounds are known."""
+    """Write as ``0.912 – 1.034``; a dash where no bounds are known."""
     if interval is None or interval.low is None or interval.high is None:
         return "–"
     return f"{interval.low:{form}} – {interval.high:{form}}"

@@ -53,7 +53,7 @@ def model_name(text: str) -> str:
 
 
 def facts_of(path: Path) -> FileFacts:
-    """Size and digest of a file."""
+    """Return size and digest of a file."""
     return FileFacts(sha256=sha256(path), bytes=path.stat().st_size)
 
 

@@ -168,7 +168,7 @@ def judging_words(judging: Judging) -> str:
 
 
 def grades_line(report: Report) -> str:
-    """Both grades of the verdict: ``style good, content not known``; empty on report cards of older versions."""
+    """Return both grades of the verdict: ``style good, content not known``; empty on report cards of older versions."""
     verdict = report.verdict
     if not verdict.style and not verdict.content:
         return ""

@@ -229,7 +229,7 @@ def _check_made(version: ModelVersion) -> None:
 
 
 def _private_key(paths: Paths) -> Ed25519PrivateKey:
-    """This installation's key from where credentials lie; made, kept and trusted where there is none."""
+    """Return this installation's key from where credentials lie; made, kept and trusted where there is none."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     kept = credentials.kept(_CREDENTIAL, paths)

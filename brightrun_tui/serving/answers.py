@@ -196,7 +196,7 @@ def usage_of(document: dict[str, Any]) -> Tokens | None:
 
 
 def failure(message: str, *, code: str | None = None) -> dict[str, Any]:
-    """OpenAI's error object for a fault on our side."""
+    """Return OpenAI's error object for a fault on our side."""
     return {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
 
 

@@ -25,7 +25,7 @@ class EngineUnsuitableError(Exception):
 
 
 def order(choice: EngineChoice) -> tuple[tuple[EngineName, ...], str]:
-    """Engines to try one after the other, and in one sentence why the fastest is not among them (empty: it is).
+    """Return engines to try one after the other, and in one sentence why the fastest is not among them (empty: it is).
 
     ``auto`` takes vLLM on a machine with an NVIDIA GPU and llama.cpp on one without, where it is installed, else transformers.
     """

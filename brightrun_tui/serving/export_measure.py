@@ -68,7 +68,7 @@ def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[
 
 
 def noise(a: Measure, b: Measure) -> float:
-    """Twice the standard error of the mean difference of their losses over the cases, which are the same ones."""
+    """Return twice the standard error of the mean difference of their losses over the cases, which are the same ones."""
     apart = [x - y for x, y in zip(a.losses, b.losses, strict=True)]
     if len(apart) < 2:
         return 0.0
@@ -114,7 +114,7 @@ def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
 
 
 def measure(model: Any, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure:
-    """Losses of the wanted answers, and greedy answers to the first questions."""
+    """Return losses of the wanted answers, and greedy answers to the first questions."""
     import torch
 
     losses, tokens, answers = [], [], []

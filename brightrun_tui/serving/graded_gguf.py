@@ -186,7 +186,7 @@ def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int
 
 
 def _prompts(adapter: Path) -> list[tuple[list[dict[str, Any]], str]]:
-    """Questions of the report card, which lies in the version's directory or beside it, with the answers that it has."""
+    """Return questions of the report card, which lies in the version's directory or beside it, with the answers that it has."""
     for place in (adapter / REPORT, adapter.parent / REPORT):
         try:
             samples = json.loads(place.read_bytes()).get("samples") or []

@@ -57,7 +57,9 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
 
 
 def _without_prompt(ids: list[int], frequency: float, given: dict[str, float]) -> dict[str, float]:
-    """Biases that give back what the prompt's tokens are fined: llama.cpp counts them, too, and OpenAI the answer's alone."""
+    """Return biases that give back what the prompt's tokens are fined: llama.cpp counts them, too, and OpenAI the answer's
+    alone.
+    """
     returned = {str(token): frequency * count for token, count in Counter(ids).items()}
     return returned | {token: returned.get(token, 0.0) + bias for token, bias in given.items()}
 
@@ -68,8 +70,8 @@ _NO_ANSWER = 'data: {"error": "this is not an answer"}'
 async def translated(
     lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False, read: int = 0
 ) -> AsyncIterator[str]:
-    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``: tokens of
-    the prompt that the engine knows because this very request had them read before.
+    """Return llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``:
+    tokens of the prompt that the engine knows because this very request had them read before.
 
     Raises:
         RequestRefused: the answer does not have the form that was asked for.
@@ -232,7 +234,7 @@ class _Choice:
         return made
 
     def _content(self, text: str) -> list[dict[str, Any]]:
-        """Text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
+        """Return text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
         text, self._blank = self._blank + text, ""
         if self._ask.tools and not text.strip():
             self._blank = text

@@ -121,7 +121,7 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
 
 
 def _tuned(base: Path, adapter: Path, held: str, cases: list[Case]) -> tuple[Any, dict[str, Any]]:
-    """Base with the adapter merged into it, and how far the merging moved its logits beside what the adapter does."""
+    """Return base with the adapter merged into it, and how far the merging moved its logits beside what the adapter does."""
     import torch
     from peft import PeftModel
 

@@ -74,7 +74,7 @@ class _Common(Strict):
         return ({"temperature": 0.0} | given) if plan.greedy and not given.keys() & _SAMPLES else given
 
     def needed(self, *further: str) -> tuple[str, ...]:
-        """Fields of the request that not every engine can honour."""
+        """Return fields of the request that not every engine can honour."""
         return (*(name for name in _NEEDED if getattr(self, name) is not None), *further)
 
 

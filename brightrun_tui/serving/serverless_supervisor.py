@@ -62,7 +62,7 @@ class ServerlessSupervisor(Watch):
         return self.ready
 
     async def post(self, path: str, document: bytes) -> Reply:
-        """As `EngineClient.post`; where the worker ended unseen another one is waited for, once."""
+        """Do as `EngineClient.post`; where the worker ended unseen another one is waited for, once."""
         self._require_watched(await self._read_hosting())
         try:
             reply = await self._client.post(path, document)

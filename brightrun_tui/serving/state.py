@@ -121,7 +121,7 @@ def failed_state(error: str) -> ServerState:
 
 
 def read_usage(directory: Path) -> Usage:
-    """Requests and tokens so far; zeros when there is none yet."""
+    """Return requests and tokens so far; zeros when there is none yet."""
     try:
         return Usage.model_validate_json((directory / USAGE).read_bytes())
     except (FileNotFoundError, ValidationError):

@@ -163,7 +163,7 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _name(error: sqlite3.Error) -> str:
-    """SQLite's name for what happened; empty for what the Python module found itself."""
+    """Return SQLite's name for what happened; empty for what the Python module found itself."""
     return str(getattr(error, "sqlite_errorname", ""))
 
 

@@ -58,15 +58,15 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointCh
 
 
 async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
-    """Newest first. ``live_only``: those that the engine has work with."""
+    """Return the newest first. ``live_only``: those that the engine has work with."""
     stored = await db.all("SELECT id, model, version, state, created_at, doc FROM endpoints ORDER BY created_at DESC")
     found = [_read(db, row) for row in stored]
     return [e for e in found if not live_only or e.live]
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """By id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed. One
-    that serves a base alone is found by its id or as ``name:version@base`` only.
+    """Find by id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
+    One that serves a base alone is found by its id or as ``name:version@base`` only.
 
     Raises:
         UsageError: there is none.

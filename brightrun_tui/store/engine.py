@@ -65,7 +65,7 @@ async def set_fact(db: Database, name: str, value: Any) -> None:
 
 
 async def installation(db: Database) -> str:
-    """This installation's id: 8 hex digits, made once, part of every lease's name.
+    """Return this installation's id: 8 hex digits, made once, part of every lease's name.
 
     It is kept in the store and in a file beside it, either of which may be lost, and is told again from the names of leases
     where both are. A new one would make every machine that is rented now a stranger.
@@ -141,7 +141,7 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
 
 
 async def services(db: Database) -> dict[str, ServiceFacts]:
-    """By name; those that were never tested are not among them."""
+    """Find by name; those that were never tested are not among them."""
     rows = await db.all("SELECT name, state, detail, facts, fix, checked_at FROM services")
     return {
         row["name"]: {

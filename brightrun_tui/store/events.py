@@ -83,7 +83,7 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
 
 
 async def read(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after: int = -1) -> list[Event[Body]]:
-    """Events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
+    """Return events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
     marks = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     found = await db.all(
         f"SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ?{marks} ORDER BY seq",

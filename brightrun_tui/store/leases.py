@@ -56,7 +56,7 @@ async def write(db: Database, lease: Lease) -> None:
 
 
 async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", open_only: bool = False) -> list[Lease]:
-    """Newest first, of one run or endpoint where it is named. Open: everything that is not proven gone."""
+    """Return the newest first, of one run or endpoint where it is named. Open: everything that is not proven gone."""
     found = await db.all(
         f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = '' OR endpoint_id = ?) AND (? = 0 OR state != 'released') "
         "ORDER BY created_at DESC",
@@ -81,7 +81,7 @@ def own_name(name: str, provider_id: str, known: list[Lease]) -> str:
 
 
 async def paid(db: Database) -> list[Lease]:
-    """Machines that cost money at this moment, or may do so: rented, and not proven gone."""
+    """Return machines that cost money at this moment, or may do so: rented, and not proven gone."""
     return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]
 
 

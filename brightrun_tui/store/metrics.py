@@ -44,7 +44,7 @@ class Changes:
 
 
 async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
-    """Everything written after ``mark`` (0: from the beginning). A step trained again comes again, with its new value.
+    """Return everything written after ``mark`` (0: from the beginning). A step trained again comes again, with its new value.
 
     The newest rows are looked through by their number: by run it would be every point that the run has ever had.
     """

@@ -35,7 +35,7 @@ async def add(db: Database, one: Notification) -> None:
 
 
 async def latest(db: Database, limit: int = _LATEST) -> list[Notification]:
-    """Newest first."""
+    """Return the newest first."""
     return [_read(row) for row in await db.all("SELECT * FROM notifications ORDER BY id DESC LIMIT ?", (limit,))]
 
 

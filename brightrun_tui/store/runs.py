@@ -53,7 +53,7 @@ async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate
 
 
 async def get(db: Database, run_id: str) -> Run:
-    """By full id.
+    """Find by full id.
 
     Raises:
         UsageError: there is none.
@@ -69,7 +69,7 @@ async def get(db: Database, run_id: str) -> Run:
 
 
 async def find(db: Database, word: str) -> Run:
-    """By id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
+    """Find by id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
     return await get(db, await locate(db, word))
 
 
@@ -95,7 +95,7 @@ async def locate(db: Database, word: str) -> str:
 
 
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
-    """Newest first, without those whose record is damaged: see `list_all`."""
+    """Return the newest first, without those whose record is damaged: see `list_all`."""
     wanted = sorted(states or RUN_STATES)
     found = await db.all(
         f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY created_at DESC",
@@ -123,7 +123,7 @@ async def stamps(db: Database) -> dict[str, tuple[str, float]]:
 
 
 async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
-    """These runs, in no order; what has gone meanwhile is left out."""
+    """Return these runs, in no order; what has gone meanwhile is left out."""
     marks = ", ".join("?" * len(ids))
     found = await db.all(f"SELECT id, name, state, created_at, doc FROM runs WHERE id IN ({marks})", ids)
     return [_read(row) or _damaged(row) for row in found]
@@ -136,7 +136,7 @@ async def readable(db: Database, run_id: str) -> Run | None:
 
 
 async def names(db: Database) -> dict[str, str]:
-    """By id, also of runs whose record is damaged."""
+    """Find by id, also of runs whose record is damaged."""
     return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}
 
 
@@ -148,7 +148,7 @@ async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
 
 
 async def queue(db: Database) -> list[Run]:
-    """Runs that wait for their turn, in its order; without those that cannot be read."""
+    """Return runs that wait for their turn, in its order; without those that cannot be read."""
     oldest_first = (await list_runs(db, states=frozenset({"queued"})))[::-1]
     return sorted(oldest_first, key=lambda run: run.waits_since)
 

@@ -34,7 +34,9 @@ M_ARENA_MAX = -8
 
 
 def set_environment(*, hub: bool) -> None:
-    """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no compiler, no chatter."""
+    """Set up threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no compiler, no
+    chatter.
+    """
     defaults = {
         **WITHOUT_COMPILER,
         "GOMP_SPINCOUNT": "1000",

@@ -40,7 +40,7 @@ def measure(base: str, method: str) -> dict[str, float]:
         return time.monotonic()
 
     def busy() -> float:
-        """Seconds that processors worked, for all programs and not for this one."""
+        """Return seconds that processors worked, for all programs and not for this one."""
         told = psutil.cpu_times()
         return float(told.user + told.system + getattr(told, "nice", 0.0)) - time.process_time()
 

@@ -119,11 +119,11 @@ class Snapshot:
         return _first_standing(each for each in self.endpoints if each.serves(model))
 
     def base_endpoint_of(self, model: ModelVersion) -> Endpoint | None:
-        """As `endpoint_of`, of the version's base model alone."""
+        """Do as `endpoint_of`, of the version's base model alone."""
         return _first_standing(each for each in self.endpoints if each.serves_base_of(model))
 
     def leases_of(self, run_id: str) -> tuple[Lease, ...]:
-        """Machines rented for a run and not yet proven gone."""
+        """Return machines rented for a run and not yet proven gone."""
         return tuple(lease for lease in self.leases if lease.run_id == run_id)
 
     @property
@@ -141,7 +141,7 @@ class Snapshot:
 
 
 def hourly(lease: Lease) -> float:
-    """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
+    """Return US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
     return 0.0 if lease.state == "intended" else lease.rate
 
 

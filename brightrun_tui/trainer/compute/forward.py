@@ -92,7 +92,7 @@ class Forward:
         return logits.float()
 
     def scores(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """For every supervised token its loss (float64) and whether it would have been predicted (bool)."""
+        """Return for every supervised token its loss (float64) and whether it would have been predicted (bool)."""
         with torch.no_grad():
             if self.own_logits:
                 logits = self._supervised_logits(batch).float()
@@ -182,7 +182,7 @@ class Forward:
         )
 
     def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
-        """Token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
+        """Return token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
         self._lm.set_attn_implementation("eager")
         losses = []
         with torch.no_grad():

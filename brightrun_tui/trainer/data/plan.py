@@ -39,7 +39,7 @@ class BatchPlan:
         return [self._at(place) for place in range(first, min(first + self.batch_size, self.samples))]
 
     def epoch(self, steps: int) -> float:
-        """Epochs seen after ``steps`` steps."""
+        """Return epochs seen after ``steps`` steps."""
         return min(steps * self.batch_size, self.samples) / len(self.lengths)
 
     def _at(self, place: int) -> int:
@@ -138,7 +138,7 @@ def split_window(
 def _even_rows(
     by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, row_parallel: int
 ) -> list[list[int]]:
-    """Longest first, each record to the emptiest row; more rows until every one keeps the limits."""
+    """Lay the longest first, each record to the emptiest row; more rows until every one keeps the limits."""
     total = sum(int(lengths[i]) for i in by_length)
     count = row_parallel * math.ceil(total / (max_tokens * row_parallel))
     while count < len(by_length):

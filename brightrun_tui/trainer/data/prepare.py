@@ -202,7 +202,7 @@ def prepare_judged(
 def part_held_out_examples(
     examples: list[Example], records: list[Record], seed: int
 ) -> tuple[list[Example], list[Example], list[Record]]:
-    """Examples that choose the checkpoint, those that judge it, and the records of the latter.
+    """Return examples that choose the checkpoint, those that judge it, and the records of the latter.
 
     Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
     """
@@ -224,7 +224,7 @@ def _tokens(
     make: Callable[[list[Record]], Prepared],
     splits: Sequence[list[Record]],
 ) -> list[Prepared]:
-    """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
+    """Return both splits as tokens: those that came with the data when they fit it, else made here and kept."""
     require_offsets(tokenizer)
     key = tokens_key((files.train, files.eval), tokenizer, template, objective)
     kept = load_tokens(files.tokens, key)

@@ -146,7 +146,7 @@ def answer(
     until: float = math.inf,
     written: Callable[[int, int], None] = lambda tokens, limit: None,
 ) -> list[GeneratedAnswer | None]:
-    """Greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
+    """Return greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
 
     Args:
         max_new_tokens: longest answer; 0: see `answer_room`.

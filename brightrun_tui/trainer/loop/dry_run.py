@@ -53,7 +53,7 @@ def dry_run(session: TrainingSession, *, score: bool) -> None:
 
 
 def probe(session: TrainingSession) -> dict[str, torch.Tensor]:
-    """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
+    """Return copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
     probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
     frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
     for name, parameter in frozen[:: max(1, len(frozen) // 16)]:

@@ -102,7 +102,7 @@ class TrainingSession:
         self.log.write(events.Phase(phase=name, detail=detail, done=done, total=total, eta_seconds=max(0.0, left)))
 
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
-        """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
+        """Return losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
         scored = partial(self.advance, total=len(examples))
         return evaluate(

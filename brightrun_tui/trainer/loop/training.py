@@ -202,7 +202,9 @@ class Loop:
             )
 
     def _eta(self, step: int) -> float:
-        """Seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they take."""
+        """Return seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they
+        take.
+        """
         plan = self.session.plan
         each = sum(seconds for _, seconds in self._recent) / len(self._recent)
         left = plan.total_steps - step

@@ -92,7 +92,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
 
 
 def packed_implementations(machine: TrainingDevice) -> tuple[str, ...]:
-    """Attention that keeps packed records apart, the fastest first."""
+    """Return attention that keeps packed records apart, the fastest first."""
     if machine.device.type == "cpu" or machine.compute == torch.float32:
         return (PER_DOCUMENT,)
     return (*(("flash_attention_2",) if is_flash_attn_2_available() else ()), ONE_CALL, PER_DOCUMENT)

@@ -39,11 +39,11 @@ class Objective(Protocol):
         ...
 
     def scores(self, forward: Forward, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """For every target the loss that models are compared by (nats, float64, (S,)), and whether it is met (bool, (S,)).
+        """Return for every target the loss that models are compared by (nats, float64, (S,)), and whether it is met (bool, (S,)).
         Without gradients; base and tuned model are scored by it alike.
         """
         ...
 
     def metrics(self, scores: Scores) -> Mapping[str, float]:
-        """Further numbers of an evaluation, by name (``eval_…``): curves in Monitor, and part of the report card."""
+        """Return further numbers of an evaluation, by name (``eval_…``): curves in Monitor, and part of the report card."""
         ...

@@ -288,7 +288,7 @@ def question_of(messages: Sequence[dict[str, str]]) -> str:
 
 
 def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
-    """Prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
+    """Return prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
     found: dict[str, dict[int, StepAnswer]] = {}
     for event in read_whole_lines(events)[0]:
         match event.body:
@@ -302,7 +302,7 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
 def _answers(
     session: TrainingSession, prompts: Sequence[HeldOutPrompt], until: float, *, opened: bool = False
 ) -> list[GeneratedAnswer | None]:
-    """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
+    """Return answers of the model as it now is, given before ``until`` by the monotonic clock."""
     answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
     session.between()
     return answers

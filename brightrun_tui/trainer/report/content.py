@@ -214,7 +214,7 @@ class Yardstick:
         return self._recited[said]
 
     def _compare(self, ours: Facts, theirs: Facts, case: AnswerCase) -> tuple[int, int, int]:
-        """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
+        """Return wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
         given = read_facts(case.question)
         numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
         found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
@@ -245,7 +245,7 @@ class Yardstick:
         return sum(found), len(found) - sum(found) + lost, len(false)
 
     def _agreement(self, wanted: str, said: str) -> float:
-        """F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
+        """Return F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
         (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
         common = sum(self.weight(stem) * min(count, theirs[stem]) for stem, count in ours.items() if stem in theirs)
         return 2 * common / (mine + other) if mine + other > 0 else float(ours == theirs)
@@ -269,7 +269,7 @@ def _counts_other_things(wanted: str, said: str, question: str) -> bool:
 
 
 def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
-    """Numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
+    """Return numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
 
     What the question gives is not knowledge, but saying something else instead is an error.
     """

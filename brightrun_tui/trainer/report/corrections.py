@@ -18,7 +18,7 @@ MOST = 50
 
 
 def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tuple[HeldOutPrompt, GeneratedAnswer]]:
-    """Answers of the model as it now is to the questions of the corrections in its data, as far as time allows.
+    """Return answers of the model as it now is to the questions of the corrections in its data, as far as time allows.
 
     Raises:
         Terminated: a pause or a signal is waiting.

@@ -50,7 +50,7 @@ def mark_documents(wanted: Sequence[Any], said: str) -> Mark:
 
 @lru_cache(maxsize=4096)
 def _documents(text: str) -> tuple[str, ...]:
-    """JSON objects and lists in the text, as canonical JSON, where they are most of it."""
+    """Return JSON objects and lists in the text, as canonical JSON, where they are most of it."""
     found, place, covered = [], 0, 0
     decoder = json.JSONDecoder()
     while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:

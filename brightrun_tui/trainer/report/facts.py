@@ -163,7 +163,7 @@ def _value(written: str) -> str:
 
 
 def _names(text: str) -> list[str]:
-    """Words with a capital inside a sentence, folded."""
+    """Return words with a capital inside a sentence, folded."""
     return [
         found[0].casefold().removesuffix("'s").removesuffix("’s")
         for found in WORD.finditer(text)

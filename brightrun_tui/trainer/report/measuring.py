@@ -117,7 +117,7 @@ def _own_scores(session: TrainingSession, base: Scores, tuned: Scores) -> dict[s
 
 
 def _general_loss(session: TrainingSession, examples: Sequence[Example]) -> Pair:
-    """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
+    """Return loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
     if not examples:
         return {"base": 0.0, "tuned": 0.0}
     with session.model.disable_adapter():

@@ -97,7 +97,7 @@ def _is_addressed(text: str, words: Sequence[re.Match[str]], place: int) -> bool
 
 
 def _closing_starts(text: str, words: Sequence[re.Match[str]]) -> list[int]:
-    """Numbers of the words that a closing may begin with."""
+    """Return numbers of the words that a closing may begin with."""
     return [
         n
         for n in range(max(1, len(words) - LONGEST), len(words))

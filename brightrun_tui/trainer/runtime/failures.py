@@ -27,7 +27,7 @@ class TrainingError(BrightrunError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on the GPU or in main memory."""
+    """Say whether an allocation failed, on the GPU or in main memory."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()

@@ -71,7 +71,7 @@ class HardwareMonitor:
                     )
 
     def reading(self) -> events.HardwareReading:
-        """As `events.HardwareReading` says; None where the driver does not tell."""
+        """Do as `events.HardwareReading` says; None where the driver does not tell."""
         own = self._process.memory_info().rss
         disk = _disk(self._log.path.parent)
         memory = psutil.virtual_memory()
@@ -134,7 +134,7 @@ def _disk(directory: Path) -> tuple[int | None, int | None]:
 
 
 def _heat(handle: Any) -> dict[str, Any]:
-    """Temperature and power of a card against their limits, and whether it goes slower to protect itself.
+    """Return temperature and power of a card against their limits, and whether it goes slower to protect itself.
 
     A card at its power limit is not called throttled: that is how every card works under load.
     """
@@ -180,7 +180,7 @@ def peak_memory() -> int:
 
 
 def _open_gpu() -> tuple[Any, str] | None:
-    """NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
+    """Return NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
 
     They are brought together by the UUID: NVML counts every card of the machine, torch those it was shown.
     """

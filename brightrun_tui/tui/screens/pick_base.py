@@ -187,7 +187,7 @@ class PickBase(PickScreen):
 
 
 def _room(width: int) -> int:
-    """Columns for a line of the table, of so many of the terminal."""
+    """Return columns for a line of the table, of so many of the terminal."""
     return min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
 
 

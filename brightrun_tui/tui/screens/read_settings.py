@@ -68,11 +68,7 @@ class ReadSettingsScreen(ListingDialog[SettingsFile]):
             files = [place for place, one in enumerate(choices) if _is_file(one)]
             options.highlighted = nearest(choices, typed) or next(iter(files), 0)
         else:
-            self._show(
-                reflow.text(
-                    "No settings file or directory has a name that begins like that.", 70, "$muted"
-                )
-            )
+            self._show(reflow.text("No settings file or directory has a name that begins like that.", 70, "$muted"))
         self.listed(typed)
 
     @work(exclusive=True, group="look")

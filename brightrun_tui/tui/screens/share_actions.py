@@ -161,7 +161,7 @@ class ShareActions(ChosenModel):
 
 
 def _facts(shared: registry.TeamModel) -> str:
-    """Newest version, stars and held-out loss, as far as they are known."""
+    """Return newest version, stars and held-out loss, as far as they are known."""
     if shared.problem:
         return shared.problem
     words = [shared.versions[0] if shared.versions else "", f"{shared.stars:.1f} ★" if shared.stars else ""]

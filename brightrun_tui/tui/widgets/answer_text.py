@@ -13,7 +13,7 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 
 def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> reflow.Lines:
-    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
+    """Return sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
 
     ``waits``: whether there may be some later, where there are none yet.
     """

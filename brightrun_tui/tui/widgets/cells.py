@@ -33,5 +33,5 @@ def bar(fraction: float, width: int) -> tuple[str, str]:
 
 
 def plain(text: str) -> str:
-    """Text of several lines without anything that would move the cursor, change colours or hide."""
+    """Return text of several lines without anything that would move the cursor, change colours or hide."""
     return sanitize(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))

@@ -125,7 +125,7 @@ def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) ->
 
 
 def grid_of(width: int, height: int, charts: int) -> tuple[int, int]:
-    """Columns and rows of a grid of as many charts as fit; (1, 1) where only one does."""
+    """Return columns and rows of a grid of as many charts as fit; (1, 1) where only one does."""
     across = max(1, min(charts, width // TILE_WIDTH))
     down = max(1, min(-(-charts // across), height // TILE_HEIGHT))
     return across, down

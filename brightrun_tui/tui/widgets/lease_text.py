@@ -75,7 +75,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
 
 
 def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
-    """``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
+    """Write as ``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
     if run.spec.provider in (HERE, OWN_BOXES) and not run.cost_usd:
         return "free"
     budget = run.limits.budget_usd
@@ -90,7 +90,7 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
 
 
 def cost_brief(run: Run, leases: Sequence[Lease] = ()) -> str:
-    """``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
+    """Write as ``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
     end = run.cost_at_end(sum(hourly(lease) for lease in leases))
     if not run.cost_usd and end is None:
         return cost_words(run, leases)

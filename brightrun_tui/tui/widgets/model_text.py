@@ -185,7 +185,7 @@ def report_card(
 
 
 def _judgement_line(judgement: Judgement) -> Content:
-    """Wins, ties and losses, who said so, and what it cost."""
+    """Return wins, ties and losses, who said so, and what it cost."""
     counts = [
         (judgement.count("win"), "better", "$success"),
         (judgement.count("tie"), "equal", "$muted"),
@@ -242,7 +242,7 @@ def _endpoint_line(endpoint: Endpoint | None) -> Content:
 
 
 def _scores(model: ModelVersion, width: int) -> reflow.Lines:
-    """Loss as two bars, and the perplexity."""
+    """Return loss as two bars, and the perplexity."""
     base, tuned = model.report.base, model.report.tuned
     most = max(base.loss, tuned.loss, 1e-9)
     room = max(8, min(48, width - 44))

@@ -33,7 +33,7 @@ class OfferColumn:
 
 
 def gpu(offer: Offer) -> str:
-    """``2 × RTX 4090``, or the cores of a machine without a GPU."""
+    """Write as ``2 × RTX 4090``, or the cores of a machine without a GPU."""
     machine = offer.hardware
     several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
     name = cells.one_line(machine.gpu).replace("NVIDIA ", "").replace("GeForce ", "")

@@ -133,7 +133,7 @@ def cost_sentence(plan: Plan) -> str:
 
 
 def last_look(plan: Plan) -> Content:
-    """Everything that matters before money is spent, what the plan warns of included."""
+    """Return everything that matters before money is spent, what the plan warns of included."""
     found = plan.estimate
     rows = [
         ("Model", plan.name),

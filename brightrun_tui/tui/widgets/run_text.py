@@ -223,8 +223,8 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 
 
 def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
-    """Progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a silent
-    run said of its end is not repeated.
+    """Return progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a
+    silent run said of its end is not repeated.
     """
     if run.active and not run.total_steps:
         waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
