@@ -52,7 +52,7 @@ def name_data(report: Report, path: str) -> Report:
 
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
     """In the order of what they promise."""
-    settings = _settings(report)
+    settings = report.lineage.run_settings
     yield from _of_reading(report, settings)
     yield from _of_answers(report, f)
     yield from _of_training(report, f, settings)
@@ -219,20 +219,12 @@ def _train(report: Report, changes: Overrides, base: str = "") -> str:
     defaults = flatten(RunSettings().model_dump(mode="json"))
     kept = {
         name: value
-        for name, value in flatten(_settings(report).model_dump(mode="json")).items()
+        for name, value in flatten(report.lineage.run_settings.model_dump(mode="json")).items()
         if value != defaults[name]
     }
     for name, value in {**kept, **changes}.items():
         words += ["--set", f"{name}={_written(value)}"]
     return shlex.join(words)
-
-
-def _settings(report: Report) -> RunSettings:
-    """Return those of the run; the defaults where they are of another version."""
-    try:
-        return RunSettings.model_validate(report.lineage.settings)
-    except ValueError:
-        return RunSettings()
 
 
 def _written(value: object) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.seal import Seal
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.settings import QuantisationSettings, RunSettings
 from brightrun_tui.domain.time_parts import TimeParts
 
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -100,6 +100,14 @@ class Lineage(BaseModel):
     def quantisation(self) -> QuantisationSettings:
         """How the base was held in training. Raises ``ValidationError`` where that is not said in a form that is known."""
         return QuantisationSettings.model_validate(self.settings.get("quantisation", {}))
+
+    @property
+    def run_settings(self) -> RunSettings:
+        """The settings that it was trained with; the usual ones where a report card of another version of ours has others."""
+        try:
+            return RunSettings.model_validate(self.settings)
+        except ValidationError:
+            return RunSettings()
 
 
 class TrainingFacts(BaseModel):

@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -25,7 +23,6 @@ from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, EndpointRental
 from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
 from brightrun_tui.domain.service_names import OWN_BOXES
-from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import account_of, has_serverless, offers_of, serverless_places
 from brightrun_tui.paths import Paths
@@ -187,7 +184,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
         max_price=request.max_price,
         budget_usd=request.budget_usd,
         idle_stop=idle_stop,
-        memory=memory_to_serve(base.architecture, _settings_of(version), _A_GPU),
+        memory=memory_to_serve(base.architecture, version.report.lineage.run_settings, _A_GPU),
         disk=max(LEAST_DISK, 2 * (base.weight_bytes + version.bytes)),
         download=base.weight_bytes + version.bytes + PACKAGES_BYTES,
         cold_start=(RENT_SECONDS if rented else 0.0)
@@ -200,7 +197,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
 
 def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
     """Do as `_rental_of`, of workers that come and go."""
-    settings = _settings_of(version)
+    settings = version.report.lineage.run_settings
     model = hosted_model(
         version,
         settings,
@@ -245,7 +242,7 @@ def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
         ) from None
     machine = hardware(paths.data)
     return BaseBeside(
-        memory=memory_to_serve(base.architecture, _settings_of(version), machine, conversations=1),
+        memory=memory_to_serve(base.architecture, version.report.lineage.run_settings, machine, conversations=1),
         free=machine.free_memory,
         on_gpu=machine.gpu_count > 0,
         download=0 if base.present else base.weight_bytes,
@@ -266,14 +263,6 @@ def _base_of(version: ModelVersion, paths: Paths) -> BaseModelInfo:
     revision = version.report.lineage.base_revision
     named = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id
     return bases.describe_base(version.base_path if here else named, paths)
-
-
-def _settings_of(version: ModelVersion) -> RunSettings:
-    """Return those that it was trained with; the usual ones where a report card of another version of ours has others."""
-    try:
-        return RunSettings.model_validate(version.report.lineage.settings)
-    except ValidationError:
-        return RunSettings()
 
 
 def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
