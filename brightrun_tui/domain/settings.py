@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.held_base import HeldBase, held_base
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.slots import GPUS_PATTERN, GpuRequest, chosen
 
@@ -88,6 +89,11 @@ class QuantisationSettings(SettingsGroup):
         title="Compute type",
         description="auto: bfloat16 where the hardware has it, else float16 on GPU, float32 on CPU.",
     )
+
+    @property
+    def held(self) -> HeldBase:
+        """In what form the base was held."""
+        return held_base(self.method, double_quant=self.double_quant)
 
 
 class DataSettings(SettingsGroup):

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from brightrun_tui.domain.held_base import held_base
 from brightrun_tui.files import write_atomic
 from brightrun_tui.process import python
 from brightrun_tui.serving.engines import EngineUnsuitableError
@@ -58,7 +59,7 @@ def _device() -> str:
 def graded_gguf(plan: EndpointPlan) -> Path:
     """Return the version's GGUF, made now where it is not there yet. Raises ``EngineUnsuitableError``."""
     base, adapter = Path(plan.base), Path(plan.adapter)
-    held = plan.quantisation if plan.quantisation == "none" or not plan.double_quant else "nf4-double"
+    held = held_base(plan.quantisation, double_quant=plan.double_quant)
     known = ready_gguf(base, adapter, held)
     if known is None:
         done = subprocess.run(
