@@ -257,7 +257,7 @@ class RunSettings(SettingsGroup):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
-    def with_overrides(self, overrides: Overrides) -> RunSettings:
+    def with_overrides(self, overrides: Mapping[str, SettingValue | list[str]]) -> RunSettings:
         """Return a copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
         Raises:

@@ -6,6 +6,7 @@ import asyncio
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
@@ -43,6 +44,7 @@ from brightrun_tui.domain.requests import (
 )
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_states import RunAction
+from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.orchestrator import lifecycle, live_changes, new_endpoints
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
@@ -116,7 +118,7 @@ def _target(engine: EngineApi, run_id: str) -> Target | None:
 async def _retry(engine: EngineApi, ask: RetryRun) -> RetryAnswer:
     """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
     run = await runs.get(engine.db, ask.target)
-    overrides = ask.overrides
+    overrides: Mapping[str, SettingValue | list[str]] = ask.overrides
     if ask.apply_suggestion and run.failure:
         overrides = {**run.failure.suggestion, **overrides}
     if not overrides:
