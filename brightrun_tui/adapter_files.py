@@ -79,7 +79,7 @@ def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str)
 
 
 def check_safetensors(path: Path, where: str) -> SafetensorsHeader:
-    """Its header. Raises `UntrustedError` unless that is JSON and its tensors fill the rest of the file exactly."""
+    """Return its header. Raises `UntrustedError` unless that is JSON and its tensors fill the rest of the file exactly."""
     place = f"{where}: {path.name}"
     try:
         header = read_safetensors_header(path, _MAX_HEADER_BYTES)
@@ -101,7 +101,7 @@ def check_safetensors(path: Path, where: str) -> SafetensorsHeader:
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:
-    """A JSON object of reasonable size. Raises `UntrustedError`."""
+    """Return a JSON object of reasonable size. Raises `UntrustedError`."""
     try:
         return foreign_files.read_json(path)
     except ForeignFileError as error:

@@ -61,7 +61,7 @@ class MoneyLimits(Section):
 def load_section(
     paths: Paths, name: str, model: type[Table], *, nested: Callable[[], Collection[str]] = frozenset
 ) -> Table:
-    """One table of the configuration, checked. ``name`` may be that of a table within a table, as in ``notify.bell``.
+    """Return one table of the configuration, checked. ``name`` may be that of a table within a table, as in ``notify.bell``.
 
     Args:
         nested: names the tables within this one that are read by themselves; asked only where something else is in it.
@@ -108,11 +108,11 @@ def load_section(
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
-    """What is not a table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
+    """Return what is not a table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
     others = document.keys() - set(SECTIONS)
     return others - plugins.claimed(plugins.Door.PROVIDERS) if others else set()
 
 
 def reason(error: ValidationError) -> str:
-    """Why the first value that does not fit does not, in words."""
+    """Say why the first value that does not fit does not, in words."""
     return error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")

@@ -30,7 +30,7 @@ LOCK_SECONDS = 10.0
 
 
 def read_config(paths: Paths, table: str) -> dict[str, Any]:
-    """The document, with what a former file still holds of ``table`` below it. Raises `UsageError`."""
+    """Return the document, with what a former file still holds of ``table`` below it. Raises `UsageError`."""
     document = _read(paths.config_file)
     former = _read_former(paths, table) if table in FORMER else {}
     present = document.get(table, {})
@@ -102,7 +102,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _read_former(paths: Paths, table: str) -> dict[str, Any]:
-    """What a former file holds of ``table``. A theme that cannot be read is not missed, machines would be."""
+    """Return what a former file holds of ``table``. A theme that cannot be read is not missed, machines would be."""
     path = paths.config / FORMER[table]
     try:
         document = read_toml(path)
@@ -121,7 +121,7 @@ def _read_former(paths: Paths, table: str) -> dict[str, Any]:
 
 
 def _table(document: TOMLDocument, keys: Sequence[str], path: Path) -> MutableMapping[str, Any]:
-    """The table of that name, made where there is none."""
+    """Return the table of that name, made where there is none."""
     import tomlkit
 
     table: MutableMapping[str, Any] = document
@@ -164,7 +164,9 @@ def _change(paths: Paths, change: Callable[[TOMLDocument], None]) -> None:
 
 
 def _changed(paths: Paths, text: str, change: Callable[[TOMLDocument], None]) -> str:
-    """The new text. Refused where it would not say what was meant, as in tables that are spread over the file in odd ways."""
+    """Return the new text. Refused where it would not say what was meant, as in tables that are spread over the file in odd
+    ways.
+    """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 

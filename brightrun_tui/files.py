@@ -143,14 +143,14 @@ def sync_directory(directory: Path) -> None:
 
 
 def sha256(path: Path) -> str:
-    """The file's SHA-256 in hex."""
+    """Return the file's SHA-256 in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
 def plain_disk_errors(where: Path) -> Iterator[None]:
-    """Says a full or unwritable disk in one sentence."""
+    """Say a full or unwritable disk in one sentence."""
     try:
         yield
     except OSError as error:

@@ -27,7 +27,7 @@ _PACKED = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
 async def request(client: httpx.AsyncClient, method: str, url: str, *, seconds: float, **named: Any) -> httpx.Response:
-    """The whole answer, within ``seconds`` from now. ``named``: as httpx takes it.
+    """Return the whole answer, within ``seconds`` from now. ``named``: as httpx takes it.
 
     Raises:
         httpx.HTTPError: as ever; also where the answer is too long, comes too slowly, or is packed as nobody asked for.
@@ -53,7 +53,7 @@ async def request(client: httpx.AsyncClient, method: str, url: str, *, seconds: 
 
 
 def collected(chunks: Iterable[bytes], *, seconds: float) -> bytes:
-    """An answer as it came, for clients that block.
+    """Return an answer as it came, for clients that block.
 
     Raises:
         ValueError: it is too long.
@@ -71,7 +71,7 @@ def collected(chunks: Iterable[bytes], *, seconds: float) -> bytes:
 
 
 def without_packing(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """The headers of an answer that has been unpacked."""
+    """Return the headers of an answer that has been unpacked."""
     return [(name, value) for name, value in headers if name.lower() not in _PACKED]
 
 
@@ -84,7 +84,7 @@ def decoded(content: bytes) -> Any:
 
 
 def unpacked(received: bytes, encoding: str) -> bytes:
-    """What came, unpacked. Raises ``ValueError``: it cannot be, or is too long then."""
+    """Return what came, unpacked. Raises ``ValueError``: it cannot be, or is too long then."""
     if not received or encoding.strip().lower() in ("", "identity"):
         return received
     if encoding.strip().lower() not in ("gzip", "x-gzip"):

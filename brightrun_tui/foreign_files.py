@@ -44,7 +44,7 @@ class NoSuchFileError(ForeignFileError):
 
 
 def read_bytes(path: Path, limit: int) -> bytes:
-    """The content of a regular file of at most ``limit`` bytes. Raises `ForeignFileError`."""
+    """Return the content of a regular file of at most ``limit`` bytes. Raises `ForeignFileError`."""
     with _regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -55,17 +55,17 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def read_json(path: Path, limit: int = MAX_JSON_BYTES) -> dict[str, Any]:
-    """A JSON object, nested some 200 levels at most. Raises `ForeignFileError`."""
+    """Return a JSON object, nested some 200 levels at most. Raises `ForeignFileError`."""
     return _object(read_bytes(path, limit), path)
 
 
 def read_model(path: Path, model: type[Model], limit: int = MAX_JSON_BYTES) -> Model:
-    """A JSON object that must fit ``model``. Raises `ForeignFileError`, naming the first field that does not."""
+    """Return a JSON object that must fit ``model``. Raises `ForeignFileError`, naming the first field that does not."""
     return fit(read_json(path, limit), model, str(path))
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML document. Raises `ForeignFileError`."""
+    """Return a TOML document. Raises `ForeignFileError`."""
     data = read_bytes(path, MAX_TOML_BYTES)
     try:
         return tomllib.loads(data.removeprefix(_BOM).decode("utf-8"))
@@ -78,7 +78,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
-    """Tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
+    """Return tables within tables as one: ``[a.b]`` with ``c = 1`` is what ``"a.b.c" = 1`` is."""
     found: dict[str, Any] = {}
     for key, value in table.items():
         found |= dotted(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
@@ -137,7 +137,8 @@ class SafetensorsHeader:
 
 
 def read_safetensors_header(path: Path, limit: int = MAX_HEADER_BYTES) -> SafetensorsHeader:
-    """The header of a safetensors file: 8 bytes little-endian length, then that much JSON. The tensors lie inside the file.
+    """Return the header of a safetensors file: 8 bytes little-endian length, then that much JSON. The tensors lie inside the
+    file.
 
     Raises:
         ForeignFileError: it makes no sense, or the file is shorter than it says.
@@ -189,7 +190,7 @@ def _object(data: bytes, path: Path) -> dict[str, Any]:
 
 @contextmanager
 def _regular(path: Path) -> Iterator[BinaryIO]:
-    """A regular file, open for reading; a pipe is not waited for, and every error of the system is a sentence."""
+    """Return a regular file, open for reading; a pipe is not waited for, and every error of the system is a sentence."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
         try:

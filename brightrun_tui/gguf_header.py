@@ -55,7 +55,7 @@ class GgufHeader:
     size: int
 
     def number(self, key: str, default: int = 0) -> int:
-        """A whole number, or the largest of a list of them (what differs from layer to layer)."""
+        """Return a whole number, or the largest of a list of them (what differs from layer to layer)."""
         value = self.values.get(key, default)
         if isinstance(value, list):
             value = max((one for one in value if isinstance(one, int)), default=default)
@@ -137,7 +137,7 @@ class _Cursor:
         return self.take(_SCALARS[kind])
 
     def array(self) -> tuple[list[Any] | None, int]:
-        """The values of a short list, and its length; a longer one is passed over."""
+        """Return the values of a short list, and its length; a longer one is passed over."""
         kind, count = self.take("<I"), self.take("<Q")
         if count > len(self.data) - self.at:
             raise IndexError

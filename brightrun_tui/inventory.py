@@ -34,12 +34,14 @@ class RegisteredItem:
 
 
 def inventory() -> tuple[RegisteredItem, ...]:
-    """Every registration of every door, loaded to see whether it can be."""
+    """Return every registration of every door, loaded to see whether it can be."""
     return tuple(RegisteredItem(one, _problem(one)) for one in plugins.registrations())
 
 
 def problems() -> tuple[PluginError, ...]:
-    """What is wrong, each thing once. Imports only what other packages brought: what is ours is tested before it is published."""
+    """Return what is wrong, each thing once. Imports only what other packages brought: what is ours is tested before it is
+    published.
+    """
     if not plugins.others():
         return ()
     return tuple(problem for door, kind in KINDS.items() for problem in plugins.load_all(door, kind).problems)

@@ -57,7 +57,7 @@ def _fit(text: str) -> str:
 
 
 def traceback_of(error: BaseException) -> str:
-    """The traceback without local variables, which may hold anything, and without secrets."""
+    """Return the traceback without local variables, which may hold anything, and without secrets."""
     return _fit("".join(traceback.format_exception(error))).rstrip("\n")
 
 

@@ -48,7 +48,7 @@ def keep_in_training_mode(model: Any) -> None:
 
 
 def has_4_bit_layers(model: Any) -> bool:
-    """Whether any layer is dequantised with every product."""
+    """Say whether any layer is dequantised with every product."""
     return any(True for _ in _layers(model))
 
 

@@ -32,7 +32,7 @@ def open_app(*, read_only: bool = False, plain_glyphs: bool = False, run_name: s
     """
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
-            "the app needs a terminal, and this is none",
+            "the app needs a terminal, and this is not one",
             kind=ErrorKind.NO_TERMINAL,
             fix="run it in a terminal, or use a verb: brightrun --help",
         )

@@ -113,7 +113,7 @@ def close_home(paths: Paths, *, thoroughly: bool = False) -> None:
 
 
 def get_paths() -> Paths:
-    """The paths in force: below BRIGHTRUN_HOME, or the platform's user directories. Creates nothing."""
+    """Return the paths in force: below BRIGHTRUN_HOME, or the platform's user directories. Creates nothing."""
     home = os.environ.get("BRIGHTRUN_HOME")
     if home:
         root = Path(os.path.realpath(typed_path(home)))
@@ -127,7 +127,7 @@ def get_paths() -> Paths:
 
 
 def typed_path(text: str | os.PathLike[str]) -> Path:
-    """A path as a person types it: ``~`` is their home; where nobody of that name has one, it stays as it is.
+    """Return a path as a person types it: ``~`` is their home; where nobody of that name has one, it stays as it is.
 
     Raises nothing, as `Path.expanduser` would. Ask `os.path.isdir` and its like about the result: `Path.is_dir` raises for a
     name that is too long, or lies where one may not look.

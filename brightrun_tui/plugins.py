@@ -64,7 +64,7 @@ class Spec(Protocol):
         ...
 
     def flaw(self) -> str:
-        """How it breaks the contract of its door, as the rest of a sentence; "" when it keeps it."""
+        """Say how it breaks the contract of its door, as the rest of a sentence; "" when it keeps it."""
         ...
 
 
@@ -100,7 +100,7 @@ _loaded: dict[Door, Loaded[Any]] = {}
 
 @lru_cache(maxsize=1)
 def registrations() -> tuple[Registration, ...]:
-    """Everything that is registered, twice or not, loading nothing. Read once in the life of a process (about 30 ms).
+    """Return everything that is registered, twice or not, loading nothing. Read once in the life of a process (about 30 ms).
 
     Raises:
         BrightrunError: Bright Run itself is not registered, as its installation is older than its code.
@@ -129,28 +129,28 @@ def look_again() -> None:
 
 
 def names(door: Door) -> tuple[str, ...]:
-    """Every name that is registered once, without importing anything."""
+    """Return every name that is registered once, without importing anything."""
     return tuple(_chosen(door)[0])
 
 
 def claimed(door: Door) -> frozenset[str]:
-    """Every name that is registered, also those that nobody gets."""
+    """Return every name that is registered, also those that nobody gets."""
     return frozenset(one.name for one in _of(door))
 
 
 def others() -> tuple[str, ...]:
-    """The packages that bring something beside Bright Run itself, with their versions."""
+    """Return the packages that bring something beside Bright Run itself, with their versions."""
     return tuple(sorted({one.origin for one in registrations() if one.package != OURS}))
 
 
 def origin_of(door: Door, name: str) -> str:
-    """The package that a name comes from, with its version; "" when nobody gets the name."""
+    """Return the package that a name comes from, with its version; "" when nobody gets the name."""
     chosen = _chosen(door)[0].get(name)
     return chosen.origin if chosen else ""
 
 
 def load_all(door: Door, kind: type[S]) -> Loaded[S]:
-    """Every spec of a door, imported once."""
+    """Return every spec of a door, imported once."""
     loaded: Loaded[S] | None = _loaded.get(door)
     if loaded is None:
         chosen, problems = _chosen(door)
@@ -165,7 +165,7 @@ def load_all(door: Door, kind: type[S]) -> Loaded[S]:
 
 
 def load(door: Door, kind: type[S], name: str) -> S | None:
-    """One spec, importing no other; None when nobody registers that name.
+    """Return one spec, importing no other; None when nobody registers that name.
 
     Raises:
         PluginError: its package is broken, or two packages register the name.
@@ -183,7 +183,7 @@ def load(door: Door, kind: type[S], name: str) -> S | None:
 
 
 def require(door: Door, kind: type[S], name: str, *, where: str, reason: ErrorKind) -> S:
-    """As `load`, for a name that a person gave.
+    """Do as `load`, for a name that a person gave.
 
     Raises:
         UsageError: nobody registers it; ``where`` it was given, ``reason`` for programs.
@@ -228,7 +228,7 @@ def _of(door: Door) -> list[Registration]:
 
 
 def _chosen(door: Door) -> tuple[dict[str, Registration], list[PluginError]]:
-    """Who gets each name. Ours stay ours; a name that two plugins want is given to neither."""
+    """Say who gets each name. Ours stay ours; a name that two plugins want is given to neither."""
     by_name: dict[str, list[Registration]] = {}
     for one in _of(door):
         by_name.setdefault(one.name, []).append(one)

@@ -75,7 +75,7 @@ def bear_any_encoding() -> None:
 
 
 def users_umask() -> int:
-    """The umask of whoever started this process: for files that go where the user wants them."""
+    """Return the umask of whoever started this process: for files that go where the user wants them."""
     if _users_umask is not None:
         return _users_umask
     now = os.umask(_OURS)  # the one way to read it
@@ -84,12 +84,12 @@ def users_umask() -> int:
 
 
 def python(*arguments: str) -> list[str]:
-    """The command line of a Python of its own, which imports nothing from the directory it happens to be started in."""
+    """Return the command line of a Python of its own, which imports nothing from the directory it happens to be started in."""
     return [sys.executable, "-P", *arguments]
 
 
 def environment_without_secrets() -> dict[str, str]:
-    """This process's environment for one that must not know any key: every child of ours but the engine."""
+    """Return this process's environment for one that must not know any key: every child of ours but the engine."""
     return {
         name: value
         for name, value in os.environ.items()

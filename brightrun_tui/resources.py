@@ -12,7 +12,7 @@ _INSTALLED = _PACKAGE / "_data"
 
 
 def resource(name: str) -> Path:
-    """The path of ``themes``, ``presets`` or ``constraints.txt``.
+    """Return the path of ``themes``, ``presets`` or ``constraints.txt``.
 
     Raises:
         FileNotFoundError: the installation is incomplete.

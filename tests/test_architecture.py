@@ -38,6 +38,7 @@ NOT_BOUND = {
         "files",
         "gguf_header",
         "importing",
+        "lines",
         "nf4",
         "plugins",
         "process",

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -21,12 +21,12 @@ from brightrun_tui.commands.shared.options import ModelArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done, say_problem
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.commands.shared.typed import FENCE, typed_message
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import rate
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy
-from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
+from brightrun_tui.domain.talk import Sampling, TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.paths import typed_path
@@ -91,7 +91,7 @@ def chat(
         )
     endpoint = with_store(lambda session: deploy_and_wait(session, Deploy(target=model)))
     messages = [{"role": "system", "content": system}] if system else []
-    options = {"temperature": temperature, "max_tokens": max_tokens}
+    options = Sampling(temperature=temperature, max_tokens=max_tokens)
     with _second(endpoint, beside) as second:
         talks = [_Talk(each, [*messages]) for each in (endpoint, second) if each is not None]
         if prompt is None:
@@ -113,7 +113,7 @@ def chat(
 
 @contextmanager
 def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
-    """Who is asked beside ``endpoint``; None where nobody is."""
+    """Say who is asked beside ``endpoint``; None where nobody is."""
     if beside == BASE:
         with base_served(endpoint) as base:
             yield base
@@ -131,7 +131,7 @@ def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
         yield None
 
 
-def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
+def _converse(talks: list[_Talk], options: Sampling) -> None:
     say(
         (" and ".join(talk.name for talk in talks), "bold"),
         (
@@ -164,9 +164,7 @@ def _converse(talks: list[_Talk], options: dict[str, Any]) -> None:
             talk.messages += [asked, {"role": "assistant", "content": answer}]
 
 
-def _ask(
-    talk: _Talk, asked: dict[str, str], options: dict[str, Any], *, show: bool, named: bool, speed: bool = False
-) -> str:
+def _ask(talk: _Talk, asked: dict[str, str], options: Sampling, *, show: bool, named: bool, speed: bool = False) -> str:
     if show and named:
         put(f"── {talk.name}")
     said = asyncio.run(_answer(talk.endpoint, [*talk.messages, asked], options, show=show))
@@ -217,10 +215,8 @@ def _turns(talk: _Talk) -> list[TalkTurn]:
     return [TalkTurn(**turn, speaker=talk.name if turn["role"] == "assistant" else "") for turn in talk.messages]
 
 
-async def _answer(
-    endpoint: Endpoint, messages: list[dict[str, str]], options: dict[str, Any], *, show: bool
-) -> TalkTurn:
-    """The answer, printed piece by piece as it comes."""
+async def _answer(endpoint: Endpoint, messages: list[dict[str, str]], options: Sampling, *, show: bool) -> TalkTurn:
+    """Return the answer, printed piece by piece as it comes."""
     pieces: list[str] = []
     tokens, began = [0], 0.0
     key = read_key(Path(endpoint.directory))

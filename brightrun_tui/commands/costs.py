@@ -217,7 +217,7 @@ def _cost(lease: Lease, name: str, month: str, seconds: float, spent: Spending) 
 
 
 def _sums(found: list[Cost], by: CostGroup) -> list[Sum]:
-    """One for each project, provider or month, in the order of their names."""
+    """Return one for each project, provider or month, in the order of their names."""
     groups: dict[str, list[Cost]] = {}
     for one in found:
         of = {
@@ -274,7 +274,7 @@ def _month(moment: float) -> str:
 
 
 def _months(begin: float, end: float) -> Iterator[tuple[float, float]]:
-    """First and last moment of every month between two times, by the local clock; the month of ``begin`` at least."""
+    """Return the first and last moment of every month between two times, by the local clock; the month of ``begin`` at least."""
     first = month_start(begin)
     while first <= max(begin, end):
         following = month_start(first + 40 * 86400)
@@ -283,7 +283,7 @@ def _months(begin: float, end: float) -> Iterator[tuple[float, float]]:
 
 
 def _bounds(month: str) -> tuple[float, float]:
-    """First and last moment of a month, by the local clock.
+    """Return the first and last moment of a month, by the local clock.
 
     Raises:
         UsageError: that is not a month.

@@ -14,10 +14,10 @@ from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, Model
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import money, span
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.requests import Deploy, followed_alias, lasting_name
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.planning.serving_machine import RentalRequest, plan_rental
@@ -60,7 +60,7 @@ IdleStopOption = Annotated[
     typer.Option(
         "--idle-stop",
         metavar="TIME",
-        help="Without a request for so long a rented machine is returned. Without: 15m. 0: never. Of workers that come and "
+        help="A rented machine is returned after this long without a request. Default: 15m. 0: never. Of workers that come and "
         "go: until a worker ends. Without: 60s.",
     ),
 ]
@@ -82,7 +82,7 @@ IdleUnloadOption = Annotated[
     typer.Option(
         "--idle-unload",
         metavar="TIME",
-        help="Without a request for so long (30m, 2h) the model leaves memory; the next one brings it back. 0: never.",
+        help="The model leaves memory after this long without a request (30m, 2h); the next one brings it back. 0: never.",
     ),
 ]
 
@@ -155,7 +155,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raises ``UsageError`` for what is not an address."""
+    """Raise ``UsageError`` for what is not an address."""
     if not text:
         return ""
     try:
@@ -170,7 +170,7 @@ def _address(text: str) -> str:
 
 
 def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
-    """Raises ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
+    """Raise ``UsageError`` for what is about a machine elsewhere where none is asked for, and the other way round."""
     given = (request.max_price, request.budget_usd, request.idle_stop)
     elsewhere = (
         request.gpu,
@@ -196,7 +196,7 @@ def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
 
 
 async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, yes: bool) -> Deploy:
-    """What is to be rented, said and agreed to; where it serves there already, nothing is asked.
+    """Say what is to be rented, and have it agreed to; where it serves there already, nothing is asked.
 
     Raises:
         UsageError: it costs money, and there is nobody to ask.
@@ -234,7 +234,7 @@ async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, ye
 
 
 def _require_no_other_terms(request: RentalRequest, running: Endpoint) -> None:
-    """Raises ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
+    """Raise ``UsageError`` where a machine is asked for that is not the one of the endpoint."""
     if request.gpu or any(one is not None for one in (request.max_price, request.budget_usd, request.idle_stop)):
         raise UsageError(
             f"endpoint {running.id} runs on {request.on}; its machine, budget and idle time are fixed",

@@ -13,10 +13,10 @@ from brightrun_tui.commands.shared.options import bounded
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.correction import Correction
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.text import one_line, shortened
 from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.serving import KeptAnswer, keep_answers, keeps_answers, read_answers

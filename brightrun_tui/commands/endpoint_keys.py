@@ -12,10 +12,10 @@ import typer
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, put, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.humanize import ago, duration
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.serving import add_key, list_keys, read_key_file, remove_key, rotate_key
 from brightrun_tui.store import endpoints as store
 
@@ -57,7 +57,7 @@ def add(
     require_changes()
     directory, given = _directory(endpoint), read_key_file(key_file) if key_file else ""
     key = _changed(directory, lambda: add_key(directory, name, given))
-    _show(name, key, "is let in from now on", as_json)
+    _show(name, key, "is valid from now on", as_json)
 
 
 @app.command()
@@ -65,7 +65,7 @@ def rotate(
     endpoint: EndpointArgument,
     name: Annotated[str, typer.Argument(metavar="[KEY]", help="Which one.")] = "main",
     keep_old: Annotated[
-        str, typer.Option("--keep-old", metavar="TIME", help="Let the old one in for so long: 90s, 30m, 2h, 1d.")
+        str, typer.Option("--keep-old", metavar="TIME", help="Keep the old one valid this long: 90s, 30m, 2h, 1d.")
     ] = "0",
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
@@ -75,9 +75,7 @@ def rotate(
     seconds = parse_duration(keep_old, "--keep-old")
     directory, given = _directory(endpoint), read_key_file(key_file) if key_file else ""
     key = _changed(directory, lambda: rotate_key(directory, name, given, keep_old=seconds))
-    _show(
-        name, key, f"has a new key; the old one is let in for {keep_old} more" if seconds else "has a new key", as_json
-    )
+    _show(name, key, f"has a new key; the old one stays valid for {keep_old}" if seconds else "has a new key", as_json)
 
 
 @app.command()

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_from, print_last_lines
+from brightrun_tui.commands.shared.logs import LOOK_SECONDS, print_last_lines, print_new_lines
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done
@@ -19,6 +18,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
+from brightrun_tui.lines import LineFollower
 from brightrun_tui.orchestrator import boot, client
 from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status, lock_is_held
 from brightrun_tui.paths import get_paths
@@ -114,12 +114,15 @@ def logs(
     path = get_paths().engine_log
     if not path.exists():
         raise EngineError("the engine has written nothing yet", where=str(path), kind=ErrorKind.NO_LOG)
-    offset = print_last_lines(path, lines)
+    follower = LineFollower(path)
+    print_last_lines(follower, lines)
     if follow:
-        asyncio.run(_follow(path, offset))
+        asyncio.run(_follow(follower))
 
 
-async def _follow(path: Path, offset: int) -> None:
+async def _follow(follower: LineFollower) -> None:
+    """Print what comes; where the log was closed and another one begun, that from its beginning."""
     while True:
-        offset = print_from(path, offset)
+        follower.look()
+        print_new_lines(follower)
         await asyncio.sleep(LOOK_SECONDS)

@@ -120,7 +120,7 @@ def offers(
     if provider and failures:
         raise failures[provider]
     for name, error in failures.items():
-        say(("✗", "red"), f" {name} does not tell what it has: {redact(error.what)}")
+        say(("✗", "red"), f" {name} does not say what it has: {redact(error.what)}")
     if as_json:
         silent = {name: redact(error.what) for name, error in failures.items()}
         print_json({"offers": found, **({"silent": silent} if silent else {})})
@@ -180,7 +180,7 @@ async def _test(session: Session, name: str, secret: SecretStr | None) -> Servic
 
 
 async def _offers(names: list[str], need: Need) -> tuple[list[Offer], dict[str, BrightrunError]]:
-    """Cheapest first; and who does not tell, and why: the others have offers all the same."""
+    """Return the cheapest first; and say who does not tell, and why: the others have offers all the same."""
     found: list[Offer] = []
     failures: dict[str, BrightrunError] = {}
     answers = await asyncio.gather(*(offers_of(name, get_paths(), need) for name in names), return_exceptions=True)

@@ -82,7 +82,7 @@ def add(
                 f"a word to try it did not arrive: {why}",
                 where=name,
                 kind=ErrorKind.CHANNEL_FAILED,
-                fix="correct the address, or save it all the same with --untested",
+                fix="correct the address, or save it anyway with --untested",
             )
     saved = channels.add_channel(paths, name, url, kinds=tuple(kinds or channels.EVERYTHING), quiet=quiet)
     if as_json:

@@ -90,7 +90,10 @@ def reconcile(
 
 def _print(found: FoundMachines) -> None:
     for name, why in found.unreadable.items():
-        say(("✗", "red"), f" {name} does not tell what it has of ours: {why}. Machines there may still cost money.")
+        say(
+            ("✗", "red"),
+            f" {name} does not say which machines it has of ours: {why}. Machines there may still cost money.",
+        )
     if found.leases:
         print_table(
             ("lease", "provider", "our books", "the provider", "run or endpoint", "per hour", "spent"),
@@ -129,7 +132,7 @@ def _print_adopted(others: list[Machine], found: FoundMachines) -> None:
 
 
 async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
-    """What there is; and again the machines of other installations, as their providers describe them."""
+    """Return what there is; and again the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)
@@ -179,7 +182,7 @@ async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines
 
 
 async def _ask(session: Session, name: str, installation: str) -> tuple[list[Machine], list[Machine]]:
-    """Machines of ours, and those of other installations."""
+    """Return machines of ours, and those of other installations."""
     provider = await asyncio.to_thread(open_provider, name, session.paths)
     try:
         return await provider.list_ours(installation), await provider.list_others(installation)

@@ -29,7 +29,7 @@ from brightrun_tui.domain.requests import (
     StopAnswer,
     StopRun,
 )
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.store import runs as store
 
 app = typer.Typer()

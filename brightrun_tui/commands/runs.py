@@ -21,7 +21,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.humanize import ago, duration, money
 from brightrun_tui.domain.money import Lease
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.text import cell, one_line
 from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.store import events
@@ -163,7 +164,7 @@ def metrics(
 
 
 def _draw(curves: dict[str, dict[int, float | None]]) -> None:
-    """Losses in one picture, everything else in one of its own."""
+    """Draw the losses in one picture, everything else in one of its own."""
     losses = {name: points for name, points in curves.items() if name.endswith("loss")}
     together = [("loss", losses), *((name, {name: curves[name]}) for name in curves if name not in losses)]
     width = shutil.get_terminal_size().columns
@@ -175,7 +176,7 @@ def _draw(curves: dict[str, dict[int, float | None]]) -> None:
 
 
 async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
-    """Runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
+    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
     found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
     idle = waiting and not (await engine_status(session.db, session.paths)).running

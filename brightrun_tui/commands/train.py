@@ -241,7 +241,7 @@ def make_draft(
 
 
 def _absolute(word: str) -> str:
-    """A path that exists here, made independent of the working directory; any other word as it is."""
+    """Return a path that exists here, made independent of the working directory; any other word as it is."""
     path = typed_path(word)
     return str(path.absolute()) if os.path.exists(path) else word
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 
 def same(indices: Sequence[int], key: Callable[[int], bytes]) -> list[list[int]]:
-    """Sets of two or more of these records whose keys are the same.
+    """Find sets of two or more of these records whose keys are the same.
 
     Kept are only keys whose hash occurs twice: 24 bytes a record where few are the same.
     """
@@ -29,7 +29,7 @@ def same(indices: Sequence[int], key: Callable[[int], bytes]) -> list[list[int]]
 
 
 def joined(count: int, sets: Iterable[Sequence[int]]) -> array[int]:
-    """For each of ``count`` records the first of those that are together with it, also through one another."""
+    """Return for each of ``count`` records the first of those that are together with it, also through one another."""
     first = array("L", range(count))
 
     def find(index: int) -> int:

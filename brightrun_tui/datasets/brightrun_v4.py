@@ -21,12 +21,12 @@ _ID_SUFFIX = 8
 
 
 def is_brightrun_v4(row: Any) -> bool:
-    """Whether this is a training pair or a conversation of them."""
+    """Say whether this is a training pair or a conversation of them."""
     return isinstance(row, Mapping) and ("target_response" in row or "training_pairs" in row)
 
 
 def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """The training pairs of a conversation (or the row itself when it is a pair), and where each is in it.
+    """Return the training pairs of a conversation (or the row itself when it is a pair), and where each is in it.
 
     Within a conversation the pairs' own ids and conversation ids repeat from one conversation to the next, so
     the conversation's id is put in their place.
@@ -52,7 +52,7 @@ def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str,
 
 
 def from_training_pair(row: Mapping[str, Any]) -> ParsedRecord:
-    """A draft of one training pair.
+    """Return a draft of one training pair.
 
     Raises:
         Unusable: no target response, or a history that is none.
@@ -71,7 +71,7 @@ def from_training_pair(row: Mapping[str, Any]) -> ParsedRecord:
 
 
 def announced_records(header: Mapping[str, Any]) -> int | None:
-    """How many pairs the file says it holds, if it does."""
+    """Say how many pairs the file says it holds, if it does."""
     for name, count in (("_meta", "total_pairs"), ("training_file_metadata", "total_training_pairs")):
         about = header.get(name)
         if isinstance(about, dict) and isinstance(about.get(count), int):
@@ -80,7 +80,7 @@ def announced_records(header: Mapping[str, Any]) -> int | None:
 
 
 def _ends_with(turns: list[Turn], user_input: Any) -> bool:
-    """Whether the history already ends with what the user says now."""
+    """Say whether the history already ends with what the user says now."""
     last = turns[-1]
     text = text_of(user_input).strip()
     return not text or (role_of(last.role) == "user" and text_of(last.content).strip() == text)

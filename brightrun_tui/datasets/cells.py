@@ -32,7 +32,7 @@ _HALF_DAY = {"h": "{1}", "hh": "{1:02}", "am/pm": "%p"}
 
 
 def shown(value: Any, number_format: str) -> str:
-    """The text of a cell, with the decimals, zeros, currency and order of day and month that its format asks for.
+    """Return the text of a cell, with the decimals, zeros, currency and order of day and month that its format asks for.
 
     Decimals have a point and thousands no mark: how these look depends on the reader's country, which the file does not say.
     Formats that are not understood (fractions, exponents, names of months, the own date of a country) give the plain number, or
@@ -99,7 +99,7 @@ def _plain(value: float) -> str:
 
 
 def follows(value: Any, number_format: str) -> bool:
-    """Whether a date is shown as its format has it; others are shown as year, month and day."""
+    """Say whether a date is shown as its format has it; others are shown as year, month and day."""
     return not isinstance(value, date | time) or bool(_form_of_date(value, number_format))
 
 
@@ -115,7 +115,7 @@ def _date(value: datetime | date | time, number_format: str) -> str:
 
 
 def _form_of_date(value: datetime | date | time, number_format: str) -> str:
-    """The format as ``strftime`` and ``format`` take it one after the other; empty where it is not understood."""
+    """Return the format as ``strftime`` and ``format`` take it one after the other; empty where it is not understood."""
     if len(number_format) > _LONGEST_FORMAT:
         return ""
     form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()
@@ -130,12 +130,12 @@ def _form_of_date(value: datetime | date | time, number_format: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """What comes out as ``text`` of ``strftime`` and then ``format``."""
+    """Return what comes out as ``text`` of ``strftime`` and then ``format``."""
     return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
 
 
 def _duration(value: timedelta, number_format: str) -> str:
-    """Hours and minutes, and seconds where the format has them or there are any; hours beyond a day go on counting."""
+    """Return hours and minutes, and seconds where the format has them or there are any; hours beyond a day go on counting."""
     minutes, seconds = divmod(round(value.total_seconds()), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}" + (f":{seconds:02}" if seconds or "s" in number_format.lower() else "")

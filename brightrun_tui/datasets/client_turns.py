@@ -33,7 +33,9 @@ _ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_outp
 
 
 def as_turn(value: Any) -> Any:
-    """LangChain's message as a turn: ``{"type": "human", "content": …}``, with its fields below ``data``, or as a constructor."""
+    """Return LangChain's message as a turn: ``{"type": "human", "content": …}``, with its fields below ``data``, or as a
+    constructor.
+    """
     if not isinstance(value, dict) or "role" in value or not isinstance(value.get("type"), str):
         return value
     kind, fields = value["type"], value
@@ -51,7 +53,7 @@ def as_turn(value: Any) -> Any:
 
 
 def from_items(value: Any) -> Any:
-    """The turns of OpenAI's Responses: messages, calls with their outputs, and thoughts, which belong to what follows."""
+    """Return the turns of OpenAI's Responses: messages, calls with their outputs, and thoughts, which belong to what follows."""
     if not isinstance(value, list) or not any(_is_item(item) for item in value):
         return value
     turns: list[Any] = []
@@ -99,7 +101,7 @@ def _is_thought(turn: Any) -> bool:
 
 
 def are_said(turns: Any) -> bool:
-    """Whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
+    """Say whether each of these turns is nothing but who speaks and what, as ``{"user": …}``, and there are several who do."""
     if not isinstance(turns, list) or not all(isinstance(turn, dict) and len(turn) == 1 for turn in turns):
         return False
     speakers = {str(next(iter(turn))).strip().lower() for turn in turns}
@@ -107,7 +109,7 @@ def are_said(turns: Any) -> bool:
 
 
 def from_tree(value: Any) -> Any:
-    """A conversation of ChatGPT's own export, a tree of messages, as its turns: those on the way to the one shown last."""
+    """Return a conversation of ChatGPT's own export, a tree of messages, as its turns: those on the way to the one shown last."""
     nodes = value.get("mapping") if isinstance(value, dict) else None
     if not isinstance(nodes, dict) or "current_node" not in value:
         return value
@@ -124,7 +126,7 @@ def from_tree(value: Any) -> Any:
 
 
 def _shown(message: Any) -> list[Any]:
-    """A message as a turn; none for what nobody saw."""
+    """Return a message as a turn; none for what nobody saw."""
     content, author = (
         (message.get(name) for name in ("content", "author")) if isinstance(message, dict) else (None, None)
     )
@@ -137,7 +139,7 @@ def _shown(message: Any) -> list[Any]:
 
 
 def answer_of(value: Any) -> Any:
-    """The answer in what a service returned: a turn, a text, or the texts of several; anything else as it is.
+    """Return the answer in what a service returned: a turn, a text, or the texts of several; anything else as it is.
 
     Known are OpenAI's ``choices``, Gemini's ``candidates``, Bedrock's ``output``, Ollama's ``message`` and ``generated_text``.
     """
@@ -151,7 +153,7 @@ def answer_of(value: Any) -> Any:
 
 
 def _said(choice: Mapping[str, Any]) -> Any:
-    """What one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
+    """Return what one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
     inner = choice["output"] if isinstance(choice.get("output"), Mapping) else choice
     turn: Mapping[str, Any] = next(
         (inner[name] for name in ("message", "content") if isinstance(inner.get(name), Mapping)), {}
@@ -164,7 +166,7 @@ def _said(choice: Mapping[str, Any]) -> Any:
 
 
 def instructions_of(fields: Mapping[str, Any], answer: Any) -> Any:
-    """The system text that stands beside a response of OpenAI's; None beside anything else."""
+    """Return the system text that stands beside a response of OpenAI's; None beside anything else."""
     return fields.get("instructions") if isinstance(answer, list) and any(map(_is_item, answer)) else None
 
 

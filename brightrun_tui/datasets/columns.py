@@ -10,9 +10,10 @@ from pathlib import Path
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.formats import recognise
 from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.inspecting import inspect_file
 from brightrun_tui.datasets.parsed import CATEGORIES
 from brightrun_tui.datasets.reading import first_rows
-from brightrun_tui.datasets.source import inspect_file, readable
+from brightrun_tui.datasets.source import readable
 from brightrun_tui.datasets.unpacking import GZIP, ZIP, ZSTD, guess_encoding
 from brightrun_tui.datasets.workbooks import sheet_names
 
@@ -61,7 +62,7 @@ def look_at_columns(path: Path, encoding: str = "", sheet: str = "") -> TableCol
 
 
 def _kind_of(path: Path) -> tuple[tuple[str, ...], str]:
-    """The sheets of a workbook, or the encoding that a text seems to be in."""
+    """Return the sheets of a workbook, or the encoding that a text seems to be in."""
     with readable(path):
         if os.path.isdir(path):
             path = data_files(path).files[0]

@@ -27,7 +27,7 @@ class EntryReader:
         self._lock = Lock()
 
     def at(self, number: int, progress: Callable[[int], None] = lambda read: None) -> EntryOutcome:
-        """The entry with this number. ``progress`` is told how many were read; what it raises ends the reading.
+        """Return the entry with this number. ``progress`` is told how many were read; what it raises ends the reading.
 
         Raises:
             DatasetError: as `open_dataset`.

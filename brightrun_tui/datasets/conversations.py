@@ -125,19 +125,19 @@ def _answer_elsewhere(fields: Mapping[str, Any], turns: Sequence[Any]) -> str:
 
 
 def from_templated_text(row: Mapping[str, Any]) -> ParsedRecord:
-    """One text that holds the conversation in some model's chat format; it is taken apart."""
+    """Return one text that holds the conversation in some model's chat format; it is taken apart."""
     return draft_of(row, with_system(value_of(row, SYSTEMS), turns_in_text(text_of(row.get("text")))), {"text"})
 
 
 def speaks_by(row: Any) -> str:
-    """The key under which the turns of a row's conversation name their speaker; empty where it holds none."""
+    """Return the key under which the turns of a row's conversation name their speaker; empty where it holds none."""
     if not isinstance(row, Mapping):
         return ""
     return _conversation_in(row if any(name in row for name in CONVERSATIONS) else lowered(row))[1]
 
 
 def _conversation_in(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """The field with a conversation, and the key under which its turns name their speaker; empty where there is none.
+    """Return the field with a conversation, and the key under which its turns name their speaker; empty where there is none.
 
     Under a name that may mean something else, the speakers must be known, and say something.
     """
@@ -166,19 +166,19 @@ def _speaks(turn: Mapping[str, Any]) -> bool:
 
 
 def conversation_in(record: Mapping[str, Any]) -> Any:
-    """The turns of a record that holds a conversation; None where it holds none."""
+    """Return the turns of a record that holds a conversation; None where it holds none."""
     fields = lowered(record)
     name, _ = _conversation_in(fields)
     return turns_in(fields[name]) if name else None
 
 
 def is_turn(value: Any) -> bool:
-    """Whether this is one turn of a conversation: it names who speaks."""
+    """Say whether this is one turn of a conversation: it names who speaks."""
     return bool(_speaker_key(value))
 
 
 def role_of_turn(turn: Mapping[str, Any]) -> str:
-    """Who speaks in a turn; empty where that is not known."""
+    """Say who speaks in a turn; empty where that is not known."""
     try:
         return role_of(_speaker(as_turn(turn)))
     except Unusable:
@@ -186,7 +186,8 @@ def role_of_turn(turn: Mapping[str, Any]) -> str:
 
 
 def turns_in(value: Any) -> Any:
-    """The list of turns in a conversation's field, which may be JSON, Python's spelling of a list, or a list for each field.
+    """Return the list of turns in a conversation's field, which may be JSON, Python's spelling of a list, or a list for each
+    field.
 
     Raises:
         Unusable: a text that is none of these.
@@ -207,7 +208,7 @@ def turns_in(value: Any) -> Any:
 
 
 def read_turns(turns: Sequence[Any]) -> list[Turn]:
-    """Turns as a file has them, with the calls and results of tools that stand in their parts.
+    """Return turns as a file has them, with the calls and results of tools that stand in their parts.
 
     Raises:
         Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
@@ -239,17 +240,17 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
 
 
 def _are_unsorted(turns: Sequence[Any]) -> bool:
-    """Whether a time or a number in every turn says that they belong into another order."""
+    """Say whether a time or a number in every turn says that they belong into another order."""
     return any(any(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
 
 
 def _are_reversed(turns: Sequence[Any]) -> bool:
-    """Whether a time or a number says of every turn that the one before it came later."""
+    """Say whether a time or a number says of every turn that the one before it came later."""
     return any(all(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
 
 
 def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
-    """For each field that may say when a turn was, what it says of all of them."""
+    """Return, for each field that may say when a turn was, what it says of all of them."""
     first = turns[0] if turns else None
     for name in first if isinstance(first, dict) else ():
         if _says_when(str(name)):
@@ -258,12 +259,12 @@ def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
 
 @lru_cache(maxsize=1024)
 def _says_when(name: str) -> bool:
-    """Whether a field of this name says when a turn was, or which one it is."""
+    """Say whether a field of this name says when a turn was, or which one it is."""
     return _JOINTS.sub("", name.lower()) in _ORDERS
 
 
 def _is_before(one: MomentKey, other: MomentKey) -> bool:
-    """Whether it is so in every way in which the two may be read; False where they cannot be compared."""
+    """Say whether it is so in every way in which the two may be read; False where they cannot be compared."""
     alike = len(one) == len(other) > 0 and all(map(isinstance, one, map(type, other)))
     return alike and all(map(lt, one, other))
 
@@ -275,7 +276,7 @@ def _is_unread(field: str, value: Any) -> bool:
 
 
 def _literal(text: str) -> Any:
-    """What pandas wrote into a cell: ``repr`` of a list of dicts, or of an array of them, which has no commas."""
+    """Return what pandas wrote into a cell: ``repr`` of a list of dicts, or of an array of them, which has no commas."""
     for spelling in (text, text.replace("}\n {", "},\n {")):
         try:
             return ast.literal_eval(spelling)
@@ -285,7 +286,7 @@ def _literal(text: str) -> Any:
 
 
 def list_in(text: str) -> list[Any]:
-    """The texts in a list that a cell spells as JSON or as Python does; empty where it is none of texts."""
+    """Return the texts in a list that a cell spells as JSON or as Python does; empty where it is none of texts."""
     try:
         found = turns_in(text)
     except Unusable:
@@ -308,7 +309,7 @@ def _speaker(turn: Mapping[str, Any]) -> Any:
 
 
 def _is_exchange(value: Any) -> bool:
-    """Whether this is a question with its answer, in one object of a conversation."""
+    """Say whether this is a question with its answer, in one object of a conversation."""
     if not isinstance(value, dict) or _speaker_key(value):
         return False
     names = {str(name).lower() for name in value}
@@ -316,7 +317,7 @@ def _is_exchange(value: Any) -> bool:
 
 
 def _parted(exchange: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Its turns; what stands beside them, such as marks, belongs to the answer."""
+    """Return its turns; what stands beside them, such as marks, belongs to the answer."""
     fields = lowered(exchange)
     names = {
         role: first_of(fields, known)

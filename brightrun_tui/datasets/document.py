@@ -50,7 +50,7 @@ class Document:
     others: dict[str, int] = field(default_factory=dict)
 
     def rows(self) -> Iterator[SourceRow]:
-        """Every record, numbered from 1.
+        """Return every record, numbered from 1.
 
         Raises:
             DatasetError: not JSON (names line and column), nested too deeply, or a record too long.
@@ -95,7 +95,7 @@ class Document:
         return value
 
     def _whole(self) -> Iterator[Any]:
-        """The document as a record, or several that follow one another (JSON Lines with line breaks in the records)."""
+        """Return the document as a record, or several that follow one another (JSON Lines with line breaks in the records)."""
         with _parsing(self.file, several=True) as (events, reader):
             for event, value in events:
                 yield _build(event, value, events, reader)
@@ -103,7 +103,7 @@ class Document:
 
 
 def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | None:
-    """Which array of the document holds the records, as `Document.key` wants it.
+    """Say which array of the document holds the records, as `Document.key` wants it.
 
     Reads only as far as needed. ``is_record`` says whether an array's first entry is of a known form; if none
     is, the longest array of objects is taken.
@@ -140,7 +140,7 @@ def find_records(file: SourceFile, is_record: Callable[[Any], bool]) -> str | No
 
 @contextmanager
 def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, GuardedReader]]:
-    """Parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
+    """Return parser events of a file and the guard to `mark`; a parser's error becomes a DatasetError with its place."""
     import ijson
 
     with readable(file.path), file.data.open("rb") as stream:
@@ -161,7 +161,7 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
 
 
 def _events(reader: GuardedReader, several: bool) -> Events:
-    """Events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
+    """Return events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
     import ijson
     from ijson.utils import sendable_list
 
@@ -178,7 +178,7 @@ def _events(reader: GuardedReader, several: bool) -> Events:
 
 
 def _next_size(size: int, heard: bool) -> int:
-    """How much to feed next. The parser begins a text that goes on anew with every chunk, so chunks grow until it ends."""
+    """Say how much to feed next. The parser begins a text that goes on anew with every chunk, so chunks grow until it ends."""
     return _CHUNK if heard else min(2 * size, _LONGEST_CHUNK)
 
 
@@ -198,7 +198,7 @@ def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
 
 
 def _array(events: Events, reader: GuardedReader) -> Iterator[Any]:
-    """The entries of the array that has just begun."""
+    """Return the entries of the array that has just begun."""
     for event, value in events:
         if event == "end_array":
             return
@@ -207,7 +207,7 @@ def _array(events: Events, reader: GuardedReader) -> Iterator[Any]:
 
 
 def _build(event: str, value: Any, events: Events, reader: GuardedReader) -> Any:
-    """The value that begins with this event."""
+    """Return the value that begins with this event."""
     if event not in ("start_map", "start_array"):
         return _number(value)
     root: Any = {} if event == "start_map" else []
@@ -254,7 +254,7 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
     start = len(codecs.BOM_UTF8) if file.head.startswith(codecs.BOM_UTF8) else 0
 
     def feed(offset: int, piece_size: int) -> tuple[int, int, str]:
-        """Where the piece begins that the parser refuses, its length, and why. Up to ``offset`` all is well."""
+        """Say where the piece begins that the parser refuses, its length, and why. Up to ``offset`` all is well."""
         events = sendable_list()
         parser = ijson.basic_parse_coro(events, multiple_values=several)
         done, size = 0, _CHUNK

@@ -13,10 +13,10 @@ class Flaw(NamedTuple):
 
     what: str
     fix: str
-    kind: str
+    kind: ErrorKind
 
     def at(self, where: str, detail: str = "") -> DatasetError:
-        """The error at this place."""
+        """Return the error at this place."""
         return DatasetError(self.what.format(detail=detail), where=where, fix=self.fix, kind=self.kind)
 
 

@@ -42,7 +42,7 @@ class DataFiles(NamedTuple):
 
 
 def data_files(directory: Path) -> DataFiles:
-    """What a folder holds: files of one kind. Where some are named after training, those named after testing are left out.
+    """Return what a folder holds: files of one kind. Where some are named after training, those named after testing are left out.
 
     Files about the data (README, licence, scripts) and hidden ones do not count, nor do folders in it.
 
@@ -94,12 +94,12 @@ def is_for_testing(name: str) -> bool:
 
 
 def is_about(name: str) -> bool:
-    """Whether a file of this name is about the data, or hidden, and holds none of it."""
+    """Say whether a file of this name is about the data, or hidden, and holds none of it."""
     return bool(_ABOUT.match(name))
 
 
 def kind_of(file: Path) -> str:
-    """What kind of table or list a file's name says it is; empty where it says none."""
+    """Return what kind of table or list a file's name says it is; empty where it says none."""
     name = file.name.lower()
     for suffix in PACKED:
         name = name.removesuffix(suffix)

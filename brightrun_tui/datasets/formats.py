@@ -55,7 +55,7 @@ class DatasetFormat:
     rows: Callable[[SourceFile], Iterator[SourceRow]] | None = None
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.name):
             return "its name should be lower-case letters, digits and dashes, at most 40"
         if not self.title.strip() or not self.looks.strip():
@@ -143,22 +143,22 @@ def _ordered(loaded: Loaded[DatasetFormat]) -> dict[str, DatasetFormat]:
 
 
 def formats() -> Mapping[str, DatasetFormat]:
-    """Every format that can be used, by name, in the order in which they are tried."""
+    """Return every format that can be used, by name, in the order in which they are tried."""
     return _ordered(plugins.load_all(Door.DATASET_FORMATS, DatasetFormat))
 
 
 def format_of_suffix(suffix: str) -> DatasetFormat | None:
-    """The format that reads files of this suffix itself; None for all others."""
+    """Return the format that reads files of this suffix itself; None for all others."""
     return next((one for one in formats().values() if suffix in one.suffixes), None)
 
 
 def is_known(row: Any) -> bool:
-    """Whether an entry is of any known format."""
+    """Say whether an entry is of any known format."""
     return any(one.matches(row) for one in formats().values())
 
 
 def unwrapped(value: Any) -> Any:
-    """A bare list of turns as a record, and a record out of what a server wraps it in."""
+    """Return a bare list of turns as a record, and a record out of what a server wraps it in."""
     if isinstance(value, dict):
         for name, beside in _WRAPPING.items():
             if isinstance(value.get(name), dict) and value.keys() <= {name, *beside}:
@@ -198,12 +198,12 @@ def _joined_halves(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def is_record(value: Any) -> bool:
-    """Whether a value is a record of a known form, as it stands or unwrapped."""
+    """Say whether a value is a record of a known form, as it stands or unwrapped."""
     return is_known(unwrapped(value))
 
 
 def recognise(rows: Sequence[Any]) -> DatasetFormat | None:
-    """The format that most of these entries have; None if they have none."""
+    """Return the format that most of these entries have; None if they have none."""
     known = formats()
     counts = {name: sum(one.matches(row) for row in rows) for name, one in known.items()}
     best = max(counts, key=lambda name: counts[name])
@@ -211,7 +211,7 @@ def recognise(rows: Sequence[Any]) -> DatasetFormat | None:
 
 
 def _answering_for_itself(one: DatasetFormat) -> DatasetFormat:
-    """A format of a plugin, whose own faults are told as those of its package."""
+    """Return a format of a plugin, whose own faults are told as those of its package."""
     blame = Blame(Door.DATASET_FORMATS, one.name, known=(Unusable,))
     if blame.ours:
         return one

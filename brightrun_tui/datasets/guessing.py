@@ -112,7 +112,7 @@ _SIBLING = re.compile(
 
 
 def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Columns by their roles: ``prompt`` and ``completion``, and ``context`` where the answer is the class of two texts.
+    """Return columns by their roles: ``prompt`` and ``completion``, and ``context`` where the answer is the class of two texts.
 
     Empty with fewer than two columns of text. A name counts more than content. Of the content: questions end in question marks,
     answers seldom do and are long; what says the same in every row, or only numbers, times or an annotator's decisions, is
@@ -184,7 +184,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def numbered_answers(rows: Sequence[Mapping[str, Any]]) -> str:
-    """The column whose numbers stand for something: the class of a text, or which of some columns is right. Else empty."""
+    """Return the column whose numbers stand for something: the class of a text, or which of some columns is right. Else empty."""
     for name in dict.fromkeys(str(name) for row in rows for name in row):
         if name_words(name) & _KEYS:
             values = [str(row[name]).strip() for row in rows if row.get(name) not in (None, "")]
@@ -194,7 +194,7 @@ def numbered_answers(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def is_named_answer(name: str) -> bool:
-    """Whether a column's name says that it holds answers."""
+    """Say whether a column's name says that it holds answers."""
     return _by_name(name, _COMPLETION_WORDS) > 0
 
 
@@ -207,7 +207,7 @@ def _siblings(names: Sequence[str]) -> set[str]:
 
 
 def _are_classes(texts: Sequence[str]) -> bool:
-    """Whether these are few words that come again and again."""
+    """Say whether these are few words that come again and again."""
     return len(texts) > 5 and len(set(texts)) * 3 <= len(texts)
 
 
@@ -216,7 +216,7 @@ def _is_decision(text: str) -> bool:
 
 
 def _kinship(prompt: str, completion: str) -> float:
-    """Whether the names are the same but for the word that says which is which, as ``question_en`` and ``answer_en``."""
+    """Say whether the names are the same but for the word that says which is which, as ``question_en`` and ``answer_en``."""
     rests = [
         next((name.lower().replace(word, "") for word in words if word in name.lower()), "")
         for name, words in ((prompt, _PROMPT_WORDS), (completion, _COMPLETION_WORDS))
@@ -225,7 +225,7 @@ def _kinship(prompt: str, completion: str) -> float:
 
 
 def _are_texts(texts: Sequence[str]) -> bool:
-    """Whether these are mostly more than keys: several words, or a script without spaces."""
+    """Say whether these are mostly more than keys: several words, or a script without spaces."""
     return 2 * sum(" " in text or not text.isascii() for text in texts) > len(texts)
 
 
@@ -234,7 +234,7 @@ def _is_constant(texts: Sequence[str]) -> bool:
 
 
 def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> float:
-    """How much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
+    """Say how much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
     if _is_about(name, _ABOUT):
         return -1.0
     if meant := _SHORT.get(name.strip().lower()):
@@ -249,13 +249,13 @@ def _has(name: str, words: Sequence[str]) -> bool:
 
 
 def _is_about(name: str, words: Sequence[str]) -> bool:
-    """Whether a name has one of these words at its beginning or end."""
+    """Say whether a name has one of these words at its beginning or end."""
     low = name.strip().lower().replace(" ", "_")
     return any(low == word or low.endswith(f"_{word}") or low.startswith(f"{word}_") for word in words)
 
 
 def _only(value: Any) -> Any:
-    """What a list of one holds, as tools of annotators write what one of them said."""
+    """Return what a list of one holds, as tools of annotators write what one of them said."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

@@ -18,7 +18,7 @@ _EXPORT_AGAIN = "repair or delete that line, or export the file again"
 
 
 def read_jsonl(file: SourceFile) -> Iterator[SourceRow]:
-    """The value of every line that is not blank.
+    """Return the value of every line that is not blank.
 
     Raises:
         DatasetError: a line is not JSON; names line, column, reason and fix.
@@ -90,7 +90,7 @@ def _broken(file: SourceFile, number: int, line: str, error: ValueError | Recurs
 
 
 def fine_so_far(error: json.JSONDecodeError) -> bool:
-    """Whether the text was fine as far as it went."""
+    """Say whether the text was fine as far as it went."""
     return error.msg.startswith("Unterminated string") or not error.doc[error.pos :].strip()
 
 

@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 
 def language_of(text: str) -> str:
-    """ISO 639 code; empty where the text is too short, is not a language, or might be one of several."""
+    """Return ISO 639 code; empty where the text is too short, is not a language, or might be one of several."""
     text = _CODE.sub(" ", text[: 4 * _LOOKED_AT])[:_LOOKED_AT]
     if sum(map(str.isalpha, text)) < LEAST_LETTERS:
         return ""
@@ -42,7 +42,7 @@ def language_of(text: str) -> str:
 
 
 def judge_languages(sample: Sequence[Sampled]) -> Judged:
-    """Each record by its answers, which are what is learnt; by its questions, too, where these say too little."""
+    """Judge each record by its answers, which are what is learnt; by its questions, too, where these say too little."""
     found = [(each, _language_of_record(each.record)) for each in sample]
     counts = Counter(language for _, language in found if language)
     judged = counts.total()

@@ -84,7 +84,7 @@ def _words(name: str) -> list[str]:
 
 
 def name_words(name: str) -> frozenset[str]:
-    """The words that a field's name is made of, as ``isGood`` and ``is_good`` are of two."""
+    """Return the words that a field's name is made of, as ``isGood`` and ``is_good`` are of two."""
     return frozenset(_words(name))
 
 
@@ -93,7 +93,7 @@ _NOUNS = _set("answer response completion output reply message")
 
 @lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning | None:
-    """What a field is about, however its name is spelt; None where it has a word that is about something else."""
+    """Return what a field is about, however its name is spelt; None where it has a word that is about something else."""
     words = _words(name)
     known = frozenset(words)
     if not words:
@@ -142,7 +142,7 @@ _JOINTS = re.compile(r"(?<=\w)[-_](?=\w)")
 
 
 def truth(value: Any) -> float | None:
-    """How true a mark is: 0 to 1 for true/false in any of the usual spellings and for numbers; None for no mark.
+    """Say how true a mark is: 0 to 1 for true/false in any of the usual spellings and for numbers; None for no mark.
 
     Raises:
         ValueError: it is neither.
@@ -164,7 +164,9 @@ def truth(value: Any) -> float | None:
 
 
 def says_so(value: Any) -> bool | None:
-    """What a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for all else."""
+    """Return what a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for
+    all else.
+    """
     if isinstance(value, str) and len(value) <= _LONGEST_WORD and not (len(value) == 1 and value.isalpha()):
         word = folded(value)
         return word in _TRUE if word in _TRUE or word in _FALSE else None
@@ -172,32 +174,32 @@ def says_so(value: Any) -> bool | None:
 
 
 def rejects(value: Any) -> bool:
-    """Whether a value says in a word that something was found wanting, whatever the field is called."""
+    """Say whether a value says in a word that something was found wanting, whatever the field is called."""
     return isinstance(value, str) and folded(value) in _REJECTING
 
 
 def speaks_of_learning(name: str) -> bool:
-    """Whether a field's name has a word of those that say what is learnt, though it is not known which answers it means."""
+    """Say whether a field's name has a word of those that say what is learnt, though it is not known which answers it means."""
     return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
 
 
 def tells_all(name: str) -> bool:
-    """Whether a field beside the list of records is called like something that the model is told before every question."""
+    """Say whether a field beside the list of records is called like something that the model is told before every question."""
     return bool(name_words(name) & _TELLING)
 
 
 def tells_more(name: str) -> bool:
-    """Whether a field of a record is called like something that the answer is given for, beside the question."""
+    """Say whether a field of a record is called like something that the answer is given for, beside the question."""
     return bool(name_words(name) & _SURROUNDING)
 
 
 def is_explanation(name: str) -> bool:
-    """Whether a field is called like what somebody wrote about an answer afterwards."""
+    """Say whether a field is called like what somebody wrote about an answer afterwards."""
     return bool(name_words(name) & _EXPLAINING)
 
 
 def is_note(name: str) -> bool:
-    """Whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
+    """Say whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)
@@ -208,10 +210,10 @@ DECIDED = "answer"
 
 
 def decision(value: Any) -> bool | None:
-    """What an annotator decided of a record, in the words of tools that call this the answer; None for any other text."""
+    """Return what an annotator decided of a record, in the words of tools that call this the answer; None for any other text."""
     return _DECISIONS.get(folded(value)) if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
 
 
 def folded(word: str) -> str:
-    """A word as marks are compared: without case, dashes and shades of emoji."""
+    """Return a word as marks are compared: without case, dashes and shades of emoji."""
     return " ".join(_JOINTS.sub(" ", _SHADES.sub("", word)).casefold().split())

@@ -38,7 +38,7 @@ class Learnt(NamedTuple):
 
 
 def learnt(turn: Mapping[str, Any]) -> Learnt:
-    """What the marks of a turn, and of the objects in it, say.
+    """Return what the marks of a turn, and of the objects in it, say.
 
     Raises:
         Unusable: a mark cannot be understood.
@@ -71,7 +71,7 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
 
 
 def learnt_in_parts(content: Any) -> bool:
-    """Whether an answer is to be learnt as far as the marks of its parts say.
+    """Say whether an answer is to be learnt as far as the marks of its parts say.
 
     Raises:
         Unusable: some of its parts are and some are not, or a mark cannot be understood.
@@ -93,7 +93,7 @@ def learnt_in_parts(content: Any) -> bool:
 
 
 def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
+    """Return every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
 
     A list of objects with name and value, or key and score, is such an object, too.
     """
@@ -115,7 +115,7 @@ def _named(values: list[Any]) -> dict[str, Any]:
 
 
 def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
-    """What a mark says of learning; None where it says nothing."""
+    """Return what a mark says of learning; None where it says nothing."""
     try:
         said = truth(value)
     except ValueError:
@@ -126,7 +126,7 @@ def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
 
 
 def _judged(value: Any) -> float | None:
-    """What a judgement says; None where it is a comment, or nothing."""
+    """Return what a judgement says; None where it is a comment, or nothing."""
     try:
         return truth(value)
     except ValueError:
@@ -134,7 +134,7 @@ def _judged(value: Any) -> float | None:
 
 
 def is_cut(fields: Mapping[str, Any]) -> bool:
-    """Whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
+    """Say whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
     return any(
         is_cut(value) if isinstance(value, dict) else str(name).lower() in _ENDINGS and str(value).lower() in _CUT
         for name, value in fields.items()
@@ -142,7 +142,7 @@ def is_cut(fields: Mapping[str, Any]) -> bool:
 
 
 def refuse_marked(record: Mapping[str, Any]) -> list[str]:
-    """Remarks on the marks of a whole record.
+    """Return remarks on the marks of a whole record.
 
     Raises:
         Unusable: it is not to be learnt, or is for testing.
@@ -166,7 +166,7 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
 
 
 def _parts_turns(name: str, values: list[Any]) -> bool:
-    """Whether this is a list that marks some turns, or tokens, as learnt and others as not."""
+    """Say whether this is a list that marks some turns, or tokens, as learnt and others as not."""
     if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP, Meaning.UNCLEAR):
         return False
     said = {_judged(value) for value in values if not isinstance(value, list | dict)}
@@ -174,12 +174,12 @@ def _parts_turns(name: str, values: list[Any]) -> bool:
 
 
 def says_what_to_learn(name: str, value: Any) -> bool:
-    """Whether a field of a record is a mark that `refuse_marked` understands."""
+    """Say whether a field of a record is a mark that `refuse_marked` understands."""
     return meaning_of(name) in (Meaning.LEARN, Meaning.SKIP) and _judged(value) is not None
 
 
 def is_internal_note(turn: Any) -> bool:
-    """Whether a turn says that only colleagues saw it, as the tools of a help desk mark it."""
+    """Say whether a turn says that only colleagues saw it, as the tools of a help desk mark it."""
     if not isinstance(turn, dict) or len(turn) <= 2:
         return False
     for given, value in turn.items():
@@ -192,5 +192,5 @@ def is_internal_note(turn: Any) -> bool:
 
 
 def is_mark(name: str, value: Any) -> bool:
-    """Whether a field of a record may say that it is not to be learnt."""
+    """Say whether a field of a record may say that it is not to be learnt."""
     return meaning_of(name) is not None or name_words(name) <= _PARTS or isinstance(value, dict)

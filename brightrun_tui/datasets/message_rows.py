@@ -26,7 +26,7 @@ _PEEK = 20
 def join_messages(
     file: SourceFile, first: Sequence[SourceRow], rows: Iterator[SourceRow]
 ) -> tuple[list[SourceRow], Iterator[SourceRow]]:
-    """The first rows and those behind them; where each is one message that names its conversation, joined.
+    """Return the first rows and those behind them; where each is one message that names its conversation, joined.
 
     Raises (while the rows are read):
         DatasetError: the rows of a conversation do not stand together.
@@ -39,7 +39,9 @@ def join_messages(
 
 
 def _field_of_conversations(values: Sequence[Any]) -> str:
-    """The field, in lower case, that says to which conversation a message belongs; empty where the rows are not messages."""
+    """Return the field, in lower case, that says to which conversation a message belongs; empty where the rows are not
+    messages.
+    """
     if not values or not all(isinstance(value, Mapping) and is_turn(value) for value in values):
         return ""
     rows = [lowered(value) for value in values]

@@ -19,7 +19,7 @@ MomentKey = tuple[Any, ...]
 
 
 def order_of(value: Any) -> MomentKey:
-    """What it can be compared by, in each way in which it may be read; empty where it is no time and no number.
+    """Return what it can be compared by, in each way in which it may be read; empty where it is no time and no number.
 
     Of a date with day and month in digits nobody knows which is first: there are two ways then.
     """
@@ -34,7 +34,7 @@ def order_of(value: Any) -> MomentKey:
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is a date, with or without a time."""
+    """Say whether a text is a date, with or without a time."""
     return bool(_SORTABLE.match(text) or _DATE.fullmatch(text))
 
 

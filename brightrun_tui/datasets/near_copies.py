@@ -51,7 +51,7 @@ class NearCopies(NamedTuple):
 
 
 def sketch(record: Record) -> bytes:
-    """`SKETCH_BYTES` that say how alike two records are.
+    """Return `SKETCH_BYTES` that say how alike two records are.
 
     A hash of what must be the same, then by turns a slot of the question and one of the answer.
     """
@@ -70,7 +70,7 @@ def sketch(record: Record) -> bytes:
 
 
 def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int, most: int) -> NearCopies:
-    """Sets of at most ``most`` of these records that are near-copies, also through one another.
+    """Find sets of at most ``most`` of these records that are near-copies, also through one another.
 
     ``keys`` hold each record's `sketch`, from ``offset`` on.
 
@@ -93,7 +93,9 @@ def find_near_copies(indices: Sequence[int], keys: Sequence[bytes], offset: int,
 
 
 def _slots(text: str) -> bytes:
-    """The lowest byte of every slot of the text's MinHash signature; equal slots are as frequent as common pairs of words."""
+    """Return the lowest byte of every slot of the text's MinHash signature; equal slots are as frequent as common pairs of
+    words.
+    """
     from rensa import RMinHash
 
     signature = RMinHash(_SLOTS, _SEED)
@@ -115,7 +117,9 @@ def _pairs(text: str) -> list[str]:
 
 
 def _clusters(members: Sequence[int], keys: Sequence[bytes], offset: int, similar: float) -> list[list[int]]:
-    """Sets of records that are alike. Compared are only those that agree in a band of slots, each with the first of these."""
+    """Find sets of records that are alike. Compared are only those that agree in a band of slots, each with the first of
+    these.
+    """
     root: dict[int, int] = {}
 
     def find(index: int) -> int:
@@ -151,7 +155,9 @@ def _clusters(members: Sequence[int], keys: Sequence[bytes], offset: int, simila
 
 
 def _buckets(members: Sequence[int], keys: Sequence[bytes], offset: int, band: int) -> Iterator[list[int]]:
-    """Sets of records that agree in this band; where they are many, for want of something better to tell, in the next one too."""
+    """Find sets of records that agree in this band; where they are many, for want of something better to tell, in the next
+    one too.
+    """
     start, following = offset + band, offset + (band + _BAND if band + _BAND < SKETCH_BYTES else _FIXED)
     for bucket in same(members, lambda i: keys[i][start : start + _BAND]):
         if len(bucket) <= _LARGE_BUCKET:

@@ -10,7 +10,7 @@ MAX_DEPTH = 100
 
 
 def json_of(text: str) -> Any:
-    """What a text holds. Raises ``ValueError`` where it is not JSON, or nested deeper than `MAX_DEPTH`."""
+    """Return what a text holds. Raises ``ValueError`` where it is not JSON, or nested deeper than `MAX_DEPTH`."""
     try:
         value = json.loads(text)
     except RecursionError:
@@ -21,7 +21,7 @@ def json_of(text: str) -> Any:
 
 
 def is_deep(text: str, value: Any) -> bool:
-    """Whether the value, which was read from that text, is nested deeper than `MAX_DEPTH`."""
+    """Say whether the value, which was read from that text, is nested deeper than `MAX_DEPTH`."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:
         return False
     level = [value]

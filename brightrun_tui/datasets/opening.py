@@ -63,7 +63,7 @@ class Dataset:
         return sum(self.sizes)
 
     def outcomes(self) -> Iterator[EntryOutcome]:
-        """What becomes of every entry, in order. Record ids are unique. Raises as `Source.outcomes` and `open_source`."""
+        """Return what becomes of every entry, in order. Record ids are unique. Raises as `Source.outcomes` and `open_source`."""
         ids: set[int] = set()
         for source in chain([self.source], self.following):
             self.source = source
@@ -87,7 +87,7 @@ def read(
     format: str | None = None,
     clean: bool = False,
 ) -> Iterator[Record]:
-    """The usable records of a dataset in the order of the file. Opened at once, then read as a stream.
+    """Return the usable records of a dataset in the order of the file. Opened at once, then read as a stream.
 
     Raises:
         DatasetError: the file is refused; a broken place shows when the reading gets there.

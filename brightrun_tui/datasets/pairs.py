@@ -48,7 +48,7 @@ _BEFORE = re.compile(r"(?:[^\S\n]*\n)+| (?! )")
 
 
 def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
-    """One question and one answer: alpaca, prompt/completion and their synonyms."""
+    """Return one question and one answer: alpaca, prompt/completion and their synonyms."""
     fields = lowered(row)
     asked = first_of(fields, ("instruction", *PROMPTS))
     answered, decided = _answered(fields)
@@ -101,7 +101,8 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
 
 
 def _answered(fields: Mapping[str, Any]) -> tuple[str, str]:
-    """The field with the answer, and the one where an annotator's tool says that the record was taken, which it calls answer.
+    """Return the field with the answer, and the one where an annotator's tool says that the record was taken, which it calls
+    answer.
 
     Raises:
         Unusable: it was not taken.
@@ -115,7 +116,7 @@ def _answered(fields: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _taken_apart(value: Any) -> Any:
-    """The turns of known speakers that a text holds as JSON, or that a response consists of; anything else as it is."""
+    """Return the turns of known speakers that a text holds as JSON, or that a response consists of; anything else as it is."""
     turns = spelt_turns(value) if isinstance(value, str) else []
     return turns if turns and all(str(turn["role"]) in ROLES for turn in turns) else from_items(value)
 
@@ -131,14 +132,14 @@ def _are_turns(value: Any) -> bool:
 
 
 def _turns_of_answer(completion: Any) -> list[Any]:
-    """The answer to a question that is given as turns: turns as well, one turn, or its text."""
+    """Return the answer to a question that is given as turns: turns as well, one turn, or its text."""
     if isinstance(completion, list) and completion and is_turn(completion[0]):
         return completion
     return [completion if is_turn(completion) else {"role": "assistant", "content": completion}]
 
 
 def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
-    """What the user says: the field ``asked`` and all that belongs to it, and the names of the fields it is made of.
+    """Return what the user says: the field ``asked`` and all that belongs to it, and the names of the fields it is made of.
 
     A long text that is in the question already is not said again, nor is a prompt into which the instruction was written.
     """
@@ -168,7 +169,7 @@ def _trimmed(text: str) -> str:
 
 
 def _choices(fields: Mapping[str, Any]) -> dict[str, str]:
-    """The texts of a multiple-choice question by their letters, or by the marks that the file gives them; else empty."""
+    """Return the texts of a multiple-choice question by their letters, or by the marks that the file gives them; else empty."""
     given = value_of(fields, CHOICES) or [fields[name] for name in _choice_columns(tuple(fields))]
     letters: Sequence[str] = _LETTERS
     if isinstance(given, dict):
@@ -208,7 +209,7 @@ def _listed(choices: Mapping[str, str]) -> str:
 
 
 def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
+    """Return the text of the answer, of several the first and of a choice's position (from 0) the choice; and remarks."""
     remarks = []
     if (
         isinstance(completion, dict)
@@ -243,14 +244,14 @@ def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]
 
 
 def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
-    """The first of several texts that are each an answer, and a remark on it; anything else as it is."""
+    """Return the first of several texts that are each an answer, and a remark on it; anything else as it is."""
     if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
         return next((text for text in completion if text.strip()), ""), ["several_answers"]
     return completion, []
 
 
 def _is_document(value: Any) -> bool:
-    """Whether an answer is data: an object, or a list of them that are not parts of a text."""
+    """Say whether an answer is data: an object, or a list of them that are not parts of a text."""
     if isinstance(value, list):
         return bool(value) and all(
             isinstance(part, dict) and "type" not in part and "text" not in part for part in value

@@ -123,7 +123,7 @@ class ParsedRecord:
 
 
 def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> ParsedRecord:
-    """These turns with what the row says beside the fields that are ``used``.
+    """Return these turns with what the row says beside the fields that are ``used``.
 
     Raises:
         Unusable: the turns speak of a picture that is not text, or two fields have one name.
@@ -179,7 +179,7 @@ def _refuse_pictures(turns: Iterable[Turn]) -> None:
 
 
 def with_system(system: Any, turns: list[Turn]) -> list[Turn]:
-    """The turns with the record's system text before them, unless they begin with it."""
+    """Return the turns with the record's system text before them, unless they begin with it."""
     if isinstance(system, Mapping):
         system = system.get("parts", system.get("content"))
     text = text_of(system).strip()
@@ -191,7 +191,7 @@ def with_system(system: Any, turns: list[Turn]) -> list[Turn]:
 
 
 def lowered(row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its field names trimmed and in lower case; of two with one name the one that holds something."""
+    """Return the row with its field names trimmed and in lower case; of two with one name the one that holds something."""
     fields = {str(name).strip().lower(): value for name, value in row.items()}
     if len(fields) < len(row):
         fields.update((str(name).strip().lower(), value) for name, value in row.items() if not is_blank(value))
@@ -199,7 +199,9 @@ def lowered(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scalar(value: Any) -> str:
-    """A text or number as valid Unicode; anything else is empty. 12.0 is 12: a table's whole numbers with gaps become floats."""
+    """Return a text or number as valid Unicode; anything else is empty. 12.0 is 12: a table's whole numbers with gaps become
+    floats.
+    """
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return ""
     if isinstance(value, float | Decimal):
@@ -212,7 +214,7 @@ def scalar(value: Any) -> str:
 
 
 def thoughts_in(value: Any) -> str:
-    """The text of thoughts as clients write them: a text, or texts in objects and lists."""
+    """Return the text of thoughts as clients write them: a text, or texts in objects and lists."""
     if isinstance(value, str):
         return value.strip()
     inner = value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
@@ -222,7 +224,7 @@ def thoughts_in(value: Any) -> str:
 
 
 def holds_text(value: Any, depth: int = 3) -> bool:
-    """Whether there is any text in it, at most so many levels down."""
+    """Say whether there is any text in it, at most so many levels down."""
     if isinstance(value, str):
         return bool(value.strip())
     inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
@@ -230,17 +232,17 @@ def holds_text(value: Any, depth: int = 3) -> bool:
 
 
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The first of the fields that is not blank; the first of all where none has a value."""
+    """Return the first of the fields that is not blank; the first of all where none has a value."""
     return next((name for name in names if name in row and not is_blank(row[name])), names[0])
 
 
 def value_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:
-    """What stands in that field."""
+    """Return what stands in that field."""
     return row.get(first_of(row, names))
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a field holds nothing: null, NaN, an empty list or text."""
+    """Say whether a field holds nothing: null, NaN, an empty list or text."""
     return value is None or value != value or value == [] or (isinstance(value, str) and not value.strip())
 
 

@@ -52,7 +52,7 @@ _IDENTITIES = (
 
 
 def personal_data(texts: Sequence[str]) -> list[str]:
-    """Which kinds of it are in these texts of one record, in words."""
+    """Say which kinds of it are in these texts of one record, in words."""
     found: dict[str, None] = {}
     for text in texts:
         if "@" in text and any(not _EXAMPLES.search(match[0]) for match in _EMAIL.finditer(text)):

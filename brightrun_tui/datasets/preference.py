@@ -37,7 +37,7 @@ _LETTERED = re.compile(
 
 
 def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
-    """Raises `DatasetError` where most of these records hold several answers, of which one is better, with a mapping to that."""
+    """Raise `DatasetError` where most of these records hold several answers, of which one is better, with a mapping to that."""
     records = [row for row in rows if isinstance(row, Mapping)]
     for several in (_lettered, _ranked):
         named = [names for row in records if (names := several(row))]
@@ -73,7 +73,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
 
 
 def _mapping(row: Mapping[str, Any], wanted: str) -> str:
-    """Roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
+    """Return roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
     if _is_conversation(row[wanted]) and _speaks_first(row[wanted]):
         return f"messages={printable(wanted)}"
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
@@ -85,7 +85,7 @@ def _mapping(row: Mapping[str, Any], wanted: str) -> str:
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:
-    """Fields whose names differ by a letter or digit at the end, beside no field with a usual name for what is learnt."""
+    """Return fields whose names differ by a letter or digit at the end, beside no field with a usual name for what is learnt."""
     names = [str(name) for name in row]
     if any(name.strip().lower() in _LEARNT for name in names):
         return []
@@ -97,7 +97,9 @@ def _lettered(row: Mapping[str, Any]) -> list[str]:
 
 
 def _ranked(row: Mapping[str, Any]) -> list[str]:
-    """A field with a list of answers and one with as many ranks or scores; or one with answers that have these themselves."""
+    """Return a field with a list of answers and one with as many ranks or scores; or one with answers that have these
+    themselves.
+    """
     lists = {str(name): value for name, value in row.items() if isinstance(value, list) and len(value) > 1}
     for name, values in lists.items():
         if not name_words(name) & _ANSWERS or _is_conversation(values):
@@ -111,7 +113,7 @@ def _ranked(row: Mapping[str, Any]) -> list[str]:
 
 
 def _answers(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The fields with the wanted and with the unwanted answer, where there are both."""
+    """Return the fields with the wanted and with the unwanted answer, where there are both."""
     words = {str(name): name_words(str(name)) for name in row if _holds_answer(row[name])}
 
     def means(each: frozenset[str], plainly: frozenset[str], alone: frozenset[str]) -> bool:
@@ -125,7 +127,7 @@ def _answers(row: Mapping[str, Any]) -> tuple[str, str] | None:
 
 
 def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
-    """The field with a better answer and the one with the usual name, where both are filled and differ."""
+    """Return the field with a better answer and the one with the usual name, where both are filled and differ."""
     usual = [name for name in row if str(name).strip().lower() in COMPLETIONS and _holds_answer(row[name])]
     talks = [name for name in row if str(name).strip().lower() in SURE_CONVERSATIONS and _is_conversation(row[name])]
     better = [
@@ -160,7 +162,7 @@ def _is_conversation(value: Any) -> bool:
 
 
 def _speaks_first(turns: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether these turns hold a question as well, not only the answer."""
+    """Say whether these turns hold a question as well, not only the answer."""
     return len(turns) > 1
 
 

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from brightrun_tui.domain.dataset import Problem
 from brightrun_tui.domain.settings import title_and_key
 
-FIRST_PLACES = 3
 NOTHING_TO_DO = "usually nothing to do"
 """How the fix of a remark begins that is there to be known."""
 _NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
@@ -46,7 +42,7 @@ LEFT_OUT: dict[str, Reason] = {
         "otherwise fill in target_response",
     ),
     "newest_first": Reason(
-        "whose answer stands before its question, and their times or numbers say so, too",
+        "whose answer comes before its question, and their times or numbers say so, too",
         "sort the turns of each conversation by their time or number, the oldest first",
     ),
     "no_question": Reason("without a question", "every record needs something the user says before the answer"),
@@ -175,7 +171,7 @@ REMARKS: dict[str, Reason] = {
         "usually nothing to do: that is how a person reads it; otherwise separate the cells",
     ),
     "hidden_rows": Reason(
-        "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read all the same",
+        "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read anyway",
         "delete them, or copy the rows that you see into a sheet of their own, where they are not to be learnt",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
@@ -202,7 +198,7 @@ REMARKS: dict[str, Reason] = {
         "where one speaker has two turns in a row; they were joined", "check that no turn is missing"
     ),
     "unsorted": Reason(
-        "whose turns are not in the order that their times or numbers say; they are learnt as they stand",
+        "whose turns are not in the order that their times or numbers say; they are learnt as they are",
         "sort the turns of each conversation by their time or number",
     ),
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
@@ -228,7 +224,7 @@ REMARKS: dict[str, Reason] = {
         "leave these records out, or get their answers again, unless the model is to say so",
     ),
     "quoted": Reason(
-        "whose answer stands in quotation marks as a whole",
+        "whose whole answer is in quotation marks",
         "the model would learn to put its answers into quotation marks: take them off, unless that is meant",
     ),
     "counted_choice": Reason(
@@ -365,71 +361,3 @@ REMARKS: dict[str, Reason] = {
     ),
 }
 """What is worth knowing about records that are used all the same."""
-
-
-def _weight(kind: str) -> tuple[bool, bool]:
-    reason = REMARKS.get(kind)
-    return reason is not None, reason is not None and (not reason.fix or reason.fix.startswith(NOTHING_TO_DO))
-
-
-class ProblemLog:
-    """Counts by kind, with the first few places of each, and the numbers of all entries concerned (8 bytes each)."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, array[int]] = {}
-        self._counts: dict[str, int] = {}
-        self._places: dict[str, list[str]] = {}
-        self._details: dict[str, str] = {}
-
-    def add(
-        self,
-        kind: str,
-        place: str | Callable[[], str] = "",
-        count: int = 1,
-        detail: str = "",
-        entries: Iterable[int] = (),
-        places: Sequence[str] = (),
-    ) -> None:
-        """Count a record, or several; its place may be given as what makes it, which is called for the first few only.
-
-        ``entries``: the numbers, from 0, of those in the dataset that it is said of. ``places``: where the first of them are.
-        """
-        self._entries.setdefault(kind, array("L")).extend(entries)
-        self._counts[kind] = self._counts.get(kind, 0) + count
-        self._details.setdefault(kind, detail)
-        known = self._places.setdefault(kind, [])
-        if place and len(known) < FIRST_PLACES:
-            known.append(place if isinstance(place, str) else place())
-        known += places[: FIRST_PLACES - len(known)]
-
-    def drop(self, kind: str) -> None:
-        """Forget a kind that turned out not to be a problem."""
-        self._counts.pop(kind, None)
-        self._entries.pop(kind, None)
-
-    def count(self, kind: str) -> int:
-        return self._counts.get(kind, 0)
-
-    @property
-    def entries(self) -> Mapping[str, Sequence[int]]:
-        """By kind, the numbers of the entries concerned; none where a kind is about the file."""
-        return self._entries
-
-    def problems(self) -> tuple[Problem, ...]:
-        """Reasons for leaving records out first, then the remarks, of which those that ask for nothing come last; most frequent
-        first.
-        """
-        order = sorted(self._counts, key=lambda kind: (*_weight(kind), -self._counts[kind], kind))
-        return tuple(self._problem(kind) for kind in order)
-
-    def _problem(self, kind: str) -> Problem:
-        remark = kind in REMARKS
-        reason = REMARKS[kind] if remark else LEFT_OUT[kind]
-        return Problem(
-            kind=kind,
-            what=reason.said(self._counts[kind], self._details[kind]),
-            fix=reason.fix,
-            count=self._counts[kind],
-            places=tuple(self._places[kind]),
-            remark=remark,
-        )

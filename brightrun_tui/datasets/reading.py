@@ -89,7 +89,7 @@ class Source:
     others: dict[str, int] = field(default_factory=dict)
 
     def outcomes(self, ids: set[int], part: str) -> Iterator[EntryOutcome]:
-        """What becomes of every entry, in order.
+        """Return what becomes of every entry, in order.
 
         ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
 
@@ -222,7 +222,7 @@ def open_source(
 
 
 def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[SourceRow]:
-    """The first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
+    """Return the first entries of a file or of a folder's first file, as they are, whatever their form. Raises `DatasetError`."""
     with readable(path):
         file = inspect_as(data_files(path).files[0] if os.path.isdir(path) else path, encoding, sheet)
     return _beginning(file, None, sheet)[0]
@@ -231,7 +231,7 @@ def first_rows(path: Path, encoding: str = "", sheet: str = "") -> list[SourceRo
 def _entries(
     file: SourceFile, columns: Mapping[str, str], sheet: str
 ) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
-    """As `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
+    """Do as `_beginning`; without a mapping, messages that stand in rows of their own are joined."""
     first, rows, document = _beginning(file, columns, sheet)
     if not columns:
         first, rows = join_messages(file, first, rows)
@@ -241,7 +241,7 @@ def _entries(
 def _beginning(
     file: SourceFile, columns: Mapping[str, str] | None, sheet: str
 ) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
-    """The first rows of a file, those behind them, and the JSON document or workbook they stand in."""
+    """Return the first rows of a file, those behind them, and the JSON document or workbook they stand in."""
     rows, document = _container(file, columns, sheet)
     first = list(islice(rows, _PEEK))
     if (
@@ -257,7 +257,7 @@ def _beginning(
 def _container(
     file: SourceFile, columns: Mapping[str, str] | None, sheet: str
 ) -> tuple[Iterator[SourceRow], Document | None]:
-    """The rows of the file by its kind, which its suffix and its first bytes tell."""
+    """Return the rows of the file by its kind, which its suffix and its first bytes tell."""
     suffix = file.suffix
     if file.is_workbook:
         document = Document(file, "")
@@ -296,7 +296,9 @@ def _container(
 
 
 def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[SourceRow] | None:
-    """The rows of a table that is called a text, as spreadsheets save one with tabs; None where it is none that is known."""
+    """Return the rows of a table that is called a text, as spreadsheets save one with tabs; None where it is none that is
+    known.
+    """
     try:
         rows = read_csv(file, _knows_header(columns))
         first = list(islice(rows, _PEEK))
@@ -307,13 +309,13 @@ def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[S
 
 
 def _knows_header(columns: Mapping[str, str] | None) -> Callable[[Sequence[str]], bool]:
-    """Tells whether these cells are the names of columns that are mapped, or known where none are."""
+    """Tell whether these cells are the names of columns that are mapped, or known where none are."""
     wanted = set((columns or {}).values())
     return lambda cells: wanted <= set(cells) if wanted else is_record(dict.fromkeys(cells, "…"))
 
 
 def _is_document(file: SourceFile, suffix: str) -> bool:
-    """Whether JSON text is one document rather than one value a line; the content decides, not the suffix."""
+    """Say whether JSON text is one document rather than one value a line; the content decides, not the suffix."""
     head = file.head.removeprefix(b"\xef\xbb\xbf").lstrip()
     line, newline, rest = head.partition(b"\n")
     line = line.strip()
@@ -327,7 +329,7 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
 
 
 def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
-    """Whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
+    """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
     if isinstance(value, list):  # passages, each a text of its own
         value = "\n".join(part for part in value if isinstance(part, str))
     if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
@@ -337,7 +339,7 @@ def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
 
 
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
-    """Rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
+    """Return rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
         value = unwrapped(row.value)
@@ -352,20 +354,20 @@ def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[Source
 
 
 def _is_meta(value: Any) -> bool:
-    """Whether this is not a record but a header line that tells about the file."""
+    """Say whether this is not a record but a header line that tells about the file."""
     return isinstance(value, dict) and value.keys() == {"_meta"}
 
 
 def _is_header(value: Mapping[str, Any]) -> bool:
-    """Whether this is a line with the names of a table's columns, of a file that was put behind another one."""
+    """Say whether this is a line with the names of a table's columns, of a file that was put behind another one."""
     return len(value) > 1 and all(
         isinstance(part, str) and part.strip("\ufeff ") == str(name).strip() for name, part in value.items()
     )
 
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
-    """Rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what says that
-    something is not to be learnt.
+    """Return rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what
+    says that something is not to be learnt.
     """
     mapped = set(columns.values())
     categories = () if "category" in columns else CATEGORIES
@@ -387,7 +389,7 @@ def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[
 
 
 def _answer_in(columns: Mapping[str, str], row: Mapping[str, Any]) -> str:
-    """The answer of a record as it is found without reading it: a field, or the last turn."""
+    """Return the answer of a record as it is found without reading it: a field, or the last turn."""
     fields = lowered(row)
     answer = row.get(columns["completion"]) if "completion" in columns else None
     for name in () if answer is not None else (*COMPLETIONS, *CONVERSATIONS):

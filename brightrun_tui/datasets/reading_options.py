@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from os import PathLike
 
-from brightrun_tui.datasets.source import SourceFile, inspect_file
+from brightrun_tui.datasets.inspecting import inspect_file
+from brightrun_tui.datasets.source import SourceFile
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
@@ -36,11 +37,11 @@ def split_reading(columns: Mapping[str, str] | None) -> tuple[str, str, dict[str
 
 
 def inspect_as(path: str | PathLike[str], encoding: str, sheet: str) -> SourceFile:
-    """The file; an encoding of what is not text, or a sheet of what is not a workbook, is refused."""
+    """Return the file; an encoding of what is not text, or a sheet of what is not a workbook, is refused."""
     file = inspect_file(path, encoding)
     if (sheet and not file.is_workbook) or (encoding and (file.is_workbook or file.is_parquet)):
         raise UsageError(
-            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is none",
+            "only Excel workbooks have sheets" if sheet else "only text has an encoding, and this file is not text",
             where=str(file.path),
             fix=f"leave the {SHEET if sheet else ENCODING} out",
             kind=ErrorKind.BAD_OPTION,

@@ -108,7 +108,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         )
     if nested := _where_records_are(rows[0].value):
         return DatasetError(
-            f"the records stand in “{nested}”, within each entry",
+            f"the records are in “{nested}”, within each entry",
             where=f"{file.path}, {rows[0].place}",
             fix="put these records into one list, or each on a line of its own, with what belongs to them from around them",
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
@@ -122,7 +122,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         )
     if nested := _nested_conversation(rows[0].value):
         return DatasetError(
-            f"the conversation stands in “{printable(nested)}”, beside other things",
+            f"the conversation is in “{printable(nested)}”, beside other things",
             where=f"{file.path}, {rows[0].place}",
             fix='write each record as the conversation alone, its answer included: {"messages": [{"role": …, "content": …}, …]}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
@@ -153,7 +153,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
 
 
 def _where_records_are(value: Any, deepest: int = 4) -> str:
-    """The way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
+    """Return the way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         first = (
             next(iter(part.values() if isinstance(part, Mapping) else part), None)
@@ -191,13 +191,13 @@ def _is_saying(value: Any) -> bool:
 
 
 def _nested_conversation(value: Any) -> str:
-    """The field of a record whose object holds a conversation; else empty."""
+    """Return the field of a record whose object holds a conversation; else empty."""
     inner = value.items() if isinstance(value, dict) else ()
     return next((str(name) for name, part in inner if speaks_by(part)), "")
 
 
 def _column_of_speakers(rows: Sequence[SourceRow]) -> str:
-    """The field that says who speaks, where every entry is a turn of its own; else empty."""
+    """Return the field that says who speaks, where every entry is a turn of its own; else empty."""
     names = _field_names(rows)
     guessed = guess_columns([row.value for row in rows if isinstance(row.value, Mapping)]) if len(names) > 1 else None
     for name in names if len(names) > 1 else ():
@@ -221,7 +221,9 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
-    """A mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are longer."""
+    """Return a mapping by what the columns are called, and by what is in them: questions are asked, answers differ and are
+    longer.
+    """
     values = [row.value for row in rows if isinstance(row.value, Mapping)]
     guess = guess_columns(values)
     if (numbers := numbered_answers(values)) and not is_named_answer(guess.get("completion", "")):
@@ -236,7 +238,7 @@ def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:
-    """Whether these are texts of a record rather than names of columns."""
+    """Say whether these are texts of a record rather than names of columns."""
     texts = [name for name in names if name.strip()]
     return len(texts) > 1 and all(len(name) > _LONG_NAME or name.rstrip().endswith(("?", ".", "!")) for name in texts)
 

@@ -42,7 +42,7 @@ class Repairs:
 
 
 def droppable(examined: Examined) -> list[str]:
-    """The kinds of findings whose records can be taken out: of records that are used, and not of all of them."""
+    """Return the kinds of findings whose records can be taken out: of records that are used, and not of all of them."""
     return [
         kind for kind, found in examined.entries.items() if kind in REMARKS and 0 < len(found) < len(examined.usable)
     ]
@@ -136,7 +136,7 @@ def _trimmed(text: str) -> str:
 
 
 def _taken_out(examined: Examined, repairs: Repairs) -> Set[int]:
-    """The numbers of all entries that are to be taken out."""
+    """Return the numbers of all entries that are to be taken out."""
     for kind in repairs.drop:
         if not examined.entries.get(kind):
             found = ", ".join(kind for kind, entries in examined.entries.items() if entries) or "nothing"
@@ -158,7 +158,7 @@ def _taken_out(examined: Examined, repairs: Repairs) -> Set[int]:
 
 
 def _promised(examined: Examined, repairs: Repairs, taken: Set[int]) -> tuple[str, ...]:
-    """What is done, in words for the new version; empty where that is nothing."""
+    """Return what is done, in words for the new version; empty where that is nothing."""
     problems = {problem.kind: problem for problem in examined.report.problems}
     done = [
         f"took out {problems[kind].count:,} {problems[kind].what}" for kind in sorted(repairs.drop) if kind in problems

@@ -51,7 +51,7 @@ _CODE = "```"
 
 
 def spelling_in(text: str) -> str:
-    """An example of how a program spelt the text, in a few characters; empty where it is plain.
+    """Return an example of how a program spelt the text, in a few characters; empty where it is plain.
 
     Code and real JSON data are no such thing, nor is a text with line breaks of its own.
     """
@@ -86,7 +86,7 @@ def spelling_in(text: str) -> str:
 
 
 def garbled_in(text: str) -> str:
-    """The first letters that come about where a text is read in the wrong encoding, in a few characters; else empty."""
+    """Return the first letters that come about where a text is read in the wrong encoding, in a few characters; else empty."""
     for leads, pattern in () if text.isascii() else _GARBLED:
         if any(lead in text for lead in leads) and (found := pattern.search(text)):
             return found[0]
@@ -94,12 +94,12 @@ def garbled_in(text: str) -> str:
 
 
 def is_quoted(text: str) -> bool:
-    """Whether the whole text is one string of JSON or of a spreadsheet's formula, in quotation marks."""
+    """Say whether the whole text is one string of JSON or of a spreadsheet's formula, in quotation marks."""
     return bool(_QUOTED.fullmatch(text.strip()))
 
 
 def error_in(text: str) -> str:
-    """The beginning of a short text that is an error of a program or a service rather than an answer; else empty."""
+    """Return the beginning of a short text that is an error of a program or a service rather than an answer; else empty."""
     if len(text) > _LONGEST_ERROR or not _ERROR.match(text):
         return ""
     return printable(text.strip(), _SHOWN)

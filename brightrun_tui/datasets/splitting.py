@@ -55,7 +55,7 @@ class Units(NamedTuple):
 def split(
     records: Sequence[Record], eval_fraction: float, eval_max: int, seed: int
 ) -> tuple[list[Record], list[Record]]:
-    """Training and held-out records, each in the given order (see `plan_split`)."""
+    """Return training and held-out records, each in the given order (see `plan_split`)."""
     plan = plan_split([split_key(record) for record in records], eval_fraction, eval_max, seed)
     sides: tuple[list[Record], list[Record]] = ([], [])
     for record, held_out in zip(records, plan, strict=True):
@@ -134,7 +134,8 @@ def find_units(keys: Sequence[SplitKey], go_on: Callable[[], None] = lambda: Non
 
 
 def other_answers(keys: Sequence[SplitKey]) -> list[list[int]]:
-    """Sets of records that ask word for word the same and are answered differently, as far as `find_units` keeps them together.
+    """Find sets of records that ask word for word the same and are answered differently, as far as `find_units` keeps them
+    together.
 
     The first of a set is the earliest; the others differ from it.
     """
@@ -153,12 +154,14 @@ def split_key(record: Record) -> SplitKey:
 
 
 def content_key(record: Record) -> bytes:
-    """16 bytes that are the same for records whose messages are exactly the same; `content_of` finds them in a `SplitKey`."""
+    """Return 16 bytes that are the same for records whose messages are exactly the same; `content_of` finds them in a
+    `SplitKey`.
+    """
     return _digest("\x1e".join(f"{m.role}\x1f{m.train:d}\x1f{m.said}" for m in record.messages), 16)
 
 
 def records_key(records: Iterable[Record]) -> str:
-    """32 hexadecimal digits that are the same for the very same records, in whatever order."""
+    """Return 32 hexadecimal digits that are the same for the very same records, in whatever order."""
     whole = hashlib.blake2b(digest_size=16)
     for content in sorted(content_of(split_key(record)) for record in records):
         whole.update(content)
@@ -176,28 +179,28 @@ def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], l
 
 
 def content_of(key: SplitKey) -> bytes:
-    """16 bytes that are the same for records whose messages are exactly the same."""
+    """Return 16 bytes that are the same for records whose messages are exactly the same."""
     return key[_CONTENT]
 
 
 def likeness(key: SplitKey) -> bytes:
-    """8 bytes that are the same for records that say the same, whatever their spaces and capitals."""
+    """Return 8 bytes that are the same for records that say the same, whatever their spaces and capitals."""
     return key[-_TURN:]
 
 
 def _answer_key(record: Record) -> bytes:
-    """8 bytes of the last answer that is learnt, spaces and capitals aside."""
+    """Return 8 bytes of the last answer that is learnt, spaces and capitals aside."""
     said = next((m.said for m in reversed(record.messages) if m.role == "assistant" and m.train), "")
     return _digest(_alike_text(said), 8)
 
 
 def _alike_text(said: str) -> str:
-    """The same for texts that differ in spaces and capitals only."""
+    """Return the same for texts that differ in spaces and capitals only."""
     return " ".join(said.split()).casefold()
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
-    """For every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
+    """Return for every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
     so_far = ""
     for message in record.messages:
         so_far += f"{message.role}\x1f{_alike_text(message.said)}\x1e"
@@ -208,12 +211,12 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
 
 
 def _largest(first: array[int]) -> int:
-    """How many records the largest unit has."""
+    """Say how many records the largest unit has."""
     return Counter(first).most_common(1)[0][1] if first else 0
 
 
 def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[list[int]], list[int]]:
-    """Sets of records that continue one another, or of at most ``most`` that begin alike.
+    """Find sets of records that continue one another, or of at most ``most`` that begin alike.
 
     And those that are parted from more than ``many`` that ask the same (`Units.parted`).
 
@@ -249,7 +252,7 @@ def _beginnings(keys: Sequence[SplitKey], most: int, many: int) -> tuple[list[li
 
 
 def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share: float) -> list[list[int]]:
-    """The units with every answer spread evenly over them, so that any beginning of the list has its part of each.
+    """Return the units with every answer spread evenly over them, so that any beginning of the list has its part of each.
 
     Those answers count that have about one unit or more in ``share`` of all; the units of all others are spread together.
     Where there are few answers in all, as where they are labels, the rare ones have `FEWEST_OF_A_LABEL` in ``share`` of all,
@@ -273,7 +276,7 @@ def _spread_answers(order: Sequence[list[int]], keys: Sequence[SplitKey], share:
 
 
 def _choose(order: Sequence[list[int]], target: int, eval_max: int, total: int) -> list[list[int]]:
-    """Units in this order as long as they fit, then one more if that comes closer to the target."""
+    """Return units in this order as long as they fit, then one more if that comes closer to the target."""
     chosen, left, taken = [], [], 0
     for unit in order:
         if taken + len(unit) <= target:

@@ -66,7 +66,7 @@ _EMPTY_CELLS = frozenset(
 
 
 def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[SourceRow]:
-    """A dict of column name to text for every row, numbered by the line on which the row starts.
+    """Return a dict of column name to text for every row, numbered by the line on which the row starts.
 
     The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most. The
     names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
@@ -121,7 +121,9 @@ def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_he
 
 
 def _delimiter_in_quotes(first: str, following: Sequence[str], delimiter: str) -> str:
-    """The delimiter within lines that a spreadsheet has put into quotes as a whole, as if each were one cell; else empty."""
+    """Return the delimiter within lines that a spreadsheet has put into quotes as a whole, as if each were one cell; else
+    empty.
+    """
     lines = [line for line in (first, *following) if line.strip()]
     inner = [cells[0] for cells in csv.reader(lines) if len(cells) == 1]
     if len(inner) < 3 or len(inner) < len(lines) or not all(line.lstrip().startswith('"') for line in lines):
@@ -137,7 +139,7 @@ def _parted_again(rows: Iterator[tuple[int, list[str]]], delimiter: str) -> Iter
 
 
 def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
-    """Whether quotes stand behind a space (``"a", "b"``), which belongs to no value then."""
+    """Say whether quotes stand behind a space (``"a", "b"``), which belongs to no value then."""
     if delimiter.isspace():
         return False
     try:
@@ -147,7 +149,7 @@ def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
 
 
 def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
-    """A dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
+    """Return a dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
 
     Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
 
@@ -198,7 +200,7 @@ def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
 
 
 def _parquet(file: SourceFile) -> Any:
-    """The file, open, with texts left in their dictionaries: one that is kept once may stand in every row."""
+    """Return the file, open, with texts left in their dictionaries: one that is kept once may stand in every row."""
     from pyarrow.parquet import ParquetFile
 
     with ParquetFile(file.data) as table:
@@ -209,7 +211,7 @@ def _parquet(file: SourceFile) -> Any:
 
 
 def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
-    """Rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
+    """Return rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
 
     Raises:
         DatasetError: one row takes more, or all of them far more than the file.
@@ -233,7 +235,7 @@ def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
 
 
 def _size(values: Any) -> int:
-    """Bytes of the texts of an Arrow array, and one for every value at every depth."""
+    """Return bytes of the texts of an Arrow array, and one for every value at every depth."""
     import pyarrow.compute as compute
     import pyarrow.types as types
 
@@ -260,7 +262,9 @@ def _is_text(kind: Any) -> bool:
 
 
 def _number(text: str | None) -> Literal | None:
-    """A number as it is written with the digits that its precision gives; 12.0 is 12, which a column with gaps makes of it."""
+    """Return a number as it is written with the digits that its precision gives; 12.0 is 12, which a column with gaps makes
+    of it.
+    """
     return None if text is None or text == "nan" else Literal(text.removesuffix(".0"))
 
 
@@ -271,7 +275,8 @@ def _without_nulls(value: Any) -> Any:
 
 
 def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[SourceRow]:
-    """The rows of a table that is one object: by its columns, as lists or, as pandas writes them, as objects; or by its rows.
+    """Return the rows of a table that is one object: by its columns, as lists or, as pandas writes them, as objects; or by its
+    rows.
 
     Empty where it is something else.
     """
@@ -304,7 +309,7 @@ def _has_delimiter(line: str) -> bool:
 
 
 def _delimiter(header_line: str, following: list[str]) -> str:
-    """The mark that parts the header and the lines behind it into equally many cells, of several the one with the most."""
+    """Return the mark that parts the header and the lines behind it into equally many cells, of several the one with the most."""
 
     def fit(mark: str) -> tuple[bool, int, bool]:
         widths = [len(cells) for cells in csv.reader([header_line, *following], delimiter=mark) if cells] or [0]
@@ -317,7 +322,7 @@ def _delimiter(header_line: str, following: list[str]) -> str:
 
 
 def header_names(file: SourceFile, line: int, cells: list[str]) -> list[str]:
-    """The column names in the first row of a table. Raises `DatasetError` where one is used twice."""
+    """Return the column names in the first row of a table. Raises `DatasetError` where one is used twice."""
     names = _trimmed(cells)
     _refuse_twice(names, file.at(line))
     return names
@@ -331,7 +336,7 @@ def _trimmed(cells: Sequence[str]) -> list[str]:
 
 
 def _refuse_twice(names: list[str], where: str) -> None:
-    """Raises `DatasetError` where two columns have one name."""
+    """Raise `DatasetError` where two columns have one name."""
     seen: set[str] = set()
     for name in filter(None, names):
         if name in seen:
@@ -345,7 +350,9 @@ def _refuse_twice(names: list[str], where: str) -> None:
 
 
 def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) -> dict[str, str]:
-    """A row by its column names; what tables write for “nothing here” is empty. Raises `DatasetError` for a wrong width."""
+    """Return a row by its column names; what tables write for “nothing here” is empty. Raises `DatasetError` for a wrong
+    width.
+    """
     surplus = [cell for cell in cells[len(header) :] if cell.strip()]
     if len(cells) < len(header) or surplus:
         raise DatasetError(

@@ -66,7 +66,7 @@ def holds_telephone_number(text: str, context: str = "") -> bool:
 
 
 def _is_something_else(number: str) -> bool:
-    """Whether it looks like a date, an amount or a reference."""
+    """Say whether it looks like a date, an amount or a reference."""
     digits = sum(map(str.isdigit, number))
     unmarked = number.isdigit() and not number.startswith("0")
     return digits < _USUAL_DIGITS or unmarked or bool(_DATE.fullmatch(number)) or bool(_THOUSANDS.fullmatch(number))
@@ -74,7 +74,7 @@ def _is_something_else(number: str) -> bool:
 
 @lru_cache(maxsize=1 << 15)
 def _is_one(around: str, region: str, plain: bool) -> bool:
-    """Whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nobody else has."""
+    """Say whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nobody else has."""
     from phonenumbers import Leniency, PhoneNumberMatcher, PhoneNumberType, number_type
 
     found = PhoneNumberMatcher(around, region, leniency=Leniency.VALID)

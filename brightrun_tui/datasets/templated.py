@@ -96,12 +96,12 @@ _PREAMBLE = "Below is an instruction"
 
 
 def is_templated(row: Any) -> bool:
-    """Whether all that the entry says is one text, and that is a conversation in a chat format."""
+    """Say whether all that the entry says is one text, and that is a conversation in a chat format."""
     return isinstance(row, Mapping) and isinstance(row.get("text"), str) and bool(turns_in_text(row["text"]))
 
 
 def turns_in_text(text: str) -> list[Turn]:
-    """The turns of a conversation in one of the well-known chat formats.
+    """Return the turns of a conversation in one of the well-known chat formats.
 
     Empty where it is in none, or where some of it belongs to no turn: what is not understood must not be lost.
     """
@@ -134,7 +134,7 @@ def _turns_of(match: re.Match[str]) -> list[Turn]:
 
 
 def _joined(turns: list[Turn]) -> list[Turn]:
-    """Neighbouring parts of one question, such as instruction and input, as one."""
+    """Return neighbouring parts of one question, such as instruction and input, as one."""
     joined: list[Turn] = []
     for turn in turns:
         if joined and turn.role == joined[-1].role == "user":
@@ -145,7 +145,7 @@ def _joined(turns: list[Turn]) -> list[Turn]:
 
 
 def marks_in(texts: Iterable[str]) -> str:
-    """The first mark of a chat format in the texts, or empty."""
+    """Return the first mark of a chat format in the texts, or empty."""
     for text in texts:
         found = _MARK.search(text) if "<" in text or "[" in text else None
         if found is None and (any(head in text for head in _HEADED_BY) or text.rstrip().endswith(("->", "=>"))):
@@ -158,7 +158,7 @@ def marks_in(texts: Iterable[str]) -> str:
 
 
 def markup_in(text: str) -> str:
-    """The first HTML tag or entity of those that editors, help desks and chats put around plain text, or empty."""
+    """Return the first HTML tag or entity of those that editors, help desks and chats put around plain text, or empty."""
     if ("&" in text or "<" in text) and (match := _MARKUP.search(text)):
         return match[0]
     named = _ENTITY.finditer(text) if "&" in text else ()
@@ -166,12 +166,12 @@ def markup_in(text: str) -> str:
 
 
 def has_control_characters(text: str) -> bool:
-    """Whether there are characters that no text has: NUL, terminal escapes and the like."""
+    """Say whether there are characters that no text has: NUL, terminal escapes and the like."""
     return not text.isprintable() and bool(_CONTROL.search(text))
 
 
 def has_unseen_characters(text: str) -> bool:
-    """Whether there are characters in it that nobody sees, and that few people type."""
+    """Say whether there are characters in it that nobody sees, and that few people type."""
     return any(letter in text for letter in _UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
 
 
@@ -184,7 +184,8 @@ def letter_form_in(text: str) -> str:
 
 
 def cleaned(turns: Iterable[Turn]) -> list[Turn]:
-    """The turns without marks of chat formats and control characters; a turn that holds a whole conversation becomes its turns.
+    """Return the turns without marks of chat formats and control characters; a turn that holds a whole conversation becomes
+    its turns.
 
     Raises:
         Unusable: a conversation in a turn ends with nobody's turn.

@@ -32,7 +32,7 @@ class Thumbs:
     others: frozenset[str] = frozenset()
 
     def refuse_disliked(self, row: Mapping[str, Any]) -> None:
-        """Raises `Unusable` where the record's answer was disliked.
+        """Raise `Unusable` where the record's answer was disliked.
 
         Also where that stands in a field that only some records have, if its name leaves no doubt.
         """
@@ -47,7 +47,7 @@ class Thumbs:
 
 
 def candidates(rows: Sequence[Any]) -> list[str]:
-    """Fields of these records that may say whether an answer was liked, those that say so in so many words first."""
+    """Return fields of these records that may say whether an answer was liked, those that say so in so many words first."""
     names = dict.fromkeys(
         name
         for row in rows
@@ -59,7 +59,7 @@ def candidates(rows: Sequence[Any]) -> list[str]:
 
 
 def find_thumbs(names: Sequence[str], rows: Iterable[Any], answer_of: Callable[[Mapping[str, Any]], str]) -> Thumbs:
-    """What the fields ``names`` of these records say; all records are read, as a judgement is told from a class by all.
+    """Return what the fields ``names`` of these records say; all records are read, as a judgement is told from a class by all.
 
     A judgement is true or false; in other words for these, most records have it. A field whose value follows from the
     answer is the class that it names.
@@ -130,7 +130,7 @@ class _Field:
         return few and self.follows and (not self.plain or max(map(len, self.by_answer or ())) <= _LONGEST_CLASS)
 
     def is_thumb(self, name: str, records: int) -> bool:
-        """Whether it says of most records by yes or no whether their answer was liked; a review's may say so of some only."""
+        """Say whether it says of most records by yes or no whether their answer was liked; a review's may say so of some only."""
         if meaning_of(name) is Meaning.REVIEWED:
             about_the_case = self.told * 2 > self.rejected  # the answer tells what was decided
             return 0 < self.rejected < self.count and not about_the_case and not self.is_class
@@ -145,7 +145,7 @@ class _Field:
         return self.values <= {-1.0, 1.0} or self.values <= {0.0, 1.0} or self.values == {-1.0, 0.0, 1.0}
 
     def is_rating(self, name: str, records: int) -> bool:
-        """Whether it says of most records by a number how good their answer is."""
+        """Say whether it says of most records by a number how good their answer is."""
         if meaning_of(name) is Meaning.REVIEWED:
             return False
         varied = len(self.values) > 1 and not self.is_odd and self.count * 2 > records

@@ -24,7 +24,7 @@ _ABOUT_CALLS = frozenset({"name", "id", "type", "index", "function", "call_id", 
 
 
 def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
-    """The calls of an assistant's turn: ``tool_calls``, or the older ``function_call``.
+    """Return the calls of an assistant's turn: ``tool_calls``, or the older ``function_call``.
 
     Raises:
         Unusable: a call has no name, or arguments that are not an object.
@@ -37,13 +37,15 @@ def calls_of(turn: Mapping[str, Any]) -> tuple[ToolCall, ...]:
 
 
 def calls_in_text(text: Any) -> tuple[ToolCall, ...]:
-    """The calls that a turn of a `CALL_ROLES` speaker consists of. Raises `Unusable` as `calls_of`."""
+    """Return the calls that a turn of a `CALL_ROLES` speaker consists of. Raises `Unusable` as `calls_of`."""
     given = _from_text(text)
     return tuple(_call(one) for one in (given if isinstance(given, list) else [given]))
 
 
 def calls_in_parts(content: Any) -> tuple[Any, tuple[ToolCall, ...]]:
-    """The content without the calls among its parts, as Anthropic's clients write them, and these. Raises as `calls_of`."""
+    """Return the content without the calls among its parts, as Anthropic's clients write them, and these. Raises as
+    `calls_of`.
+    """
     if not isinstance(content, list):
         return content, ()
     calls = [part for part in content if isinstance(part, dict) and (part.get("type") == "tool_use" or _called(part))]
@@ -52,7 +54,7 @@ def calls_in_parts(content: Any) -> tuple[Any, tuple[ToolCall, ...]]:
 
 
 def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
-    """The content without the results of tools among its parts, and these with the calls they answer."""
+    """Return the content without the results of tools among its parts, and these with the calls they answer."""
     if not isinstance(content, list):
         return content, []
     said: list[tuple[str, Any]] = []
@@ -70,7 +72,7 @@ def results_in_parts(content: Any) -> tuple[Any, list[tuple[str, Any]]]:
 
 
 def _plain(content: Any) -> Any:
-    """Bedrock's parts of a result as parts of text."""
+    """Return Bedrock's parts of a result as parts of text."""
     if not isinstance(content, list):
         return content
     given = (part.get("json", part) if isinstance(part, dict) else part for part in content)
@@ -81,7 +83,7 @@ def _plain(content: Any) -> Any:
 
 
 def _called(part: Any) -> Any:
-    """The call in a part as the clients of Gemini and Bedrock write it; None in any other."""
+    """Return the call in a part as the clients of Gemini and Bedrock write it; None in any other."""
     return _first(part, _CALL_PARTS)
 
 
@@ -90,7 +92,7 @@ def _first(part: Any, names: tuple[str, ...]) -> Any:
 
 
 def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """The tools of a record, in OpenAI's form.
+    """Return the tools of a record, in OpenAI's form.
 
     Raises:
         Unusable: they are not a list of objects with names.
@@ -114,7 +116,7 @@ def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def tools_beside(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
-    """The tools of a question in a table, whose column of that name may also hold hammers; none then."""
+    """Return the tools of a question in a table, whose column of that name may also hold hammers; none then."""
     try:
         return tools_of(row)
     except Unusable:
@@ -122,7 +124,7 @@ def tools_beside(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
 
 
 def calls_as_answer(answer: str, tools: tuple[dict[str, Any], ...]) -> tuple[ToolCall, ...]:
-    """The calls that an answer consists of, as JSON, where all are of these tools; none in any other answer."""
+    """Return the calls that an answer consists of, as JSON, where all are of these tools; none in any other answer."""
     if not tools or not answer.startswith(("[", "{")):
         return ()
     try:
@@ -163,7 +165,7 @@ def _tool(given: Any) -> dict[str, Any]:
 
 
 def _from_text(given: Any) -> Any:
-    """What a text holds as JSON; anything else as it is."""
+    """Return what a text holds as JSON; anything else as it is."""
     if not isinstance(given, str):
         return given
     try:

@@ -124,7 +124,7 @@ class Turn(NamedTuple):
 
 
 def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list[str]]:
-    """Messages in the order system?, user, assistant, … ending with an assistant turn, and remarks on what was changed.
+    """Return messages in the order system?, user, assistant, … ending with an assistant turn, and remarks on what was changed.
 
     Between an answer that calls tools and the next one stand the tools' results.
 
@@ -178,7 +178,9 @@ def _message(turn: Turn) -> Message:
 
 
 def _thoughts_once(text: str, reasoning: str) -> tuple[str, str]:
-    """An answer that holds its thoughts, with their opening, which a prompt may have held, and those that are given beside it."""
+    """Return an answer that holds its thoughts, with their opening, which a prompt may have held, and those that are given
+    beside it.
+    """
     thoughts, _, answer = text.partition(_CLOSE)
     if _OPEN not in thoughts:
         text, thoughts = f"{_OPEN}\n{text.lstrip()}", f"{_OPEN}{thoughts}"
@@ -193,7 +195,7 @@ def _says_something(message: Message) -> bool:
 
 
 def role_of(role: Any) -> Role:
-    """The canonical role.
+    """Return the canonical role.
 
     Raises:
         Unusable: not a known role.
@@ -207,7 +209,7 @@ def role_of(role: Any) -> Role:
 
 
 def text_of(content: Any) -> str:
-    """The text of a turn: a string, a list of text parts, a number; None is not text.
+    """Return the text of a turn: a string, a list of text parts, a number; None is not text.
 
     Raises:
         Unusable: holds something other than text.
@@ -237,7 +239,7 @@ def text_of(content: Any) -> str:
 
 
 def spelt_turns(text: str) -> list[Any]:
-    """The turns with role and content that a text holds as JSON, a list of them or one, as tables keep them; else none."""
+    """Return the turns with role and content that a text holds as JSON, a list of them or one, as tables keep them; else none."""
     if '"role"' not in text or not text.lstrip().startswith(("[{", "{")):
         return []
     try:
@@ -249,12 +251,12 @@ def spelt_turns(text: str) -> list[Any]:
 
 
 def printable(text: str, longest: int = 40) -> str:
-    """A piece of a file's text that is safe to show: short, without control characters."""
+    """Return a piece of a file's text that is safe to show: short, without control characters."""
     return "".join(letter if letter.isprintable() else "�" for letter in text[:longest])
 
 
 def thoughts_of(content: Any) -> str:
-    """The texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
+    """Return the texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
     if not isinstance(content, list):
         return ""
     texts = [_thought(part) for part in content if _is_thought(part)]
@@ -290,7 +292,7 @@ def _part(part: Any) -> str:
 
 
 def _split_system(turns: Sequence[Message]) -> tuple[list[str], list[Message]]:
-    """System texts at the start, and the rest. Templates disagree on system turns further down, so they are refused."""
+    """Return system texts at the start, and the rest. Templates disagree on system turns further down, so they are refused."""
     first = next((i for i, turn in enumerate(turns) if turn.role != "system"), len(turns))
     rest = list(turns[first:])
     if any(turn.role == "system" for turn in rest):
@@ -314,7 +316,7 @@ def _trimmed(talk: list[Message], remarks: list[str]) -> list[Message]:
 
 
 def _in_order_of_calls(talk: list[Message]) -> list[Message]:
-    """The results behind an answer in the order of its calls, as most templates tell them apart by nothing else.
+    """Return the results behind an answer in the order of its calls, as most templates tell them apart by nothing else.
 
     Raises:
         Unusable: a result names a call that is not there.
@@ -339,7 +341,7 @@ def _in_order_of_calls(talk: list[Message]) -> list[Message]:
 
 
 def _joined(talk: list[Message], remarks: list[str]) -> list[Message]:
-    """Neighbouring user turns, and neighbouring assistant turns, made one."""
+    """Return neighbouring user turns, and neighbouring assistant turns, made one."""
     joined: list[Message] = []
     for turn in talk:
         before = joined[-1] if joined else None

@@ -83,7 +83,7 @@ class Copy:
 
 
 def unpack(path: Path, head: bytes) -> tuple[Copy, str] | None:
-    """A copy of what a packed file holds, and that file's name; None where it is not packed.
+    """Return a copy of what a packed file holds, and that file's name; None where it is not packed.
 
     Raises:
         DatasetError: damaged, more than one file, protected by a password, too large for this disk, or a bomb.
@@ -118,19 +118,20 @@ ENCODINGS = (
 
 
 def encoding_title(encoding: str) -> str:
-    """What people call an encoding that Python calls so."""
+    """Return what people call an encoding that Python calls so."""
     return _NAMES.get(encoding, encoding.replace("_", "-").upper())
 
 
 def guess_encoding(path: Path) -> str:
-    """Python's name of the encoding that a text file seems to be in. Raises ``OSError``."""
+    """Return Python's name of the encoding that a text file seems to be in. Raises ``OSError``."""
     with path.open("rb") as stream:
         head = stream.read(64 * 1024)
     return _encoding(path, head) or "utf-8"
 
 
 def to_utf8(path: Path, data: Path, head: bytes, chosen: str = "") -> tuple[Copy, str] | None:
-    """A UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None where it is UTF-8 or unknown.
+    """Return a UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None where it is UTF-8 or
+    unknown.
 
     ``chosen`` is the encoding that a person named; then nothing is guessed, and bytes that are none of it are refused.
 
@@ -148,7 +149,7 @@ def to_utf8(path: Path, data: Path, head: bytes, chosen: str = "") -> tuple[Copy
 
 
 def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = None) -> Copy:
-    """What ``opened`` makes of the file, in a temporary file."""
+    """Return what ``opened`` makes of the file, in a temporary file."""
     packed = (data or path).stat().st_size
     done = looked = 0
     with (
@@ -219,7 +220,7 @@ def _from_zip(path: Path) -> tuple[Copy, str]:
 
 
 def _is_clutter(name: str) -> bool:
-    """What archivers of some systems add by themselves, and files about the data."""
+    """Return what archivers of some systems add by themselves, and files about the data."""
     return name.startswith("__MACOSX/") or is_about(PurePosixPath(name).name)
 
 
@@ -232,7 +233,7 @@ class _Zstd:
         self._rest = b""
 
     def read(self, size: int) -> bytes:
-        """The next bytes, not bounded by ``size``; none at the end. Raises ``EOFError``: damaged or cut off."""
+        """Return the next bytes, not bounded by ``size``; none at the end. Raises ``EOFError``: damaged or cut off."""
         from zstandard import ZstdDecompressor, ZstdError
 
         while given := self._rest or self._stream.read(_FED):
@@ -293,7 +294,7 @@ def _encoding(data: Path, head: bytes) -> str | None:
 
 
 def is_utf16(head: bytes) -> bool:
-    """Whether these first bytes are text in UTF-16 or UTF-32, which holds zeros."""
+    """Say whether these first bytes are text in UTF-16 or UTF-32, which holds zeros."""
     return head.startswith(tuple(mark for mark, _ in _BOMS)) or _utf16_by_zeros(head) is not None
 
 
@@ -309,7 +310,9 @@ def _utf16_by_zeros(head: bytes) -> str | None:
 
 
 def _first_that_is_not_utf8(data: Path) -> bytes | None:
-    """Bytes around the first place that is not UTF-8; None where there is none, or where the text is UTF-8 that was damaged."""
+    """Return bytes around the first place that is not UTF-8; None where there is none, or where the text is UTF-8 that was
+    damaged.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")()
     with data.open("rb") as stream:
         while True:

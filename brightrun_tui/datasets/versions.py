@@ -17,7 +17,7 @@ _META, _ORIGIN = "_meta", "made_from"
 
 
 def next_version(folder: Path, source: Path) -> Path:
-    """The first free name for a version of ``source`` in ``folder``: ``name-v2.jsonl``, ``name-v3.jsonl`` …"""
+    """Return the first free name for a version of ``source`` in ``folder``: ``name-v2.jsonl``, ``name-v3.jsonl`` …"""
     stem = _VERSION.sub("", source.name.split(".")[0] or "data")
     number = 2
     while (folder / f"{stem}-v{number}.jsonl").exists() or source.name.startswith(f"{stem}-v{number}."):
@@ -26,7 +26,7 @@ def next_version(folder: Path, source: Path) -> Path:
 
 
 def line_of(record: Record) -> str:
-    """A record as one line of JSON that reads back as the same record; no line break at its end."""
+    """Return a record as one line of JSON that reads back as the same record; no line break at its end."""
     turns = [
         message.for_template() | ({} if message.train or message.role != "assistant" else {"train": False})
         for message in record.messages
@@ -38,12 +38,12 @@ def line_of(record: Record) -> str:
 
 
 def head_line(origin: DatasetOrigin) -> str:
-    """The first line of a version; it is not a record."""
+    """Return the first line of a version; it is not a record."""
     return json.dumps({_META: {_ORIGIN: origin.model_dump(mode="json")}}, ensure_ascii=False)
 
 
 def origin_in(header: Mapping[str, Any]) -> DatasetOrigin | None:
-    """What the header of a file says of where it comes from; None where it says nothing that can be understood."""
+    """Return what the header of a file says of where it comes from; None where it says nothing that can be understood."""
     meta = header.get(_META)
     said = meta.get(_ORIGIN) if isinstance(meta, dict) else None
     try:

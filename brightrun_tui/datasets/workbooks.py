@@ -64,7 +64,8 @@ class _Scan:
 def read_workbook(
     file: SourceFile, others: dict[str, int], sheet: str = "", is_header: IsHeader = lambda cells: True
 ) -> Iterator[SourceRow]:
-    """A dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with rows.
+    """Return a dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with
+    rows.
 
     The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header`` knows.
 
@@ -88,13 +89,13 @@ def read_workbook(
 
 
 def sheet_names(file: SourceFile) -> list[str]:
-    """The sheets that have rows, the one that is read unless another is named first. Raises as `read_workbook`."""
+    """Return the sheets that have rows, the one that is read unless another is named first. Raises as `read_workbook`."""
     with _opened(file) as book:
         return [str(sheet.title) for sheet in _with_rows(file, book)]
 
 
 def holds_open_formulas(file: SourceFile) -> bool:
-    """Whether the workbook has formulas that no program has computed yet, so that their cells are empty."""
+    """Say whether the workbook has formulas that no program has computed yet, so that their cells are empty."""
     try:
         with zipfile.ZipFile(file.data) as archive:
             sheets = [
@@ -106,7 +107,7 @@ def holds_open_formulas(file: SourceFile) -> bool:
 
 
 def _with_rows(file: SourceFile, book: Any) -> dict[Any, _Scan]:
-    """The sheets with rows below a header, the one to be read first. Raises `DatasetError`."""
+    """Return the sheets with rows below a header, the one to be read first. Raises `DatasetError`."""
     found: dict[Any, _Scan] = {}
     if len(book.worksheets) > _MOST_SHEETS:
         raise WORKBOOK_BOMB.at(str(file.path))
@@ -126,7 +127,7 @@ def _with_rows(file: SourceFile, book: Any) -> dict[Any, _Scan]:
 
 @contextmanager
 def _opened(file: SourceFile) -> Iterator[Any]:
-    """The workbook; whatever goes wrong in it, here or where it is read, is a `DatasetError`."""
+    """Return the workbook; whatever goes wrong in it, here or where it is read, is a `DatasetError`."""
     try:
         import openpyxl
     except ImportError:
@@ -156,7 +157,7 @@ def _opened(file: SourceFile) -> Iterator[Any]:
 
 
 def _header_below(sheet: Any, is_header: IsHeader) -> int:
-    """The number of the row with the names of the columns, where it is not the first with several cells; else 0."""
+    """Return the number of the row with the names of the columns, where it is not the first with several cells; else 0."""
     rows = enumerate(sheet.iter_rows(max_row=_LOOKED_AT, values_only=True), start=1)
     named = ((number, [str(cell).strip() for cell in cells if cell is not None]) for number, cells in rows)
     first = list(islice(((number, cells) for number, cells in named if len(cells) > 1), ABOVE + 1))
@@ -208,7 +209,7 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator
 
 
 def _struck_styles(book: Any) -> set[int]:
-    """The numbers of the styles of cells whose text is struck through."""
+    """Return the numbers of the styles of cells whose text is struck through."""
     return {number for number, style in enumerate(book._cell_styles) if book._fonts[style.fontId].strike}
 
 
@@ -253,7 +254,9 @@ def _scan(file: SourceFile, sheet: Any) -> _Scan:
 
 
 def _is_passed_over(sheet: Any, rows: int) -> tuple[bool, bool]:
-    """Whether a sheet is hidden; whether it has too few columns for questions and answers, or too few rows for two of them."""
+    """Say whether a sheet is hidden; whether it has too few columns for questions and answers, or too few rows for two of
+    them.
+    """
     return sheet.sheet_state != "visible", rows < 3 or all(
         len(row) < 2 for row in islice(sheet.iter_rows(), _LOOKED_AT)
     )
@@ -280,7 +283,7 @@ def _refuse_bombs(file: SourceFile) -> None:
 
 
 def _held(archive: zipfile.ZipFile, sizes: dict[str, int]) -> int:
-    """Bytes of the parts that are read at once, wherever in the archive they lie."""
+    """Return bytes of the parts that are read at once, wherever in the archive they lie."""
     names = {name for name in sizes if name.endswith(".rels")} | {_TYPES}
     if sizes.get(_TYPES, 0) <= _LEAST_SUSPECT_HELD:
         for tag in archive.read(_TYPES).split(b"<") if _TYPES in sizes else ():

@@ -39,7 +39,7 @@ def advise(report: Report) -> tuple[Advice, ...]:
 
 
 def name_data(report: Report, path: str) -> Report:
-    """The same report card with commands that name the data by its path on this machine. Never kept: a path is private."""
+    """Return the same report card with commands that name the data by its path on this machine. Never kept: a path is private."""
 
     def named(advice: Advice) -> Advice:
         words = shlex.split(advice.command)
@@ -52,7 +52,7 @@ def name_data(report: Report, path: str) -> Report:
 
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
     """In the order of what they promise."""
-    settings = _settings(report)
+    settings = report.lineage.run_settings
     yield from _of_reading(report, settings)
     yield from _of_answers(report, f)
     yield from _of_training(report, f, settings)
@@ -63,7 +63,7 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
 
 
 def _of_reading(report: Report, settings: RunSettings) -> Iterator[Advice]:
-    """What people do with the answers: say which are right, correct them, rely on them."""
+    """Return what people do with the answers: say which are right, correct them, rely on them."""
     verdict, answers = report.verdict, f"brightrun models answers {shlex.quote(report.name)}"
     if verdict.content is None and report.samples:
         yield Advice(why="nobody knows yet whether its answers are right: read them and say so", command=answers)
@@ -96,12 +96,12 @@ def _of_answers(report: Report, f: Findings) -> Iterator[Advice]:
 
 
 def _does_not_end(f: Findings) -> bool:
-    """Whether too many of the answers that had room enough run into the limit."""
+    """Say whether too many of the answers that had room enough run into the limit."""
     return bool(f.answers and f.answers.fair and f.answers.ended < LEAST_ENDED)
 
 
 def _of_training(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
-    """How long, and in which steps; one of these at most."""
+    """Say how long, and in which steps; one of these at most."""
     better, may_go_on = f.tuned_loss < f.base_loss, settings.training.epochs < MANY_EPOCHS
     if f.stopped and better:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
@@ -193,7 +193,7 @@ def _twice_as_long(settings: RunSettings) -> Overrides:
 
 
 def _weak_category(report: Report) -> str:
-    """The category value with the highest loss, where enough records show that it stands out; as ``topic: returns``."""
+    """Return the category value with the highest loss, where enough records show that it stands out; as ``topic: returns``."""
     rows = [
         (scores["tuned"], f"{category}: {value}")
         for category, values in report.by_category.items()
@@ -205,7 +205,7 @@ def _weak_category(report: Report) -> str:
 
 
 def _train(report: Report, changes: Overrides, base: str = "") -> str:
-    """The command that made this model, with these changes."""
+    """Return the command that made this model, with these changes."""
     lineage = report.lineage
     words = [
         "brightrun",
@@ -219,20 +219,12 @@ def _train(report: Report, changes: Overrides, base: str = "") -> str:
     defaults = flatten(RunSettings().model_dump(mode="json"))
     kept = {
         name: value
-        for name, value in flatten(_settings(report).model_dump(mode="json")).items()
+        for name, value in flatten(report.lineage.run_settings.model_dump(mode="json")).items()
         if value != defaults[name]
     }
     for name, value in {**kept, **changes}.items():
         words += ["--set", f"{name}={_written(value)}"]
     return shlex.join(words)
-
-
-def _settings(report: Report) -> RunSettings:
-    """Those of the run; the defaults where they are of another version."""
-    try:
-        return RunSettings.model_validate(report.lineage.settings)
-    except ValueError:
-        return RunSettings()
 
 
 def _written(value: object) -> str:

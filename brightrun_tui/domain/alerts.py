@@ -13,7 +13,8 @@ from typing import Literal, get_args
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import Level
-from brightrun_tui.domain.run import Run, RunAction, silence
+from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run_states import RunAction
 
 AlertCode = Literal[
     "silent",
@@ -98,7 +99,7 @@ class RunAlert:
 
 
 def find_alerts(run: Run, numbers: Numbers) -> tuple[RunAlert, ...]:
-    """Everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
+    """Return everything that is wrong with a run now, the worst first. A run that has ended only has machines that did not."""
     found = [*_machines(run, numbers)]
     if run.active:
         found += [*_learning(run, numbers), *_gradient(run, numbers), *_resources(run, numbers)]

@@ -13,17 +13,17 @@ _THINKS = re.compile(r"<think>|enable_thinking|reasoning_content")
 
 
 def takes_tools(template: str) -> bool:
-    """Whether functions that may be called have a place in it."""
+    """Say whether functions that may be called have a place in it."""
     return "tools" in template
 
 
 def thinks(template: str) -> bool:
-    """Whether what the model thinks before it answers has a place in it."""
+    """Say whether what the model thinks before it answers has a place in it."""
     return _THINKS.search(template) is not None
 
 
 def damaged_template(what: str = ENDLESS, *, where: str = "base model") -> BaseModelError:
-    """The error for a template with which no conversation can be written: `ENDLESS` or `GREEDY`."""
+    """Return the error for a template with which no conversation can be written: `ENDLESS` or `GREEDY`."""
     return BaseModelError(
         what,
         where=where,

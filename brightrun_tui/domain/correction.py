@@ -62,6 +62,6 @@ class CorrectionOutcome(BaseModel):
 
 
 def correction_number(record_id: str) -> int | None:
-    """The id of the correction that a record of a dataset was written for; None of any other record."""
+    """Return the id of the correction that a record of a dataset was written for; None of any other record."""
     found = _RECORD_ID.fullmatch(record_id)
     return int(found[1]) if found else None

@@ -53,7 +53,7 @@ class CurveSpec:
     order: int = 100
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
             return "its name should be lower-case letters, digits and dashes, at most 32"
         if not self.title.strip():

@@ -44,7 +44,7 @@ class Message(BaseModel):
     tool_call_id: str = ""
 
     def for_template(self) -> dict[str, Any]:
-        """The turn as chat templates know it (OpenAI's form, with arguments as an object)."""
+        """Return the turn as chat templates know it (OpenAI's form, with arguments as an object)."""
         turn: dict[str, Any] = {"role": self.role, "content": self.content}
         if self.reasoning:
             turn["reasoning_content"] = self.reasoning
@@ -148,7 +148,9 @@ class LanguageShares(BaseModel):
     of: int = 0
 
     def said(self, usable: int, most: int = 4) -> str:
-        """“German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many there are."""
+        """Write as “German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many
+        there are.
+        """
         if not self.shares:
             return ""
         looked_at = f" (of {self.of:,} records that were looked at)" if self.of < usable else ""

@@ -16,15 +16,15 @@ Error = TypeVar("Error", bound=BrightrunError)
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Whether the system refused a write for want of space, or of the user's share of it."""
+    """Say whether the system refused a write for want of space, or of the user's share of it."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def disk_full(where: str | PathLike[str], *, fix: str = LARGER_HOME) -> BrightrunError:
-    """The error to raise."""
+    """Return the error to raise."""
     return disk_full_as(BrightrunError, where, fix=fix)
 
 
 def disk_full_as(kind: type[Error], where: str | PathLike[str], *, fix: str = LARGER_HOME) -> Error:
-    """The same, as an error of a class that callers wait for."""
+    """Return the same, as an error of a class that callers wait for."""
     return kind(DISK_IS_FULL, where=str(where), fix=fix, kind=ErrorKind.DISK_FULL)

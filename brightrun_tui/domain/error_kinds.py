@@ -363,12 +363,12 @@ _PASSING = frozenset(
 
 
 def exit_code_of(kind: str) -> ExitCode:
-    """The exit code for a stored reason; a reason that we do not know is a plain failure."""
+    """Return the exit code for a stored reason; a reason that we do not know is a plain failure."""
     return ErrorKind(kind).exit_code if kind in _KNOWN else ExitCode.FAILED
 
 
 def retry_helps(kind: str) -> bool:
-    """Whether the same again, later, may succeed; a reason that we do not know, such as a plugin's, may pass, too."""
+    """Say whether the same again, later, may succeed; a reason that we do not know, such as a plugin's, may pass, too."""
     return kind not in _KNOWN or ErrorKind(kind).retry_helps
 
 

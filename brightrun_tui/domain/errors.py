@@ -34,7 +34,7 @@ class BrightrunError(Exception):
         return f"{self.statement} — {self.fix}" if self.fix else self.statement
 
     def as_dict(self) -> dict[str, str]:
-        """The JSON form that ``--json`` prints under ``error``."""
+        """Return the JSON form that ``--json`` prints under ``error``."""
         return {"kind": str(self.kind), "what": self.what, "where": self.where, "fix": self.fix}
 
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
@@ -22,24 +22,25 @@ from pydantic_core import from_json, to_json
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.text import one_line
 
-PHASES = (
-    "starting",
-    "loading",
-    "preparing",
-    "rehearsing",
-    "training",
-    "evaluating",
-    "answering",
-    "saving",
-    "reporting",
-)
-
-
 MAX_LINE_BYTES = 4 << 20
 MAX_TEXT, MAX_ANSWER, MAX_PROMPT = 4_000, 64_000, 256_000
 """Characters of a sentence, of an answer, and of all turns of a prompt together."""
 MAX_OTHER_BYTES = 64 << 10
 SHOWN_LINE = 80
+
+
+class PhaseName(StrEnum):
+    """Parts of a worker's work."""
+
+    STARTING = "starting"
+    LOADING = "loading"
+    PREPARING = "preparing"
+    REHEARSING = "rehearsing"
+    TRAINING = "training"
+    EVALUATING = "evaluating"
+    ANSWERING = "answering"
+    SAVING = "saving"
+    REPORTING = "reporting"
 
 
 class WorkerExit(IntEnum):
@@ -89,12 +90,12 @@ class _Body(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", defer_build=True)
 
     def fields(self) -> dict[str, Any]:
-        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        """Return what stands in the line beside ``seq``, ``time`` and ``kind``."""
         return self.model_dump(mode="json", exclude={"kind"})
 
 
 class Phase(_Body):
-    """A part of the work begins: one of `PHASES`, or what a newer worker calls it.
+    """A part of the work begins: a `PhaseName`, or what a newer worker calls it.
 
     With a ``total`` it goes on: so much of it is ``done``, and the rest of it is expected to take ``eta_seconds``.
     """
@@ -179,7 +180,7 @@ class HardwareReading(_Body):
         return self.model_dump(mode="json", exclude={"kind", *unknown})
 
     def measured(self) -> dict[str, float]:
-        """What it tells, by the name of its curve."""
+        """Return what it tells, by the name of its curve."""
         found = {
             "utilisation": self.utilisation,
             "memory_used": self.memory_used,
@@ -206,7 +207,7 @@ class PromptTurn(_Body):
 
 
 def _short_prompt(turns: tuple[PromptTurn, ...]) -> tuple[PromptTurn, ...]:
-    """The newest turns of a prompt that is too long as a whole."""
+    """Return the newest turns of a prompt that is too long as a whole."""
     kept: list[PromptTurn] = []
     room = MAX_PROMPT
     for turn in reversed(turns):
@@ -287,7 +288,7 @@ class Other:
     data: dict[str, Any]
 
     def fields(self) -> dict[str, Any]:
-        """What stands in the line beside ``seq``, ``time`` and ``kind``."""
+        """Return what stands in the line beside ``seq``, ``time`` and ``kind``."""
         return self.data
 
 
@@ -334,7 +335,7 @@ class Event(Generic[B]):
         return {"seq": self.seq, "time": self.time, "kind": self.kind, "data": self.body.fields()}
 
     def to_line(self) -> bytes:
-        """The line as it stands in the file, newline included."""
+        """Return the line as it stands in the file, newline included."""
         document = {"seq": self.seq, "time": self.time, "kind": self.kind, **self.body.fields()}
         return json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode() + b"\n"
 
@@ -361,7 +362,7 @@ class Event(Generic[B]):
 
 
 def body_of(kind: str, document: dict[str, Any]) -> Body:
-    """The checked body of an event; ``document`` may hold the common fields as well.
+    """Return the checked body of an event; ``document`` may hold the common fields as well.
 
     Raises:
         ValidationError: a field has a wrong type or is out of range.
@@ -376,7 +377,7 @@ def body_of(kind: str, document: dict[str, Any]) -> Body:
 
 
 def read_line(line: bytes) -> Event[Body] | BadLine:
-    """A line of ``events.jsonl``, whatever is in it."""
+    """Return a line of ``events.jsonl``, whatever is in it."""
     try:
         return Event.from_line(line)
     except BadEventError as error:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+CPU = "cpu"
+"""The device of a machine without a GPU, as worker, report card and planner call it."""
+
 
 class GpuCheck(BaseModel):
     """One card, as it computed. Errors are ‖found − exact‖ / ‖exact‖; rates in FLOP/s, memory in bytes.

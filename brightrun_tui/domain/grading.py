@@ -43,13 +43,13 @@ def content_grade(found: Tally, f: Findings | None) -> Grade | None:
 
 
 def floor_marks(found: Tally, f: Findings) -> list[Mark]:
-    """Marks that always saying the same would get; none where people have said what is right."""
+    """Return marks that always saying the same would get; none where people have said what is right."""
     marks = f.floor.marks if f.floor and not found.by_people else ()
     return [marks[number] for number in found.numbers] if all(number < len(marks) for number in found.numbers) else []
 
 
 def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
-    """Whether the credit is above the floor's beyond chance, in pairs of answers to the same question."""
+    """Say whether the credit is above the floor's beyond chance, in pairs of answers to the same question."""
     if not floor:
         return True
     differences = [CREDIT[ours] - CREDIT[theirs] for ours, theirs in zip(found.marks, floor, strict=True)]
@@ -59,13 +59,13 @@ def _beats(found: Tally, floor: Sequence[Mark]) -> bool:
 
 
 def beyond_floor(found: Tally, floor: Sequence[Mark]) -> Sequence[Mark]:
-    """The marks of those answers that always saying the same gets wrong; of all where it gets none."""
+    """Return the marks of those answers that always saying the same gets wrong; of all where it gets none."""
     marks = [ours for ours, theirs in zip(found.marks, floor, strict=True) if theirs != "right"] if floor else []
     return marks or found.marks
 
 
 def style_grade(f: Findings) -> Grade:
-    """Whether it has learnt the manner of the data: form, length, and that answers end."""
+    """Say whether it has learnt the manner of the data: form, length, and that answers end."""
     a = f.answers
     if f.tuned_loss >= f.base_loss or (
         a and (a.empty > 0.5 or a.form_share < LITTLE_FORM or (a.fair and a.ended < 0.5))
@@ -79,16 +79,16 @@ def style_grade(f: Findings) -> Grade:
 
 
 def is_small(f: Findings) -> bool:
-    """Whether the loss fell by no more than chance, or than anybody would notice."""
+    """Say whether the loss fell by no more than chance, or than anybody would notice."""
     return f.difference_high >= 0 or f.base_loss - f.tuned_loss < SMALL_CHANGE * f.base_loss
 
 
 def has_other_length(a: AnswerFindings) -> bool:
-    """Whether its answers are far longer or shorter than those of the data."""
+    """Say whether its answers are far longer or shorter than those of the data."""
     return a.fair == a.count and lengths_differ(a.length_tuned, a.length_wanted)
 
 
 def lengths_differ(length: float, wanted: float) -> bool:
-    """Whether two lengths in tokens differ by more than anybody would overlook."""
+    """Say whether two lengths in tokens differ by more than anybody would overlook."""
     longer, shorter = max(length, wanted), min(length, wanted)
     return longer - shorter >= FEW_TOKENS and longer > OTHER_LENGTH * max(1.0, shorter)

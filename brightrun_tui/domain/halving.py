@@ -30,7 +30,9 @@ class Entrant(NamedTuple):
     losses: Sequence[tuple[int, float | None]]
 
     def loss_at(self, rung: float) -> float | None:
-        """The first loss measured at that part of the run or behind it; infinite for NaN, None where it has not come so far."""
+        """Return the first loss measured at that part of the run or behind it; infinite for NaN, None where it has not come
+        so far.
+        """
         found = next((loss for step, loss in self.losses if step > 0 and step >= rung * self.steps), math.nan)
         return None if found is not None and math.isnan(found) else math.inf if found is None else found
 
@@ -53,7 +55,7 @@ class Behind(NamedTuple):
 
 
 def falls_behind(own: Entrant, others: Sequence[Entrant]) -> Behind | None:
-    """Whether a run is to be stopped, by the furthest point that it and another have come to."""
+    """Say whether a run is to be stopped, by the furthest point that it and another have come to."""
     for rung in reversed(RUNGS):
         loss = own.loss_at(rung)
         there = [found for other in others if (found := other.loss_at(rung)) is not None]
@@ -67,7 +69,7 @@ def falls_behind(own: Entrant, others: Sequence[Entrant]) -> Behind | None:
 
 
 def comparable(one: Run, other: Run) -> bool:
-    """Whether the held-out losses of two runs mean the same: the same sweep, base, records and settings of the data."""
+    """Say whether the held-out losses of two runs mean the same: the same sweep, base, records and settings of the data."""
     a, b = one.spec, other.spec
     return (
         bool(a.group)

@@ -62,7 +62,7 @@ class HistogramLine(NamedTuple):
 
 
 def rows(found: Sequence[Range], marks: Sequence[tuple[int, str]] = ()) -> list[HistogramLine]:
-    """The ranges in lines, with each mark where it lies between two of them; labels of ranges are equally wide."""
+    """Return the ranges in lines, with each mark where it lies between two of them; labels of ranges are equally wide."""
     texts = [(f"{each.low + 1:,} –" if each.high - each.low > 1 else "", f"{each.high:,}") for each in found]
     left, right = (max((len(text[side]) for text in texts), default=0) for side in (0, 1))
     lines: list[HistogramLine] = []

@@ -11,7 +11,7 @@ _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def duration(seconds: float | None) -> str:
-    """``42 s``, ``4 min 05 s``, ``2 h 07 min``, ``3 d 4 h``; a dash where it is unknown."""
+    """Write as ``42 s``, ``4 min 05 s``, ``2 h 07 min``, ``3 d 4 h``; a dash where it is unknown."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     whole = max(0, round(seconds))
@@ -25,27 +25,27 @@ def duration(seconds: float | None) -> str:
 
 
 def roughly(seconds: float) -> str:
-    """A duration in ten letters at most, no finer than it can be known or matters: ``42 s``, ``4 min 05 s``, ``21 min``, ``2 h
-    07 min``, ``13 h``, ``3 d 4 h``."""
+    """Return a duration in ten letters at most, no finer than it can be known or matters: ``42 s``, ``4 min 05 s``, ``21
+    min``, ``2 h 07 min``, ``13 h``, ``3 d 4 h``."""
     if not 600 <= seconds < 86_400 or 3600 <= seconds < 35_970:
         return duration(seconds)
     return f"{round(seconds / 60)} min" if seconds < 3570 else f"{round(seconds / 3600)} h"
 
 
 def span(seconds: float) -> str:
-    """A span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
+    """Return a span that was chosen, or is only about right: ``90 s``, ``15 min``, ``2.5 h``."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.3g} h"
 
 
 def about(seconds: float) -> str:
-    """A time that is a guess: ``42 min``, ``3.5 h``."""
+    """Return a time that is a guess: ``42 min``, ``3.5 h``."""
     return f"{max(1, round(seconds / 60))} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 def band(low: float, high: float) -> str:
-    """Two durations in one unit: ``24–97 s``, ``4–7 min``, ``1.5–2.1 h``."""
+    """Return two durations in one unit: ``24–97 s``, ``4–7 min``, ``1.5–2.1 h``."""
     unit, name = (1, "s") if high < 180 else (60, "min") if high < 5400 else (3600, "h")
     digits = 1 if unit == 3600 else 0
     first, second = f"{low / unit:.{digits}f}", f"{high / unit:.{digits}f}"
@@ -65,7 +65,7 @@ def size(count: float | None) -> str:
 
 
 def sizes(part: float, whole: float) -> str:
-    """Bytes of others, in the unit of these: ``0.4 of 7.8 GiB``."""
+    """Return bytes of others, in the unit of these: ``0.4 of 7.8 GiB``."""
     power = 0
     while power < 3 and whole / 1024**power >= 1000:
         power += 1
@@ -74,18 +74,18 @@ def sizes(part: float, whole: float) -> str:
 
 
 def memory(count: float) -> str:
-    """Bytes of a machine or of what it must have, as machines are sold: ``24 GiB``."""
+    """Return bytes of a machine or of what it must have, as machines are sold: ``24 GiB``."""
     return f"{count / 1024**3:.0f} GiB"
 
 
 def limit(count: int) -> str:
-    """Bytes that a rule of ours allows, whole MiB: ``64 MiB``, ``2,048 MiB``."""
+    """Return bytes that a rule of ours allows, whole MiB: ``64 MiB``, ``2,048 MiB``."""
     return f"{count >> 20:,} MiB"
 
 
 def money(amount: float | None) -> str:
-    """US dollars: ``$1,234.50``, ``$0.42``, ``$0.056``, ``$0.0031``. Nothing is free, or as dear as something else, by rounding:
-    below ten cents there are digits."""
+    """Return US dollars: ``$1,234.50``, ``$0.42``, ``$0.056``, ``$0.0031``. Nothing is free, or as dear as something else, by
+    rounding: below ten cents there are digits."""
     if amount is None:
         return NOTHING
     if amount < 0:
@@ -99,7 +99,7 @@ def money(amount: float | None) -> str:
 
 
 def money_apart(first: float, second: float) -> tuple[str, str]:
-    """Two amounts that are compared, with as many digits as it takes to see which one is larger."""
+    """Return two amounts that are compared, with as many digits as it takes to see which one is larger."""
     found = money(first), money(second)
     for digits in range(3, 10):
         if first == second or found[0] != found[1]:
@@ -109,17 +109,17 @@ def money_apart(first: float, second: float) -> tuple[str, str]:
 
 
 def money_exact(amount: float) -> str:
-    """US dollars in a table of costs, to the hundredth of a cent whatever they are: ``$1,234.5000``."""
+    """Return US dollars in a table of costs, to the hundredth of a cent whatever they are: ``$1,234.5000``."""
     return f"${amount:,.4f}"
 
 
 def money_counted(amount: float) -> str:
-    """US dollars that are being counted up before one's eyes: to the hundredth of a cent below a dollar."""
+    """Return US dollars that are being counted up before one's eyes: to the hundredth of a cent below a dollar."""
     return money_exact(amount) if amount < 1 else money(amount)
 
 
 def count(number: float | None) -> str:
-    """``950``, ``12.3 k``, ``1.24 M``, ``7.6 B``."""
+    """Write as ``950``, ``12.3 k``, ``1.24 M``, ``7.6 B``."""
     if number is None:
         return NOTHING
     for limit, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
@@ -129,7 +129,9 @@ def count(number: float | None) -> str:
 
 
 def parameters(number: float) -> str:
-    """Weights of a model, three digits whatever they are, so that one model has one size: ``135 M``, ``1.00 B``, ``7.62 B``."""
+    """Return weights of a model, three digits whatever they are, so that one model has one size: ``135 M``, ``1.00 B``,
+    ``7.62 B``.
+    """
     for limit, unit in ((1e12, " T"), (1e9, " B"), (1e6, " M"), (1e3, " k")):
         if abs(number) >= 0.9995 * limit:
             return f"{number / limit:#.3g}".removesuffix(".") + unit
@@ -137,14 +139,14 @@ def parameters(number: float) -> str:
 
 
 def rate(per_second: float | None) -> str:
-    """``85 /s``, ``8.3 /s``; a dash where it is unknown."""
+    """Write as ``85 /s``, ``8.3 /s``; a dash where it is unknown."""
     if per_second is None or not math.isfinite(per_second):
         return NOTHING
     return f"{per_second:,.0f} /s" if per_second >= 10 else f"{per_second:.1f} /s"
 
 
 def latency(seconds: float | None) -> str:
-    """``145 ms``, ``2.4 s``; a dash where it is unknown."""
+    """Write as ``145 ms``, ``2.4 s``; a dash where it is unknown."""
     if seconds is None or not math.isfinite(seconds):
         return NOTHING
     return f"{seconds * 1000:.0f} ms" if seconds < 0.9995 else f"{seconds:.1f} s"
@@ -158,12 +160,12 @@ def loss(value: float | None) -> str:
 
 
 def percent(fraction: float) -> str:
-    """``42%``."""
+    """Write as ``42%``."""
     return f"{100 * fraction:.0f}%"
 
 
 def share(fraction: float) -> str:
-    """``42%`` of what was counted; what is there is never 0%, and what is not all is never 100%."""
+    """Write as ``42%`` of what was counted; what is there is never 0%, and what is not all is never 100%."""
     said = percent(fraction)
     if said == "0%" and fraction > 0:
         return "<1%"
@@ -171,12 +173,12 @@ def share(fraction: float) -> str:
 
 
 def clock(moment: float | None) -> str:
-    """``14:05``; a dash where there is none."""
+    """Write as ``14:05``; a dash where there is none."""
     return datetime.fromtimestamp(moment).strftime("%H:%M") if moment else NOTHING
 
 
 def day(moment: float | None) -> str:
-    """``14:05`` today, ``12 Mar`` this year, ``2024-03-12`` before."""
+    """Write as ``14:05`` today, ``12 Mar`` this year, ``2024-03-12`` before."""
     if not moment:
         return NOTHING
     then, now = datetime.fromtimestamp(moment), datetime.now()
@@ -186,12 +188,14 @@ def day(moment: float | None) -> str:
 
 
 def date(moment: float | None) -> str:
-    """``2026-03-12 14:05``: for what is read later and elsewhere."""
+    """Write as ``2026-03-12 14:05``: for what is read later and elsewhere."""
     return datetime.fromtimestamp(moment).strftime("%Y-%m-%d %H:%M") if moment else NOTHING
 
 
 def ago(moment: float | None, now: float | None = None) -> str:
-    """``just now``, ``40 s ago``, ``5 min ago``, ``2 h 07 min ago``; ``now``: the present, if it is not to be looked at."""
+    """Write as ``just now``, ``40 s ago``, ``5 min ago``, ``2 h 07 min ago``; ``now``: the present, if it is not to be
+    looked at.
+    """
     if not moment:
         return "never"
     seconds = max(0.0, (time.time() if now is None else now) - moment)

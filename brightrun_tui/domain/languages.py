@@ -37,13 +37,13 @@ def language_name(code: str) -> str:
 
 
 def languages_said(codes: Sequence[str], most: int = 4) -> str:
-    """“English”, “Chinese, English, French, Spanish and 8 more”."""
+    """Write as “English”, “Chinese, English, French, Spanish and 8 more”."""
     names = ", ".join(language_name(plain_code(code)) for code in codes[:most])
     return f"{names} and {len(codes) - most} more" if len(codes) > most else names
 
 
 def shares_said(shares: Mapping[str, float], most: int = 4) -> str:
-    """“German 97%, English 3%”."""
+    """Write as “German 97%, English 3%”."""
     said = [f"{language_name(code)} {humanize.share(share)}" for code, share in list(shares.items())[:most]]
     if len(shares) > most:
         said.append(f"{len(shares) - most} more")

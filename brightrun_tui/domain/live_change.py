@@ -59,14 +59,14 @@ ASKED_CHANGES: TypeAdapter[list[AskedChange]] = TypeAdapter(list[AskedChange], c
 
 
 def asked_of_worker(changes: Sequence[LiveChange]) -> bytes:
-    """The file for the worker: every change of the training, old ones included."""
+    """Return the file for the worker: every change of the training, old ones included."""
     return ASKED_CHANGES.dump_json(
         [AskedChange(number=one.number, settings=one.settings) for one in changes if one.settings]
     )
 
 
 def limits_now(limits: Limits, changes: Sequence[LiveChange]) -> Limits:
-    """The limits of a specification after these changes."""
+    """Return the limits of a specification after these changes."""
     for one in changes:
         limits = Limits(
             budget_usd=limits.budget_usd if one.budget_usd is None else one.budget_usd,
@@ -76,7 +76,7 @@ def limits_now(limits: Limits, changes: Sequence[LiveChange]) -> Limits:
 
 
 def checked_settings(settings: RunSettings, asked: Overrides) -> dict[str, float]:
-    """Settings that a worker can take over, as numbers.
+    """Return settings that a worker can take over, as numbers.
 
     Raises:
         UsageError: one of them cannot be changed on the way, or its value does not fit.

@@ -40,12 +40,14 @@ class PartSpans:
 
 
 def machine_heading(machine: str, number: int = 0) -> bytes:
-    """The line above what a machine printed. ``number``: which of the run's parts it is, from 1, so that no two are alike."""
+    """Return the line above what a machine printed. ``number``: which of the run's parts it is, from 1, so that no two are
+    alike.
+    """
     return f"── {f'machine {number}: ' if number else ''}{machine} ──\n".encode()
 
 
 def read_parts(files: RunDirectory) -> tuple[MachinePart, ...]:
-    """The machines of a run in the order in which they went on with it; empty where it was never anywhere but here.
+    """Return the machines of a run in the order in which they went on with it; empty where it was never anywhere but here.
 
     A line that nobody can read is left out. Blocking. Raises ``OSError``.
     """
@@ -57,26 +59,17 @@ def read_parts(files: RunDirectory) -> tuple[MachinePart, ...]:
 
 
 def spans_of(files: RunDirectory, parts: Sequence[MachinePart], index: int) -> PartSpans:
-    """The bytes of part ``index`` of ``parts``. Blocking: the worker's log is searched for headings. Raises ``OSError``."""
+    """Return the bytes of part ``index`` of ``parts``. Blocking: the worker's log is searched for headings. Raises
+    ``OSError``.
+    """
     last = index == len(parts) - 1
     events = (parts[index].events, None if last else parts[index + 1].events)
     return PartSpans(_headed(files.setup_log, parts)[index], events, _headed(files.log, parts)[index])
 
 
-def read_span(path: Path, span: Span) -> bytes:
-    """These bytes of a file; nothing where it is not there. Raises ``OSError``."""
-    begin, end = span
-    try:
-        with path.open("rb") as file:
-            file.seek(begin)
-            return file.read(-1 if end is None else max(0, end - begin))
-    except FileNotFoundError:
-        return b""
-
-
 def _headed(path: Path, parts: Sequence[MachinePart]) -> list[Span]:
-    """What stands from the heading of each part to the next. What comes before the first heading that is left is of the part
-    before it. Another one without a heading has nothing, but that the last may still get something."""
+    """Return what stands from the heading of each part to the next. What comes before the first heading that is left is of the
+    part before it. Another one without a heading has nothing, but that the last may still get something."""
     size = path.stat().st_size if path.exists() else 0
     begins: list[int | None] = _headings(path, parts) if size else [None] * len(parts)
     first = next((number for number, begin in enumerate(begins) if begin is not None), len(parts))
@@ -90,7 +83,7 @@ def _headed(path: Path, parts: Sequence[MachinePart]) -> list[Span]:
 
 
 def _headings(path: Path, parts: Sequence[MachinePart]) -> list[int | None]:
-    """Where the heading of each part begins; None where it has none."""
+    """Say where the heading of each part begins; None where it has none."""
     begins: list[int | None] = [None] * len(parts)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         after = 0

@@ -41,7 +41,7 @@ _CheckpointManifest = TypeAdapter(dict[str, FileFacts], config=ConfigDict(defer_
 
 
 def files_of_run(document: bytes) -> dict[str, FileFacts]:
-    """The results that may come home, by their path from the run directory, as its manifest lists them.
+    """Return the results that may come home, by their path from the run directory, as its manifest lists them.
 
     A plain name that no worker of ours writes is left out: it stays where it is.
 
@@ -58,7 +58,7 @@ def files_of_run(document: bytes) -> dict[str, FileFacts]:
 
 
 def files_of_checkpoint(document: bytes, step: int) -> dict[str, FileFacts]:
-    """The same for the checkpoint of ``step``, which must be complete."""
+    """Return the same for the checkpoint of ``step``, which must be complete."""
     try:
         listed = _CheckpointManifest.validate_json(document)
     except ValidationError as error:

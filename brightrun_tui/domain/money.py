@@ -167,7 +167,8 @@ class Lease(BaseModel):
         return self.price_per_hour or self.quoted_per_hour
 
     def spending(self, now: float, since: float | None = None, until: float | None = None) -> Spending:
-        """What it has cost by ``now``: the observed rates for the observed seconds, from creation until it was proven gone,
+        """Return what it has cost by ``now``: the observed rates for the observed seconds, from creation until it was proven
+        gone,
         the traffic, and the provider's bill where that has come. With ``since`` and ``until``: the part that fell due after the
         one and before the other."""
         if not self.provider_id:
@@ -233,7 +234,7 @@ class LeaseChanges(TypedDict, total=False):
 
 
 def month_start(now: float) -> float:
-    """When the calendar month of ``now`` began, by the local clock. Seconds since the epoch."""
+    """Say when the calendar month of ``now`` began, by the local clock. Seconds since the epoch."""
     moment = time.localtime(now)
     return time.mktime((moment.tm_year, moment.tm_mon, 1, 0, 0, 0, 0, 0, -1))
 

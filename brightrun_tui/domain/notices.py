@@ -41,11 +41,11 @@ class NoticeCode(StrEnum):
     VERSION_REFUSED = "version_refused"
 
     def told_apart(self, *by: object) -> str:
-        """The code of one of several of its kind: ``clock_1764550000``."""
+        """Return the code of one of several of its kind: ``clock_1764550000``."""
         return "_".join(map(str, (self, *by)))
 
     def covers(self, code: str) -> bool:
-        """Whether a code is this one, or one of several of its kind."""
+        """Say whether a code is this one, or one of several of its kind."""
         return code == self or code.startswith(f"{self}_")
 
 

@@ -12,7 +12,7 @@ from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
-    from brightrun_tui.domain.model import Endpoint
+    from brightrun_tui.domain.endpoint import Endpoint
 
 
 class NewsKind(StrEnum):
@@ -101,7 +101,7 @@ _ONCE = (NoticeCode.BAD_EVENT,)
 
 
 def news(before: Run, now: Run) -> tuple[Notification, ...]:
-    """Notices that were not there before, and how the run has ended. Who judges its numbers tells of that itself."""
+    """Return notices that were not there before, and how the run has ended. Who judges its numbers tells of that itself."""
     known = {_key(notice) for notice in before.notices}
     found = [
         told_of(now, notice.code, _level(notice.level), notice.message, notice.time)
@@ -120,7 +120,7 @@ def news(before: Run, now: Run) -> tuple[Notification, ...]:
 def told_of(
     run: Run, code: str, level: Level | str, message: str, time: float, *, kind: NewsKind | None = None
 ) -> Notification:
-    """A piece of news about a run, its texts made fit to be shown; its kind is told by its code unless it is given."""
+    """Return a piece of news about a run, its texts made fit to be shown; its kind is told by its code unless it is given."""
     model = f"{run.model}:{run.model_version}" if run.model and run.model_version is not None else ""
     return Notification(
         run_id=run.id,
@@ -136,7 +136,7 @@ def told_of(
 
 
 def told_of_endpoint(endpoint: Endpoint, code: str, level: Level | str, message: str, time: float) -> Notification:
-    """A piece of news about an endpoint's machine, as `told_of` of a run."""
+    """Return a piece of news about an endpoint's machine, as `told_of` of a run."""
     return Notification(
         run_id="",
         run_name="",

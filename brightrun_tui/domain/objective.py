@@ -28,7 +28,7 @@ class ObjectiveSpec:
     memory_factor: float = 1.0
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
             return "its name should be lower-case letters, digits and dashes, at most 32"
         if not self.gives.strip():

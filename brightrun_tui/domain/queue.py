@@ -13,7 +13,7 @@ MOVES: tuple[str, ...] = get_args(Move)
 
 
 def moved(queue: list[tuple[str, float]], run_id: str, to: str) -> dict[str, float]:
-    """The times that change when a run moves.
+    """Return the times that change when a run moves.
 
     Args:
         queue: run and time of all that wait, in their order.

@@ -9,12 +9,12 @@ _HOURS = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*[-–]\s*([01]?\d|2[0-3]):([0
 
 
 def is_quiet_hours(text: str) -> bool:
-    """Whether this can be read; nothing means that it is never quiet."""
+    """Say whether this can be read; nothing means that it is never quiet."""
     return not text or _HOURS.fullmatch(text.strip()) is not None
 
 
 def is_quiet(text: str, now: datetime) -> bool:
-    """Whether it is quiet at this time of the day. Hours that end before they begin go over midnight."""
+    """Say whether it is quiet at this time of the day. Hours that end before they begin go over midnight."""
     found = _HOURS.fullmatch(text.strip())
     if found is None:
         return False

@@ -46,7 +46,7 @@ class EndpointRental(BaseModel):
         return self.box or self.provider
 
     def price_words(self, once_usd: float = 0.0) -> str:
-        """What the machine costs, with ``once_usd`` for traffic, and the most that it may come to."""
+        """Return what the machine costs, with ``once_usd`` for traffic, and the most that it may come to."""
         if not self.price_per_hour:
             return "it costs nothing"
         once = f" and {money(once_usd)} once for traffic" if once_usd else ""

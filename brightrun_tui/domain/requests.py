@@ -9,8 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import CHAMPION
 from brightrun_tui.domain.rental import EndpointRental
-from brightrun_tui.domain.run import Ending, RunState, StopAfter
+from brightrun_tui.domain.run import Ending, StopAfter
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.domain.settings import SettingValue
 
 
@@ -93,12 +95,12 @@ class Ask(BaseModel, Generic[A_co]):
     target: str = ""
 
     def payload(self) -> dict[str, Any]:
-        """What is written beside kind and target, ready for JSON."""
+        """Return what is written beside kind and target, ready for JSON."""
         return self.model_dump(mode="json", exclude={"kind", "target"})
 
     @classmethod
     def read_answer(cls, result: dict[str, Any]) -> A_co:
-        """Raises ``ValidationError``."""
+        """Raise ``ValidationError``."""
         kinds = (base.__pydantic_generic_metadata__["args"] for base in cls.__mro__ if issubclass(base, Ask))
         answer: type[A_co] = next(args[0] for args in kinds if args)
         return answer.model_validate(result)
@@ -176,15 +178,17 @@ class Deploy(Ask[DeployAnswer]):
 
 
 def followed_alias(ref: str) -> str:
-    """The alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
+    """Return the alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
     word = ref.partition(":")[2]
-    return "" if word.isdecimal() else word or "champion"
+    return "" if word.isdecimal() else word or CHAMPION
 
 
 def lasting_name(ref: str) -> str:
-    """The name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty where it is pinned."""
+    """Return the name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty where it is
+    pinned.
+    """
     name, alias = ref.partition(":")[0], followed_alias(ref)
-    return name if alias == "champion" else f"{name}-{alias}" if alias else ""
+    return name if alias == CHAMPION else f"{name}-{alias}" if alias else ""
 
 
 class Undeploy(Ask[UndeployAnswer]):

@@ -2,112 +2,28 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
-from typing import Annotated, Any, Literal, TypedDict, get_args
+from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Step
+from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Outcome, PhaseName, Step, Suggested
 from brightrun_tui.domain.live_change import LiveChange, limits_now
 from brightrun_tui.domain.money import Estimate, Limits
+from brightrun_tui.domain.run_states import ACTIVE, PERMITTED, RunAction, RunState
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.subject import Subject
 
 SPEC_VERSION = 1
 
-RunState = Literal[
-    "queued",
-    "preparing",
-    "launching",
-    "running",
-    "pausing",
-    "paused",
-    "stopping",
-    "collecting",
-    "registering",
-    "completed",
-    "stopped",
-    "failed",
-]
-RUN_STATES: tuple[RunState, ...] = get_args(RunState)
 
 StopAfter = Literal["", "evaluation", "epoch"]
 """Where a run ends by itself because somebody asked for that; empty: where its specification says."""
 
 Ending = Literal["", "asked", "terminated", "killed"]
 """How far the end of a worker has been pressed for: a request in its directory, then SIGTERM, then SIGKILL."""
-
-TRANSITIONS: dict[RunState, frozenset[RunState]] = {
-    "queued": frozenset({"preparing", "stopped", "failed"}),
-    "preparing": frozenset({"launching", "stopped", "failed"}),
-    "launching": frozenset({"running", "pausing", "paused", "stopping", "stopped", "collecting", "failed"}),
-    "running": frozenset({"launching", "pausing", "paused", "stopping", "collecting", "failed"}),
-    "pausing": frozenset({"paused", "stopping", "collecting", "failed"}),
-    "paused": frozenset({"queued", "stopped", "failed"}),
-    "stopping": frozenset({"collecting", "paused", "stopped", "failed"}),
-    "collecting": frozenset({"registering", "launching", "stopping", "failed", "stopped"}),
-    "registering": frozenset({"completed", "stopped", "failed"}),
-    "completed": frozenset(),
-    "stopped": frozenset({"queued"}),
-    "failed": frozenset({"queued"}),
-}
-"""From each state, the states a run may enter. A ``paused`` run is resumed, an ended one retried, by queueing again."""
-
-TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
-ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
-
-
-class RunAction(StrEnum):
-    """What a person may ask of a run."""
-
-    STOP = "stop"
-    FORCE = "force"
-    PAUSE = "pause"
-    RESUME = "resume"
-    RETRY = "retry"
-    CHECKPOINT = "checkpoint"
-    DELETE = "delete"
-    MOVE = "move"
-    CHANGE = "change"
-    STOP_LATER = "stop_later"
-
-
-_STOPPABLE: frozenset[RunState] = frozenset(
-    {"queued", "preparing", "launching", "running", "pausing", "paused", "stopping"}
-)
-
-PERMITTED: dict[RunAction, frozenset[RunState]] = {
-    RunAction.STOP: _STOPPABLE,
-    RunAction.FORCE: _STOPPABLE | {"collecting"},
-    RunAction.PAUSE: frozenset({"launching", "running", "pausing"}),
-    RunAction.RESUME: frozenset({"paused"}),
-    RunAction.RETRY: frozenset({"failed", "stopped"}),
-    RunAction.CHECKPOINT: frozenset({"running"}),
-    RunAction.DELETE: TERMINAL | {"paused"},
-    RunAction.MOVE: frozenset({"queued"}),
-    RunAction.CHANGE: (_STOPPABLE - {"stopping"}) | {"failed", "stopped"},
-    RunAction.STOP_LATER: frozenset({"launching", "running"}),
-}
-"""In which states each action is possible: for engine, store, app and command line alike. A pause that is asked for again
-presses the worker harder, as a stop does."""
-
-STATE_GLYPHS: dict[RunState, str] = {
-    "queued": "·",
-    "preparing": "◌",
-    "launching": "◌",
-    "running": "▶",
-    "pausing": "◫",
-    "paused": "‖",
-    "stopping": "◫",
-    "collecting": "◍",
-    "registering": "◍",
-    "completed": "✓",
-    "stopped": "■",
-    "failed": "✗",
-}
 
 
 class BaseModelRef(BaseModel):
@@ -201,7 +117,7 @@ class Failure(BaseModel):
     error: str
     cause: str
     fix: str = ""
-    suggestion: dict[str, Any] = Field(default_factory=dict)
+    suggestion: dict[str, Suggested] = Field(default_factory=dict)
 
 
 def failed_for_disk() -> Failure:
@@ -270,7 +186,7 @@ class Run(BaseModel):
     ending: Ending = ""
     active_seconds: float = 0.0
     counted_at: tuple[str, float] | None = None
-    outcome: str = ""
+    outcome: Outcome | Literal[""] = ""
     events_offset: int = 0
     events_seq: int = -1
     bad_lines: int = 0
@@ -317,7 +233,9 @@ class Run(BaseModel):
         return min(1.0, self.step / self.total_steps) if self.total_steps else 0.0
 
     def cost_at_end(self, per_hour: float) -> float | None:
-        """US dollars it will have cost if its machines cost that much for the time that is left; None where neither is known."""
+        """Return US dollars it will have cost if its machines cost that much for the time that is left; None where neither
+        is known.
+        """
         if not per_hour or not self.active or self.eta_seconds is None:
             return None
         return self.cost_usd + per_hour * self.eta_seconds / 3600
@@ -328,18 +246,18 @@ class Run(BaseModel):
         return self.step + self.spec.settings.training.logging_steps
 
     def upto(self, metric: str) -> int:
-        """The last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint has older
-        ones behind it.
+        """Return the last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint
+        has older ones behind it.
         """
         return self.step if metric in EVERY_STEP else self.reached
 
     @property
     def trains(self) -> bool:
         """Whether it takes steps at present, and does not measure, answer or save."""
-        return self.phase in ("training", "")
+        return self.phase in (PhaseName.TRAINING, "")
 
     def permits(self, action: RunAction) -> bool:
-        """Whether this may be asked of the run as it is now."""
+        """Say whether this may be asked of the run as it is now."""
         return self.state in PERMITTED[action]
 
     @property
@@ -348,7 +266,7 @@ class Run(BaseModel):
         return self.state in ACTIVE
 
 
-BEGINNING = ("starting", "preparing", "loading")
+BEGINNING = (PhaseName.STARTING, PhaseName.PREPARING, PhaseName.LOADING)
 """Phases before a worker can say how it gets on."""
 SILENT_SECONDS = 60.0
 SILENT_STEPS = 10
@@ -356,8 +274,8 @@ SILENT_STEPS = 10
 
 
 def silence(run: Run, heard_at: float | None, now: float) -> float | None:
-    """Seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None. While a
-    worker begins nothing is expected of it.
+    """Return seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None.
+    While a worker begins nothing is expected of it.
     """
     if run.state != "running" or heard_at is None or run.phase in BEGINNING:
         return None
@@ -393,7 +311,7 @@ class RunChanges(TypedDict, total=False):
     ending: Ending
     active_seconds: float
     counted_at: tuple[str, float] | None
-    outcome: str
+    outcome: Outcome | Literal[""]
     events_offset: int
     events_seq: int
     bad_lines: int

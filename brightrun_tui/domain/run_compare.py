@@ -52,7 +52,7 @@ def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
 
 
 def names(runs: Sequence[Run]) -> tuple[str, ...]:
-    """What each is called; where several have one name, by the model it became or else by its id."""
+    """Return what each is called; where several have one name, by the model it became or else by its id."""
     called = [run.name for run in runs]
 
     def whole(run: Run) -> str:

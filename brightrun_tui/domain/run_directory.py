@@ -76,12 +76,12 @@ _CHECKPOINT_NAME = re.compile(r"step-(0|[1-9][0-9]{0,11})")
 
 
 def checkpoint_name(step: int) -> str:
-    """The directory of the checkpoint of ``step`` within `CHECKPOINTS`; also how people are told of it."""
+    """Return the directory of the checkpoint of ``step`` within `CHECKPOINTS`; also how people are told of it."""
     return f"step-{step}"
 
 
 def step_of(name: str) -> int | None:
-    """The step of a complete checkpoint by its directory's name; None for any other name."""
+    """Return the step of a complete checkpoint by its directory's name; None for any other name."""
     match = _CHECKPOINT_NAME.fullmatch(name)
     return int(match[1]) if match else None
 
@@ -147,7 +147,7 @@ class RunDirectory:
         return self.root / CONTROL
 
     def request(self, name: ControlRequest) -> Path:
-        """The file whose presence asks this of the worker."""
+        """Return the file whose presence asks this of the worker."""
         return self.control / name
 
     @property
@@ -163,14 +163,14 @@ class RunDirectory:
         return self.checkpoints / checkpoint_name(step)
 
     def steps(self) -> list[int]:
-        """Steps of the complete checkpoints, oldest first."""
+        """Return steps of the complete checkpoints, oldest first."""
         if not self.checkpoints.is_dir():
             return []
         found = (step_of(path.name) for path in self.checkpoints.iterdir() if path.is_dir() and not path.is_symlink())
         return sorted(step for step in found if step is not None)
 
     def old_checkpoints(self, number: int) -> Path:
-        """Where checkpoints that cannot be continued are put, the ``number``-th time that it happens."""
+        """Say where checkpoints that cannot be continued are put, the ``number``-th time that it happens."""
         return self.root / f"{CHECKPOINTS}.old-{number}"
 
     @property
@@ -211,7 +211,7 @@ class RunDirectory:
         return self.root / SSH_KEY
 
     def host_key(self, lease: str) -> Path:
-        """The host key that the machine of a lease showed at the first contact."""
+        """Return the host key that the machine of a lease showed at the first contact."""
         return self.root / f"{lease}.hostkey"
 
 
@@ -231,7 +231,7 @@ _LIMITS = {ADAPTER_WEIGHTS: 32 << 30, OPTIMIZER: 64 << 30, MANIFEST: MANIFEST_LI
 
 
 def arrival_limit(path: str) -> int | None:
-    """The most bytes that the file at ``path`` (from the run directory, with “/”) may have to come home; None: it may not.
+    """Return the most bytes that the file at ``path`` (from the run directory, with “/”) may have to come home; None: it may not.
 
     Only the results and complete checkpoints come this way, and no file in them but those that a worker of ours writes.
     """

@@ -15,8 +15,8 @@ MOST_DAYS = 366
 
 
 def parse_moment(text: str, now: datetime) -> float | None:
-    """Seconds since the epoch of the next ``22:00``, or of ``2026-12-01 22:00`` and other forms of ISO 8601; None for nothing.
-    Without an offset it is local time. ``now`` is local and aware.
+    """Return seconds since the epoch of the next ``22:00``, or of ``2026-12-01 22:00`` and other forms of ISO 8601; None for
+    nothing. Without an offset it is local time. ``now`` is local and aware.
 
     Raises:
         UsageError: it is no such moment, has passed, or is more than a year away.
@@ -33,7 +33,9 @@ def parse_moment(text: str, now: datetime) -> float | None:
     try:
         moment = datetime.fromisoformat(text).astimezone()
     except (ValueError, OverflowError, OSError):
-        raise _wrong(f"“{text}” is no time", "write 22:00 for the next time it is ten, or 2026-12-01 22:00") from None
+        raise _wrong(
+            f"“{text}” is not a time", "write 22:00 for the next time it is ten, or 2026-12-01 22:00"
+        ) from None
     if moment <= now:
         raise _wrong(f"“{text}” has passed", "leave it out to begin at once")
     if moment - now > timedelta(days=MOST_DAYS):
@@ -42,13 +44,13 @@ def parse_moment(text: str, now: datetime) -> float | None:
 
 
 def waits_until(run: Run, now: float) -> float | None:
-    """The moment before which the run must not begin, where that is still to come."""
+    """Return the moment before which the run must not begin, where that is still to come."""
     moment = run.spec.not_before
     return moment if moment is not None and moment > now else None
 
 
 def moment_words(moment: float) -> str:
-    """``22:00`` today, ``Tue 1 Dec 22:00`` on another day."""
+    """Write as ``22:00`` today, ``Tue 1 Dec 22:00`` on another day."""
     then = datetime.fromtimestamp(moment)
     if then.date() == datetime.now().date():
         return humanize.clock(moment)

@@ -14,12 +14,12 @@ ADAPTER = "adapter"
 
 
 def lora_rank(rank: int) -> int:
-    """The least that vLLM can be told which holds an adapter of this rank."""
+    """Return the least that vLLM can be told which holds an adapter of this rank."""
     return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
 
 
 def account_of_place(name: str) -> str:
-    """The service whose account and key a place uses: ``runpod`` of ``runpod-serverless``."""
+    """Return the service whose account and key a place uses: ``runpod`` of ``runpod-serverless``."""
     return name.removesuffix(SUFFIX)
 
 

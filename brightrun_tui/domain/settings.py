@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.held_base import HeldBase, held_base
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.slots import GPUS_PATTERN, GpuRequest, chosen
 
@@ -88,6 +89,11 @@ class QuantisationSettings(SettingsGroup):
         title="Compute type",
         description="auto: bfloat16 where the hardware has it, else float16 on GPU, float32 on CPU.",
     )
+
+    @property
+    def held(self) -> HeldBase:
+        """In what form the base was held."""
+        return held_base(self.method, double_quant=self.double_quant)
 
 
 class DataSettings(SettingsGroup):
@@ -251,8 +257,8 @@ class RunSettings(SettingsGroup):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
-    def with_overrides(self, overrides: Overrides) -> RunSettings:
-        """A copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
+    def with_overrides(self, overrides: Mapping[str, SettingValue | list[str]]) -> RunSettings:
+        """Return a copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
         Raises:
             UsageError: unknown key (with the nearest known one) or a value out of range.
@@ -328,7 +334,7 @@ class Setting(BaseModel):
 
 
 def iter_settings() -> Iterator[Setting]:
-    """Every setting in declaration order."""
+    """Return every setting in declaration order."""
     for group, group_field in RunSettings.model_fields.items():
         model = group_field.annotation
         assert isinstance(model, type) and issubclass(model, SettingsGroup)

@@ -42,25 +42,25 @@ ANSWER_ROOM = (64, 1024)
 
 
 def evaluations(steps: int, trained: float, held_out: float) -> float:
-    """Measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
+    """Return measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
     affordable = MEASURING_SHARE * FORWARDS * trained / held_out if held_out > 0 else EVALUATIONS
     return max(1.0, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
 
 
 def steps_between(steps: int, trained: float, held_out: float) -> int:
-    """Optimiser steps from one such measurement to the next."""
+    """Return optimiser steps from one such measurement to the next."""
     count = evaluations(steps, trained, held_out)
     return max(1, round(steps / count) if count == EVALUATIONS else math.ceil(steps / count))
 
 
 def answer_seconds(training: float) -> float:
-    """What all sample answers of a run may take, in seconds, for so many seconds of training."""
+    """Return what all sample answers of a run may take, in seconds, for so many seconds of training."""
     return max(ANSWER_SECONDS, ANSWER_SHARE * training)
 
 
 def answer_room(expected: float, max_new_tokens: int) -> int:
-    """Tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who ends in
-    time is seen to end.
+    """Return tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who
+    ends in time is seen to end.
     """
     least, most = ANSWER_ROOM
     return max_new_tokens or int(min(most, max(least, 2 * expected)))

@@ -50,7 +50,7 @@ class GpuRequest:
     shared: bool = False
 
     def fits(self, card: Card) -> bool:
-        """Whether the run may have this card: its number, that of the GPU which it is part of, or its UUID was named."""
+        """Say whether the run may have this card: its number, that of the GPU which it is part of, or its UUID was named."""
         return not self.cards or any(
             one in (card.index, card.index.partition(":")[0], card.id) or (len(one) > 8 and card.id.startswith(one))
             for one in self.cards
@@ -84,12 +84,12 @@ class Seats:
         return -(-self.capacity // max(1, len(self.cards)))
 
     def on(self, card: Card) -> list[Holder]:
-        """The runs at work on a GPU."""
+        """Return the runs at work on a GPU."""
         first = self.cards[0].id if self.cards else ""
         return [holder for holder in self.holders if (holder.card or first) == card.id]
 
     def with_run(self, name: str, card: Card | None) -> Seats:
-        """The same machine once another run has begun."""
+        """Return the same machine once another run has begun."""
         return replace(self, holders=(*self.holders, Holder(name, card.id if card else "")))
 
 
@@ -103,7 +103,7 @@ class Seat:
 
 
 def assign(seats: Seats, gpu_request: GpuRequest) -> Seat:
-    """Where the next run of a machine goes: to the GPU that it may have with the fewest runs, then the most free memory."""
+    """Say where the next run of a machine goes: to the GPU that it may have with the fewest runs, then the most free memory."""
     if gpu_request.cards and not any(map(gpu_request.fits, seats.cards)):
         there = ", ".join(card.index for card in seats.cards) or "none"
         return Seat(False, waits_for=f"GPU {', '.join(gpu_request.cards)}, which this machine has not; it has {there}")
@@ -124,7 +124,7 @@ def assign(seats: Seats, gpu_request: GpuRequest) -> Seat:
 
 
 def why_not(seats: Seats, card: Card, gpu_request: GpuRequest) -> str:
-    """Why a run cannot begin on a GPU now, in words that follow its number; empty where it can."""
+    """Say why a run cannot begin on a GPU now, in words that follow its number; empty where it can."""
     here = seats.on(card)
     if len(here) >= seats.per_card:
         return f"busy with {names(here)}"
@@ -142,5 +142,5 @@ def names(holders: Sequence[Holder]) -> str:
 
 
 def chosen(text: str) -> tuple[str, ...]:
-    """The GPUs of a comma list that fits `GPUS_PATTERN`."""
+    """Return the GPUs of a comma list that fits `GPUS_PATTERN`."""
     return tuple(word for word in re.split(r"[\s,]+", text) if word)

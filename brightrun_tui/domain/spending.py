@@ -76,7 +76,7 @@ class Spending(BaseModel):
         )
 
     def with_bill(self, billed: float | None, *, disk: float | None = None, ended_for: float | None) -> Spending:
-        """The same with what the provider has charged.
+        """Return the same with what the provider has charged.
 
         A machine that stopped while nobody looked costs less than we counted. Its bill is not taken for one that is still to
         grow where it has the disk in it until the end.
@@ -106,5 +106,5 @@ class Spending(BaseModel):
 
 
 def total(spendings: Iterable[Spending]) -> Spending:
-    """All of them together."""
+    """Return all of them together."""
     return sum(spendings, Spending())

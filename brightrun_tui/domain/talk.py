@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import TypedDict
 
 from pydantic import BaseModel, ConfigDict
 
@@ -34,7 +35,7 @@ class TalkTurn(BaseModel):
 
 
 def talk_jsonl(turns: Sequence[TalkTurn]) -> str:
-    """One line in the form that training data has."""
+    """Return one line in the form that training data has."""
     return json.dumps({"messages": [turn.message for turn in turns]}, ensure_ascii=False) + "\n"
 
 
@@ -47,3 +48,11 @@ def talk_markdown(title: str, turns: Sequence[TalkTurn]) -> str:
         fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", turn.content)), default=0) + 1)
         parts.append(f"**{who}**{speed}\n\n{fence}text\n{turn.content}\n{fence}")
     return "\n\n".join(parts) + "\n"
+
+
+class Sampling(TypedDict, total=False):
+    """How an answer is chosen, and how long it may be; None or left out: as the model's own generation settings say."""
+
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None

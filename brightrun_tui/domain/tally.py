@@ -43,7 +43,7 @@ class Tally:
 
 
 def tally(report: Report) -> Tally:
-    """Each answer by the highest word on it. From `ENOUGH_TICKS` ticks on, only the ticked answers count."""
+    """Count each answer by the highest word on it. From `ENOUGH_TICKS` ticks on, only the ticked answers count."""
     ticked = {tick.sample: tick.right for tick in report.ticks if tick.sample < len(report.samples)}
     rulings = report.judgement.rulings if report.judgement else ()
     marks: dict[int, Mark] = {}
@@ -64,7 +64,7 @@ def tally(report: Report) -> Tally:
 
 
 def chance_interval(marks: Sequence[Mark]) -> tuple[float, float]:
-    """Wilson's interval for the share of all answers that are right, of which these are a sample; 95 %, from 0 to 1."""
+    """Return Wilson's interval for the share of all answers that are right, of which these are a sample; 95 %, from 0 to 1."""
     count, share, square = len(marks), credit_of(marks), Z95**2
     if not count:
         return 0.0, 1.0
@@ -74,5 +74,5 @@ def chance_interval(marks: Sequence[Mark]) -> tuple[float, float]:
 
 
 def credit_of(marks: Sequence[Mark]) -> float:
-    """Mean credit of some marks, 0 to 1; 0 where there are none."""
+    """Return mean credit of some marks, 0 to 1; 0 where there are none."""
     return sum(CREDIT[mark] for mark in marks) / len(marks) if marks else 0.0

@@ -29,7 +29,7 @@ _EQUALS = re.compile(r"(?<!\\)=")
 
 
 def sanitize(text: str, *, kept: str = "\n") -> str:
-    """The text with a space for every character that a terminal would obey or a reader would not see, but for ``kept``.
+    """Return the text with a space for every character that a terminal would obey or a reader would not see, but for ``kept``.
 
     Line breaks stay unless ``kept`` is "". Emoji, combining marks, Arabic and Hebrew stay as they are. What cannot be
     encoded (a lone surrogate) becomes “�”. The length does not change.
@@ -46,31 +46,31 @@ def sanitize(text: str, *, kept: str = "\n") -> str:
 
 
 def one_line(text: str) -> str:
-    """The same on one line: a table's cell, a title, a question."""
+    """Return the same on one line: a table's cell, a title, a question."""
     return sanitize(text, kept="")
 
 
 def cell(text: str) -> str:
-    """The same for a spreadsheet, which takes what begins so for a formula, and runs it."""
+    """Return the same for a spreadsheet, which takes what begins so for a formula, and runs it."""
     text = one_line(text)
     return f"'{text}" if text.lstrip()[:1] in ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20") else text
 
 
 def shortened(text: str, most: int) -> str:
-    """Its words with one blank between them, and an ellipsis where they are more than ``most`` characters."""
+    """Return its words with one blank between them, and an ellipsis where they are more than ``most`` characters."""
     text = " ".join(text.split())
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def at_equals(text: str) -> tuple[str, str, str]:
-    """As ``text.partition("=")``, at the first sign that has no backslash before it; ``\\=`` is a sign of the text itself."""
+    """Do as ``text.partition("=")``, at the first sign that has no backslash before it; ``\\=`` is a sign of the text itself."""
     found = _EQUALS.search(text)
     parts = (text[: found.start()], "=", text[found.end() :]) if found else (text, "", "")
     return parts[0].replace("\\=", "="), parts[1], parts[2].replace("\\=", "=")
 
 
 def plain_json(document: str) -> str:
-    """The same JSON document with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
+    """Return the same JSON document with everything unfit to be shown written as ``\\u``: it stays data, in a terminal too."""
     if document.isprintable():
         return document
     return _UNFIT_IN_JSON.sub(_escaped, document)

@@ -7,20 +7,20 @@ from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
-from brightrun_tui.domain.events import Amount, Body, Event, Phase
+from brightrun_tui.domain.events import Amount, Body, Event, Phase, PhaseName
 
 TimePart = Literal["loading", "training", "measuring", "answering", "saving"]
 PARTS: tuple[TimePart, ...] = get_args(TimePart)
 _PART_OF_PHASE: dict[str, TimePart] = {
-    "starting": "loading",
-    "preparing": "loading",
-    "loading": "loading",
-    "rehearsing": "loading",
-    "training": "training",
-    "evaluating": "measuring",
-    "reporting": "measuring",
-    "answering": "answering",
-    "saving": "saving",
+    PhaseName.STARTING: "loading",
+    PhaseName.PREPARING: "loading",
+    PhaseName.LOADING: "loading",
+    PhaseName.REHEARSING: "loading",
+    PhaseName.TRAINING: "training",
+    PhaseName.EVALUATING: "measuring",
+    PhaseName.REPORTING: "measuring",
+    PhaseName.ANSWERING: "answering",
+    PhaseName.SAVING: "saving",
 }
 
 
@@ -54,7 +54,7 @@ def time_parts(told: Iterable[Event[Body]]) -> TimeParts:
     since = 0.0
     for event in told:
         if part is not None:
-            starts = isinstance(event.body, Phase) and event.body.phase == "starting"
+            starts = isinstance(event.body, Phase) and event.body.phase == PhaseName.STARTING
             spent[part] += 0.0 if starts else max(0.0, event.time - since)
         if isinstance(event.body, Phase):
             part = _PART_OF_PHASE.get(event.body.phase, part)

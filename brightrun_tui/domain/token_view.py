@@ -41,7 +41,9 @@ class TokenExample(BaseModel):
         return sum(piece.learnt for piece in self.pieces)
 
     def runs(self, limit: int = 0) -> list[tuple[str, bool, bool]]:
-        """Neighbouring tokens of one kind as one text: whether it is learnt, and whether it lies beyond ``limit`` tokens."""
+        """Return neighbouring tokens of one kind as one text: whether it is learnt, and whether it lies beyond ``limit``
+        tokens.
+        """
         found: list[tuple[str, bool, bool]] = []
         for number, piece in enumerate(self.pieces):
             kind = (piece.learnt, bool(limit) and number >= limit)

@@ -36,7 +36,7 @@ _LATER = ("a judge (", "people read ")
 
 
 def decide(report: Report) -> Report:
-    """The report card with the verdict that follows from what it holds.
+    """Return the report card with the verdict that follows from what it holds.
 
     One of an older version, which holds no findings, keeps its verdict as far as judge and people do not contradict it.
     """
@@ -88,7 +88,7 @@ def _conclude(report: Report, f: Findings) -> Verdict:
 
 
 def _doubts(report: Report, found: Tally, f: Findings) -> list[str]:
-    """What keeps a model whose style and content are good from the grade “good”."""
+    """Return what keeps a model whose style and content are good from the grade “good”."""
     doubts = []
     a = f.answers
     if not f.stood_in and f.conversations < FEW_RECORDS:

@@ -52,7 +52,7 @@ _COMPARED: dict[FormKind, str] = {
 
 
 def judgement_sentence(judgement: Judgement) -> str:
-    """What a judge made of the answers, in one sentence."""
+    """Return what a judge made of the answers, in one sentence."""
     wins, ties, losses, unparsable = (judgement.count(outcome) for outcome in ("win", "tie", "loss", "unparsable"))
     right = [ruling.right for ruling in judgement.rulings if ruling.right is not None]
     parts = [
@@ -69,7 +69,7 @@ def judgement_sentence(judgement: Judgement) -> str:
 
 
 def ticks_sentence(report: Report) -> str:
-    """What people said of the answers, in one sentence; empty where they said nothing."""
+    """Return what people said of the answers, in one sentence; empty where they said nothing."""
     if not report.ticks:
         return ""
     right = sum(tick.right for tick in report.ticks)
@@ -78,7 +78,7 @@ def ticks_sentence(report: Report) -> str:
 
 
 def summary(grade: Grade, style: Grade, content: Grade | None, found: Tally, f: Findings, doubts: list[str]) -> str:
-    """What follows from both grades, for whoever has to decide."""
+    """Return what follows from both grades, for whoever has to decide."""
     right = _right(found) + (" (to questions that it learnt from)" if f.stood_in else "")
     if f.tuned_loss >= f.base_loss:
         no_better = "on records it has not seen it does no better than the base model"
@@ -124,7 +124,7 @@ def _worst_of_style(f: Findings) -> str:
 
 
 def often_wrong(found: Tally, f: Findings | None) -> str:
-    """The summary where the manner is learnt and the content is not good."""
+    """Return the summary where the manner is learnt and the content is not good."""
     if f and f.floor and 0 < found.credit <= credit_of(floor_marks(found, f)):
         return f"Not usable yet: {_right(found)}, which is no better than always answering “{_short(f.floor.answer)}”."
     if not found.credit:
@@ -153,7 +153,7 @@ def _right(found: Tally) -> str:
 
 
 def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
-    """What the grade of the content rests on."""
+    """Return what the grade of the content rests on."""
     if not found.marks:
         return ["content: no answers were compared, so nobody knows whether they are right"]
     wrong, partly, unclear = found.count("wrong"), found.count("partly"), found.count("unclear")
@@ -165,7 +165,7 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
     ]
     reasons = [f"content: {', '.join(parts)} (checked {_checked_by(found, f)})"]
     if f.stood_in:
-        reasons[0] += "; all of them to questions that it learnt from, so that this tells nothing about new ones"
+        reasons[0] += "; all of them to questions that it learnt from, so this says nothing about new ones"
     elif 2 * found.known >= len(found.marks):
         low, high = chance_interval(found.marks)
         reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"
@@ -192,7 +192,7 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
 
 
 def _by_part(a: AnswerFindings) -> str:
-    """Which labels or values are right how often, the worst first."""
+    """Say which labels or values are right how often, the worst first."""
     shares = {name: right / max(1, count) for name, (right, count) in a.parts.items()}
     worst = sorted(a.parts, key=lambda name: shares[name])[:MOST_PARTS]
     named = ", ".join(f"“{_short(name, 30)}” {a.parts[name][0]} of {a.parts[name][1]}" for name in worst)
@@ -213,7 +213,7 @@ def _checked_by(found: Tally, f: Findings) -> str:
 
 
 def style_reasons(f: Findings) -> list[str]:
-    """What the grade of the style rests on."""
+    """Return what the grade of the style rests on."""
     change = (f.base_loss - f.tuned_loss) / f.base_loss if f.base_loss > 0 else 0.0
     measured_on = (
         "training records (nothing was held out)" if f.stood_in else f"{f.held_out_records} records it never saw"
@@ -266,7 +266,7 @@ def _answer_reasons(a: AnswerFindings) -> list[str]:
 
 
 def notes(f: Findings) -> list[str]:
-    """What is worth knowing, and changes no grade."""
+    """Return what is worth knowing, and changes no grade."""
     notes = []
     if f.worse and f.tuned_loss < f.base_loss:
         notes.append(f"it does worse than the base model on some records ({', '.join(f.worse)})")
@@ -297,7 +297,7 @@ def harder(f: Findings) -> str:
 
 
 def _longer(length: float, wanted: float) -> tuple[str, str]:
-    """How many times longer or shorter, and the word that what it is compared with follows."""
+    """Say how many times longer or shorter, and the word that what it is compared with follows."""
     if length > wanted:
         return f"{length / max(1.0, wanted):.0f} times as long", "as"
     return f"{wanted / max(1.0, length):.0f} times shorter", "than"
@@ -308,7 +308,7 @@ def _of(share: float, count: int) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """A number with its noun, in the plural where there are several."""
+    """Return a number with its noun, in the plural where there are several."""
     return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 

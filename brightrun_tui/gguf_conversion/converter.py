@@ -69,7 +69,7 @@ def _failed(what: str, model: Path) -> BrightrunError:
 
 
 def _with_all_ends(original: Any, model: Path) -> Any:
-    """Every token that ends an answer according to ``generation_config.json``: GGUF has three names for them."""
+    """Return every token that ends an answer according to ``generation_config.json``: GGUF has three names for them."""
     settings = model / "generation_config.json"
     named = json.loads(settings.read_bytes()).get("eos_token_id") if settings.is_file() else None
     ends = named if isinstance(named, list) else []
@@ -85,7 +85,9 @@ def _with_all_ends(original: Any, model: Path) -> Any:
 
 
 def _exact_vocabulary(original: Any) -> Any:
-    """The tokens of ``tokenizer.json`` by their numbers, where the converter does not know how the text is cut into them."""
+    """Return the tokens of ``tokenizer.json`` by their numbers, where the converter does not know how the text is cut into
+    them.
+    """
 
     def vocabulary(self: Any) -> Any:
         from transformers import AutoTokenizer, PreTrainedTokenizerFast

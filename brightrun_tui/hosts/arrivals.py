@@ -23,7 +23,7 @@ RESERVE_BYTES = 256 << 20
 
 
 def require_room(directory: Path, size: int) -> None:
-    """Raises ``OSError`` (ENOSPC) when ``size`` more bytes would leave less than the reserve."""
+    """Raise ``OSError`` (ENOSPC) when ``size`` more bytes would leave less than the reserve."""
     if shutil.disk_usage(directory).free - size < RESERVE_BYTES:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
 
@@ -73,7 +73,7 @@ def append(path: Path, data: bytes) -> None:
 
 
 def is_whole(path: Path, size: int, digest: str) -> bool:
-    """Whether a plain file of that size and SHA-256 is there."""
+    """Say whether a plain file of that size and SHA-256 is there."""
     return not path.is_symlink() and path.is_file() and path.stat().st_size == size and sha256(path) == digest
 
 

@@ -94,7 +94,7 @@ class GuardOptions:
         return cls(part, url, left, round(deadline), times.silence, graphql=graphql, keep=times.keep, tick=times.tick)
 
     def argument(self) -> str:
-        """The guard's one argument: JSON without single quotes."""
+        """Return the guard's one argument: JSON without single quotes."""
         ways = [{**asdict(way), "url": self._address(way.url)} for way in self.part.ways]
         document = {
             "id": self.part.machine_id,
@@ -122,13 +122,13 @@ class GuardOptions:
 
 
 def _short(value: object) -> object:
-    """Whole numbers without their decimal point: the command has little room."""
+    """Return whole numbers without their decimal point: the command has little room."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def guard_source(options: str = "") -> str:
-    """The guard without docstrings, comments and type hints: the same program, a third smaller. What it is told is part of it, as
-    that packs better than an argument.
+    """Return the guard without docstrings, comments and type hints: the same program, a third smaller. What it is told is part
+    of it, as that packs better than an argument.
     """
     return f"OPTIONS = {options!r}\n{_small_guard()}"
 
@@ -163,7 +163,7 @@ class _PlainAssignments(ast.NodeTransformer):
 
 
 def start_guard(options: GuardOptions) -> str:
-    """Shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
+    """Return shell commands, free of single quotes, that write the guard below the home directory and start it detached."""
     packed = base64.b64encode(gzip.compress(guard_source(options.argument()).encode(), 9, mtime=0)).decode()
     return (
         f"export HOME=${{HOME:-/root}}; mkdir -p ~/{REMOTE_HOME}; echo {packed} | base64 -d | gunzip > ~/{GUARD_SCRIPT}; "
@@ -172,7 +172,7 @@ def start_guard(options: GuardOptions) -> str:
 
 
 def accept_key(public_key: str) -> str:
-    """Shell commands that let this key log in."""
+    """Return shell commands that let this key log in."""
     return (
         "mkdir -p ~/.ssh; chmod 700 ~/.ssh; touch ~/.no_auto_tmux; "
         f"printf '\\n%s\\n' {shlex.quote(public_key)} >> ~/.ssh/authorized_keys; chmod 600 ~/.ssh/authorized_keys"

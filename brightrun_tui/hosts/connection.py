@@ -75,18 +75,18 @@ class KeyPair:
 
 
 def new_key_pair(comment: str) -> KeyPair:
-    """A fresh ed25519 key."""
+    """Make a fresh ed25519 key."""
     key = asyncssh.generate_private_key("ssh-ed25519", comment=comment)
     return KeyPair(key.export_private_key().decode(), key.export_public_key().decode().strip())
 
 
 def read_key_pair(path: Path) -> KeyPair:
-    """A pair that is kept at home as JSON, the private key included. Blocking."""
+    """Return a pair that is kept at home as JSON, the private key included. Blocking."""
     return KeyPair(**json.loads(path.read_text()))
 
 
 def known_host_key(host: str, port: int) -> str:
-    """The host key that the person's own ``known_hosts`` has for an address; empty when it has none."""
+    """Return the host key that the person's own ``known_hosts`` has for an address; empty when it has none."""
     try:
         keys = asyncssh.read_known_hosts(str(Path.home() / ".ssh" / "known_hosts")).match(host, "", port)[0]
     except (OSError, ValueError):
@@ -155,7 +155,7 @@ class SshConnection:
             patience.renew(ahead / SLOWEST_LINE)
 
     async def sftp(self) -> asyncssh.SFTPClient:
-        """The one SFTP session, on a live connection.
+        """Return the one SFTP session, on a live connection.
 
         Raises:
             HostUnreachableError, HostRefusedError, HostKeyChangedError: see `connect`.
@@ -165,7 +165,7 @@ class SshConnection:
         return self._sftp
 
     async def shell(self) -> asyncssh.SSHClientConnection:
-        """The live connection, for commands; raises as `connect` does."""
+        """Return the live connection, for commands; raises as `connect` does."""
         await self.connect()
         assert self._connection is not None
         return self._connection
@@ -340,7 +340,7 @@ def _public_key(text: str, where: str) -> asyncssh.SSHKey:
 
 
 def _plain_path(text: str, where: str) -> str:
-    """The login's home, which all paths there begin with."""
+    """Return the login's home, which all paths there begin with."""
     if not text.startswith("/") or not text.isprintable() or len(text) > 1024:
         raise MachineLiesError(f"its home directory is {text[:80]!r}", where=where)
     return text.rstrip("/") or "/"

@@ -56,7 +56,7 @@ def modified(*parts: str) -> float:
 
 
 def injected(name: str) -> str:
-    """What the provider put into the container's environment, which a login over SSH does not see."""
+    """Return what the provider put into the container's environment, which a login over SSH does not see."""
     if os.environ.get(name):
         return os.environ[name]
     for line in read("/proc/1/environ").split("\0") + read("/etc/rp_environment").split("\n"):
@@ -86,7 +86,7 @@ class Guard:
         os.rename(path + ".part", path)
 
     def call(self, method: str, url: str, body: str = "") -> tuple[int, str]:
-        """HTTP status, or 0 and the reason when there was no answer."""
+        """Return HTTP status, or 0 and the reason when there was no answer."""
         url, body = url.replace("{id}", self.id), body.replace("{id}", self.id)
         headers = {
             "Authorization": "Bearer " + self.key,
@@ -199,7 +199,7 @@ class Guard:
 
 
 def run(command: list[str]) -> tuple[int, str]:
-    """As `Guard.call`, of a program of the provider's on this machine."""
+    """Do as `Guard.call`, of a program of the provider's on this machine."""
     try:
         code = subprocess.call(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
         return (200 if code == 0 else 500), f"exit {code}"

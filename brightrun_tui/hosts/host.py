@@ -38,7 +38,7 @@ class Host(Protocol):
         ...
 
     async def status(self, name: str) -> JobStatus:
-        """Whether the command started under ``name`` still runs, and how it ended."""
+        """Say whether the command started under ``name`` still runs, and how it ended."""
         ...
 
     async def signal(self, name: str, number: int) -> None:
@@ -46,7 +46,7 @@ class Host(Protocol):
         ...
 
     async def read(self, path: str, offset: int, limit: int = 4 << 20) -> bytes:
-        """Up to ``limit`` bytes from ``offset``; empty at the end of the file or when there is none yet."""
+        """Return up to ``limit`` bytes from ``offset``; empty at the end of the file or when there is none yet."""
         ...
 
     async def get(self, source: str, target: Path, facts: FileFacts) -> None:

@@ -52,7 +52,7 @@ def start_script(directory: str, name: str, argv: Sequence[str], environment: Ma
 
 
 def exit_code(text: bytes) -> int | None:
-    """What an ``.rc`` file says, as Python's subprocess gives it (negative: the signal); None while it is empty.
+    """Return what an ``.rc`` file says, as Python's subprocess gives it (negative: the signal); None while it is empty.
 
     Raises:
         MachineLiesError: it is none.
@@ -66,7 +66,7 @@ def exit_code(text: bytes) -> int | None:
 
 
 def pid_and_birth(text: bytes) -> tuple[int, str]:
-    """What a ``.pid`` file says: the process, and when it was born in the kernel's own count; (0, "") when it is empty.
+    """Return what a ``.pid`` file says: the process, and when it was born in the kernel's own count; (0, "") when it is empty.
 
     Raises:
         MachineLiesError: it names none.
@@ -79,7 +79,7 @@ def pid_and_birth(text: bytes) -> tuple[int, str]:
 
 
 async def alive(connection: SshConnection, pid: int, born: str) -> bool:
-    """Whether that very process lives: a zombie does not, nor one that got the same number later."""
+    """Say whether that very process lives: a zombie does not, nor one that got the same number later."""
     sftp = await connection.sftp()
     try:
         async with sftp.open(f"/proc/{pid}/stat", "rb") as file:

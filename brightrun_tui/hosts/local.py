@@ -17,6 +17,7 @@ from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.arrivals import is_whole
 from brightrun_tui.hosts.host import JobStatus
+from brightrun_tui.lines import read_span
 
 _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 """The command writes its own pid before it becomes the command, so a crash of ours cannot lose it."""
@@ -94,7 +95,7 @@ class LocalHost:
                 return
 
     async def read(self, path: str, offset: int, limit: int = 4 << 20) -> bytes:
-        return await asyncio.to_thread(read_from, self._directory / path, offset, limit)
+        return await asyncio.to_thread(read_span, self._directory / path, offset, offset + limit)
 
     async def close(self) -> None:
         self._children.clear()
@@ -109,7 +110,7 @@ class LocalHost:
         await self.signal(name, signals.SIGKILL)
 
     def _find(self, name: str) -> psutil.Process | None:
-        """The process of an earlier engine: the pid in the file, if it still works in our directory."""
+        """Return the process of an earlier engine: the pid in the file, if it still works in our directory."""
         try:
             pid = int((self._directory / f"{name}.pid").read_text())
             process = psutil.Process(pid)
@@ -117,15 +118,6 @@ class LocalHost:
             return process if ours else None
         except (OSError, ValueError, psutil.Error):
             return None
-
-
-def read_from(path: Path, offset: int, limit: int = 4 << 20) -> bytes:
-    """Up to ``limit`` bytes from ``offset``; empty at the end of the file or when there is none yet."""
-    try:
-        with path.open("rb") as file:
-            return os.pread(file.fileno(), limit, offset)
-    except FileNotFoundError:
-        return b""
 
 
 def _copy(source: Path, target: Path) -> None:

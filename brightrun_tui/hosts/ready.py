@@ -69,7 +69,7 @@ async def first_contact(host: SshHost, seconds: float, *, pause: float = 2.0) ->
 
 
 async def gpus(host: SshHost) -> list[GpuSeen]:
-    """What nvidia-smi shows there; none when it fails or is missing. What is not a GPU in its words is left out."""
+    """Return what nvidia-smi shows there; none when it fails or is missing. What is not a GPU in its words is left out."""
     done = await host.run("nvidia-smi --query-gpu=name,memory.total --format=csv,noheader,nounits", repeat=True)
     if done.exit_code:
         return []
@@ -78,7 +78,7 @@ async def gpus(host: SshHost) -> list[GpuSeen]:
 
 
 async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSeen]:
-    """The machine's GPUs, as many and as large as rented. Drivers keep some memory: 10 % less is accepted.
+    """Return the machine's GPUs, as many and as large as rented. Drivers keep some memory: 10 % less is accepted.
 
     Raises:
         HostError: fewer or smaller ones; such a machine is to be replaced.
@@ -96,7 +96,7 @@ async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSe
 
 
 async def guard_report(host: SshHost) -> GuardReport | None:
-    """What the guard last wrote; None when there is nothing, or nothing that a guard of ours writes."""
+    """Return what the guard last wrote; None when there is nothing, or nothing that a guard of ours writes."""
     try:
         return GuardReport.model_validate_json(await host.read(f"~/{GUARD_STATE}", 0, GUARD_STATE_LIMIT))
     except ValidationError:
@@ -104,7 +104,7 @@ async def guard_report(host: SshHost) -> GuardReport | None:
 
 
 async def ensure_guard(host: SshHost, options: GuardOptions, seconds: float = 30.0) -> GuardReport:
-    """The guard at its post: the one that came with the machine, else one started now.
+    """Return the guard at its post: the one that came with the machine, else one started now.
 
     Raises:
         HostError: none can be started; such a machine must not be left alone.

@@ -128,7 +128,7 @@ class SshHost:
         await self.connection.insist(partial(transfer.fetch, self.connection, path, target, facts, progress))
 
     async def size(self, path: str) -> int:
-        """Bytes of a file there; 0 when there is none. Raises as `read`."""
+        """Return bytes of a file there; 0 when there is none. Raises as `read`."""
         there = await self.connection.insist(partial(transfer.look, self.connection, await self._path(path)))
         return (there.size or 0) if there else 0
 
@@ -186,7 +186,7 @@ class SshHost:
     async def run(
         self, command: str, *, stdin: bytes = b"", timeout: float = 60.0, repeat: bool = False, check: bool = False
     ) -> Finished:
-        """A short command in the login shell. With ``repeat`` it is run again when the connection broke meanwhile.
+        """Run a short command in the login shell. With ``repeat`` it is run again when the connection broke meanwhile.
 
         Raises:
             HostError: with ``check``, an exit code other than 0; or the machine cannot be reached.
@@ -216,7 +216,7 @@ class SshHost:
         return done
 
     async def dial(self, path: str) -> Tunnel:
-        """A connection to the Unix socket at ``path`` there.
+        """Open a connection to the Unix socket at ``path`` there.
 
         Raises:
             HostError: the machine cannot be reached.

@@ -15,4 +15,4 @@ class SshTimings(Section):
         10.0, gt=0, description="Three unanswered signs of life in a row end a connection."
     )
     retry_seconds: float = Field(1.0, gt=0, description="Between two attempts to reconnect.")
-    patience_seconds: float = Field(120.0, gt=0, description="Without any progress for so long, a task gives up.")
+    patience_seconds: float = Field(120.0, gt=0, description="A task gives up after this long without any progress.")

@@ -77,7 +77,7 @@ async def send(
 
 
 async def look(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | None:
-    """Size of the plain file at ``path``; None when nothing is there.
+    """Return size of the plain file at ``path``; None when nothing is there.
 
     Raises:
         MachineLiesError: it is a link, a directory, a pipe or a device, which no worker of ours leaves there.
@@ -92,7 +92,7 @@ async def look(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | Non
 
 
 async def piece(connection: SshConnection, file: asyncssh.SFTPClientFile[bytes], offset: int, length: int) -> bytes:
-    """Up to ``length`` bytes from ``offset``: those that came without a hole before them, as a growing file may have some.
+    """Return up to ``length`` bytes from ``offset``: those that came without a hole before them, as a growing file may have some.
 
     Raises:
         MachineLiesError: more is sent than was asked for.

@@ -13,7 +13,7 @@ class Tunnel:
         self._reader, self._writer = reader, writer
 
     async def read(self, most: int) -> bytes:
-        """Up to ``most`` bytes; none once the other side has closed."""
+        """Return up to ``most`` bytes; none once the other side has closed."""
         try:
             return bytes(await self._reader.read(most))
         except (asyncssh.Error, OSError) as error:

@@ -26,7 +26,7 @@ class Whereabouts(BaseModel):
     key_file: str = ""
 
     def host(self, timings: SshTimings | None = None) -> SshHost:
-        """An unconnected host. Raises `OSError` where the key cannot be read. Blocking."""
+        """Return an unconnected host. Raises `OSError` where the key cannot be read. Blocking."""
         key: str | Path | None = Path(self.key_file) if self.key_file else None
         if self.key_pair:
             key = read_key_pair(Path(self.key_pair)).private

@@ -17,7 +17,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 
 
 def configured_boxes(paths: Paths) -> dict[str, SshBox]:
-    """Every box by name. Raises `UsageError` where the file does not fit."""
+    """Return every box by name. Raises `UsageError` where the file does not fit."""
     return load_section(paths, "boxes", SshBoxes).root
 
 
@@ -44,7 +44,7 @@ def delete_box(paths: Paths, name: str) -> bool:
 
 
 def make_box(values: dict[str, str]) -> SshBox:
-    """A box from what a person typed: host, port, user, key, price_per_hour. Empty fields keep their default.
+    """Return a box from what a person typed: host, port, user, key, price_per_hour. Empty fields keep their default.
 
     Raises:
         UsageError: a value does not fit.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -13,6 +13,7 @@ from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain import humanize, service_names
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.service_names import ServiceState
 from brightrun_tui.integrations import credentials, hub, rental
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.channels import open_channel, saved_channels
@@ -41,21 +42,21 @@ class ServiceStatus(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    state: Literal["ok", "failed", "off"]
+    state: ServiceState
     detail: str
     facts: dict[str, str] = Field(default_factory=dict)
     fix: str = ""
 
 
 def is_connected(service: Service, paths: Paths) -> bool:
-    """Whether there is what the service needs; says nothing about whether it works. Cheap."""
+    """Say whether there is what the service needs; says nothing about whether it works. Cheap."""
     if service.kind == "gpu":
         return rental.is_set_up(service.name, paths)
     return not service.environment or credentials.where(service.name, paths) != ""
 
 
 def is_set_up(service: Service, paths: Paths) -> bool:
-    """Whether a test can say something: there is what it needs, or it needs nothing. Blocking: may ask the keyring.
+    """Say whether a test can say something: there is what it needs, or it needs nothing. Blocking: may ask the keyring.
 
     Raises:
         BrightrunError: config.toml cannot be read.
@@ -79,7 +80,7 @@ def _has_judge(paths: Paths) -> bool:
 
 
 async def test_service(name: str, paths: Paths, secret: SecretStr | None = None) -> ServiceStatus:
-    """How a service is, within ten seconds. ``secret`` tries a credential that is not saved yet.
+    """Say how a service is, within ten seconds. ``secret`` tries a credential that is not saved yet.
 
     Raises:
         UsageError: there is no such service. Everything else becomes a status.
@@ -180,7 +181,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
 
 
 def token_may(about: Mapping[str, Any]) -> str:
-    """What a token of the Hub may do, by the Hub's own answer about it; empty where that does not say."""
+    """Return what a token of the Hub may do, by the Hub's own answer about it; empty where that does not say."""
     token = _token_of(about)
     match token.get("role"):
         case "read":
@@ -257,7 +258,7 @@ async def _test_provider(name: str, paths: Paths, secret: SecretStr | None) -> S
 
 
 def _test_channels(paths: Paths) -> ServiceStatus:
-    """Whether each can be opened. Nothing is sent: a test that comes every hour would be a nuisance."""
+    """Say whether each can be opened. Nothing is sent: a test that comes every hour would be a nuisance."""
     known = saved_channels(paths)
     if not known:
         return ServiceStatus(state="off", detail="nobody is told anything outside this terminal", fix=ADD_CHANNEL)
@@ -282,7 +283,7 @@ async def _test_boxes(paths: Paths) -> ServiceStatus:
 
 
 async def test_box(name: str, box: SshBox, paths: Paths) -> tuple[ServiceStatus, SshBox]:
-    """Whether a machine of one's own lets us in; and the box with the host key that it is pinned to from then on."""
+    """Say whether a machine of one's own lets us in; and the box with the host key that it is pinned to from then on."""
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
             what, host_key = await _own({name: box}, paths).meet(name)
@@ -311,7 +312,7 @@ def _own(boxes: dict[str, SshBox], paths: Paths) -> Ssh:
 
 
 def _month(provider: str, paths: Paths) -> str:
-    """What our own runs cost there this month, and the limit of all of them together. Blocking."""
+    """Return what our own runs cost there this month, and the limit of all of them together. Blocking."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     spent = f"{humanize.money(month_spending_of(paths.database, provider).total)} by your runs"
     return f"{spent}; the limit is {humanize.money(limit)}" if limit is not None else spent

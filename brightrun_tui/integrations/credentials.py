@@ -46,7 +46,7 @@ PLACES: dict[CredentialPlace, str] = {
 
 
 def get(name: str, paths: Paths | None = None) -> SecretStr | None:
-    """The credential of a service, or None. Blocking: a keyring takes about half a second.
+    """Return the credential of a service, or None. Blocking: a keyring takes about half a second.
 
     Raises:
         NotConnectedError: what is there cannot be a key; says where it is and what is wrong with it.
@@ -71,7 +71,7 @@ def get(name: str, paths: Paths | None = None) -> SecretStr | None:
 
 
 def _find(name: str, paths: Paths, service: Service) -> tuple[str, str, str]:
-    """The credential as it lies there, where that is, and how to put it right."""
+    """Return the credential as it lies there, where that is, and how to put it right."""
     again = f"copy it from {service.where_to_get} again: brightrun connect {name}"
     if given := _from_environment(name):
         return given, service.environment, "copy it again, without quotes and spaces around it, or unset the variable"
@@ -84,7 +84,7 @@ def _find(name: str, paths: Paths, service: Service) -> tuple[str, str, str]:
 
 
 def what_is_wrong(secret: str) -> str:
-    """Why this cannot be a key, without telling any of it; "" when it can. Blanks around it do not matter.
+    """Say why this cannot be a key, without telling any of it; "" when it can. Blanks around it do not matter.
 
     A key goes into an HTTP header: visible ASCII characters. Quotes around it are of the place it was copied from.
     """
@@ -100,7 +100,7 @@ def what_is_wrong(secret: str) -> str:
 
 
 def where(name: str, paths: Paths | None = None) -> CredentialPlace:
-    """Where the credential would come from; "" when there is none. Cheap. See `PLACES` for the words."""
+    """Say where the credential would come from; "" when there is none. Cheap. See `PLACES` for the words."""
     if _from_environment(name):
         return "environment"
     entry = _read((paths or get_paths()).credentials_file).get(name)
@@ -158,7 +158,7 @@ def keep(name: str, value: str, paths: Paths) -> CredentialPlace:
 
 
 def kept(name: str, paths: Paths) -> str:
-    """What `keep` put there; empty when there is none. Blocking. Raises `BrightrunError` as `get`."""
+    """Return what `keep` put there; empty when there is none. Blocking. Raises `BrightrunError` as `get`."""
     entry = _read(paths.credentials_file).get(name)
     if not entry:
         return ""
@@ -185,7 +185,7 @@ def _from_environment(name: str) -> str:
 
 
 def _login(name: str) -> str:
-    """The token that ``hf auth login`` left on this machine."""
+    """Return the token that ``hf auth login`` left on this machine."""
     if name != HUGGINGFACE:
         return ""
     try:

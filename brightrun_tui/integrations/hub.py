@@ -29,12 +29,12 @@ CONNECT = "run: brightrun connect huggingface"
 
 
 def endpoint() -> str:
-    """The Hub's address: HF_ENDPOINT, or the public one."""
+    """Return the Hub's address: HF_ENDPOINT, or the public one."""
     return (os.environ.get("HF_ENDPOINT") or DEFAULT_ENDPOINT).rstrip("/")
 
 
 def cache_directory(paths: Paths) -> Path:
-    """Where downloads lie: the Hugging Face cache that other tools use too; below BRIGHTRUN_HOME when that is set."""
+    """Say where downloads lie: the Hugging Face cache that other tools use too; below BRIGHTRUN_HOME when that is set."""
     if given := os.environ.get("HF_HUB_CACHE"):
         return Path(given).expanduser()
     if given := os.environ.get("HF_HOME"):
@@ -45,14 +45,14 @@ def cache_directory(paths: Paths) -> Path:
 
 
 def api(token: SecretStr | None) -> HfApi:
-    """A client for `endpoint`. Without a token none is sent, whatever else is stored on this machine."""
+    """Return a client for `endpoint`. Without a token none is sent, whatever else is stored on this machine."""
     library = _library()
     client: HfApi = library.HfApi(endpoint=endpoint(), token=token.get_secret_value() if token else False)
     return client
 
 
 def whoami(token: SecretStr) -> dict[str, Any]:
-    """Who the token belongs to. Blocking.
+    """Say who the token belongs to. Blocking.
 
     Raises:
         NotConnectedError: the token is refused, or the Hub cannot be reached.
@@ -62,7 +62,7 @@ def whoami(token: SecretStr) -> dict[str, Any]:
 
 
 def checked(about: Any) -> Any:
-    """What the Hub says of a repository, with a commit and sizes that are such: both become names and sums here.
+    """Return what the Hub says of a repository, with a commit and sizes that are such: both become names and sums here.
 
     Raises:
         ValueError, TypeError, OverflowError: they are not.
@@ -75,7 +75,7 @@ def checked(about: Any) -> Any:
 
 
 def reach() -> None:
-    """Raises `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
+    """Raise `NotConnectedError` when the Hub does not answer. Blocking, sends no token."""
     with plain_errors("", only_there=True):
         answer = _library().get_session().get(f"{endpoint()}/api/models", params={"limit": 1}, timeout=TIMEOUT_SECONDS)
         _library().utils.hf_raise_for_status(answer)
@@ -218,7 +218,7 @@ def _unreachable(error: BaseException | None, instead: str) -> NotConnectedError
 
 @cache
 def _library() -> Any:
-    """huggingface_hub, silent (its bars would paint over the app) and with a time limit, which it lacks by default."""
+    """Return huggingface_hub, silent (its bars would paint over the app) and with a time limit, which it lacks by default."""
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_UPDATE_CHECK", "1")

@@ -20,7 +20,7 @@ _SHOWN = 200
 
 
 def check_repository(repository: str, tag: str = "") -> None:
-    """Raises `UsageError` unless it is ``owner/name``, and ``tag`` (if any) a plain word."""
+    """Raise `UsageError` unless it is ``owner/name``, and ``tag`` (if any) a plain word."""
     if not REPOSITORY.fullmatch(repository) or "--" in repository or ".." in repository:
         raise UsageError(
             f"“{one_line(repository)[:_SHOWN]}” is not a repository of the Hub",
@@ -36,7 +36,7 @@ def check_repository(repository: str, tag: str = "") -> None:
 
 
 def check_owner(owner: str) -> None:
-    """Raises `UsageError` unless it can be the name of a user or an organisation of the Hub."""
+    """Raise `UsageError` unless it can be the name of a user or an organisation of the Hub."""
     if not TAG.fullmatch(owner) or "--" in owner or ".." in owner:
         raise UsageError(
             f"“{one_line(owner)[:_SHOWN]}” is not an owner at the Hub",

@@ -60,7 +60,7 @@ class Said:
 
 
 def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSettings:
-    """The configured judge, with ``url`` and ``model`` in its place where they are given.
+    """Return the configured judge, with ``url`` and ``model`` in its place where they are given.
 
     Raises:
         UsageError: there is none, or the address is not a base address of an API.
@@ -78,7 +78,7 @@ def judge_settings(paths: Paths, *, url: str = "", model: str = "") -> JudgeSett
 
 
 def judge_key(paths: Paths, url: str) -> SecretStr | None:
-    """The key for the judge at ``url``, if there is one. A saved key goes to the configured address only. Blocking.
+    """Return the key for the judge at ``url``, if there is one. A saved key goes to the configured address only. Blocking.
 
     Raises:
         BrightrunError: the keyring refuses.
@@ -91,12 +91,12 @@ def judge_key(paths: Paths, url: str) -> SecretStr | None:
 
 
 def host_of(url: str) -> str:
-    """Host, and port where it is an unusual one."""
+    """Return host, and port where it is an unusual one."""
     return urlsplit(url).netloc
 
 
 def is_near(url: str) -> bool:
-    """Whether the address is this machine or a private network."""
+    """Say whether the address is this machine or a private network."""
     host = urlsplit(url).hostname or ""
     try:
         address = ipaddress.ip_address(host)
@@ -145,7 +145,7 @@ class Judge:
         await self._http.aclose()
 
     async def ask(self, messages: Sequence[dict[str, str]]) -> Said:
-        """The model's answer to ``messages`` ({"role", "content"}).
+        """Return the model's answer to ``messages`` ({"role", "content"}).
 
         Raises:
             NotConnectedError: the key is refused, or nobody can be reached.
@@ -166,7 +166,7 @@ class Judge:
             await asyncio.sleep(wait)
 
     async def models(self) -> list[str]:
-        """Names of the models there; empty where the server does not list them. Costs nothing. Raises as `ask`."""
+        """Return names of the models there; empty where the server does not list them. Costs nothing. Raises as `ask`."""
         reply = await self._send("GET", "models", None)
         if reply.status_code in (404, 405):
             return []
@@ -205,7 +205,7 @@ class Judge:
         return bool(sent)
 
     def _accepted(self, reply: httpx.Response) -> dict[str, Any]:
-        """The JSON object of a good answer; anything else becomes an error in words."""
+        """Return the JSON object of a good answer; anything else becomes an error in words."""
         status = reply.status_code
         if status in (401, 403):
             fix = (
@@ -247,7 +247,7 @@ class Judge:
         return document
 
     def _message(self, reply: httpx.Response) -> str:
-        """What the server says about a refusal: one short line, and never the key."""
+        """Return what the server says about a refusal: one short line, and never the key."""
         document = _json(reply)
         error = document.get("error", document) if isinstance(document, dict) else {}
         text = error.get("message") or error.get("detail") if isinstance(error, dict) else error
@@ -292,7 +292,7 @@ def _json(reply: httpx.Response) -> Any:
 
 
 def _patience(reply: httpx.Response, tries: int) -> float | None:
-    """Seconds until the question is worth asking again, or None."""
+    """Return seconds until the question is worth asking again, or None."""
     if (
         tries >= TRIES
         or not (reply.status_code == 429 or reply.status_code >= 500)

@@ -25,7 +25,7 @@ RELEVANT = ("PYTHON_KEYRING_BACKEND", "DBUS_SESSION_BUS_ADDRESS", "XDG_RUNTIME_D
 
 
 def find_backend(paths: Paths) -> str:
-    """The keyring that works here as ``module:Class``, or "" where there is none. Looked for once a day and session."""
+    """Return the keyring that works here as ``module:Class``, or "" where there is none. Looked for once a day and session."""
     state = json.dumps([sys.executable, *(os.environ.get(name) for name in RELEVANT)])
     key = hashlib.sha256(state.encode()).hexdigest()[:16]
     memo = paths.cache / "keyring.json"

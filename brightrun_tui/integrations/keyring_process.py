@@ -30,7 +30,7 @@ REFUSED = ("plaintext", "fail", "null", "chainer", "keyrings.alt")
 
 
 def candidates() -> tuple[str, ...]:
-    """Backends to try here, as ``module:Class``: the one that PYTHON_KEYRING_BACKEND names, else the system's own."""
+    """Return backends to try here, as ``module:Class``: the one that PYTHON_KEYRING_BACKEND names, else the system's own."""
     named = os.environ.get("PYTHON_KEYRING_BACKEND")
     if named:
         return () if any(word in named.lower() for word in REFUSED) else (":".join(named.rsplit(".", 1)),)
@@ -44,7 +44,7 @@ def _load(name: str) -> KeyringBackend:
 
 
 def _probe() -> str:
-    """The first backend that keeps a canary and gives it back."""
+    """Return the first backend that keeps a canary and gives it back."""
     for name in candidates():
         canary, value = f"probe-{secrets.token_hex(4)}", secrets.token_hex(8)
         try:

@@ -22,7 +22,7 @@ CORE = ""
 
 @cache
 def needed_by(extra: str) -> tuple[Requirement, ...]:
-    """What an extra needs besides `CORE`, or what that needs, on a machine like this one; in alphabetical order."""
+    """Return what an extra needs besides `CORE`, or what that needs, on a machine like this one; in alphabetical order."""
     declared = (Requirement(line) for line in requires(OURS) or ())
     return tuple(one for one in declared if _is_of(one, extra))
 
@@ -34,12 +34,12 @@ def _is_of(requirement: Requirement, extra: str) -> bool:
 
 
 def missing_packages(extra: str = "train") -> tuple[str, ...]:
-    """Packages of an extra that are not installed."""
+    """Return packages of an extra that are not installed."""
     return tuple(one.name for one in needed_by(extra) if find_spec(one.name.replace("-", "_")) is None)
 
 
 def install_command(extra: str = "train") -> str:
-    """The command that installs an extra in its tested versions, into the Python that runs now."""
+    """Return the command that installs an extra in its tested versions, into the Python that runs now."""
     checkout = Path(__file__).resolve().parents[2]
     target = f"{checkout}[{extra}]" if (checkout / "pyproject.toml").is_file() else f"brightrun[{extra}]"
     editable = ["-e"] if (checkout / "pyproject.toml").is_file() else []
@@ -49,7 +49,7 @@ def install_command(extra: str = "train") -> str:
 
 
 def require_training_packages() -> None:
-    """Raises `BrightrunError` with the command to run when training cannot work here."""
+    """Raise `BrightrunError` with the command to run when training cannot work here."""
     missing = missing_packages("train")
     if missing:
         raise BrightrunError(
@@ -61,7 +61,7 @@ def require_training_packages() -> None:
 
 
 def torch_uses_gpu() -> bool:
-    """Whether the installed PyTorch was built for a GPU, going by its version."""
+    """Say whether the installed PyTorch was built for a GPU, going by its version."""
     try:
         return not version("torch").endswith("+cpu")
     except PackageNotFoundError:

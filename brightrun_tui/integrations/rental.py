@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 def open_provider(
     name: str, paths: Paths, secret: SecretStr | None = None, *, guard: GuardTimes | None = None
 ) -> Provider:
-    """A provider with its credential and settings; the caller closes it. Blocking (keyring).
+    """Return a provider with its credential and settings; the caller closes it. Blocking (keyring).
 
     ``secret`` is tried in place of the saved credential. ``guard``: the times of the guards on
     machines that are rented with it.
@@ -67,7 +67,7 @@ def open_provider(
 
 
 async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
-    """What one provider, or this machine, has for ``need``, cheapest first. Raises as `open_provider` and the provider."""
+    """Return what one provider, or this machine, has for ``need``, cheapest first. Raises as `open_provider` and the provider."""
     if name == HERE:
         return await LocalProvider().offers(need)
     provider = await asyncio.to_thread(open_provider, name, paths)
@@ -87,19 +87,21 @@ async def account_of(name: str, paths: Paths) -> Account:
 
 
 def connected_providers(paths: Paths) -> list[str]:
-    """The rental services that have a credential (or boxes) now, usable or not: each is asked on its own, and says what is wrong
-    with it. Raises nothing. One about which nothing can be found out is among them, as it may have machines of ours.
+    """Return the rental services that have a credential (or boxes) now, usable or not: each is asked on its own, and says what
+    is wrong with it. Raises nothing. One about which nothing can be found out is among them, as it may have machines of ours.
     """
     return [name for name in provider_names() if _may_be_connected(name, paths)]
 
 
 def serverless_places(services: Iterable[str]) -> list[str]:
-    """Where workers come and go, of those of these services that have such: places to serve at, and to look for what is ours."""
+    """Say where workers come and go, of those of these services that have such: places to serve at, and to look for what is
+    ours.
+    """
     return [f"{name}{SUFFIX}" for name in services if has_serverless(name)]
 
 
 def has_serverless(name: str) -> bool:
-    """Whether a service has workers that come and go; one that cannot be used has none."""
+    """Say whether a service has workers that come and go; one that cannot be used has none."""
     try:
         spec = provider_spec(name)
     except BrightrunError:
@@ -115,7 +117,7 @@ def _may_be_connected(name: str, paths: Paths) -> bool:
 
 
 def is_set_up(name: str, paths: Paths) -> bool:
-    """Whether there is what a provider needs; says nothing about whether it works. Cheap. Raises as `open_provider`."""
+    """Say whether there is what a provider needs; says nothing about whether it works. Cheap. Raises as `open_provider`."""
     spec = provider_spec(name)
     if spec is None:
         return False
@@ -123,7 +125,9 @@ def is_set_up(name: str, paths: Paths) -> bool:
 
 
 def as_known_error(name: str, error: Exception) -> BrightrunError:
-    """What became of asking one provider, whatever it raised: nothing of one provider ends what is done with the others."""
+    """Return what became of asking one provider, whatever it raised: nothing of one provider ends what is done with the
+    others.
+    """
     if isinstance(error, BrightrunError):
         return error
     log.error("%s: an error nobody foresaw", name, exc_info=error)

@@ -80,7 +80,9 @@ _FIXED = {service.name: service for service in (LOCAL, HUGGINGFACE, JUDGE, NEWS)
 
 
 def services() -> tuple[Service, ...]:
-    """Every service, in the order of the cards: providers between Hugging Face and the judge, those without a key first."""
+    """Return every service, in the order of the cards: providers between Hugging Face and the judge, those without a key
+    first.
+    """
     from brightrun_tui.providers.spec import provider_specs
 
     specs = sorted(provider_specs().found.values(), key=lambda spec: bool(spec.environment))
@@ -88,7 +90,7 @@ def services() -> tuple[Service, ...]:
 
 
 def problems() -> tuple[PluginError, ...]:
-    """Providers that are installed and cannot be used."""
+    """Return providers that are installed and cannot be used."""
     from brightrun_tui.providers.spec import provider_specs
 
     return provider_specs().problems
@@ -102,7 +104,7 @@ def service_names() -> tuple[str, ...]:
 
 
 def title_of(name: str) -> str:
-    """What people call a service; the name itself where there is none of that name any more."""
+    """Return what people call a service; the name itself where there is none of that name any more."""
     if name in _FIXED:
         return _FIXED[name].title
     from brightrun_tui.providers.spec import provider_spec

@@ -34,7 +34,7 @@ class ShellCommand:
 
 @contextmanager
 def shell_here(run: Run) -> Iterator[ShellCommand]:
-    """The person's own shell in the run's directory."""
+    """Return the person's own shell in the run's directory."""
     yield ShellCommand((os.environ.get("SHELL") or shutil.which("bash") or "sh",), Path(run.directory))
 
 
@@ -62,7 +62,7 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> SshLogin:
             f"“{run.name}” has no machine at present",
             where=run.name,
             kind=ErrorKind.MACHINE_LOST,
-            fix="what came home of it lies in its directory, whose path can be copied",
+            fix="what came home of it is in its directory; its path can be copied",
         )
     provider = await asyncio.to_thread(open_provider, lease.provider, paths)
     try:

@@ -48,7 +48,7 @@ class AppriseChannel:
 
 
 def kind_of(url: str, where: str = "") -> str:
-    """What an address leads to, such as “Slack”; says nothing of its keys.
+    """Return what an address leads to, such as “Slack”; says nothing of its keys.
 
     Raises:
         UsageError: apprise does not know such an address.
@@ -86,7 +86,7 @@ def hide(url: str) -> None:
 
 
 def _opened(url: str) -> Any:
-    """Apprise's own object for an address; None where it knows none such."""
+    """Return Apprise's own object for an address; None where it knows none such."""
     import apprise
 
     asset = apprise.AppriseAsset(app_id="Bright Run", app_desc="Bright Run", app_url="", secure_logging=True)

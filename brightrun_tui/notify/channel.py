@@ -63,7 +63,7 @@ class ChannelSpec:
     settings: type[Section] = Section
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name) or self.name == "channels":
             return "its name should be lower-case letters, digits and underscores, at most 32"
         if not self.gives.strip():

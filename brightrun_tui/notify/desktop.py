@@ -53,7 +53,7 @@ class Desktop:
 
 
 def choose(called: str, environment: Mapping[str, str]) -> Escape:
-    """The sequence for a terminal, by what it calls itself and by what it leaves in the environment."""
+    """Return the sequence for a terminal, by what it calls itself and by what it leaves in the environment."""
     if environment.get("KITTY_WINDOW_ID"):
         return "osc99"
     names = f"{called} {environment.get('TERM_PROGRAM', '')} {environment.get('LC_TERMINAL', '')}".lower()
@@ -63,7 +63,7 @@ def choose(called: str, environment: Mapping[str, str]) -> Escape:
 
 
 def sequence(escape: Escape, title: str, message: str, number: int = 0) -> str:
-    """The escape sequence. Nothing in the texts can end it or begin another one."""
+    """Return the escape sequence. Nothing in the texts can end it or begin another one."""
     title, message = _inner(title), _inner(message)
     if escape == "osc777":
         return f"\x1b]777;notify;{title.replace(';', ',')};{message}\x1b\\"
@@ -73,7 +73,7 @@ def sequence(escape: Escape, title: str, message: str, number: int = 0) -> str:
 
 
 def through(sequence: str, environment: Mapping[str, str]) -> str:
-    """The sequence as it gets through tmux (with ``allow-passthrough on``) or GNU screen to the terminal around it."""
+    """Return the sequence as it gets through tmux (with ``allow-passthrough on``) or GNU screen to the terminal around it."""
     if environment.get("TMUX"):
         return "\x1bPtmux;" + sequence.replace("\x1b", "\x1b\x1b") + "\x1b\\"
     if environment.get("STY"):
@@ -86,7 +86,7 @@ def _inner(text: str) -> str:
 
 
 async def _called() -> str:
-    """What the terminal calls itself; within tmux that around it."""
+    """Return what the terminal calls itself; within tmux that around it."""
     if not os.environ.get("TMUX") or shutil.which("tmux") is None:
         return os.environ.get("TERM", "")
     process = await asyncio.create_subprocess_exec(

@@ -49,7 +49,7 @@ def notify_settings(paths: Paths) -> NotifySettings:
 def open_channels(
     paths: Paths, home: Home, ring: Callable[[], None] = lambda: None, write: Callable[[str], None] = lambda _: None
 ) -> Opened:
-    """Those of ``[notify] channels`` that are at home in this process. Raises nothing."""
+    """Return those of ``[notify] channels`` that are at home in this process. Raises nothing."""
     channels: dict[str, Channel] = {}
     problems: list[BrightrunError] = []
     try:

@@ -17,8 +17,8 @@ with without_garbage_collection():
     from brightrun_tui.domain.error_kinds import ErrorKind
     from brightrun_tui.domain.errors import BrightrunError, StoreError
     from brightrun_tui.logs import guard_process, log_to
-    from brightrun_tui.orchestrator.endpoints import forget_old_keys
     from brightrun_tui.orchestrator.engine import Engine
+    from brightrun_tui.orchestrator.new_endpoints import forget_old_keys
     from brightrun_tui.orchestrator.timings import load_timings
     from brightrun_tui.paths import Paths, close_home, get_paths
     from brightrun_tui.process import begin_privately
@@ -55,7 +55,7 @@ def main() -> int:
 
 
 async def _serve(paths: Paths, since: float) -> bool:
-    """Whether to begin anew at once, as the store is another one now: rented machines may be on none of its pages."""
+    """Say whether to begin anew at once, as the store is another one now: rented machines may be on none of its pages."""
     async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
         engine = Engine(db, paths, load_timings(paths), since=since)
         loop = asyncio.get_running_loop()
@@ -72,7 +72,7 @@ async def _serve(paths: Paths, since: float) -> bool:
 
 
 async def _left_over(paths: Paths) -> bool:
-    """Whether a request came in between our last look and the release of the lock."""
+    """Say whether a request came in between our last look and the release of the lock."""
     try:
         async with open_database(paths.database) as db:
             return any(request.ask.kind != "stop_engine" for request in await requests.pending(db))

@@ -60,7 +60,7 @@ class Acquirer:
         self._reached = ""
 
     async def lease(self, tenant: Tenant, run_budget: RunBudget, say: Say) -> Lease:
-        """The live lease of the tenant, as it is now, an adopted one, or a new one once earlier machines are gone.
+        """Return the live lease of the tenant, as it is now, an adopted one, or a new one once earlier machines are gone.
 
         Raises:
             BudgetError: what is left does not pay for a machine.
@@ -165,7 +165,7 @@ class Acquirer:
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
     async def _in_order(self, tenant: Tenant, offers: list[Offer]) -> list[Offer]:
-        """The machine that was agreed to, if none has been had yet; then by what the rest costs there, traffic included;
+        """Return the machine that was agreed to, if none has been had yet; then by what the rest costs there, traffic included;
         those that can be relied upon before others."""
         had = any(lease.provider_id for lease in await tenant.leases(self.db))
 
@@ -177,7 +177,7 @@ class Acquirer:
         return sorted((offer for offer in offers if tenant.accepts(offer)), key=rank)
 
     async def _rent_first(self, offers: list[Offer], disk: int, deadline: float, say: Say) -> Lease:
-        """The first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
+        """Return the first of ``offers`` that can be had for its price. Raises `NoCapacityError`: none can."""
         refused, kind = "", ErrorKind.NO_CAPACITY
         for offer in offers:
             await self._wait_for_returns(say)
@@ -269,7 +269,7 @@ class Acquirer:
             say(f"note: the guard on the machine cannot reach the provider ({report.self_test})")
 
     async def _look(self, lease: Lease, say: Say) -> Machine | None:
-        """The machine as the provider sees it; an unreadable answer is asked again, never taken for "gone"."""
+        """Return the machine as the provider sees it; an unreadable answer is asked again, never taken for "gone"."""
         while True:
             try:
                 return await self.provider.inspect(lease.provider_id)
@@ -279,7 +279,7 @@ class Acquirer:
                 await asyncio.sleep(self.timings.lease_poll_seconds)
 
     async def _key(self) -> KeyPair:
-        """The tenant's own SSH key, made once; it lets into its machines and nowhere else."""
+        """Return the tenant's own SSH key, made once; it lets into its machines and nowhere else."""
         path = RunDirectory(self.home).ssh_key
         if path.exists():
             return await asyncio.to_thread(read_key_pair, path)
@@ -295,7 +295,7 @@ class Acquirer:
 
 
 def _not_too_dear(offers: list[Offer], price: Price, where: str) -> list[Offer]:
-    """Those that cost no more than was agreed to, with some room.
+    """Return those that cost no more than was agreed to, with some room.
 
     Raises:
         NoCapacityError: there are only dearer ones.

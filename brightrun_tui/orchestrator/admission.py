@@ -52,7 +52,7 @@ class Admission:
         self._cards_at = float("-inf")
 
     async def here(self, gpu_request: GpuRequest, at_work: Sequence[Run]) -> Seat:
-        """Whether a run may begin on this machine, where ``at_work`` have not ended."""
+        """Say whether a run may begin on this machine, where ``at_work`` have not ended."""
         if time.monotonic() - self._cards_at > FRESH_SECONDS:
             self._cards, self._cards_at = await asyncio.to_thread(usable_cards), time.monotonic()
             with suppress(BrightrunError):
@@ -61,7 +61,7 @@ class Admission:
         return assign(Seats(self._cards, holders, self._slots), gpu_request)
 
     async def elsewhere(self, run: Run, starting: Sequence[Run], names: Mapping[str, str]) -> Seat:
-        """Whether a run may begin elsewhere. Machines for rent have room for everybody.
+        """Say whether a run may begin elsewhere. Machines for rent have room for everybody.
 
         Args:
             starting: runs of that provider that have begun and have no machine yet.
@@ -105,7 +105,7 @@ def usable_cards() -> tuple[Card, ...]:
 
 
 def _take(machines: dict[str, Seats], run: Run) -> Seat:
-    """The first machine that has room for the run, which then has less; else what it waits for on each of them."""
+    """Return the first machine that has room for the run, which then has less; else what it waits for on each of them."""
     told = []
     for name, seats in machines.items():
         seat = assign(seats, run.spec.settings.machine.gpu_request)

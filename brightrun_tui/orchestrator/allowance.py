@@ -58,7 +58,7 @@ class Allowance:
 
 
 def _with_verdict(run: Run, verdict: budget.BudgetVerdict, now: run_budget.RunBudget) -> Notices:
-    """The run's notices with one about the money, the first time a verdict is passed."""
+    """Return the run's notices with one about the money, the first time a verdict is passed."""
     if verdict == "go":
         return run.notices
     what = "what this month's limit leaves to the run" if now.monthly else "the budget"
@@ -75,7 +75,9 @@ def _with_verdict(run: Run, verdict: budget.BudgetVerdict, now: run_budget.RunBu
 
 
 def _with_first_step(run: Run, notices: Notices, now: run_budget.RunBudget) -> Notices:
-    """Those notices with one about how long it took, and what it cost, until the first step of a run on a rented machine."""
+    """Return those notices with one about how long it took, and what it cost, until the first step of a run on a rented
+    machine.
+    """
     if not run.step:
         return notices
     after = humanize.duration(time.time() - run.created_at)

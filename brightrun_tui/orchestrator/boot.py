@@ -38,8 +38,8 @@ class Installed:
 
 
 def unit_text() -> str:
-    """The unit. The engine finds what is found now, by the same variables of the environment. It leaves runs and endpoints alone
-    when it is stopped: they outlive the engine, and the next one finds them.
+    """Return the unit. The engine finds what is found now, by the same variables of the environment. It leaves runs and
+    endpoints alone when it is stopped: they outlive the engine, and the next one finds them.
     """
     environment = "".join(f'Environment="{_quoted(f"{name}={value}")}"\n' for name, value in _environment().items())
     return (
@@ -105,7 +105,7 @@ def _escaped(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """What may stand between quotation marks of a unit."""
+    """Return what may stand between quotation marks of a unit."""
     return _escaped(text).replace("\\", "\\\\").replace('"', '\\"')
 
 

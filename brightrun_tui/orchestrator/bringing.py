@@ -19,7 +19,7 @@ Listing = dict[str, FileFacts]
 
 
 async def read_manifest(host: SshHost, folder: str, files_of: Callable[[bytes], Listing]) -> tuple[bytes, Listing]:
-    """The manifest in a directory there as it stands, and what it lists; empty when there is none.
+    """Return the manifest in a directory there as it stands, and what it lists; empty when there is none.
 
     Raises:
         MachineLiesError: it is not a manifest of ours.

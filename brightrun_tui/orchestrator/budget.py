@@ -18,7 +18,7 @@ LEAST_SECONDS = 5.0
 def judge_spending(
     spent_usd: float, per_hour_usd: float, budget_usd: float | None, *, finish_seconds: float, release_seconds: float
 ) -> BudgetVerdict:
-    """What the budget demands now.
+    """Return what the budget demands now.
 
     Args:
         finish_seconds: what saving, evaluating and bringing home are allowed to take.
@@ -42,7 +42,7 @@ def judge_spending(
 def lease_seconds(
     budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None, *, timings: EngineTimings
 ) -> float:
-    """How long a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
+    """Say how long a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
 
     From then to the end of the bill it may take ``release_seconds``, which the budget still has to pay.
     """

@@ -17,7 +17,7 @@ JUMP_SECONDS = 60.0
 
 
 def boot_and_seconds() -> tuple[str, float]:
-    """Which boot this is, and how long ago it was, comparable between processes."""
+    """Say which boot this is, and how long ago it was, comparable between processes."""
     # what Linux calls so counts the time asleep, as CLOCK_MONOTONIC does elsewhere
     seconds = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
     return _boot(), seconds
@@ -29,7 +29,7 @@ def _boot() -> str:
 
 
 def add_time(run: Run) -> Run:
-    """The run with the time since it was last counted, as far as that was in the same boot."""
+    """Return the run with the time since it was last counted, as far as that was in the same boot."""
     boot, seconds = boot_and_seconds()
     passed = max(0.0, seconds - run.counted_at[1]) if run.counted_at is not None and run.counted_at[0] == boot else 0.0
     return run.model_copy(update={"active_seconds": run.active_seconds + passed, "counted_at": (boot, seconds)})

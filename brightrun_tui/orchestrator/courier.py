@@ -61,7 +61,7 @@ class Courier:
         self._waits = False
 
     def words(self) -> list[str]:
-        """A sentence for each channel that does not work now, or cannot be used."""
+        """Return a sentence for each channel that does not work now, or cannot be used."""
         failing = [f"channel {line.name}: {line.why}" for line in self._lines.values() if line.why]
         return [*map(str, self._fixed.problems), *failing]
 
@@ -98,7 +98,7 @@ class Courier:
                 self._lines[name].saved, self._lines[name].again_at = channel, 0.0
 
     async def _since(self, name: str) -> float:
-        """When a channel was first there: nothing from before is told."""
+        """Say when a channel was first there: nothing from before is told."""
         fact = f"channel {name} since"
         known = await engine_facts.fact(self._db, fact)
         if not isinstance(known, int | float):
@@ -144,7 +144,7 @@ class Courier:
             await self._say_failing(line, one)
 
     async def _say_failing(self, line: _Line, one: Notification) -> None:
-        message = f"channel “{line.name}” does not tell you anything now: {line.why}; it is tried again"
+        message = f"channel “{line.name}” cannot reach you now: {line.why}; it is tried again"
         await notifications.add(
             self._db,
             Notification(

@@ -10,7 +10,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import Failure, Run, failed_for_disk
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.hosts.local import read_from
+from brightrun_tui.lines import read_span
 from brightrun_tui.orchestrator.lifecycle import Signal
 
 FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -19,7 +19,7 @@ TAIL_BYTES = 4000
 
 
 async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) -> tuple[Signal, Failure | None]:
-    """What that death means for the run: worth another launch, or how it failed.
+    """Return what that death means for the run: worth another launch, or how it failed.
 
     Args:
         exit_code: negative for a signal, as Python gives it; None where nobody knows.
@@ -53,7 +53,9 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
 
 
 def memory_kills() -> int:
-    """How many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not say."""
+    """Say how many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not
+    say.
+    """
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()
     except OSError:
@@ -74,6 +76,6 @@ def _name(number: int) -> str:
 
 def _tail(path: Path) -> str:
     try:
-        return read_from(path, max(0, path.stat().st_size - TAIL_BYTES)).decode("utf-8", "replace").strip()
+        return read_span(path, max(0, path.stat().st_size - TAIL_BYTES)).decode("utf-8", "replace").strip()
     except OSError:
         return ""

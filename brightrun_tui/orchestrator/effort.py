@@ -24,7 +24,7 @@ class Effort:
     bytes: int = 0
 
     def shows_life(self, before: Effort, passed: float) -> bool:
-        """Whether something was at work in the ``passed`` seconds since ``before``."""
+        """Say whether something was at work in the ``passed`` seconds since ``before``."""
         return self.seconds - before.seconds > LEAST_SHARE * passed or self.bytes - before.bytes > LEAST_BYTES * passed
 
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -15,21 +13,17 @@ import psutil
 
 from brightrun_tui import serving
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointChanges
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BaseModelError, BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.model import ENDED, Endpoint, EndpointChanges, ModelVersion
+from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import told_of_endpoint
-from brightrun_tui.domain.rental import EndpointRental
-from brightrun_tui.domain.serverless import ServedModel
-from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.orchestrator.new_endpoints import fetch_base, forget_key_of, prepare_place
 from brightrun_tui.orchestrator.timings import EngineTimings
-from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning import bases
-from brightrun_tui.serving.engines import EngineChoice
-from brightrun_tui.serving.places import CURRENT, give_up_candidate, let_serve, load_beside, new_place, serving_place
-from brightrun_tui.serving.plan import PLAN, read_plan
+from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, new_place, serving_place
+from brightrun_tui.serving.plan import read_plan
 from brightrun_tui.serving.process import LOG
 from brightrun_tui.store import Database, endpoints, models, notifications
 
@@ -38,145 +32,6 @@ log = logging.getLogger(__name__)
 MAX_RESTARTS = 3
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class EndpointRequest:
-    """How an endpoint is to be. ``name``: its id, so that the address is the same whenever it is deployed; ``port`` 0: any;
-    ``host``: the address that it listens at, empty: loopback; ``key``: the bearer key, made up where it is empty; ``keeps_key``:
-    also when it is undeployed. ``follows``: the alias whose version it serves from then on. ``idle_unload``, ``base_alone`` and
-    ``rental``: see `Endpoint`.
-    """
-
-    name: str = ""
-    port: int = 0
-    host: str = ""
-    engine: EngineChoice = "auto"
-    key: str = ""
-    keeps_key: bool = False
-    follows: str = ""
-    idle_unload: float = 0.0
-    base_alone: bool = False
-    rental: EndpointRental | None = None
-
-
-async def create(
-    db: Database, paths: Paths, version: ModelVersion, wanted: EndpointRequest = EndpointRequest()
-) -> Endpoint:
-    """A new endpoint in state ``starting``; its `EndpointWatcher` fetches the base model first where that is not here yet."""
-    what = f"{version.version}-base" if wanted.base_alone else version.version
-    endpoint_id = wanted.name or f"{version.name}-{what}-{secrets.token_hex(2)}"
-    directory = paths.endpoints / endpoint_id
-    if wanted.key:
-        await asyncio.to_thread(serving.put_key, directory, wanted.key)
-    now = time.time()
-    endpoint = Endpoint(
-        id=endpoint_id,
-        model=version.name,
-        model_version=version.version,
-        provider=wanted.rental.provider if wanted.rental else HERE,
-        state="starting",
-        directory=str(directory),
-        wanted_engine=wanted.engine,
-        wanted_port=wanted.port,
-        wanted_host=wanted.host,
-        keeps_key=wanted.keeps_key,
-        follows=wanted.follows,
-        idle_unload=wanted.idle_unload,
-        base_alone=wanted.base_alone,
-        rental=wanted.rental,
-        deployment=f"e{secrets.token_hex(4)}",
-        created_at=now,
-        updated_at=now,
-    )
-    if wanted.rental is not None:
-        await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
-        await asyncio.to_thread((directory / CURRENT).unlink, missing_ok=True)
-    elif base_is_here(version):
-        await asyncio.to_thread(prepare_place, paths, endpoint, version)
-        await asyncio.to_thread(let_serve, directory, ".")
-    return await endpoints.save(db, endpoint)
-
-
-def prepare_place(
-    paths: Paths,
-    endpoint: Endpoint,
-    version: ModelVersion,
-    home: Path | None = None,
-    *,
-    serverless: ServedModel | None = None,
-) -> None:
-    """Make ``home`` (else the endpoint's directory) ready to serve ``version`` in every way that the endpoint's record says.
-
-    Blocking. Raises as `serving.prepare`.
-    """
-    serving.prepare(
-        home or Path(endpoint.directory),
-        endpoint_id=endpoint.id,
-        version=version,
-        port=endpoint.wanted_port,
-        host=endpoint.wanted_host,
-        engine=endpoint.wanted_engine,
-        idle_unload=endpoint.idle_unload,
-        remote=endpoint.rental is not None,
-        serverless=serverless,
-        base_alone=endpoint.base_alone,
-        shared=str(paths.endpoints),
-    )
-
-
-def base_is_here(version: ModelVersion) -> bool:
-    """Whether the base model lies on this machine. A run on a rented machine leaves it there."""
-    return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
-
-
-async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> ModelVersion:
-    """The version with its base model on this machine.
-
-    Raises:
-        BaseModelError: it cannot be fetched, or is another one than the adapter was trained on.
-    """
-    if base_is_here(version):
-        return version
-    revision = version.report.lineage.base_revision
-    wanted = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id
-    log.info("%s: fetching the base model %s", version.ref, wanted)
-    try:
-        found = await unless_cancelled(
-            lambda say: bases.fetch_base(wanted, paths, lambda what, _fraction: say(what)), lambda _what: None
-        )
-    except BrightrunError as error:
-        raise BaseModelError(
-            f"the base model “{version.base_id}” is not on this machine and cannot be fetched: {error.what}",
-            where=error.where,
-            fix=error.fix
-            if bases.is_hub_id(version.base_id)
-            else f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
-            kind=ErrorKind.BASE_MISSING,
-        ) from None
-    trained_on = version.report.lineage.base_fingerprint
-    if trained_on and found.fingerprint and found.fingerprint != trained_on:
-        raise BaseModelError(
-            f"the base model “{version.base_id}” is not the one that {version.ref} was trained on",
-            where=found.path,
-            fix="fetch the revision that its report card names",
-            kind=ErrorKind.OTHER_BASE,
-        )
-    return await models.set_base_path(db, version, found.path)
-
-
-async def forget_old_keys(db: Database) -> None:
-    """Take off the disk what earlier versions left of the keys of endpoints that have ended."""
-    for endpoint in await endpoints.list_endpoints(db):
-        if endpoint.ended and not endpoint.keeps_key:
-            await asyncio.to_thread(_forget_key, endpoint)
-
-
-def _forget_key(endpoint: Endpoint) -> None:
-    try:
-        serving.forget_key(Path(endpoint.directory))
-    except OSError as error:
-        log.warning("endpoint %s has ended, but its key stays on the disk (%s)", endpoint.id, error.strerror)
 
 
 class EndpointWatcher:
@@ -216,7 +71,7 @@ class EndpointWatcher:
             await self._end()
 
     async def _start_server(self) -> int:
-        """The pid of the server process."""
+        """Return the pid of the server process."""
         return await asyncio.to_thread(serving.start, self.directory)
 
     async def _worker_is_there(self) -> bool:
@@ -229,11 +84,11 @@ class EndpointWatcher:
             await self._take(version)
 
     async def _still_there(self) -> bool:
-        """Whether what `_worker_is_there` saw to is as it was, while the server is waited for."""
+        """Say whether what `_worker_is_there` saw to is as it was, while the server is waited for."""
         return True
 
     async def _wanted(self) -> bool:
-        """Whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
+        """Say whether the endpoint is to go on. The store has the last word: others than this engine may end it too."""
         self.endpoint = await endpoints.as_stored(self.db, self.endpoint)
         return not self.leave.is_set() and self.endpoint.serving
 
@@ -254,8 +109,8 @@ class EndpointWatcher:
         return True
 
     def _is_prepared(self) -> bool:
-        """Whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data directory
-        was moved, nor where an earlier version forgot the address."""
+        """Say whether the endpoint's plan is there, is what was asked for, and names what is there: not so once the data
+        directory was moved, nor where an earlier version forgot the address."""
         try:
             plan = read_plan(self.directory / serving_place(self.directory))
         except UsageError:
@@ -315,7 +170,7 @@ class EndpointWatcher:
             await self._save(requests=requests)
 
     async def _version_to_take(self) -> ModelVersion | None:
-        """The version that is to serve in the place of the present one; None while that is the right one."""
+        """Return the version that is to serve in the place of the present one; None while that is the right one."""
         endpoint = self.endpoint
         wanted = endpoint.wanted_version
         if not wanted and endpoint.follows:
@@ -377,7 +232,7 @@ class EndpointWatcher:
         load_beside(self.directory, home.name)
 
     async def _look_at_candidate(self) -> None:
-        """Raises `BrightrunError` with why it cannot be loaded, where the server does not find that out itself."""
+        """Raise `BrightrunError` with why it cannot be loaded, where the server does not find that out itself."""
 
     async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
         await self._refuse(version.version, error.what)
@@ -425,7 +280,7 @@ class EndpointWatcher:
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:
         if changes.get("state") in ENDED and not self.endpoint.keeps_key:
-            await asyncio.to_thread(_forget_key, self.endpoint)
+            await asyncio.to_thread(forget_key_of, self.endpoint)
         self.endpoint = await endpoints.advance(self.db, self.endpoint, **changes)
         if "state" in changes:
             log.info("endpoint %s: %s %s", self.endpoint.id, self.endpoint.state, self.endpoint.error)
@@ -437,7 +292,7 @@ class EndpointWatcher:
             return
 
     async def _unless_left(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result | None:
-        """What ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
+        """Return what ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
         working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self.leave.wait())
         try:
             await asyncio.wait((working, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

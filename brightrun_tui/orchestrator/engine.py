@@ -14,12 +14,13 @@ from brightrun_tui import __version__, plugins
 from brightrun_tui.config import MoneyLimits, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import DISK_IS_FULL
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.requests import Answer, Request
-from brightrun_tui.domain.run import ACTIVE, Failure, Run
+from brightrun_tui.domain.run import Failure, Run
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.slots import GpuRequest
@@ -161,7 +162,7 @@ class Engine:
             )
 
     async def _look(self) -> bool:
-        """One look at the store; whether there is, or may be, anything to look after."""
+        """Look at the store once; whether there is, or may be, anything to look after."""
         parts: dict[str, Callable[[], Awaitable[bool]]] = {
             "requests": self._look_at_requests,
             "runs and endpoints": self._look_at_work,
@@ -279,7 +280,9 @@ class Engine:
             await runs.update(self.db, run.id, phase="queued", phase_detail=words)
 
     async def next_gpu(self) -> str | None:
-        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        room.
+        """
         begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.here]
         seat = await self.admission.here(GpuRequest(), begun)
         return (seat.card.id if seat.card else "") if seat.granted else None
@@ -336,7 +339,7 @@ class Engine:
                 await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.ask.kind})", error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
-        """A task of its own, whose failure is nobody else's."""
+        """Start a task of its own, whose failure is nobody else's."""
 
         async def guarded() -> None:
             try:

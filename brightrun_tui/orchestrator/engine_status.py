@@ -36,7 +36,7 @@ class EngineStatus:
 
 
 async def engine_status(db: Database, paths: Paths) -> EngineStatus:
-    """Whether the engine of this data directory runs: the lock knows, the store tells the rest."""
+    """Say whether the engine of this data directory runs: the lock knows, the store tells the rest."""
     running = await asyncio.to_thread(lock_is_held, paths)
     if not running:
         return EngineStatus(running=False)
@@ -57,7 +57,7 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
 
 
 def disk_is_full(paths: Paths) -> bool:
-    """Whether an engine could not even begin."""
+    """Say whether an engine could not even begin."""
     return shutil.disk_usage(paths.data).free < FULL_BYTES
 
 

@@ -40,7 +40,7 @@ SETUP = Path(__file__).with_name("setup_machine.sh")
 
 
 def build_archive(directory: Path, objective: str = DEFAULT_OBJECTIVE, root_names: Sequence[str] = ROOTS) -> Path:
-    """The modules that the worker needs, with the plugin that brings its objective: an archive named by its content.
+    """Return the modules that the worker needs, with the plugin that brings its objective: an archive named by its content.
 
     Raises:
         UsageError: the objective cannot be sent, or there is none of that name.

@@ -14,18 +14,14 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Event, Failed, Outcome, read_line
 from brightrun_tui.domain.run import Failure, Run
 from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
-from brightrun_tui.hosts.local import read_from
-from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.lines import LineFollower, split
+from brightrun_tui.orchestrator.lifecycle import OUTCOMES, Signal
 from brightrun_tui.store import Database, events
 
 MAX_BAD_LINES = 5
 """A worker that has written more of them since its launch is not to be relied on."""
 
-_OUTCOMES: dict[Outcome, Signal] = {
-    "completed": "worker_completed",
-    "stopped": "worker_stopped",
-    "paused": "worker_paused",
-}
+_SAID: dict[Outcome, Signal] = {outcome: signal for signal, outcome in OUTCOMES.items()}
 
 
 async def drain(db: Database, run: Run) -> Run:
@@ -35,13 +31,12 @@ async def drain(db: Database, run: Run) -> Run:
         BrightrunError: too many lines are not events, or events are missing.
     """
     while True:
-        chunk = await asyncio.to_thread(
-            read_from, RunDirectory(Path(run.directory)).events, run.events_offset, MAX_LINE_BYTES
-        )
-        lines, end = await asyncio.to_thread(_whole_lines, chunk)
+        follower = LineFollower(RunDirectory(Path(run.directory)).events, run.events_offset)
+        data = await asyncio.to_thread(follower.read, MAX_LINE_BYTES)
+        lines, length = await asyncio.to_thread(_events_in, data)
         if not lines:
             return run
-        run = await events.ingest(db, run.id, lines, run.events_offset + end)
+        run = await events.ingest(db, run.id, lines, run.events_offset + length)
         if run.bad_lines > MAX_BAD_LINES:
             raise BrightrunError(
                 f"the worker wrote {run.bad_lines} lines that are not events",
@@ -51,28 +46,25 @@ async def drain(db: Database, run: Run) -> Run:
             )
 
 
-def _whole_lines(chunk: bytes) -> tuple[list[Event[Body] | BadLine], int]:
-    """The lines of a piece of the file, up to the first bad one too many, and where the last of them ends.
-
-    A line that is longer than any event counts by its pieces.
-    """
+def _events_in(data: bytes) -> tuple[list[Event[Body] | BadLine], int]:
+    """Read whole lines up to the first bad one too many; return what they say, and their length in bytes."""
     found: list[Event[Body] | BadLine] = []
-    begin = bad = 0
-    while bad <= MAX_BAD_LINES and (end := chunk.find(b"\n", begin)) >= 0:
-        found.append(read_line(chunk[begin:end]))
+    length = bad = 0
+    for line in split(data):
+        found.append(read_line(line.removesuffix(b"\n")))
+        length += len(line)
         bad += isinstance(found[-1], BadLine)
-        begin = end + 1
-    if not found and len(chunk) >= MAX_LINE_BYTES:
-        return [read_line(chunk)], len(chunk)
-    return found, begin
+        if bad > MAX_BAD_LINES:
+            break
+    return found, length
 
 
 async def last_word(db: Database, run: Run) -> tuple[Signal, Failure | None] | None:
-    """How the worker of the current launch said that it ended; None when it has not."""
+    """Say how the worker of the current launch said that it ended; None when it has not."""
     said = await events.read(db, run.id, kinds=("done", "failed"), after=run.launch_seq)
     match said[-1].body if said else None:
         case Done(outcome=outcome):
-            return _OUTCOMES[outcome], None
+            return _SAID[outcome], None
         case Failed() as failed:
             return "worker_failed", Failure(
                 error=failed.error, cause=failed.cause, fix=failed.fix, suggestion=failed.suggestion

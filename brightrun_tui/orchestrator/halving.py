@@ -17,7 +17,7 @@ class Halving:
         self._seen = 0
 
     async def stops(self, run: Run) -> bool:
-        """Whether it is to end now; why stands among its notices then."""
+        """Say whether it is to end now; why stands among its notices then."""
         if not run.spec.stop_worst or any(notice.code == NoticeCode.STOPPED_EARLY for notice in run.notices):
             return False
         measured = await metrics.newest(self._db, run.id, "eval_loss", 1, run.upto("eval_loss"))

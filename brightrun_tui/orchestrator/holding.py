@@ -221,7 +221,7 @@ class Holding:
         return not why
 
     async def _why_lost(self, lease: Lease, machine: Machine | None) -> str:
-        """Why a machine is not ours any more; empty while it is, or may be again.
+        """Say why a machine is not ours any more; empty while it is, or may be again.
 
         One that was stopped may hold a finished model, so it is started again: for as long as its own guard would have kept it
         where that may have stopped it while we were away, else for as long as a machine may be silent.
@@ -255,11 +255,11 @@ class Holding:
         return ""
 
     def _comes_back(self, machine: Machine) -> bool:
-        """Whether it was found stopped, and does not run again yet."""
+        """Say whether it was found stopped, and does not run again yet."""
         return self._stopped_since > float("-inf") and machine.status in ("stopped", "starting")
 
     def _has_moved(self, machine: Machine) -> bool:
-        """Whether it is to be reached elsewhere than where it was taken in hand."""
+        """Say whether it is to be reached elsewhere than where it was taken in hand."""
         there = {(address.host, address.port) for address in self._host.addresses} if self._host else set()
         return bool(machine.ssh_host and there) and (machine.ssh_host, machine.ssh_port) not in there
 
@@ -304,6 +304,6 @@ class Holding:
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)
 
     async def _seconds_left(self, tenant: Tenant, lease: Lease) -> float:
-        """How long the machine may live at most from now on, whatever becomes of us."""
+        """Say how long the machine may live at most from now on, whatever becomes of us."""
         now = await tenant.budget(self.db, self.money.now())
         return budget.lease_seconds(now.ceiling, now.spent, lease.rate, tenant.hours_left(), timings=self.timings)

@@ -58,7 +58,7 @@ def keep_tokens(directory: Path, spec: RunSpec, paths: Paths) -> None:
 
 
 def can_make_tokens() -> bool:
-    """Whether the packages for it are installed on this machine; without them the worker makes the tokens."""
+    """Say whether the packages for it are installed on this machine; without them the worker makes the tokens."""
     return find_spec("transformers") is not None and find_spec("safetensors") is not None
 
 

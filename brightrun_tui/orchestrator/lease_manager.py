@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from brightrun_tui.domain.errors import BrightrunError, MissingScopeError, StoreError, UsageError
 from brightrun_tui.domain.money import Lease, LeaseChanges
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.serverless import account_of_place
 from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.spending import total
@@ -73,7 +73,7 @@ class LeaseManager:
         return provider
 
     async def key(self, name: str) -> str:
-        """What a service is asked with, as it is saved now; empty where there is none."""
+        """Return what a service is asked with, as it is saved now; empty where there is none."""
         return await asyncio.to_thread(_access, name, self.paths)
 
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
@@ -98,7 +98,7 @@ class LeaseManager:
         return bool(open_leases or self._sweep)
 
     async def _serving(self) -> set[tuple[str, str]]:
-        """Endpoints that may have a rented machine, each with its deployment."""
+        """Return endpoints that may have a rented machine, each with its deployment."""
         return {
             (endpoint.id, endpoint.deployment)
             for endpoint in await endpoints.list_endpoints(self.db, live_only=True)
@@ -126,7 +126,7 @@ class LeaseManager:
         return found
 
     async def _rented_from(self) -> list[str]:
-        """Every provider that is connected, and every one that an open lease names."""
+        """Return every provider that is connected, and every one that an open lease names."""
         connected: list[str] = []
         async with self.troubles.guard("looking for connected providers"):
             connected = await asyncio.to_thread(connected_providers, self.paths)
@@ -255,7 +255,7 @@ class LeaseManager:
 
 
 def _access(name: str, paths: Paths) -> str:
-    """What a provider is reached with. Blocking (keyring)."""
+    """Return what a provider is reached with. Blocking (keyring)."""
     if name == OWN_BOXES:
         return repr(configured_boxes(paths))
     secret = credentials.get(account_of_place(name), paths)

@@ -44,7 +44,7 @@ async def rent(
     deadline: float,
     timings: EngineTimings,
 ) -> Lease:
-    """A live lease on ``offer``.
+    """Return a live lease on ``offer``.
 
     The intent is on disk before the one create call. After an unclear answer the machine is looked for by name, and
     adopted; one that does not show up stays on record as ``unclear`` and is swept later.
@@ -120,7 +120,7 @@ async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineT
 
 
 async def find(db: Database, provider: Provider, name: str) -> Machine | None:
-    """The machine of exactly that name, if the provider lists it. Raises what the provider raises."""
+    """Return the machine of exactly that name, if the provider lists it. Raises what the provider raises."""
     machines = await provider.list_ours(await engine_facts.installation(db))
     return next((machine for machine in machines if machine.name == name and machine.status != "gone"), None)
 
@@ -133,7 +133,8 @@ async def _live(db: Database, provider: Provider, lease: Lease, machine: Machine
 
 
 def first_seen(lease: Lease, machine: Machine) -> LeaseChanges:
-    """What the machine of a lease says of itself when it is seen for the first time, whether it was rented now or found later.
+    """Return what the machine of a lease says of itself when it is seen for the first time, whether it was rented now or found
+    later.
 
     What it cost until it ran is known of one that starts or runs. One that stands still may have run before: its full rate
     counts from its creation, until its bill has come.
@@ -152,7 +153,7 @@ def first_seen(lease: Lease, machine: Machine) -> LeaseChanges:
 
 
 def found(provider: str, machine: Machine, name: str, run_id: str, note: str) -> Lease:
-    """The lease of a machine that was found, not rented: nobody knows its offer. It is on its way back."""
+    """Return the lease of a machine that was found, not rented: nobody knows its offer. It is on its way back."""
     began = min(machine.created_at or math.inf, time.time())
     lease = Lease(
         name=name,
@@ -168,13 +169,16 @@ def found(provider: str, machine: Machine, name: str, run_id: str, note: str) ->
 
 
 def within(moment: float | None, asked_at: float) -> float:
-    """A moment in a machine's life of which its provider tells, by our clock. One before we asked for the machine, or later than
+    """Return a moment in a machine's life of which its provider tells, by our clock. One before we asked for the machine, or
+    later than
     now, shows that one of the two clocks is wrong: then it counts from when we asked, so that nothing is overlooked."""
     return moment if moment is not None and asked_at <= moment <= time.time() else asked_at
 
 
 def dearer_than_quoted(lease: Lease) -> str:
-    """A sentence where the machine costs more than the offer that was taken; empty where it does not, or nobody knows yet."""
+    """Return a sentence where the machine costs more than the offer that was taken; empty where it does not, or nobody knows
+    yet.
+    """
     if lease.price_per_hour <= lease.quoted_per_hour * PRICE_TOLERANCE:
         return ""
     now, before = humanize.money(lease.price_per_hour), humanize.money(lease.quoted_per_hour)
@@ -182,7 +186,7 @@ def dearer_than_quoted(lease: Lease) -> str:
 
 
 async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
-    """The rate of a machine as its provider says it now: budget, guard and month go by it from here on.
+    """Note the rate of a machine as its provider says it now: budget, guard and month go by it from here on.
 
     What is learnt before it runs, or for the first time, was so from the beginning; a later change holds from now on. A metered
     one has no rate of its own: its workers have.

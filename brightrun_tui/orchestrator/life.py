@@ -30,7 +30,7 @@ class Life:
         self._looked_at = self._sign_at = time.monotonic()
 
     async def silent_seconds(self, run: Run) -> float:
-        """How long there was no sign of life. A machine that cannot be asked says nothing about its worker: 0."""
+        """Say how long there was no sign of life. A machine that cannot be asked says nothing about its worker: 0."""
         now, said = time.monotonic(), (run.phase, run.step, run.eval_loss)
         if said != self._said or not self._target.reachable:
             self._said, self._sign_at = said, now
@@ -71,12 +71,12 @@ class Patience:
         self._began = time.monotonic()
 
     def left(self, silent: float) -> float:
-        """Seconds until the next step is due, for a worker that shows no life since ``silent`` seconds."""
+        """Return seconds until the next step is due, for a worker that shows no life since ``silent`` seconds."""
         waited = time.monotonic() - self._began
         return min(self._silent_limit - min(silent, waited), self._limit - waited)
 
     def words(self, silent: float) -> str:
-        """What a person sees of it; empty while nothing is the matter."""
+        """Return what a person sees of it; empty while nothing is the matter."""
         waited, left = time.monotonic() - self._began, max(0.0, self.left(silent))
         quiet = min(silent, waited) > TOLD_SECONDS
         if self._step == "asked":

@@ -23,7 +23,9 @@ from typing import Literal
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import Ending, Failure, Run, RunAction, RunChanges, RunState
+from brightrun_tui.domain.events import Outcome
+from brightrun_tui.domain.run import Ending, Failure, Run, RunChanges
+from brightrun_tui.domain.run_states import RunAction, RunState
 
 MAX_CRASHES = 3
 MAX_KILLS = 6
@@ -55,6 +57,12 @@ Effect = Literal[
     "prepare", "launch", "follow", "ask_stop", "ask_pause", "terminate", "kill", "collect", "register", "release"
 ]
 
+OUTCOMES: dict[Signal, Outcome] = {
+    "worker_completed": "completed",
+    "worker_stopped": "stopped",
+    "worker_paused": "paused",
+}
+"""How a worker ended that could say so itself."""
 LOST: tuple[Signal, ...] = ("worker_lost", "worker_crashed", "worker_unseen")
 
 
@@ -80,7 +88,7 @@ _PRESSED: dict[Ending, tuple[Effect, ...]] = {"terminated": ("terminate", "follo
 
 
 def adopt(run: Run) -> tuple[Effect, ...]:
-    """What a run found by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
+    """Return what a run found by a new engine still needs. ``queued`` waits for its turn; ended runs need nothing."""
     if run.state in ("stopping", "pausing") and run.ending in _PRESSED:
         return _PRESSED[run.ending]
     return _OWED.get(run.state, ())
@@ -108,7 +116,7 @@ def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
         )
         return Decision("failed", ("release",), {"failure": failure, "eta_seconds": None})
     if signal in ("worker_completed", "worker_stopped"):
-        return Decision("collecting", ("collect",), {"outcome": signal.removeprefix("worker_"), "eta_seconds": None})
+        return Decision("collecting", ("collect",), {"outcome": OUTCOMES[signal], "eta_seconds": None})
     if signal == "registered":
         return Decision("completed" if run.outcome == "completed" else "stopped")
     return {
@@ -175,7 +183,7 @@ def _stop(run: Run) -> Decision:
 
 
 def _press(run: Run) -> Decision:
-    """The next step towards the end of a worker that was asked to end."""
+    """Return the next step towards the end of a worker that was asked to end."""
     if run.ending == "killed":
         return _rest(run)
     further: Ending = "killed" if run.ending == "terminated" else "terminated"

@@ -14,8 +14,9 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.live_change import checked_settings
 from brightrun_tui.domain.requests import ChangeRun
-from brightrun_tui.domain.run import Run, RunAction, StopAfter
+from brightrun_tui.domain.run import Run, StopAfter
 from brightrun_tui.domain.run_directory import LaterStop
+from brightrun_tui.domain.run_states import RunAction
 from brightrun_tui.domain.spending import total
 from brightrun_tui.orchestrator.clock import add_time
 from brightrun_tui.orchestrator.targets import Target
@@ -103,7 +104,7 @@ async def _tell(target: Target, run: Run) -> None:
         raise BrightrunError(
             "it is on record, but the worker could not be told now",
             where=f"run {run.id}",
-            fix="it hears of it when it is started again; or ask once more",
+            fix="it gets it when it is started again; or ask again",
             kind=ErrorKind.WRONG_STATE,
         ) from error
 

@@ -11,6 +11,7 @@ from brightrun_tui.domain.run_directory import LOG, LOG_LIMIT, RunDirectory
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.arrivals import append, open_file
 from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.lines import from_next_line
 
 PIECE = 1 << 20
 """Bytes taken home in one round; of what is new beyond that, only the end is."""
@@ -54,7 +55,7 @@ class LogCopy:
     def _take(self, mark: _Mark, skipped: int, piece: bytes) -> None:
         there = mark.there + skipped + len(piece)
         if skipped:
-            piece = _left_out(skipped, "on the machine") + piece.partition(b"\n")[2]
+            piece = _left_out(skipped, "on the machine") + from_next_line(piece)
         self._note(_Mark(there, mark.here + len(piece)))
         append(self._home.log, piece)
         if mark.here + len(piece) > self._limit:
@@ -65,7 +66,7 @@ class LogCopy:
         with open_file(self._home.log) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(size - self._limit // 2)
-            kept = file.read().partition(b"\n")[2]
+            kept = from_next_line(file.read())
         whole = _left_out(size - len(kept), "to save space") + kept
         self._note(_Mark(there, len(whole)))
         write_atomic(self._home.log, whole)

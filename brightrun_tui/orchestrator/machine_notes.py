@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, machine_heading, read_parts
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.arrivals import append
+from brightrun_tui.lines import line_break
 from brightrun_tui.orchestrator.log_copy import LogCopy
 
 
@@ -36,7 +36,7 @@ def note_machine(files: RunDirectory, machine: str) -> None:
 
 
 def part_number(files: RunDirectory, machine: str) -> int:
-    """Which part of the run it is, from 1, that ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
+    """Say which part of the run it is, from 1, that ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
     parts = read_parts(files)
     return len(parts) if parts and parts[-1].machine == machine else _next_number(files, parts)
 
@@ -53,15 +53,3 @@ def _has_begun(files: RunDirectory) -> bool:
 
 def _append(files: RunDirectory, part: MachinePart) -> None:
     append(files.machines, line_break(files.machines) + part.model_dump_json().encode() + b"\n")
-
-
-def line_break(path: Path) -> bytes:
-    """What has to come first so that a new line begins at the end of a file."""
-    try:
-        with path.open("rb") as file:
-            if not file.seek(0, 2):
-                return b""
-            file.seek(-1, 2)
-            return b"" if file.read(1) == b"\n" else b"\n"
-    except FileNotFoundError:
-        return b""

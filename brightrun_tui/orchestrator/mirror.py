@@ -29,6 +29,7 @@ from brightrun_tui.domain.run_directory import (
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.arrivals import append, open_file
 from brightrun_tui.hosts.ssh import SshHost
+from brightrun_tui.lines import cut, split
 from brightrun_tui.orchestrator.bringing import bring_directory, read_manifest
 from brightrun_tui.orchestrator.checkpoint_copies import CheckpointCopies
 from brightrun_tui.orchestrator.log_copy import LogCopy
@@ -80,17 +81,17 @@ class Mirror:
         """The size of the copy at home is the offset: of the events every byte is kept, in whole lines."""
         here = self.home.events.stat().st_size if self.home.events.exists() else 0
         piece = await host.read(EVENTS, here, EVENTS_PIECE)
-        lines = piece[: piece.rfind(b"\n") + 1]
+        lines, _ = cut(piece)
         if (not lines and len(piece) == EVENTS_PIECE) or here + len(lines) > EVENTS_LIMIT:
             what = "an event has no end" if not lines else f"the worker's events are longer than {EVENTS_LIMIT:,} bytes"
             raise MachineLiesError(what, where=host.connection.where)
         if lines:
-            self._checkpoint_waits = self._checkpoints.hear(lines.splitlines()) or self._checkpoint_waits
+            self._checkpoint_waits = self._checkpoints.hear(split(lines)) or self._checkpoint_waits
             await asyncio.to_thread(append, self.home.events, lines)
         return len(piece) < EVENTS_PIECE
 
     def _hear_home(self) -> None:
-        """What an earlier engine has brought home already."""
+        """Hear what an earlier engine has brought home already."""
         if os.path.lexists(self.home.events):
             with open_file(self.home.events) as lines:
                 self._checkpoints.hear(lines)
@@ -189,5 +190,5 @@ class Mirror:
 
 
 def _end_with_a_whole_line(path: Path) -> None:
-    data = path.read_bytes()
-    os.truncate(path, data.rfind(b"\n") + 1)
+    whole, _ = cut(path.read_bytes())
+    os.truncate(path, len(whole))

@@ -11,12 +11,12 @@ Notices = tuple[Notice, ...]
 
 
 def with_notice(run: Run, code: str, message: str, level: Level = Level.WARNING) -> Notices:
-    """The run's notices with this one, unless one of that code is there."""
+    """Return the run's notices with this one, unless one of that code is there."""
     if any(notice.code == code for notice in run.notices):
         return run.notices
     return (*run.notices, Notice(time=time.time(), level=level, code=code, message=message))
 
 
 def without_notice(run: Run, code: str) -> Notices:
-    """The run's notices but this one."""
+    """Return the run's notices but this one."""
     return tuple(notice for notice in run.notices if notice.code != code)

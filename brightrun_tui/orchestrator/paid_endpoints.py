@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from brightrun_tui import serving
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator import budget
-from brightrun_tui.orchestrator.endpoints import EndpointWatcher, prepare_place
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.new_endpoints import prepare_place
 from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, with_base
 from brightrun_tui.orchestrator.run_budget import LiveLimits, RunBudget
 from brightrun_tui.orchestrator.tenants import EndpointTenant, note_cost
@@ -100,14 +102,14 @@ class PaidEndpointWatcher(EndpointWatcher):
         raise NotImplementedError
 
     def _why_idle(self, endpoint: Endpoint) -> str:
-        """A sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
+        """Return a sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
         return ""
 
     async def _look_at_usage(self) -> None:
-        """What is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
+        """Look at what is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
 
     def _way_to(self, number: int) -> str:
-        """How a person can have another version served that does not come by itself."""
+        """Say how a person can have another version served that does not come by itself."""
         raise NotImplementedError
 
     async def _refuse(self, number: int, why: str) -> None:
@@ -120,7 +122,7 @@ class PaidEndpointWatcher(EndpointWatcher):
     # Money
 
     async def _mind_the_money(self) -> None:
-        """What it costs, on record; and an end to it when the money is used up, or nobody uses it."""
+        """Put on record what it costs, and end it when the money is used up, or nobody uses it."""
         idle_stop = self._tenant.rental.idle_stop
         pause = min(MONEY_SECONDS, self.timings.release_seconds / 4, max(LOOK_SECONDS, idle_stop / 4 or MONEY_SECONDS))
         while not self.leave.is_set():

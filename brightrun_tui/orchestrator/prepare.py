@@ -82,7 +82,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
 
 
 def _in_steps(say: Say) -> Callable[[str, float], None]:
-    """Tells how far the data is at every tenth of the work."""
+    """Tell how far the data is at every tenth of the work."""
     said = 0
 
     def tell(_what: str, share: float) -> None:

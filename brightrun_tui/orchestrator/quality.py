@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import CHAMPION, ModelVersion
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import NewsKind, Notification
 from brightrun_tui.store import Database, models, notifications
@@ -15,7 +15,7 @@ SAME = 0.01
 async def tell_quality(db: Database, version: ModelVersion) -> None:
     """Tell of it, but say nothing of the first version of a name, nor of versions that were measured on other data."""
     champion = next(
-        (one for one in await models.list_models(db) if one.name == version.name and "champion" in one.aliases), None
+        (one for one in await models.list_models(db) if one.name == version.name and CHAMPION in one.aliases), None
     )
     if champion is None or champion.version == version.version:
         return

@@ -19,10 +19,10 @@ from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.whereabouts import Whereabouts
-from brightrun_tui.orchestrator.endpoints import base_is_here, fetch_base
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.holding import Holding
+from brightrun_tui.orchestrator.new_endpoints import base_is_here, fetch_base
 from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -164,13 +164,13 @@ class RemoteServer:
             await host.run(f"rm -rf {shlex.quote(str(host.directory / self.place))}", repeat=True)
 
     async def doing(self) -> str:
-        """What the worker is at until it answers; empty where it does not say. Raises `HostError`."""
+        """Return what the worker is at until it answers; empty where it does not say. Raises `HostError`."""
         return one_line((await self._holding.host.read(self._there(NOTE), 0, LOG_PIECE)).decode(errors="replace"))[
             :MOST_SHOWN
         ]
 
     async def failure(self) -> str:
-        """Why the worker says that it cannot serve the model; empty where it does not. Raises `HostError`."""
+        """Say why the worker says that it cannot serve the model; empty where it does not. Raises `HostError`."""
         try:
             said = _Failure.model_validate_json(await self._holding.host.read(self._there(REPORT), 0, REPORT_LIMIT))
         except ValidationError:
@@ -178,7 +178,7 @@ class RemoteServer:
         return one_line(said.error)[:MOST_SHOWN]
 
     async def last_words(self) -> str:
-        """Why the worker ended, as far as anybody knows. Raises `HostError`."""
+        """Say why the worker ended, as far as anybody knows. Raises `HostError`."""
         if said := await self.failure():
             return f"the model cannot be served there: {said}"
         lines = (await self._log_end()).decode(errors="replace").strip().splitlines()
@@ -199,18 +199,18 @@ class RemoteServer:
 
 
 def is_sent(version: ModelVersion) -> bool:
-    """Whether its base model is sent from here; one of the Hub is fetched by the machine itself, as for runs."""
+    """Say whether its base model is sent from here; one of the Hub is fetched by the machine itself, as for runs."""
     return not bases.is_hub_id(version.base_id)
 
 
 def same_base(one: ModelVersion, other: ModelVersion) -> bool:
-    """Whether both were trained on the very same base model, as far as that is on record."""
+    """Say whether both were trained on the very same base model, as far as that is on record."""
     prints = [version.report.lineage.base_fingerprint for version in (one, other)]
     return prints[0] == prints[1] if all(prints) else one.base_id == other.base_id
 
 
 async def with_base(db: Database, version: ModelVersion, paths: Paths) -> ModelVersion:
-    """The version with a directory of its base as ``base_path``: all of it where it is sent from here, else tokenizer and
+    """Return the version with a directory of its base as ``base_path``: all of it where it is sent from here, else tokenizer and
     configuration at least.
 
     Raises:

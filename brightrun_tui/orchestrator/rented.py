@@ -248,5 +248,5 @@ class RentedMachine:
         raise MachineLostError(error.what, where=error.where, kind=ErrorKind.MACHINE_LOST) from error
 
     async def _nobody_can_tell(self) -> bool:
-        """Whether it is unclear at this moment if there is a machine at all; one that there is, is in hand then."""
+        """Say whether it is unclear at this moment if there is a machine at all; one that there is, is in hand then."""
         return not self._holding.in_hand and (await self.worker()).running and not self._holding.in_hand

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from brightrun_tui import serving
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
     BrightrunError,
@@ -18,7 +19,7 @@ from brightrun_tui.domain.errors import (
     StoreError,
     UsageError,
 )
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.orchestrator.holding import Holding
@@ -68,7 +69,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return self._server is not None
 
     async def _find_servers(self, version: ModelVersion) -> None:
-        """The worker of ``version``, and those of versions that it replaced and that may still answer what was asked before."""
+        """Return the worker of ``version``, and those of versions that it replaced and that may still answer what was asked
+        before.
+        """
         serving, latest = serving_place(self.directory), time.monotonic() + LAST_ANSWER_SECONDS
         for place in (".", *(home.name for home in self.directory.glob("version-*"))):
             server = await self._server_in(place, version)
@@ -149,7 +152,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             await asyncio.gather(telling, return_exceptions=True)
 
     async def _at_work(self, holding: Holding) -> bool:
-        """Whether the worker is; one that died is started again. A machine that does not answer is asked about first.
+        """Say whether the worker is; one that died is started again. A machine that does not answer is asked about first.
 
         Raises:
             HostError: the model cannot be served there.

@@ -6,12 +6,14 @@ import asyncio
 import re
 import shutil
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.domain.requests import (
     Answer,
@@ -40,12 +42,14 @@ from brightrun_tui.domain.requests import (
     Undeploy,
     UndeployAnswer,
 )
-from brightrun_tui.domain.run import Run, RunAction
-from brightrun_tui.orchestrator import endpoints as serving_endpoints
-from brightrun_tui.orchestrator import lifecycle, live_changes
-from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import RunAction
+from brightrun_tui.domain.settings import SettingValue
+from brightrun_tui.orchestrator import lifecycle, live_changes, new_endpoints
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.orchestrator.new_endpoints import EndpointRequest
 from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.targets import LocalTarget, Target
@@ -72,7 +76,9 @@ class EngineApi(Protocol):
     ending: asyncio.Event
 
     async def next_gpu(self) -> str | None:
-        """The UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no room."""
+        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        room.
+        """
 
     def keep(self, endpoint: Endpoint) -> None:
         """Watch a new endpoint."""
@@ -104,7 +110,7 @@ async def _change(engine: EngineApi, ask: ChangeRun) -> ChangeAnswer:
 
 
 def _target(engine: EngineApi, run_id: str) -> Target | None:
-    """Where a run is at work now."""
+    """Say where a run is at work now."""
     runner = engine.runners.get(run_id)
     return runner.target if runner else None
 
@@ -112,7 +118,7 @@ def _target(engine: EngineApi, run_id: str) -> Target | None:
 async def _retry(engine: EngineApi, ask: RetryRun) -> RetryAnswer:
     """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
     run = await runs.get(engine.db, ask.target)
-    overrides = ask.overrides
+    overrides: Mapping[str, SettingValue | list[str]] = ask.overrides
     if ask.apply_suggestion and run.failure:
         overrides = {**run.failure.suggestion, **overrides}
     if not overrides:
@@ -168,14 +174,14 @@ async def _deploy(engine: EngineApi, ask: Deploy) -> DeployAnswer:
             raise UsageError(
                 f"endpoint {known.id} is ending", fix="try again in some seconds", kind=ErrorKind.ENDPOINT_NOT_READY
             )
-        engine.keep(await serving_endpoints.create(engine.db, engine.paths, version, wanted))
+        engine.keep(await new_endpoints.create(engine.db, engine.paths, version, wanted))
         return DeployAnswer(endpoint=wanted.name, already=False)
     for endpoint in await endpoints.list_endpoints(engine.db, live_only=True):
         same = endpoint.serves_base_of(version) if wanted.base_alone else endpoint.serves(version)
         there = wanted.rental is None or _place(endpoint.rental) == _place(wanted.rental)
         if same and there and endpoint.serving:
             return DeployAnswer(endpoint=endpoint.id, already=True)
-    endpoint = await serving_endpoints.create(engine.db, engine.paths, version, wanted)
+    endpoint = await new_endpoints.create(engine.db, engine.paths, version, wanted)
     engine.keep(endpoint)
     return DeployAnswer(endpoint=endpoint.id, already=False)
 
@@ -224,7 +230,7 @@ def _place(rental: EndpointRental | None) -> str:
 
 
 def _endpoint_request(ask: Deploy) -> EndpointRequest:
-    """What was asked for beside the model. Raises ``UsageError``."""
+    """Return what was asked for beside the model. Raises ``UsageError``."""
     if ask.base_alone and (ask.rental is not None or ask.name):
         raise UsageError(
             "a base model alone is served on this machine only, to be compared with, and under no name of its own",

@@ -56,14 +56,14 @@ class RunBudget:
 
 
 async def look(db: Database, limits: MoneyLimits, run: Run) -> RunBudget:
-    """What the run may still spend at this moment."""
+    """Return what the run may still spend at this moment."""
     return await look_at(db, limits, lambda: leases.list_leases(db, run_id=run.id), run.limits.budget_usd)
 
 
 async def look_at(
     db: Database, limits: MoneyLimits, own_leases: Callable[[], Awaitable[list[Lease]]], budget: float | None
 ) -> RunBudget:
-    """The same of whoever has those machines and may spend ``budget`` on them."""
+    """Return the same of whoever has those machines and may spend ``budget`` on them."""
     await clock.follow(db)
     limit, now = limits.monthly_limit_usd, time.time()
     mine = [lease for lease in await own_leases() if lease.provider_id]

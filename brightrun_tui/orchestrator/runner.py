@@ -18,7 +18,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full_as, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
-from brightrun_tui.domain.events import WorkerExit
+from brightrun_tui.domain.events import PhaseName, WorkerExit
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import Failure, Run, RunSpec
 from brightrun_tui.domain.run_directory import ControlRequest, RunDirectory
@@ -259,7 +259,7 @@ class Runner:
                 launch_step=max(run.launch_step, run.step),
                 launch_seq=run.events_seq,
                 bad_lines=0,
-                phase="starting",
+                phase=PhaseName.STARTING,
                 phase_detail="",
             )
             self._memory_kills = deaths.memory_kills()

@@ -8,9 +8,9 @@ import time
 from collections import Counter
 
 from brightrun_tui import serving
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError, NoCapacityError, ProviderDownError, RateLimitedError, StoreError
 from brightrun_tui.domain.humanize import money
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.serverless import ServedModel, account_of_place
@@ -94,7 +94,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return False
 
     async def _has_key(self) -> bool:
-        """Whether there is a key; the gate is started again where it is another one than it was started with."""
+        """Say whether there is a key; the gate is started again where it is another one than it was started with."""
         if self._key and time.monotonic() - self._key_at < ACCESS_SECONDS:
             return True
         account, self._key_at = account_of_place(self._tenant.rental.provider), time.monotonic()
@@ -109,7 +109,8 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return bool(self._key)
 
     async def _make(self) -> Lease:
-        """A live lease: the one that was being made, or a new one. A service that is down or sold out is asked for a while.
+        """Return a live lease: the one that was being made, or a new one. A service that is down or sold out is asked for a
+        while.
 
         Raises:
             ProviderError: none can be had.

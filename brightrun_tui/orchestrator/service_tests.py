@@ -6,6 +6,7 @@ import asyncio
 import time
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.service_names import ServiceState
 from brightrun_tui.integrations.connection import test_service
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
@@ -17,19 +18,19 @@ AFTER_FAILURE_SECONDS = 300.0
 LOOK_SECONDS = 30.0
 
 
-def is_due(state: str, checked_at: float, now: float) -> bool:
-    """Whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
+def is_due(state: ServiceState, checked_at: float, now: float) -> bool:
+    """Say whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
     return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
 
 def rests(known: ServiceFacts | None, now: float) -> bool:
-    """Whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
+    """Say whether a service that is set up was tested so lately, by anybody, that a start need not ask it again."""
     if not known:
         return False
     return now - known["checked_at"] < _rest_seconds(known["state"])
 
 
-def _rest_seconds(state: str) -> float:
+def _rest_seconds(state: ServiceState) -> float:
     return EVERY_SECONDS if state == "ok" else AFTER_FAILURE_SECONDS
 
 

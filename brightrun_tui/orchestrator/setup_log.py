@@ -8,7 +8,7 @@ from brightrun_tui.domain.machine_parts import machine_heading
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.run_directory import SETUP_LOG_LIMIT, RunDirectory
 from brightrun_tui.hosts.arrivals import append
-from brightrun_tui.orchestrator.machine_notes import line_break
+from brightrun_tui.lines import line_break
 
 
 class SetupLog:
@@ -20,7 +20,7 @@ class SetupLog:
         self._heading = machine_heading(lease.machine, number)
 
     def take(self, piece: bytes) -> None:
-        """Raises `OSError` when the disk is full but for its reserve."""
+        """Raise `OSError` when the disk is full but for its reserve."""
         size = self._path.stat().st_size if self._path.exists() else 0
         if piece and size < SETUP_LOG_LIMIT:
             heading = line_break(self._path) + self._heading if self._heading else b""

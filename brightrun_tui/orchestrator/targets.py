@@ -53,11 +53,11 @@ class Target(Protocol):
         ...
 
     async def worker(self) -> JobStatus:
-        """Whether the worker is at work."""
+        """Say whether the worker is at work."""
         ...
 
     async def effort(self) -> Effort | None:
-        """What the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
+        """Return what the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
         ...
 
     async def signal(self, number: int) -> None:
@@ -89,7 +89,7 @@ class Target(Protocol):
         ...
 
     async def price_per_hour(self) -> float:
-        """US dollars an hour that the machine in hand costs; 0 when there is none."""
+        """Return US dollars an hour that the machine in hand costs; 0 when there is none."""
         ...
 
     async def close(self) -> None:

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from brightrun_tui.config import MoneyLimits
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease, Offer
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import told_of_endpoint
@@ -68,19 +68,19 @@ class Tenant(Protocol):
     def project(self) -> str: ...
 
     def need(self) -> Need:
-        """What it asks of a machine. Raises `UsageError` where nobody knows."""
+        """Return what it asks of a machine. Raises `UsageError` where nobody knows."""
         ...
 
     def accepts(self, offer: Offer) -> bool:
-        """Whether it is to be had on that machine at all."""
+        """Say whether it is to be had on that machine at all."""
         ...
 
     def agreed(self, offer: Offer, tolerance: float) -> bool:
-        """Whether this is the very machine that a person chose; ``tolerance`` as of `is_agreed`."""
+        """Say whether this is the very machine that a person chose; ``tolerance`` as of `is_agreed`."""
         ...
 
     def cost(self, offer: Offer) -> float:
-        """US dollars by which offers are compared, traffic included."""
+        """Return US dollars by which offers are compared, traffic included."""
         ...
 
     def price(self) -> Price: ...
@@ -90,11 +90,11 @@ class Tenant(Protocol):
         ...
 
     async def leases(self, db: Database, *, open_only: bool = False) -> list[Lease]:
-        """Machines that count towards its budget, newest first."""
+        """Return machines that count towards its budget, newest first."""
         ...
 
     async def budget(self, db: Database, limits: MoneyLimits) -> RunBudget:
-        """What it may still spend."""
+        """Return what it may still spend."""
         ...
 
     async def tell(self, db: Database, code: str, message: str, level: Level = Level.WARNING) -> None:
@@ -272,12 +272,12 @@ class EndpointTenant:
 
 
 async def all_leases(db: Database, tenant: Tenant, *, open_only: bool = False) -> list[Lease]:
-    """Every machine that was rented for the run or endpoint, of earlier deployments, too."""
+    """Return every machine that was rented for the run or endpoint, of earlier deployments, too."""
     return await leases.list_leases(db, run_id=tenant.run_id, endpoint_id=tenant.endpoint_id, open_only=open_only)
 
 
 def given_up_words(lease: Lease, why: str, now: float) -> str:
-    """Which machine it was, how long it was had, what it cost, and why it was given up."""
+    """Say which machine it was, how long it was had, what it cost, and why it was given up."""
     return (
         f"({lease.gpu} at {humanize.money(lease.rate)} an hour) was given up after "
         f"{humanize.duration(now - lease.created_at)} and {humanize.money(lease.spending(now).total)}: {why}"

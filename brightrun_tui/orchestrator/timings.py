@@ -17,20 +17,20 @@ class EngineTimings(Section):
     poll_seconds: float = Field(0.3, gt=0, description="Between two looks at a worker on this machine.")
     request_seconds: float = Field(0.2, gt=0, description="Between two looks for requests.")
     beat_seconds: float = Field(5.0, gt=0, description="Between two signs of life.")
-    idle_seconds: float = Field(60.0, ge=0, description="Without work for so long, the engine ends.")
+    idle_seconds: float = Field(60.0, ge=0, description="The engine ends after this long without work.")
     endpoint_ready_seconds: float = Field(
         900.0,
         gt=0,
-        description="An endpoint that does not answer by then has failed; making a model's GGUF the first time is part of it.",
+        description="An endpoint that does not answer within this time has failed; making a model's GGUF is part of it.",
     )
     endpoint_poll_seconds: float = Field(3.0, gt=0, description="Between two looks at an endpoint that serves.")
     stop_seconds: float = Field(15.0, gt=0, description="Between asking a process to end and killing it.")
     answer_seconds: float = Field(
-        20.0, gt=0, description="A worker that is to end and shows no life for so long is pressed."
+        20.0, gt=0, description="A worker that is to end and shows no life for this long is pressed."
     )
     orderly_seconds: float = Field(900.0, gt=0, description="What a worker that lives may take for ending in order.")
     stuck_seconds: float = Field(
-        300.0, gt=0, description="A worker without any sign of life for so long is called stuck."
+        300.0, gt=0, description="A worker without any sign of life for this long is called stuck."
     )
     spare_seconds: float = Field(
         300.0, ge=0, description="How long a worker waits, ready, for a run to come; 0: none does."
@@ -41,9 +41,11 @@ class EngineTimings(Section):
     unclear_seconds: float = Field(
         1800.0, gt=0, description="How long a machine that never showed up is still looked for."
     )
-    ready_seconds: float = Field(1200.0, gt=0, description="A rented machine that is not usable by then is replaced.")
+    ready_seconds: float = Field(
+        1200.0, gt=0, description="A rented machine that is not usable within this time is replaced."
+    )
     silent_seconds: float = Field(
-        300.0, gt=0, description="A rented machine that cannot be reached for so long is given up."
+        300.0, gt=0, description="A rented machine that cannot be reached for this long is given up."
     )
     provider_seconds: float = Field(3600.0, ge=0, description="How long a provider that is down is asked again.")
     capacity_seconds: float = Field(300.0, ge=0, description="How long machines that are sold out are asked for again.")
@@ -63,7 +65,7 @@ class EngineTimings(Section):
         43200.0, gt=0, description="How long a machine is kept at least whose results nobody fetches."
     )
     guard_silence_seconds: float = Field(
-        900.0, gt=0, description="Unheard for so long with nothing training, the guard acts."
+        900.0, gt=0, description="The guard acts when it has heard nothing for this long and nothing trains."
     )
 
 

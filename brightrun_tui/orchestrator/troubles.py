@@ -55,7 +55,7 @@ class Troubles:
             log.info("%s: works again, after %d failures", name, trouble.times)
 
     def resting(self, name: str) -> bool:
-        """Whether it failed so recently that it is left alone for now."""
+        """Say whether it failed so recently that it is left alone for now."""
         trouble = self._now.get(name)
         return trouble is not None and time.monotonic() < trouble.again_at
 
@@ -70,7 +70,7 @@ class Troubles:
             self.well(name)
 
     def words(self) -> list[str]:
-        """A sentence for each that is still tried."""
+        """Return a sentence for each that is still tried."""
         now = time.monotonic()
         return [
             f"{name}: {trouble.why}"

@@ -17,7 +17,7 @@ class NobodyWaitsError(Exception):
 
 
 async def unless_cancelled(work: Callable[[Say], T], say: Say) -> T:
-    """What ``work`` returns. Where the caller is cancelled, the next progress that the work tells ends it."""
+    """Return what ``work`` returns. Where the caller is cancelled, the next progress that the work tells ends it."""
     left = threading.Event()
 
     def tell(what: str) -> None:

@@ -50,7 +50,7 @@ class WarmWorker:
         return child
 
     def waiting(self) -> bool:
-        """Whether one is kept; sends one home that has waited in vain."""
+        """Say whether one is kept; sends one home that has waited in vain."""
         if self._child is not None and (not self._alive() or time.monotonic() > self._needed_until):
             self.close()
         return self._child is not None
@@ -82,10 +82,10 @@ class WarmWorker:
 
 
 def only_gpu(gpu_id: str) -> dict[str, str]:
-    """The environment of a process that is to see one GPU, or one part of one; empty: what it sees is left as it is."""
+    """Return the environment of a process that is to see one GPU, or one part of one; empty: what it sees is left as it is."""
     return {"CUDA_VISIBLE_DEVICES": gpu_id} if gpu_id else {}
 
 
 def worker_command(argument: str) -> list[str]:
-    """The command line of a worker on this machine: one that gives way to what a person does meanwhile."""
+    """Return the command line of a worker on this machine: one that gives way to what a person does meanwhile."""
     return ["nice", "-n", "5", *python("-m", "brightrun_tui.trainer", argument)]

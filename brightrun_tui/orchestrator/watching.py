@@ -85,6 +85,6 @@ def _points(entries: list[metrics.Point]) -> list[tuple[int, float]]:
 
 
 def overtime(run: Run) -> bool:
-    """Whether its time limit is over."""
+    """Say whether its time limit is over."""
     limit = run.limits.max_hours
     return bool(limit and add_time(run).active_seconds > limit * 3600)

@@ -15,7 +15,7 @@ from brightrun_tui.planning.templates import get_template
 
 
 def draft_of(spec: RunSpec, paths: Paths) -> Draft:
-    """What a person would have chosen for this run. Blocking; asks no network.
+    """Return what a person would have chosen for this run. Blocking; asks no network.
 
     What the template would say by itself is left to it, so that another size of data is answered by it.
     """

@@ -67,7 +67,7 @@ class Architecture(BaseModel):
         return self.linear_parameters + self.embedding_parameters + (2 * self.layers + 1) * self.hidden
 
     def lora_parameters(self, rank: int, modules: str = "all-linear") -> int:
-        """Weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""
+        """Return weights of an adapter: ``rank`` × (inputs + outputs) of every adapted layer."""
         h, q, k, i = self.hidden, self.query_width, self.kv_width, self.intermediate
         sizes = {
             "q_proj": h + q,
@@ -108,13 +108,13 @@ class Traits(BaseModel):
 
     @classmethod
     def of_template(cls, template: str, languages: tuple[str, ...] = ()) -> Traits:
-        """What a chat template says; an empty one says nothing."""
+        """Return what a chat template says; an empty one says nothing."""
         if not template:
             return cls(languages=languages)
         return cls(tools=takes_tools(template), thinks=thinks(template), languages=languages)
 
     def speaks(self, language: str) -> bool | None:
-        """Whether its makers name that language (a code of two letters); None where they name none, or not all."""
+        """Say whether its makers name that language (a code of two letters); None where they name none, or not all."""
         if any(plain_code(code) == language for code in self.languages):
             return True
         whole = (
@@ -214,7 +214,7 @@ def read_architecture(config: dict[str, Any], where: str) -> Architecture:
 
 
 def _number(config: dict[str, Any], where: str, *names: str, default: int | None = None) -> int:
-    """The first of these that is a number above 0. Families write null, 0 or lists where a number does not apply."""
+    """Return the first of these that is a number above 0. Families write null, 0 or lists where a number does not apply."""
     for name in names:
         value = config.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and value > 0:

@@ -52,7 +52,7 @@ class ShardIndex(BaseModel):
 
 
 def describe_directory(directory: Path, *, model_id: str, title: str = "", revision: str = "") -> BaseModelInfo:
-    """What lies in ``directory``; the answer is kept until a file there changes.
+    """Return what lies in ``directory``; the answer is kept until a file there changes.
 
     Raises:
         BaseModelError: it is not a complete base model; says what is missing and how to get it.
@@ -85,7 +85,7 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
 
 
 def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """What lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises ``OSError``."""
+    """Return what lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises ``OSError``."""
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             if number >= MAX_ENTRIES:
@@ -96,7 +96,7 @@ def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """What is wrong with one file, as what is wrong with the model."""
+    """Return what is wrong with one file, as what is wrong with the model."""
     try:
         yield
     except ForeignFileError as error:
@@ -215,7 +215,7 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
 
 
 def _chat_template(directory: Path, names: set[str]) -> str:
-    """The text of it, or of all of them where there are several; empty where there is none."""
+    """Return the text of it, or of all of them where there are several; empty where there is none."""
     if "chat_template.jinja" in names:
         return read_bytes(directory / "chat_template.jinja", MAX_TEMPLATE_BYTES).decode("utf-8", "replace")
     for name in ("chat_template.json", "tokenizer_config.json"):
@@ -225,7 +225,7 @@ def _chat_template(directory: Path, names: set[str]) -> str:
 
 
 def _fingerprint(directory: Path, names: set[str], shards: list[Path]) -> str:
-    """SHA-256 over the describing files, and over names, sizes and both ends of the weight files."""
+    """Return SHA-256 over the describing files, and over names, sizes and both ends of the weight files."""
     total = hashlib.sha256()
     for name in DESCRIBING_FILES:
         if name in names:

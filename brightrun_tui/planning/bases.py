@@ -82,30 +82,32 @@ class BaseChoice(BaseModel):
 
 @cache
 def catalogue() -> Catalogue:
-    """What ships with the product."""
+    """Return what ships with the product."""
     return Catalogue.model_validate(tomllib.loads((resource("presets") / "bases.toml").read_text("utf-8")))
 
 
 def size_rule(parameters: int) -> SizeRule:
-    """The rule for a model of that size."""
+    """Return the rule for a model of that size."""
     rules = catalogue().by_size
     return next((rule for rule in rules if parameters <= rule.up_to_parameters), rules[-1])
 
 
 def smallest_that_speaks(language: str) -> CatalogueBase | None:
-    """The smallest of the catalogue whose makers name that language (two letters); a gated one only where there is no other."""
+    """Return the smallest of the catalogue whose makers name that language (two letters); a gated one only where there is no
+    other.
+    """
     speaking = [base for base in catalogue().base if base.traits.speaks(language)]
     return min(speaking, key=lambda base: (base.gated, base.parameters), default=None)
 
 
 def smallest_with_tools() -> CatalogueBase | None:
-    """The smallest of the catalogue whose chat template takes tools; a gated one only where there is no other."""
+    """Return the smallest of the catalogue whose chat template takes tools; a gated one only where there is no other."""
     taking = [base for base in catalogue().base if base.traits.tools]
     return min(taking, key=lambda base: (base.gated, base.parameters), default=None)
 
 
 def list_bases(paths: Paths) -> list[BaseChoice]:
-    """The catalogue, starter first, then GGUF files that were unpacked here; ``present`` without asking the network."""
+    """List the catalogue, starter first, then GGUF files that were unpacked here; ``present`` without asking the network."""
     shipped = [
         BaseChoice(
             id=base.id,
@@ -137,7 +139,7 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
 
 
 def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseModelInfo:
-    """What is known about ``starter``, a directory, a GGUF file, or a Hub id (``owner/name`` or ``owner/name@revision``).
+    """Return what is known about ``starter``, a directory, a GGUF file, or a Hub id (``owner/name`` or ``owner/name@revision``).
 
     What lies on this machine is read; a Hub id of the catalogue is answered from there; for any other the Hub is asked
     for its ``config.json`` (a few kilobytes), once an hour at most, and only when ``network`` is allowed.
@@ -176,7 +178,7 @@ def describe_base(model_id: str, paths: Paths, *, network: bool = True) -> BaseM
 
 
 def is_hub_id(model_id: str) -> bool:
-    """Whether this names a repository on the Hub, and neither the starter nor something here."""
+    """Say whether this names a repository on the Hub, and neither the starter nor something here."""
     return model_id != STARTER and not _as_path(model_id) and bool(HUB_ID.fullmatch(model_id))
 
 
@@ -202,7 +204,7 @@ def fetch_base(model_id: str, paths: Paths, progress: Progress) -> BaseModelRef:
 
 
 def fetch_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
-    """The directory of its tokenizer on this machine; only that is fetched of a base model of the Hub. Blocking.
+    """Return the directory of its tokenizer on this machine; only that is fetched of a base model of the Hub. Blocking.
 
     Raises:
         BaseModelError, NotConnectedError: it cannot be had.
@@ -231,7 +233,9 @@ def _mended_by(fix: str) -> Iterator[None]:
 
 
 def _set_aside_damaged_starter(paths: Paths) -> None:
-    """One that is whole and cannot be read; half of one counts as none. Raises `BaseModelError` where it cannot be moved."""
+    """Set one aside that is whole and cannot be read; half of one counts as none. Raises `BaseModelError` where it cannot be
+    moved.
+    """
     directory = starter_directory(paths)
     if not _is_present(STARTER, paths):
         return
@@ -267,7 +271,7 @@ def _starter_quantisation(paths: Paths) -> str:
 
 
 def _as_known(here: BaseModelInfo, known: CatalogueBase) -> BaseModelInfo:
-    """A model of the catalogue that lies here: with what only the catalogue says of it."""
+    """Return a model of the catalogue that lies here: with what only the catalogue says of it."""
     said = {
         "recommended": known.recommended,
         "license": known.license or here.license,
@@ -298,7 +302,7 @@ def _is_present(model_id: str, paths: Paths) -> bool:
 
 
 def _as_path(model_id: str) -> Path | None:
-    """A directory or GGUF file that this names; None where it can only be the name of a model."""
+    """Return a directory or GGUF file that this names; None where it can only be the name of a model."""
     path = typed_path(model_id)
     given = path.is_absolute() or model_id.startswith((".", "~")) or is_gguf(path) or os.path.isdir(path)
     return path if model_id and given else None

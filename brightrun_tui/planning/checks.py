@@ -15,7 +15,7 @@ from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.check import Check, failed, ok, warning
+from brightrun_tui.planning.check import Check, CheckName, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.names import check_name
 from brightrun_tui.planning.shipping import find_objective, objective_files
@@ -30,28 +30,30 @@ TINY_PARAMETERS = 20_000_000
 
 def check_base(base: BaseModelInfo, paths: Paths) -> Check:
     if base.warnings:
-        return warning("base model", " ".join(base.warnings), "another base model may suit better")
+        return warning(CheckName.BASE_MODEL, " ".join(base.warnings), "another base model may suit better")
     size = humanize.parameters(base.parameters)
     if base.present:
         origin = f", weights dequantised from {base.ref.quantisation}" if base.ref.quantisation else ""
-        return ok("base model", f"{base.title}, {size} parameters{origin}, is here")
+        return ok(CheckName.BASE_MODEL, f"{base.title}, {size} parameters{origin}, is here")
     if base.preparing:
-        return Check(name="base model", state="pending", what=f"{base.title}, {size} parameters, {base.preparing}")
+        return Check(
+            name=CheckName.BASE_MODEL, state="pending", what=f"{base.title}, {size} parameters, {base.preparing}"
+        )
     if base.gated and not credentials.where(HUGGINGFACE, paths):
         return warning(
-            "base model",
+            CheckName.BASE_MODEL,
             f"{base.title} wants its licence accepted and a Hugging Face token",
             "run: brightrun connect huggingface",
         )
     return Check(
-        name="base model",
+        name=CheckName.BASE_MODEL,
         state="pending",
         what=f"{base.title}, {size} parameters, will be downloaded ({humanize.size(base.weight_bytes)})",
     )
 
 
 def check_objective(draft: Draft, settings: RunSettings) -> None:
-    """Raises `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
+    """Raise `UsageError` or `PluginError` where the objective is not here, or cannot go to where the run is to be."""
     name = settings.training.objective
     find_objective(name)
     if not draft.here:
@@ -66,26 +68,26 @@ def check_settings(
     problems: tuple[UsageError, ...],
 ) -> Check:
     if problems:
-        return failed("settings", problems[0])
+        return failed(CheckName.SETTINGS, problems[0])
     rate = settings.training.learning_rate
     highest = HIGH_LEARNING_RATE_TINY if base and base.parameters < TINY_PARAMETERS else HIGH_LEARNING_RATE
     if rate > highest:
         return warning(
-            "settings", f"a learning rate of {rate:g} makes most runs diverge", f"stay at {highest:g} or below"
+            CheckName.SETTINGS, f"a learning rate of {rate:g} makes most runs diverge", f"stay at {highest:g} or below"
         )
     if estimate and estimate.steps < FEW_STEPS:
         return warning(
-            "settings",
+            CheckName.SETTINGS,
             f"only {estimate.steps} optimiser steps: too few to learn much",
             f"more {title_and_key('training.epochs')}, a smaller {title_and_key('training.batch_size')}, or more records",
         )
     if report and held_out(report.usable, settings) < FEW_HELD_OUT:
         return warning(
-            "settings",
+            CheckName.SETTINGS,
             "fewer than five records are held out: the score will be a rough one",
             f"raise {title_and_key('data.eval_fraction')}",
         )
-    return ok("settings", f"{estimate.steps:,} optimiser steps" if estimate else "make sense")
+    return ok(CheckName.SETTINGS, f"{estimate.steps:,} optimiser steps" if estimate else "make sense")
 
 
 def check_defaults(paths: Paths) -> Check | None:
@@ -95,16 +97,16 @@ def check_defaults(paths: Paths) -> Check | None:
 
 
 def check_schedule(moment: float | None) -> Check | None:
-    """When the run begins; None where that is at once."""
+    """Say when the run begins; None where that is at once."""
     if moment is None:
         return None
     left = humanize.duration(max(0.0, moment - time.time()))
-    return ok("schedule", f"begins {moment_words(moment)}, in {left}; the engine waits for it with no app open")
+    return ok(CheckName.SCHEDULE, f"begins {moment_words(moment)}, in {left}; the engine waits for it with no app open")
 
 
 def check_run_name(name: str) -> Check:
     try:
         check_name(name)
     except UsageError as error:
-        return failed("name", error)
-    return ok("name", f"“{name}”")
+        return failed(CheckName.NAME, error)
+    return ok(CheckName.NAME, f"“{name}”")

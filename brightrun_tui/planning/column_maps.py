@@ -52,7 +52,8 @@ def column_map(place: str, paths: Paths) -> ColumnMap:
 
 
 def remembered_reading(place: str, paths: Paths) -> ColumnMap | None:
-    """What was said of a file like this one, where that was its encoding or its sheet; such a file is not to be guessed at.
+    """Return what was said of a file like this one, where that was its encoding or its sheet; such a file is not to be guessed
+    at.
 
     None also where the file cannot be read, which its check tells. Blocking.
     """
@@ -66,7 +67,7 @@ def remembered_reading(place: str, paths: Paths) -> ColumnMap | None:
 
 
 def look_again(place: str, encoding: str, sheet: str, paths: Paths) -> TableColumns:
-    """The columns with another encoding or sheet. Blocking; raises as `look_at_columns`."""
+    """Return the columns with another encoding or sheet. Blocking; raises as `look_at_columns`."""
     return look_at_columns(_path(place, paths), encoding, sheet)
 
 
@@ -92,7 +93,7 @@ def _shape(names: tuple[str, ...]) -> str:
 
 
 def _kept(paths: Paths) -> dict[str, dict[str, str]]:
-    """What was remembered; a file that cannot be read remembers nothing."""
+    """Return what was remembered; a file that cannot be read remembers nothing."""
     try:
         document = json.loads(paths.column_maps.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -11,7 +11,7 @@ from brightrun_tui.domain.languages import language_name, languages_said
 from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import smallest_that_speaks, smallest_with_tools
-from brightrun_tui.planning.check import Check, failed, ok, warning
+from brightrun_tui.planning.check import Check, CheckName, failed, ok, warning
 from brightrun_tui.planning.token_counts import count_tokens
 
 FEW_RECORDS = 50
@@ -33,19 +33,19 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
             what = f"more than half of the records are longer than {limit:,} tokens and would be left out"
             fix = f"set {title_and_key('data.over_length')} to split or truncate, or choose a base model that takes longer texts"
             if tokens.measured:
-                return failed("dataset", DatasetError(what, fix=fix, kind=ErrorKind.DATASET_TOO_LONG))
-            return warning("dataset", f"{report.statement} It seems that {what}.", fix)
+                return failed(CheckName.DATASET, DatasetError(what, fix=fix, kind=ErrorKind.DATASET_TOO_LONG))
+            return warning(CheckName.DATASET, f"{report.statement} It seems that {what}.", fix)
     if report.duplicates >= MANY_COPIES * report.usable:
         file = shlex.quote(report.source or report.path)
         return warning(
-            "dataset",
+            CheckName.DATASET,
             f"{report.statement} Only {report.usable - report.duplicates:,} are different: the model learns the copies by heart, "
             "and its score says little.",
             f"take the copies out: in the app v, then r; or: brightrun datasets repair {file} --drop-duplicates",
         )
     if tokens and tokens.measured and tokens.characters_per_token < STRANGE_SCRIPT:
         return warning(
-            "dataset",
+            CheckName.DATASET,
             f"{report.statement} The base model spells these texts byte by byte ({tokens.characters_per_token:.1f} characters a "
             "token): it has hardly ever seen their script.",
             "choose a base model that knows the language",
@@ -53,20 +53,22 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
     named = base and check_language(report, base)
     if tokens and tokens.measured and tokens.characters_per_token < FOREIGN_LANGUAGE and not named:
         return warning(
-            "dataset",
+            CheckName.DATASET,
             f"{report.statement} The base model cuts these texts into small pieces ({tokens.characters_per_token:.1f} characters "
             "a token): it hardly knows their language, or they are mostly numbers. It learns their form sooner than their facts.",
             "choose a base model that knows the language, or train longer and look at its answers",
         )
     if report.usable < FEW_RECORDS:
         return warning(
-            "dataset", f"{report.statement} That is few.", f"{FEW_RECORDS} good records or more give a sound result"
+            CheckName.DATASET,
+            f"{report.statement} That is few.",
+            f"{FEW_RECORDS} good records or more give a sound result",
         )
-    return ok("dataset", report.statement)
+    return ok(CheckName.DATASET, report.statement)
 
 
 def main_language(report: DatasetReport) -> str:
-    """What most records are in (two letters); empty where that cannot be told."""
+    """Return what most records are in (two letters); empty where that cannot be told."""
     found = report.languages
     language = next(iter(found.shares), "")
     return language if 2 * found.judged >= found.of and found.shares.get(language, 0) >= MOSTLY else ""
@@ -80,7 +82,7 @@ def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
     name = language_name(language)
     other = smallest_that_speaks(language)
     return warning(
-        "language",
+        CheckName.LANGUAGE,
         f"the records are in {name}, of which {base.title} knows little: it speaks {languages_said(base.traits.languages)}",
         f"choose a base that speaks {name}{f', such as {other.title} ({other.id})' if other else ''}, or look at its answers "
         "before you use them",
@@ -94,7 +96,7 @@ def check_tools(report: DatasetReport, base: BaseModelInfo) -> Check | None:
         return None
     other = smallest_with_tools()
     return warning(
-        "tools",
+        CheckName.TOOLS,
         f"{calls:,} of {report.usable:,} records call tools, for which the chat template of {base.title} has no place: what it "
         "cannot write will be left out",
         f"choose a base that takes tools{f', such as {other.title} ({other.id})' if other else ''}",

@@ -24,7 +24,7 @@ def repaired(
     into: Path | None = None,
     progress: Progress = lambda what, share: None,
 ) -> DatasetReport:
-    """The report of the new version; its name is free among our own versions.
+    """Return the report of the new version; its name is free among our own versions.
 
     Args:
         examined: the dataset as it is.

@@ -69,7 +69,7 @@ def examined(
 def check_dataset(
     path: Path, columns: dict[str, str], paths: Paths, progress: Progress = lambda what, share: None
 ) -> DatasetReport:
-    """The report of a file or folder; read once and kept until it changes. Raises as `datasets.check`."""
+    """Return the report of a file or folder; read once and kept until it changes. Raises as `datasets.check`."""
     return _examine(path, columns, paths, progress).report
 
 

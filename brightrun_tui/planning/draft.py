@@ -8,6 +8,9 @@ from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.settings import SettingValue
 from brightrun_tui.planning.intensity import Intensity
 
+DraftFields = dict[str, str | float | None]
+"""Changed fields of a draft by name; None: no limit."""
+
 
 class Draft(BaseModel):
     """``data`` is a path or the name of an added dataset; ``overrides`` maps dotted settings to values as typed.

@@ -40,7 +40,7 @@ def estimate(
     *,
     known: Sequence[Measured] = (),
 ) -> Estimate:
-    """What the run takes. A run that does not fit raises nothing: see ``fits``.
+    """Return what the run takes. A run that does not fit raises nothing: see ``fits``.
 
     Args:
         price_per_hour: US dollars; above 0 the machine is a rented one, which must start and download the base first.
@@ -98,7 +98,7 @@ def _fits(needed: int, there: int) -> Literal["safe", "tight", "no"]:
 
 
 def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSettings, machine: Hardware) -> int:
-    """Checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
+    """Return checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     checkpoints = (adapter + optimiser) * (settings.training.keep_checkpoints + 2)
     data = DATA_COPIES * report.bytes
@@ -106,7 +106,7 @@ def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSetting
 
 
 def _upload_bytes(base: BaseModelInfo, settings: RunSettings, machine: Hardware, steps: int) -> int:
-    """What comes home: the adapter and the checkpoints; where each evaluation saves one, as many as are kept."""
+    """Return what comes home: the adapter and the checkpoints; where each evaluation saves one, as many as are kept."""
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     every = settings.training.save_steps
     saved = steps // every if every else settings.training.keep_checkpoints + 1
@@ -114,7 +114,7 @@ def _upload_bytes(base: BaseModelInfo, settings: RunSettings, machine: Hardware,
 
 
 def _has_room_for_16_bit(base: BaseModelInfo, settings: RunSettings, machine: Hardware, shape: Shape) -> bool:
-    """Whether a run that is to be quantised would fit on this GPU without."""
+    """Say whether a run that is to be quantised would fit on this GPU without."""
     if not machine.gpu_count or settings.quantisation.method == "none":
         return False
     unquantised = settings.with_overrides({SETTING: "none"})

@@ -57,12 +57,12 @@ _EDGE = 4096
 
 
 def is_gguf(path: Path) -> bool:
-    """Whether this names a GGUF file, going by its name."""
+    """Say whether this names a GGUF file, going by its name."""
     return path.suffix.lower() == SUFFIX
 
 
 def describe_gguf(file: Path, paths: Paths, *, model_id: str) -> BaseModelInfo:
-    """What the file holds, by its header; where it is unpacked already, what was unpacked.
+    """Return what the file holds, by its header; where it is unpacked already, what was unpacked.
 
     Raises:
         BaseModelError: it is missing, damaged, or no model that can be trained; says which.
@@ -101,7 +101,7 @@ def fetch_gguf(file: Path, paths: Paths, progress: Progress) -> None:
 
 
 def unpacked_files(paths: Paths) -> list[tuple[str, BaseModelInfo]]:
-    """Every GGUF file that was unpacked here and still lies where it was: its path and what it holds."""
+    """Return every GGUF file that was unpacked here and still lies where it was: its path and what it holds."""
     found = []
     for directory in sorted(paths.bases.glob("gguf-*")):
         origin = read_origin(directory)
@@ -198,7 +198,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
             "this GGUF file is the part that sees pictures (mmproj), not the language model",
             where=str(file),
             kind=ErrorKind.GGUF_NO_MODEL,
-            fix="give the GGUF file of the language model that lies beside it",
+            fix="give the GGUF file of the language model that is beside it",
         )
     if name not in MODEL_TYPES:
         raise BaseModelError(
@@ -255,7 +255,7 @@ def _require_whole(file: Path, header: GgufHeader) -> None:
 
 
 def _quantisation(header: GgufHeader) -> str:
-    """What most weights are, such as Q4_K; nothing for whole numbers of 16 or 32 bits."""
+    """Return what most weights are, such as Q4_K; nothing for whole numbers of 16 or 32 bits."""
     from gguf import GGMLQuantizationType
 
     counts: Counter[int] = Counter()
@@ -299,7 +299,7 @@ def _architecture(file: Path, header: GgufHeader, name: str) -> Architecture:
 
 
 def _fingerprint(file: Path, header: GgufHeader) -> str:
-    """SHA-256 over size, header, and the beginning of every tensor: a few megabytes of any file."""
+    """Return SHA-256 over size, header, and the beginning of every tensor: a few megabytes of any file."""
     total = hashlib.sha256(f"{header.size}\0".encode())
     with file.open("rb") as data:
         total.update(data.read(header.data_start))

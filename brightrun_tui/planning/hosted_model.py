@@ -34,7 +34,7 @@ def hosted_model(
     idle_seconds: float,
     workers: int,
 ) -> ServedModel:
-    """What workers are to load. Blocking: the Hub is asked.
+    """Return what workers are to load. Blocking: the Hub is asked.
 
     Args:
         repository: where the adapter was pushed to, ``owner/name``.
@@ -159,7 +159,7 @@ def _public_base(version: ModelVersion) -> ModelInfo:
 
 
 def _pushed_adapter(version: ModelVersion, repository: str, push: str) -> str:
-    """The commit of the main branch, once it is proven to be this very version. ``push``: how it gets there."""
+    """Return the commit of the main branch, once it is proven to be this very version. ``push``: how it gets there."""
     try:
         with hub.plain_errors(repository, only_there=True):
             found = hub.api(None).model_info(repository, files_metadata=True)
@@ -189,7 +189,7 @@ def _pushed_adapter(version: ModelVersion, repository: str, push: str) -> str:
 
 
 def _is_version(found: ModelInfo, directory: Path) -> bool:
-    """Whether manifest and weights at the Hub are those of the version."""
+    """Say whether manifest and weights at the Hub are those of the version."""
     there = {one.rfilename: one for one in found.siblings or ()}
     manifest, weights = there.get(MANIFEST), there.get(ADAPTER_WEIGHTS)
     try:
@@ -206,5 +206,5 @@ def _is_version(found: ModelInfo, directory: Path) -> bool:
 
 
 def _blob_id(data: bytes) -> str:
-    """Git's own digest of a file."""
+    """Return Git's own digest of a file."""
     return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()

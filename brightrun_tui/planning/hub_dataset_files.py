@@ -62,7 +62,7 @@ class _Config(BaseModel):
 
 
 def configurations(files: Iterable[str], card: Any) -> dict[str, Splits]:
-    """The data files by configuration and split. ``card`` is the ``configs`` of the dataset's card, if it has any."""
+    """Return the data files by configuration and split. ``card`` is the ``configs`` of the dataset's card, if it has any."""
     data = sorted(
         name
         for name in files
@@ -93,7 +93,7 @@ def configurations(files: Iterable[str], card: Any) -> dict[str, Splits]:
 
 
 def converted(files: Iterable[str]) -> dict[str, Splits]:
-    """The same of the branch `CONVERTED`."""
+    """Return the same of the branch `CONVERTED`."""
     found: dict[str, Splits] = {}
     for name in sorted(files):
         if len(parts := PurePosixPath(name).parts) == 3 and kind_of(Path(name)) == "Parquet":
@@ -102,7 +102,7 @@ def converted(files: Iterable[str]) -> dict[str, Splits]:
 
 
 def _fits(name: str, pattern: str) -> bool:
-    """Whether a glob of a dataset's card means this file; ``**`` is any number of folders, ``*`` stays within one."""
+    """Say whether a glob of a dataset's card means this file; ``**`` is any number of folders, ``*`` stays within one."""
     if "**" in pattern:
         return fnmatch(name, pattern.replace("**/", "*").replace("**", "*"))
     return name.count("/") == pattern.count("/") and fnmatch(name, pattern)
@@ -118,7 +118,7 @@ def _by_name(files: Iterable[str]) -> Splits:
 
 
 def _of_one_kind(files: list[str]) -> list[str]:
-    """The files of the kind that most are of: other kinds hold the same again."""
+    """Return the files of the kind that most are of: other kinds hold the same again."""
     counts: Mapping[str, int] = Counter(kind_of(Path(name)) for name in files)
     best = max(counts, key=lambda kind: (counts[kind], -_PREFERRED.index(kind)))
     return [name for name in files if kind_of(Path(name)) == best]

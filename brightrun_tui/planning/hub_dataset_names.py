@@ -35,7 +35,7 @@ def is_hub_dataset(word: str) -> bool:
 
 
 def parse(word: str) -> HubDataset:
-    """Raises `UsageError` where the word is not of the form `SYNTAX`."""
+    """Raise `UsageError` where the word is not of the form `SYNTAX`."""
     match = _FORM.fullmatch(word.strip())
     if match is None:
         raise UsageError(

@@ -47,7 +47,7 @@ class HubFolder:
 
 
 def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, share: None) -> HubFolder:
-    """The folder with the files of a Hub dataset; what is here already is not fetched again. Blocking.
+    """Return the folder with the files of a Hub dataset; what is here already is not fetched again. Blocking.
 
     Where the Hub cannot be reached, the newest copy that was fetched under the same name is taken. An answer is remembered
     for an hour, a failure for some seconds.
@@ -130,7 +130,7 @@ def _configs(about: Any) -> Any:
 
 
 def _choose(wanted: HubDataset, found: dict[str, Splits]) -> tuple[HubDataset, list[str]]:
-    """The configuration and the split that are meant, and their files."""
+    """Return the configuration and the split that are meant, and their files."""
     if not found:
         raise DatasetError(
             f"“{wanted.repository}” holds no Parquet, JSONL, JSON, CSV or Excel files",
@@ -165,7 +165,7 @@ def _several(noun: str, named: str, found: dict[str, Any]) -> str:
 
 
 def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any, progress: Progress) -> Path:
-    """The snapshot that holds the files."""
+    """Return the snapshot that holds the files."""
     total = sum(sizes.values())
     if total > MOST_BYTES:
         raise DatasetError(
@@ -220,19 +220,19 @@ def _publish(snapshot: Path, files: list[str], folder: Path) -> None:
 
 
 def _home(wanted: HubDataset, paths: Paths) -> Path:
-    """Where the folders of what was named like this lie, one for each revision."""
+    """Say where the folders of what was named like this lie, one for each revision."""
     asked = str(replace(wanted, revision="")).removeprefix(PREFIX)
     return paths.cache / "hub-datasets" / quote(asked, safe=" ")
 
 
 def _label(exact: HubDataset) -> str:
-    """A name for the folder, and so for the dataset: ``squad-train``."""
+    """Return a name for the folder, and so for the dataset: ``squad-train``."""
     name = exact.repository.rpartition("/")[2]
     return "-".join(re.sub(r"[^\w.-]+", "_", part) for part in (name, exact.config, exact.split) if part)
 
 
 def _newest_copy(wanted: HubDataset, paths: Paths) -> HubFolder | None:
-    """What was fetched last, of the revision that is wanted or of any."""
+    """Return what was fetched last, of the revision that is wanted or of any."""
     try:
         if (means := _home(wanted, paths) / _MEANS).is_file():
             wanted = replace(parse(means.read_text("utf-8")), revision=wanted.revision)

@@ -19,7 +19,7 @@ STALE_PART_SECONDS = 24 * 3600.0
 
 
 def require_space(cache: Path, wanted: int) -> None:
-    """Raises `BrightrunError` when ``wanted`` bytes have no room on the disk of the cache."""
+    """Raise `BrightrunError` when ``wanted`` bytes have no room on the disk of the cache."""
     free = disk_free(cache)
     if free < wanted:
         raise BrightrunError(
@@ -31,7 +31,7 @@ def require_space(cache: Path, wanted: int) -> None:
 
 
 def disk_error(error: OSError, cache: Path) -> BrightrunError:
-    """The error to raise where the cache could not be written."""
+    """Return the error to raise where the cache could not be written."""
     if is_disk_full(error):
         return disk_full(cache, fix="free some space, or let HF_HOME name a larger disk; what was fetched stays")
     return BrightrunError(
@@ -50,12 +50,12 @@ def remove_stale_parts(blobs: Path) -> None:
 
 
 def in_words(model_id: str, done: int, total: int) -> str:
-    """How far a download is; both in bytes."""
+    """Say how far a download is; both in bytes."""
     return f"downloading {model_id}: {humanize.sizes(done, total)}"
 
 
 def progress_bar(report: Callable[[int], None]) -> type:
-    """A tqdm that draws nothing and tells how many bytes have come."""
+    """Return a tqdm that draws nothing and tells how many bytes have come."""
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     lock = threading.Lock()

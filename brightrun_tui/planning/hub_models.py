@@ -32,7 +32,7 @@ _remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunE
 
 
 def cached_snapshot(model_id: str, paths: Paths) -> Path | None:
-    """The directory of a complete download of ``owner/name`` or ``owner/name@revision``, or None."""
+    """Return the directory of a complete download of ``owner/name`` or ``owner/name@revision``, or None."""
     name, _, revision = model_id.partition("@")
     folder = hub.cache_directory(paths) / f"models--{name.replace('/', '--')}"
     try:
@@ -44,7 +44,7 @@ def cached_snapshot(model_id: str, paths: Paths) -> Path | None:
 
 
 def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> BaseModelInfo:
-    """What the Hub says about a model that is not here; remembered for an hour, a failure for some seconds. Blocking.
+    """Return what the Hub says about a model that is not here; remembered for an hour, a failure for some seconds. Blocking.
 
     Raises:
         BaseModelError: unknown, gated, or of a kind that cannot be trained.

@@ -61,7 +61,7 @@ def state_of(path: Path) -> State:
 
 
 def recall(path: Path, state: State, columns: Mapping[str, str], paths: Paths) -> Examined | None:
-    """What was kept of this file in this state, read in this way; None where there is nothing."""
+    """Return what was kept of this file in this state, read in this way; None where there is nothing."""
     if not _is_worth_it(state):
         return None
     key = _key(path, state, columns)
@@ -154,7 +154,7 @@ def _packed(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """Raises `ValueError`: damaged, or more than we would have written."""
+    """Raise `ValueError`: damaged, or more than we would have written."""
     from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
     try:

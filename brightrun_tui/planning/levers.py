@@ -10,8 +10,9 @@ from typing import Any
 from brightrun_tui.domain.settings import Overrides, Setting, iter_settings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
-from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.check import Check, CheckName
 from brightrun_tui.planning.data_checks import main_language
+from brightrun_tui.planning.draft import DraftFields
 from brightrun_tui.planning.names import name_from
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.token_counts import TURN_TOKENS, count_tokens
@@ -32,7 +33,7 @@ class PlanChange:
     """Settings by dotted key (None: as the template says), and fields of the draft."""
 
     overrides: Overrides = field(default_factory=dict)
-    fields: dict[str, Any] = field(default_factory=dict)
+    fields: DraftFields = field(default_factory=dict)
 
 
 def _anything(_: Plan) -> bool:
@@ -57,7 +58,7 @@ def _fits(plan: Plan) -> bool:
 
 
 def _in_limits(plan: Plan) -> bool:
-    """The expected cost and time are within what the person set."""
+    """Say whether the expected cost and time are within what the person set."""
     found, draft = plan.estimate, plan.draft
     return (
         found is not None
@@ -109,7 +110,7 @@ def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange
 
 
 def share_over(plan: Plan, limit: int = 0) -> float:
-    """The part of the records, from 0 to 1, that is longer than so many tokens; 0: than the plan's max length."""
+    """Return the part of the records, from 0 to 1, that is longer than so many tokens; 0: than the plan's max length."""
     if plan.base is None or plan.report is None:
         return 0.0
     tokens = count_tokens(plan.base, plan.report)
@@ -126,7 +127,7 @@ def _length_limit(plan: Plan) -> int:
 
 
 def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """The largest first: those that are smaller than the plan's own, by its data and machine."""
+    """Return those that are smaller than the plan's own, by its data and machine, the largest first."""
     if plan.base is None:
         return []
     smaller = [
@@ -139,8 +140,8 @@ def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 
 def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """Those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which was chosen
-    for what it takes of memory and time."""
+    """Return those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which
+    was chosen for what it takes of memory and time."""
     if plan.base is None or plan.report is None or not (language := main_language(plan.report)):
         return []
     own = math.log(max(1, plan.base.parameters))
@@ -183,7 +184,7 @@ def _more_time(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _no_limit(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Limits that are not numbers above 0 are left out."""
+    """Leave out limits that are not numbers above 0."""
     limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
     wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
     return [PlanChange(fields=dict.fromkeys(wrong))] if wrong else []
@@ -202,7 +203,7 @@ def _split(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
-    """A number that is out of range at the nearest end of it; anything else as the template says."""
+    """Return a number that is out of range at the nearest end of it; anything else as the template says."""
     key = check.error.where if check.error else ""
     setting = next((setting for setting in iter_settings() if setting.key == key), None)
     if setting is None or key not in plan.draft.overrides:
@@ -212,7 +213,9 @@ def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
 
 
 def _nearest(setting: Setting, raw: Any) -> int | float | None:
-    """The least or the largest value, whichever the number is beyond; None where it is not a number, or the end is open."""
+    """Return the least or the largest value, whichever the number is beyond; None where it is not a number, or the end is
+    open.
+    """
     try:
         number = float(raw)
     except (TypeError, ValueError):
@@ -236,8 +239,8 @@ def _plain_name(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 _LESS = (Lever(_fewer_epochs, accepts=_in_limits), Lever(_smaller_base, other_base=True, accepts=_in_limits))
 
-LEVERS: dict[str, tuple[Lever, ...]] = {
-    "memory": (
+LEVERS: dict[CheckName, tuple[Lever, ...]] = {
+    CheckName.MEMORY: (
         Lever(_compute_twice, accepts=_fits),
         Lever(_smaller_micro_batch, accepts=_fits),
         Lever(_small_optimiser, accepts=_fits),
@@ -248,14 +251,14 @@ LEVERS: dict[str, tuple[Lever, ...]] = {
         Lever(_smaller_base, apart=True, other_base=True, accepts=_fits),
         Lever(_shorter, accepts=_fits),
     ),
-    "language": (Lever(_speaking_base, apart=True, other_base=True, accepts=_fits),),
-    "budget": (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
-    "month": _LESS,
-    "account": _LESS,
-    "disk": (Lever(_fewer_kept), Lever(_smaller_base, apart=True, other_base=True)),
-    "dataset": (Lever(_whole_context), Lever(_split, apart=True)),
-    "settings": (Lever(_value_that_fits, apart=True),),
-    "machine": (Lever(_no_gpus_named), Lever(_any_gpu)),
-    "name": (Lever(_plain_name),),
+    CheckName.LANGUAGE: (Lever(_speaking_base, apart=True, other_base=True, accepts=_fits),),
+    CheckName.BUDGET: (Lever(_no_limit), *_LESS, Lever(_more_money), Lever(_more_time)),
+    CheckName.MONTH: _LESS,
+    CheckName.ACCOUNT: _LESS,
+    CheckName.DISK: (Lever(_fewer_kept), Lever(_smaller_base, apart=True, other_base=True)),
+    CheckName.DATASET: (Lever(_whole_context), Lever(_split, apart=True)),
+    CheckName.SETTINGS: (Lever(_value_that_fits, apart=True),),
+    CheckName.MACHINE: (Lever(_no_gpus_named), Lever(_any_gpu)),
+    CheckName.NAME: (Lever(_plain_name),),
 }
 """By the name of the check. The same lever may stand twice: first where it costs little, later at any cost."""

@@ -14,7 +14,7 @@ from brightrun_tui.integrations.connection import is_connected
 from brightrun_tui.integrations.packages import install_command, missing_packages, torch_uses_gpu
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.check import Check, failed, ok, warning
+from brightrun_tui.planning.check import Check, CheckName, failed, ok, warning
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.memory import EXPERTS, SAFE
 from brightrun_tui.planning.quantisation import held_as
@@ -34,7 +34,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
         provider_spec(draft.provider)  # where a broken package brings it, this says so
         known = ", ".join(service.name for service in services() if service.kind in ("gpu", "machine"))
         return failed(
-            "machine",
+            CheckName.MACHINE,
             UsageError(
                 f"there is no provider “{draft.provider}”",
                 where="provider",
@@ -44,7 +44,7 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
         )
     if not is_connected(service, paths):
         return failed(
-            "machine",
+            CheckName.MACHINE,
             NotConnectedError(
                 f"{service.title} is not connected",
                 where=service.name,
@@ -54,12 +54,12 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
             ),
         )
     if service.name == HERE:
-        return ok("machine", "this one, free of charge")
+        return ok(CheckName.MACHINE, "this one, free of charge")
     if offer is None and refusal is not None:
-        return failed("machine", refusal)
+        return failed(CheckName.MACHINE, refusal)
     if offer is None:
         return failed(
-            "machine",
+            CheckName.MACHINE,
             UsageError(
                 "no machine is chosen, so there is no price yet",
                 where=service.name,
@@ -69,21 +69,23 @@ def check_provider(draft: Draft, paths: Paths, offer: Offer | None, refusal: Bri
         )
     if offer.busy:
         return warning(
-            "machine",
+            CheckName.MACHINE,
             f"{offer.hardware.gpu or offer.id} from {service.title}: the run waits for {offer.busy}",
             "it begins by itself",
         )
-    return ok("machine", f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour")
+    return ok(
+        CheckName.MACHINE, f"{offer.hardware.gpu} from {service.title}, {humanize.money(offer.price_per_hour)} an hour"
+    )
 
 
 def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
-    """Whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
+    """Say whether the GPUs that were named can be had, and whether somebody else is at work on all of this machine's."""
     if not draft.here:
         spec = provider_spec(draft.provider) if gpu_request.cards else None
         if spec is None or spec.guard is None:
             return None
         return failed(
-            "machine",
+            CheckName.MACHINE,
             UsageError(
                 f"a machine of {spec.title} is rented with one GPU, so none can be chosen by its number",
                 where=GPUS,
@@ -101,27 +103,27 @@ def check_gpus(draft: Draft, gpu_request: GpuRequest) -> Check | None:
             else "leave it empty: there is no GPU here"
         )
         what = f"there is no GPU {', '.join(gpu_request.cards)} that training could use"
-        return failed("machine", UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
+        return failed(CheckName.MACHINE, UsageError(what, where=GPUS, fix=fix, kind=ErrorKind.BAD_SETTING))
     if not seat.granted:
         fix = f"it begins by itself when there is room; to begin at once: {title_and_key(SHARED)}"
-        return warning("machine", f"the run waits for {seat.waits_for}", fix)
+        return warning(CheckName.MACHINE, f"the run waits for {seat.waits_for}", fix)
     return None
 
 
 def check_packages(draft: Draft) -> Check:
     if not draft.here:
-        return ok("training packages", "are installed on the rented machine")
+        return ok(CheckName.PACKAGES, "are installed on the rented machine")
     missing = missing_packages("train")
     if missing:
         return failed(
-            "training packages",
+            CheckName.PACKAGES,
             BrightrunError(
                 f"training here needs {', '.join(missing)}",
                 kind=ErrorKind.PACKAGES_MISSING,
                 fix=f"run: {install_command('train')}",
             ),
         )
-    return ok("training packages", "are installed")
+    return ok(CheckName.PACKAGES, "are installed")
 
 
 def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
@@ -135,7 +137,7 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
             else ""
         )
         return failed(
-            "memory",
+            CheckName.MEMORY,
             BrightrunError(
                 f"about {humanize.size(need)} of {kind} are needed, {humanize.size(there)} are there ({describe(hardware)}){why}",
                 kind=ErrorKind.DOES_NOT_FIT,
@@ -144,33 +146,33 @@ def check_memory(estimate: Estimate, hardware: Hardware) -> Check:
         )
     if estimate.fits == "tight":
         return warning(
-            "memory",
+            CheckName.MEMORY,
             f"about {humanize.sizes(need, there)} of {kind}: tight",
             f"it may work; a smaller {title_and_key('data.max_length')} makes room",
         )
     if hardware.free_memory and hardware.free_memory < estimate.memory * SAFE:
         return warning(
-            "memory",
+            CheckName.MEMORY,
             f"about {humanize.size(need)} are needed and only {humanize.size(hardware.free_memory)} are free now",
             "close other programs first",
         )
-    return ok("memory", f"about {humanize.sizes(need, there)} of {kind}")
+    return ok(CheckName.MEMORY, f"about {humanize.sizes(need, there)} of {kind}")
 
 
 def check_quantisation(estimate: Estimate, hardware: Hardware) -> Check:
-    """How the base is held, and why."""
-    return ok("quantisation", f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
+    """Say how the base is held, and why."""
+    return ok(CheckName.QUANTISATION, f"{held_as(estimate.quantisation, hardware)}: {estimate.quantisation_why}")
 
 
 def check_disk(estimate: Estimate, hardware: Hardware) -> Check:
     need = estimate.disk + RESERVE_BYTES
     if hardware.disk_free is not None and hardware.disk_free < need:
         return failed(
-            "disk",
+            CheckName.DISK,
             BrightrunError(
                 f"about {humanize.size(need)} of disk are needed, {humanize.size(hardware.disk_free)} are free",
                 fix=LARGER_HOME,
                 kind=ErrorKind.DISK_FULL,
             ),
         )
-    return ok("disk", f"about {humanize.size(estimate.disk)} will be written")
+    return ok(CheckName.DISK, f"about {humanize.size(estimate.disk)} will be written")

@@ -8,7 +8,7 @@ from brightrun_tui.planning.plan import Plan
 
 
 def is_unknown(plan: Plan, paths: Paths) -> bool:
-    """Whether the time of this plan is a guess that some seconds of real work here would make better."""
+    """Say whether the time of this plan is a guess that some seconds of real work here would make better."""
     found, base = plan.estimate, plan.base
     if found is None or base is None or found.measured or found.fits == "no" or not plan.draft.here:
         return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args
 
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.time_parts import PARTS, TimePart, TimeParts
 from brightrun_tui.paths import Paths
@@ -15,15 +16,15 @@ from brightrun_tui.store.history import PastRun, past_runs
 
 
 def measured_runs(machine: Hardware, paths: Paths, base: BaseModelInfo | None = None) -> list[Measured]:
-    """The newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
-    device = machine.gpu if machine.gpu_count else "cpu"
+    """Return the newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
+    device = machine.gpu if machine.gpu_count else CPU
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]
     probes = [probe_of(base, method, machine, paths) for method in get_args(Method)] if base else []
     return [found for found in (*map(measured_of, here), *probes) if found is not None]
 
 
 def _same(trained_on: str, device: str) -> bool:
-    return device.lower() in trained_on.lower() if device != "cpu" else trained_on == "cpu"
+    return device.lower() in trained_on.lower() if device != CPU else trained_on == CPU
 
 
 def measured_of(run: PastRun) -> Measured | None:

@@ -52,7 +52,7 @@ class MemoryNeed:
 def memory_need(
     model: Architecture, settings: RunSettings, machine: Hardware, longest: int, supervised_share: float
 ) -> MemoryNeed:
-    """What the worker would choose here where a setting is automatic: rows side by side where a CPU's memory has room for
+    """Return what the worker would choose here where a setting is automatic: rows side by side where a CPU's memory has room for
     them, activations computed twice where it is short.
     """
     checkpointing = settings.training.gradient_checkpointing
@@ -72,7 +72,9 @@ SERVED_TOKENS = 16_384
 
 
 def memory_to_serve(model: Architecture, settings: RunSettings, machine: Hardware, conversations: int = 8) -> int:
-    """Bytes that a served model takes: weights as they were trained on, the adapter, and room for so many full conversations."""
+    """Return bytes that a served model takes: weights as they were trained on, the adapter, and room for so many full
+    conversations.
+    """
     weights, _ = _weight_bytes(model, settings, machine)
     adapter, _ = adapter_bytes(model, settings, machine)
     width = 2 if machine.gpu_count else 4
@@ -82,7 +84,7 @@ def memory_to_serve(model: Architecture, settings: RunSettings, machine: Hardwar
 
 
 def available(machine: Hardware) -> int:
-    """Bytes for one worker: one GPU's memory, or the machine's."""
+    """Return bytes for one worker: one GPU's memory, or the machine's."""
     return machine.gpu_memory if machine.gpu_count else machine.memory
 
 
@@ -140,7 +142,7 @@ def _need(
 
 
 def _weight_bytes(model: Architecture, settings: RunSettings, machine: Hardware) -> tuple[int, bool]:
-    """Frozen weights, without experts that stay unquantised; and whether a CPU keeps its 4-bit layers unpacked, which it
+    """Return frozen weights, without experts that stay unquantised; and whether a CPU keeps its 4-bit layers unpacked, which it
     does where memory is plenty.
     """
     width = 2 if machine.gpu_count else 4

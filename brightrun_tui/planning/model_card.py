@@ -26,7 +26,7 @@ class CardFacts(NamedTuple):
 
 
 def card_facts(directory: Path) -> CardFacts:
-    """What the card in ``directory`` says; nothing where there is none, or it cannot be read."""
+    """Return what the card in ``directory`` says; nothing where there is none, or it cannot be read."""
     try:
         text = read_bytes(directory / CARD, MAX_CARD_BYTES).decode("utf-8", "replace")
     except ForeignFileError:

@@ -16,13 +16,13 @@ _VALID = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 
 def name_from(data: str) -> str:
-    """A name after a data file: “Kunden Fragen (neu).jsonl” → “kunden-fragen-neu”; “model” where nothing is left."""
+    """Return a name after a data file: “Kunden Fragen (neu).jsonl” → “kunden-fragen-neu”; “model” where nothing is left."""
     plain = unicodedata.normalize("NFKD", Path(data).stem).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:LONGEST].strip("-") or "model"
 
 
 def check_name(name: str) -> None:
-    """Raises `UsageError` unless it can stand in ``name:version``, in a path and on a command line."""
+    """Raise `UsageError` unless it can stand in ``name:version``, in a path and on a command line."""
     if not _VALID.fullmatch(name) or len(name) > LONGEST or ".." in name:
         raise UsageError(
             f"“{name}” cannot be a name",

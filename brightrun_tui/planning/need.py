@@ -26,7 +26,7 @@ class Wants(Protocol):
 
 
 def need_of(estimate: Estimate, wants: Wants, gpu_request: GpuRequest) -> Need:
-    """What the run asks of a machine that is not this one; ``gpu_request``: of one's own machines, which GPU."""
+    """Return what the run asks of a machine that is not this one; ``gpu_request``: of one's own machines, which GPU."""
     return Need(
         gpu=wants.gpu,
         gpu_memory=int(estimate.memory * SAFE),
@@ -40,7 +40,7 @@ def need_of(estimate: Estimate, wants: Wants, gpu_request: GpuRequest) -> Need:
 
 
 def cost_of_rest(offer: Offer, estimate: Estimate, fraction: float) -> float:
-    """US dollars that the rest of a run costs on a machine, traffic and disk included.
+    """Return US dollars that the rest of a run costs on a machine, traffic and disk included.
 
     Args:
         estimate: made for another machine perhaps; its work is taken to go at the ratio of their peak speeds.
@@ -53,7 +53,7 @@ def cost_of_rest(offer: Offer, estimate: Estimate, fraction: float) -> float:
 
 
 def is_agreed(offer: Offer, offer_id: str, estimate: Estimate, tolerance: float) -> bool:
-    """Whether this is the very machine that was agreed to, by its id, or by machine, GPU and price where ids have changed.
+    """Say whether this is the very machine that was agreed to, by its id, or by machine, GPU and price where ids have changed.
 
     Args:
         tolerance: the most that it may cost now, as a multiple of the price that was agreed to.

@@ -52,7 +52,7 @@ class Market:
 
 
 async def weigh_offers(draft: Draft, paths: Paths) -> list[WeighedOffer]:
-    """Every machine of the draft's provider from half the memory that the run needs, the one to be recommended first.
+    """Return every machine of the draft's provider from half the memory that the run needs, the one to be recommended first.
 
     That is the one on which this run costs least among those that it fits on and that can be relied upon. Machines that
     may be taken away are among them only where the draft says that they are welcome.
@@ -66,7 +66,7 @@ async def weigh_offers(draft: Draft, paths: Paths) -> list[WeighedOffer]:
 
 
 async def weigh_market(draft: Draft, paths: Paths) -> Market:
-    """The same for every service that is connected. Machines that may be taken away are listed in any case, but come
+    """Return the same for every service that is connected. Machines that may be taken away are listed in any case, but come
     after the others where they are not welcome.
 
     Raises:
@@ -97,7 +97,7 @@ async def weigh_market(draft: Draft, paths: Paths) -> Market:
 
 
 async def best_offer(draft: Draft, paths: Paths) -> Offer:
-    """The machine that the draft's run would get unasked. Give it to `make_plan`.
+    """Return the machine that the draft's run would get unasked. Give it to `make_plan`.
 
     Raises:
         NoCapacityError: nothing that fits is for rent now.
@@ -130,7 +130,9 @@ async def require_account(draft: Draft, paths: Paths, expected: Estimate) -> Non
 
 
 def recommended_first(weighed: list[WeighedOffer], *, interruptible: bool = False) -> list[WeighedOffer]:
-    """What fits before what does not, what is welcome before what is not, reliable machines before others; then by cost."""
+    """Return what fits before what does not, what is welcome before what is not, reliable machines before others; then by
+    cost.
+    """
 
     def rank(one: WeighedOffer) -> tuple[object, ...]:
         unwelcome = one.offer.interruptible and not interruptible
@@ -155,7 +157,7 @@ async def _weigh_all(provider: str, draft: Draft, plan: Plan, paths: Paths) -> l
 
 
 def _need(draft: Draft, plan: Plan) -> Need:
-    """Raises the plan's first problem where it is not known what the run needs."""
+    """Raise the plan's first problem where it is not known what the run needs."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
     return need_of(plan.estimate, draft, plan.settings.machine.gpu_request)

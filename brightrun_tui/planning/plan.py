@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
 from brightrun_tui.domain.schedule import parse_moment
@@ -22,7 +23,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.planning import checks, data_checks, machine_checks, money_checks
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import describe_base
-from brightrun_tui.planning.check import Check, failed
+from brightrun_tui.planning.check import Check, CheckName, failed
 from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.estimate import estimate
@@ -43,25 +44,6 @@ NOMINAL_GPU = "A100"
 
 SPOKEN = 0.1
 """Share of the records from which on a language is one of the dataset's."""
-
-ORDER = (
-    "dataset",
-    "base model",
-    "language",
-    "tools",
-    "template",
-    "settings",
-    "machine",
-    "account",
-    "training packages",
-    "memory",
-    "quantisation",
-    "disk",
-    "budget",
-    "month",
-    "name",
-    "schedule",
-)
 
 
 class Plan(BaseModel):
@@ -105,7 +87,7 @@ def make_plan(
     refusal: BrightrunError | None = None,
     progress: Progress = lambda what, share: None,
 ) -> Plan:
-    """Everything that follows from ``draft``, on ``offer`` or on this machine.
+    """Return everything that follows from ``draft``, on ``offer`` or on this machine.
 
     ``account`` is what the provider said of the person's account, ``refusal`` why it named no machine.
     ``progress`` is told how far the reading of the dataset is.
@@ -114,9 +96,9 @@ def make_plan(
     milliseconds otherwise. Raises nothing for what a person can get wrong: that becomes a failed check.
     """
     found: list[Check] = []
-    template = _or_failed(found, "template", lambda: get_template(draft.template, paths))
-    report = _or_failed(found, "dataset", lambda: report_of(draft.data, draft.columns, paths, progress))
-    base = _or_failed(found, "base model", lambda: describe_base(draft.base, paths))
+    template = _or_failed(found, CheckName.TEMPLATE, lambda: get_template(draft.template, paths))
+    report = _or_failed(found, CheckName.DATASET, lambda: report_of(draft.data, draft.columns, paths, progress))
+    base = _or_failed(found, CheckName.BASE_MODEL, lambda: describe_base(draft.base, paths))
     resolved = resolve_settings(template, base, report.usable if report else None, draft.overrides, draft.intensity)
     machine = _machine(draft, paths, offer, resolved.settings.machine.gpu_request)
     estimated = None
@@ -124,42 +106,45 @@ def make_plan(
         price = offer.price_per_hour if offer else 0.0
         known = measured_runs(machine, paths, base) if draft.here else []
         estimated = _or_failed(
-            found, "base model", lambda: estimate(base, report, resolved.settings, machine, price, known=known)
+            found, CheckName.BASE_MODEL, lambda: estimate(base, report, resolved.settings, machine, price, known=known)
         )
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
-    begins = _or_failed(found, "schedule", lambda: parse_moment(draft.not_before, datetime.now().astimezone()))
+    begins = _or_failed(found, CheckName.SCHEDULE, lambda: parse_moment(draft.not_before, datetime.now().astimezone()))
     name = draft.name.strip() or name_from(draft.data)
-    work: list[tuple[str, Callable[[], Check | None]]] = [
-        ("settings", lambda: checks.check_defaults(paths)),
-        ("settings", lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems)),
-        ("settings", lambda: checks.check_objective(draft, resolved.settings)),
-        ("machine", lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
-        ("machine", lambda: machine_checks.check_provider(draft, paths, offer, refusal)),
-        ("training packages", lambda: machine_checks.check_packages(draft)),
-        ("name", lambda: checks.check_run_name(name)),
-        ("schedule", lambda: checks.check_schedule(begins)),
+    work: list[tuple[CheckName, Callable[[], Check | None]]] = [
+        (CheckName.SETTINGS, lambda: checks.check_defaults(paths)),
+        (
+            CheckName.SETTINGS,
+            lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems),
+        ),
+        (CheckName.SETTINGS, lambda: checks.check_objective(draft, resolved.settings)),
+        (CheckName.MACHINE, lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
+        (CheckName.MACHINE, lambda: machine_checks.check_provider(draft, paths, offer, refusal)),
+        (CheckName.PACKAGES, lambda: machine_checks.check_packages(draft)),
+        (CheckName.NAME, lambda: checks.check_run_name(name)),
+        (CheckName.SCHEDULE, lambda: checks.check_schedule(begins)),
     ]
     if report:
-        work.append(("dataset", lambda: data_checks.check_records(report, base, resolved.settings)))
+        work.append((CheckName.DATASET, lambda: data_checks.check_records(report, base, resolved.settings)))
     if base:
-        work.append(("base model", lambda: checks.check_base(base, paths)))
+        work.append((CheckName.BASE_MODEL, lambda: checks.check_base(base, paths)))
     if report and base:
-        work.append(("language", lambda: data_checks.check_language(report, base)))
-        work.append(("tools", lambda: data_checks.check_tools(report, base)))
+        work.append((CheckName.LANGUAGE, lambda: data_checks.check_language(report, base)))
+        work.append((CheckName.TOOLS, lambda: data_checks.check_tools(report, base)))
     if estimated:
         work += [
-            ("memory", lambda: machine_checks.check_memory(estimated, machine)),
-            ("quantisation", lambda: machine_checks.check_quantisation(estimated, machine)),
-            ("disk", lambda: machine_checks.check_disk(estimated, machine)),
+            (CheckName.MEMORY, lambda: machine_checks.check_memory(estimated, machine)),
+            (CheckName.QUANTISATION, lambda: machine_checks.check_quantisation(estimated, machine)),
+            (CheckName.DISK, lambda: machine_checks.check_disk(estimated, machine)),
         ]
         if offer or draft.here:
-            work.append(("budget", lambda: money_checks.check_budget(draft, estimated)))
+            work.append((CheckName.BUDGET, lambda: money_checks.check_budget(draft, estimated)))
         if not draft.here:
-            work.append(("month", lambda: money_checks.check_month(estimated, paths)))
+            work.append((CheckName.MONTH, lambda: money_checks.check_month(estimated, paths)))
         if account and offer:
-            work.append(("account", lambda: money_checks.check_account(draft, account, estimated)))
+            work.append((CheckName.ACCOUNT, lambda: money_checks.check_account(draft, account, estimated)))
     found += [check for check in (_or_failed(found, *one) for one in work) if check]
-    found.sort(key=lambda check: ORDER.index(check.name))
+    found.sort(key=lambda check: list(CheckName).index(check.name))
     return Plan(
         draft=draft,
         name=name,
@@ -177,7 +162,7 @@ def make_plan(
 
 
 def make_spec(plan: Plan) -> RunSpec:
-    """The run that the plan describes.
+    """Return the run that the plan describes.
 
     Raises:
         BrightrunError: the error of the first check that failed; `BudgetError` where the budget says no.
@@ -221,7 +206,7 @@ def make_spec(plan: Plan) -> RunSpec:
     )
 
 
-def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Found | None:
+def _or_failed(found: list[Check], name: CheckName, work: Callable[[], Found]) -> Found | None:
     try:
         return work()
     except BrightrunError as error:
@@ -231,7 +216,7 @@ def _or_failed(found: list[Check], name: str, work: Callable[[], Found]) -> Foun
 
 
 def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRequest) -> Hardware:
-    """The machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
+    """Return the machine to plan for: the offer's, this one, or a nominal one with the GPU that was asked for."""
     if offer:
         return with_speed(offer.hardware)
     if draft.here:
@@ -243,24 +228,24 @@ def _machine(draft: Draft, paths: Paths, offer: Offer | None, gpu_request: GpuRe
 
 
 def with_traffic(estimated: Estimate, offer: Offer) -> Estimate:
-    """The estimate with what the traffic of image, model and results costs, and the machine that it is for."""
+    """Return the estimate with what the traffic of image, model and results costs, and the machine that it is for."""
     costs = {"cost_usd": estimated.cost_usd + offer.once_usd, "cost_usd_high": estimated.cost_usd_high + offer.once_usd}
     machine = {"gpu": offer.hardware.gpu, "host_id": offer.host_id}
     return estimated.model_copy(update={**costs, **machine, "traffic_usd": offer.once_usd})
 
 
 def with_speed(machine: Hardware) -> Hardware:
-    """The machine with its GPU's peak speed from the table, where it does not say its own."""
+    """Return the machine with its GPU's peak speed from the table, where it does not say its own."""
     if machine.flops or not machine.gpu:
         return machine
     return machine.model_copy(update={"flops": peak_flops(machine.gpu)})
 
 
 def _without_gpu(machine: Hardware) -> Hardware:
-    """What PyTorch's CPU build can use of a machine."""
+    """Return what PyTorch's CPU build can use of a machine."""
     return machine.model_copy(
         update={
-            "device": "cpu",
+            "device": CPU,
             "gpu": "",
             "gpu_count": 0,
             "gpu_memory": 0,

@@ -57,7 +57,7 @@ class Probe(BaseModel):
 
 
 def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
-    """Whether a probe can be made here, has not been made, and says more than the run itself would soon say."""
+    """Say whether a probe can be made here, has not been made, and says more than the run itself would soon say."""
     return (
         base.present
         and base.parameters >= WORTH_PARAMETERS
@@ -94,7 +94,7 @@ async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths:
 
 
 def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Measured | None:
-    """The probe as a measurement beside what the formula says of the same work; None where there is none."""
+    """Return the probe as a measurement beside what the formula says of the same work; None where there is none."""
     found = _kept(base, method, machine, paths)
     if found is None:
         return None

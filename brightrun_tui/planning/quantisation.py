@@ -35,7 +35,7 @@ class QuantisationChoice(BaseModel):
 def choose_quantisation(
     model: Architecture, settings: RunSettings, machine: Hardware, longest: int, supervised_share: float
 ) -> QuantisationChoice:
-    """What the setting says; where it says ``auto``, what this machine asks for."""
+    """Return what the setting says; where it says ``auto``, what this machine asks for."""
     method = settings.quantisation.method
     if method != "auto":
         return QuantisationChoice(method=method, why="as set")

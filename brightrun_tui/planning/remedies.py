@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,14 +12,14 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.settings import Overrides, SettingValue
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.check import Check
-from brightrun_tui.planning.draft import Draft
+from brightrun_tui.planning.check import Check, CheckName
+from brightrun_tui.planning.draft import Draft, DraftFields
 from brightrun_tui.planning.levers import LEVERS, Lever, PlanChange
 from brightrun_tui.planning.plan import Plan, make_plan
 from brightrun_tui.planning.remedy_words import brief, effect, option, words
 from brightrun_tui.providers.base import Account
 
-MENDED_WARNINGS = ("language",)
+MENDED_WARNINGS = (CheckName.LANGUAGE,)
 """Checks that only warn, and for which a change is looked for all the same."""
 _OPEN = (ErrorKind.NO_OFFER,)
 """A check that fails so is answered by the next question, not by another change: which machine, at which price."""
@@ -35,9 +35,9 @@ class Remedy(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    check: str
+    check: CheckName
     overrides: dict[str, SettingValue] = {}
-    fields: dict[str, Any] = {}
+    fields: DraftFields = {}
     words: str
     brief: str
     effect: str
@@ -75,8 +75,8 @@ def find_remedies(
 
 
 def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remedy | None:
-    """The smallest single change with which the run of ``plan`` would fit on its machine with another base, where it does not,
-    or is tight; the same as `find_remedies` would find for its memory, but never another base still.
+    """Return the smallest single change with which the run of ``plan`` would fit on its machine with another base, where it
+    does not, or is tight; the same as `find_remedies` would find for its memory, but never another base still.
 
     Blocking: plans some dozens of times. Asks no network for a base of `list_bases`.
 
@@ -94,15 +94,15 @@ def fit_with(plan: Plan, base: str, paths: Paths, *, rest: float = 0.0) -> Remed
         )
 
     chosen = attempt(PlanChange())
-    check = next((check for check in chosen.checks if check.name == "memory"), None)
+    check = next((check for check in chosen.checks if check.name == CheckName.MEMORY), None)
     if check is None or chosen.estimate is None or chosen.estimate.fits == "safe":
         return None
     levers = [lever for lever in LEVERS[check.name] if not lever.other_base]
     return _remedy(chosen, check, levers, attempt, paths)
 
 
-def changed(draft: Draft, overrides: Overrides, fields: dict[str, Any]) -> Draft:
-    """The draft with a remedy's ``overrides`` and ``fields`` in it."""
+def changed(draft: Draft, overrides: Overrides, fields: DraftFields) -> Draft:
+    """Return the draft with a remedy's ``overrides`` and ``fields`` in it."""
     merged = {**draft.overrides, **overrides}
     kept = {key: value for key, value in merged.items() if value is not None}
     return draft.model_copy(update={"overrides": kept, **fields})
@@ -130,7 +130,7 @@ def _remedy(
 def _first_that_mends(
     plan: Plan, check: Check, lever: Lever, attempt: Callable[[PlanChange], Plan], paths: Paths
 ) -> _Tried | None:
-    """The first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
+    """Return the first of a lever's changes that mends. Where they go from the least to the most they are halved, not walked."""
     changes = lever.changes(plan, check, paths)
     if lever.apart:
         return next(
@@ -151,7 +151,7 @@ def _first_that_mends(
 def _mended(
     plan: Plan, check: Check, lever: Lever, change: PlanChange, attempt: Callable[[PlanChange], Plan]
 ) -> _Tried | None:
-    """The plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
+    """Return the plan with this change, where it mends the check, breaks nothing, and costs no more than the lever may."""
     tried = attempt(change)
     red = {other.name for other in plan.checks if other.state == "failed"}
     still = {

@@ -66,7 +66,7 @@ def brief(change: PlanChange) -> str:
 
 
 def effect(before: Plan, after: Plan) -> str:
-    """What becomes of memory, time, cost and records; empty where nothing of them changes."""
+    """Return what becomes of memory, time, cost and records; empty where nothing of them changes."""
     old, new, said = before.estimate, after.estimate, []
     if new is None:
         return ""
@@ -89,7 +89,7 @@ def effect(before: Plan, after: Plan) -> str:
 
 
 def option(change: PlanChange) -> str:
-    """The change as options of the command line; where an option is to be left out, that is said."""
+    """Return the change as options of the command line; where an option is to be left out, that is said."""
     said = [
         f"--set {key}={quote(_value(value))}" if value is not None else f"without {OPTIONS.get(key, f'--set {key}')}"
         for key, value in change.overrides.items()
@@ -113,10 +113,12 @@ def _setting(plan: Plan, key: str) -> Any:
     return getattr(getattr(plan.settings, group), name)
 
 
-def _amount(name: str, value: Any) -> str:
+def _amount(name: str, value: str | float | None) -> str:
     if value is None:
         return humanize.NOTHING
-    return humanize.money(value) if name == "budget_usd" else f"{value:g} h" if name == "max_hours" else f"“{value}”"
+    if isinstance(value, str):
+        return f"“{value}”"
+    return humanize.money(value) if name == "budget_usd" else f"{value:g} h"
 
 
 def _value(value: Any) -> str:

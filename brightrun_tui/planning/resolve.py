@@ -90,12 +90,12 @@ def resolve_settings(
 
 
 def intensity_source(intensity: Intensity) -> str:
-    """How a setting that the intensity has set says so."""
+    """Say how a setting that the intensity has set says so."""
     return f"intensity {intensity}"
 
 
 def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> Overrides:
-    """What makes a run of too few optimiser steps long enough for a model of that size; nothing where it is."""
+    """Return what makes a run of too few optimiser steps long enough for a model of that size; nothing where it is."""
     training = settings.training
     if training.max_steps:
         return {MAX_STEPS: rule.least_steps} if training.max_steps < rule.least_steps else {}

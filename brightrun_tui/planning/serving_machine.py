@@ -6,8 +6,6 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from brightrun_tui.config import MoneyLimits, RunDefaults, load_section
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -25,7 +23,6 @@ from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.rental import IDLE_STOP_SECONDS, EndpointRental
 from brightrun_tui.domain.serverless import IDLE_SECONDS, account_of_place
 from brightrun_tui.domain.service_names import OWN_BOXES
-from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.integrations.boxes import configured_boxes
 from brightrun_tui.integrations.rental import account_of, has_serverless, offers_of, serverless_places
 from brightrun_tui.paths import Paths
@@ -99,7 +96,7 @@ class BaseBeside:
 
 
 async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Paths) -> tuple[EndpointRental, Offer]:
-    """What is to be agreed to, and the machine that it is about. Nothing is rented.
+    """Return what is to be agreed to, and the machine that it is about. Nothing is rented.
 
     Raises:
         UsageError: there is no such provider or box.
@@ -125,7 +122,7 @@ async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Path
 
 
 def need_of_rental(rental: EndpointRental) -> Need:
-    """What the endpoint asks of a machine."""
+    """Return what the endpoint asks of a machine."""
     return Need(
         gpu=rental.gpu,
         gpu_memory=int(rental.memory * SAFE),
@@ -137,12 +134,12 @@ def need_of_rental(rental: EndpointRental) -> Need:
 
 
 def accepts(rental: EndpointRental, offer: Offer) -> bool:
-    """Whether the offer is of the box that was named, where one was."""
+    """Say whether the offer is of the box that was named, where one was."""
     return not rental.box or offer.host_id == rental.box
 
 
 def cost_of_hour(offer: Offer) -> float:
-    """US dollars of the first hour, traffic included: offers are compared by it."""
+    """Return US dollars of the first hour, traffic included: offers are compared by it."""
     return offer.once_usd + offer.price_per_hour
 
 
@@ -187,7 +184,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
         max_price=request.max_price,
         budget_usd=request.budget_usd,
         idle_stop=idle_stop,
-        memory=memory_to_serve(base.architecture, _settings_of(version), _A_GPU),
+        memory=memory_to_serve(base.architecture, version.report.lineage.run_settings, _A_GPU),
         disk=max(LEAST_DISK, 2 * (base.weight_bytes + version.bytes)),
         download=base.weight_bytes + version.bytes + PACKAGES_BYTES,
         cold_start=(RENT_SECONDS if rented else 0.0)
@@ -199,8 +196,8 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
 
 
 def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
-    """As `_rental_of`, of workers that come and go."""
-    settings = _settings_of(version)
+    """Do as `_rental_of`, of workers that come and go."""
+    settings = version.report.lineage.run_settings
     model = hosted_model(
         version,
         settings,
@@ -229,7 +226,7 @@ def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, 
 
 
 def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
-    """What it takes to serve the base of ``version`` here, beside what is there already. Blocking.
+    """Return what it takes to serve the base of ``version`` here, beside what is there already. Blocking.
 
     Raises:
         BaseModelError: the base cannot be had any more.
@@ -245,7 +242,7 @@ def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
         ) from None
     machine = hardware(paths.data)
     return BaseBeside(
-        memory=memory_to_serve(base.architecture, _settings_of(version), machine, conversations=1),
+        memory=memory_to_serve(base.architecture, version.report.lineage.run_settings, machine, conversations=1),
         free=machine.free_memory,
         on_gpu=machine.gpu_count > 0,
         download=0 if base.present else base.weight_bytes,
@@ -254,7 +251,7 @@ def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
 
 
 def is_serverless(place: str) -> bool:
-    """Whether workers come and go there."""
+    """Say whether workers come and go there."""
     return place != account_of_place(place) and has_serverless(account_of_place(place))
 
 
@@ -268,14 +265,6 @@ def _base_of(version: ModelVersion, paths: Paths) -> BaseModelInfo:
     return bases.describe_base(version.base_path if here else named, paths)
 
 
-def _settings_of(version: ModelVersion) -> RunSettings:
-    """Those that it was trained with; the usual ones where a report card of another version of ours has others."""
-    try:
-        return RunSettings.model_validate(version.report.lineage.settings)
-    except ValidationError:
-        return RunSettings()
-
-
 def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
     if found:
         return NoCapacityError(
@@ -286,7 +275,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
         )
     price = f" for {money(rental.max_price)} an hour at most" if rental.max_price else ""
     return NoCapacityError(
-        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is to be had now{price}",
+        f"no machine with {humanize.memory(rental.memory * SAFE)} of memory for the model is available now{price}",
         where=rental.place,
         fix="choose another place or GPU, a higher --max-price, or try again later",
         kind=ErrorKind.NO_CAPACITY,
@@ -294,7 +283,7 @@ def _no_machine(rental: EndpointRental, found: list[Offer]) -> BrightrunError:
 
 
 async def _require_money(rental: EndpointRental, offer: Offer, paths: Paths) -> None:
-    """Whether budget, month and account pay for the start and some minutes of use."""
+    """Say whether budget, month and account pay for the start and some minutes of use."""
     least = offer.once_usd + offer.price_per_hour * (rental.cold_start + LEAST_USE_SECONDS) / 3600
     if not least:
         return

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.domain.settings import RunSettings, SettingValue, iter_settings
 from brightrun_tui.files import write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, dotted, first_problem, read_toml
 from brightrun_tui.paths import Paths
@@ -118,8 +118,8 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
     return path
 
 
-def changed_settings(plan: Plan) -> dict[str, Any]:
-    """Every setting of the plan that is not at its default, by its dotted key."""
+def changed_settings(plan: Plan) -> dict[str, SettingValue]:
+    """Find every setting of the plan that is not at its default, by its dotted key."""
     defaults = {setting.key: setting.default for setting in iter_settings()}
     return {key: value for key, value in _settings(plan).items() if value != defaults[key]}
 
@@ -151,7 +151,7 @@ def _unusable(path: Path, reason: str, fix: str = _CORRECT, *, key: str = "") ->
 
 
 def _line_of(path: Path, key: str) -> int:
-    """The first line that sets it, dotted or in a table; 0 where there is none."""
+    """Return the first line that sets it, dotted or in a table; 0 where there is none."""
     name = re.escape(key.rpartition(".")[2])
     sets = re.compile(rf"""[^=#]*(?<![\w-]){name}["']?\s*=""")
     try:

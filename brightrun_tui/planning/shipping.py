@@ -36,7 +36,7 @@ LARGEST = 8 << 20
 
 
 def find_objective(name: str) -> ObjectiveSpec:
-    """Raises `UsageError` when there is none of that name, `PluginError` when its package is broken."""
+    """Raise `UsageError` when there is none of that name, `PluginError` when its package is broken."""
     return plugins.require(
         Door.OBJECTIVES, ObjectiveSpec, name, where="training.objective", reason=ErrorKind.UNKNOWN_OBJECTIVE
     )
@@ -50,8 +50,8 @@ def memory_factor(settings: RunSettings) -> float:
 
 
 def imported_modules(roots: Iterable[Path]) -> list[Path]:
-    """The files of our package that ``roots`` import, directly or not, with themselves; imports inside functions count, and the
-    ``__init__`` of every package on the way; those for types alone do not.
+    """Return the files of our package that ``roots`` import, directly or not, with themselves; imports inside functions count,
+    and the ``__init__`` of every package on the way; those for types alone do not.
     """
     found: set[Path] = set()
     waiting = [path.resolve() for path in roots]
@@ -67,7 +67,7 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
 
 
 def _own_files(module: str) -> list[Path]:
-    """A module of ours and the packages above it; nothing for a name that is none."""
+    """Return a module of ours and the packages above it; nothing for a name that is none."""
     parts = module.split(".")
     if parts[0] != PACKAGE.name:
         return []
@@ -84,19 +84,19 @@ OF_THE_APP = frozenset({"textual", "plotext", "pillow"})
 
 
 def machine_requirements(extras: Sequence[str] = TRAINING) -> str:
-    """What a rented machine gets, as the package itself declares it: the core, and ``extras``."""
+    """Return what a rented machine gets, as the package itself declares it: the core, and ``extras``."""
     wanted = {one for extra in (CORE, *extras) for one in needed_by(extra) if one.name not in OF_THE_APP}
     return "\n".join(sorted({str(one).partition(";")[0].strip() for one in wanted})) + "\n"
 
 
 def worker_packages() -> list[str]:
-    """Names of all that training imports: an interpreter of a machine that has them is used as it is."""
+    """Return names of all that training imports: an interpreter of a machine that has them is used as it is."""
     return sorted({"pydantic", *(one.name for one in needed_by("train"))})
 
 
 def objective_files(name: str) -> Mapping[str, bytes]:
-    """The files of the plugin that brings an objective, by their path below a directory of ``PYTHONPATH``, with the metadata by
-    which it is found there; none for an objective of ours.
+    """Return the files of the plugin that brings an objective, by their path below a directory of ``PYTHONPATH``, with the
+    metadata by which it is found there; none for an objective of ours.
 
     Raises:
         UsageError: it cannot be sent; says why.
@@ -117,7 +117,7 @@ def objective_files(name: str) -> Mapping[str, bytes]:
 
 
 def distribution_files(one: Registration) -> dict[str, bytes]:
-    """The least by which ``importlib.metadata`` finds an entry point: of ours as of others."""
+    """Return the least by which ``importlib.metadata`` finds an entry point: of ours as of others."""
     directory = f"{canonicalize_name(one.package).replace('-', '_')}-{one.version or '0'}.dist-info"
     return {
         f"{directory}/METADATA": f"Metadata-Version: 2.1\nName: {one.package}\nVersion: {one.version or '0'}\n".encode(),

@@ -60,7 +60,7 @@ ORIGINAL = "The original weights, as the Hub serves them at revision {revision}.
 
 
 def starter_directory(paths: Paths) -> Path:
-    """Where the starter lies once it is here."""
+    """Say where the starter lies once it is here."""
     return paths.bases / TITLE.lower()
 
 

@@ -52,12 +52,12 @@ def parse_sweep(text: str) -> Values:
 
 
 def are_comparable(values: Values) -> bool:
-    """Whether the held-out losses of the runs will mean the same, so that the worst can be stopped early."""
+    """Say whether the held-out losses of the runs will mean the same, so that the worst can be stopped early."""
     return not any(key.startswith("data.") or key == "training.objective" for key in values)
 
 
 def sweep_drafts(draft: Draft, name: str, values: Values) -> list[Draft]:
-    """A draft for every combination, each with a name of its own that tells the values."""
+    """Return a draft for every combination, each with a name of its own that tells the values."""
     drafts = []
     for chosen in product(*values.values()):
         words = "-".join(value.lower().replace("_", "-") for value in chosen)
@@ -67,7 +67,7 @@ def sweep_drafts(draft: Draft, name: str, values: Values) -> list[Draft]:
 
 
 def sweep_specs(plans: Sequence[Plan], *, stop_worst: bool) -> list[RunSpec]:
-    """The runs of one group, from the plans of `sweep_drafts`. Each takes the best machine there is when its turn comes.
+    """Return the runs of one group, from the plans of `sweep_drafts`. Each takes the best machine there is when its turn comes.
 
     Raises:
         BrightrunError: one of them cannot start.
@@ -78,7 +78,7 @@ def sweep_specs(plans: Sequence[Plan], *, stop_worst: bool) -> list[RunSpec]:
 
 
 def sweep_sentence(plans: Sequence[Plan]) -> str:
-    """How many runs, how long all of them take, and what they cost at most."""
+    """Say how many runs, how long all of them take, and what they cost at most."""
     found = [plan.estimate for plan in plans if plan.estimate]
     time = humanize.band(sum(one.seconds_low for one in found), sum(one.seconds_high for one in found))
     most = sum(one.cost_usd_high for one in found)
@@ -96,7 +96,7 @@ def _checked(setting: Setting, words: list[str]) -> tuple[str, ...]:
 
 
 def _names(setting: Setting) -> set[str]:
-    """How a person may call it."""
+    """Say how a person may call it."""
     title = setting.title.casefold()
     return {setting.key, title, title.partition(" (")[0]}
 

@@ -60,7 +60,7 @@ class Template(BaseModel):
     path: str = ""
 
     def resolve(self, records: int | None) -> dict[str, SettingValue]:
-        """The settings for a dataset of so many usable records; None: without those that depend on it."""
+        """Return the settings for a dataset of so many usable records; None: without those that depend on it."""
         if records is None:
             return dict(self.overrides)
         rule = next((rule for rule in self.by_records if rule.up_to is None or records <= rule.up_to), None)
@@ -68,7 +68,7 @@ class Template(BaseModel):
 
 
 def load_templates(paths: Paths) -> tuple[list[Template], list[BrightrunError]]:
-    """All that can be used, ours first, and for every file that cannot the reason.
+    """Return all that can be used, ours first, and for every file that cannot the reason.
 
     A person's own template of the same name takes the place of ours.
     """
@@ -86,7 +86,7 @@ def load_templates(paths: Paths) -> tuple[list[Template], list[BrightrunError]]:
 
 
 def get_template(name: str, paths: Paths) -> Template:
-    """Raises `UsageError` when there is none of that name, or its file cannot be used."""
+    """Raise `UsageError` when there is none of that name, or its file cannot be used."""
     templates, problems = load_templates(paths)
     found = next((template for template in templates if template.name == name), None)
     if found:
@@ -123,7 +123,7 @@ def _load(path: Path, _modified: int, own: bool) -> Template:
         raise _unusable(path, first_problem(error)) from None
     limits = [rule.up_to for rule in template.by_records]
     if limits != sorted(limits, key=lambda limit: limit or float("inf")):
-        raise _unusable(path, "the rules of by_records must stand in rising order of up_to")
+        raise _unusable(path, "the rules of by_records must be in rising order of up_to")
     unset = (
         template.why.keys()
         - template.overrides.keys()

@@ -101,12 +101,12 @@ def pace_of(machine: Hardware) -> Pace:
 
 
 def held_out(usable: int, settings: RunSettings) -> int:
-    """Records kept away from training."""
+    """Return records kept away from training."""
     return max(1, min(settings.data.eval_max_records, round(usable * settings.data.eval_fraction), usable - 1))
 
 
 def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, context: int) -> Shape:
-    """Steps and lengths as the worker would plan them."""
+    """Return steps and lengths as the worker would plan them."""
     training = settings.training
     evaluated = held_out(report.usable, settings)
     train = max(1, report.usable - evaluated) + report.corrections * (settings.data.correction_repeats - 1)
@@ -130,7 +130,7 @@ def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, 
 def training_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
 ) -> float:
-    """The optimiser steps."""
+    """Return the optimiser steps."""
     pace = pace_of(machine)
     batch = min(settings.training.batch_size, shape.samples)
     micro_batches = max(1.0, batch * shape.mean / _micro_batch_tokens(machine, settings, need))
@@ -145,7 +145,7 @@ def training_seconds(
 def reckon_time(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> TimeParts:
-    """What the time of a run goes into, by the formula alone."""
+    """Return what the time of a run goes into, by the formula alone."""
     training = training_seconds(model, settings, machine, shape, need)
     return TimeParts(
         loading=_loading_seconds(model, settings, machine, shape, need, weight_bytes),
@@ -171,7 +171,7 @@ def _loading_seconds(
 
 
 def _rounds(settings: RunSettings, shape: Shape) -> float:
-    """How often the held-out records are measured on the way."""
+    """Say how often the held-out records are measured on the way."""
     if every := settings.evaluation.eval_steps:
         return shape.steps / every
     return evaluations(shape.steps, shape.samples * shape.mean, shape.choosing * shape.mean)
@@ -194,14 +194,14 @@ def _measuring_seconds(
 def forward_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, tokens: float
 ) -> float:
-    """Losses of so many tokens."""
+    """Return losses of so many tokens."""
     pace = pace_of(machine)
     arithmetic = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
     return arithmetic + pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
 
 
 def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNeed, at_once: int) -> float:
-    """One more token of each of so many answers: the weights are read once, and computed with for each of them."""
+    """Return one more token of each of so many answers: the weights are read once, and computed with for each of them."""
     pace = pace_of(machine)
     weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
     arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops
@@ -211,8 +211,8 @@ def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNee
 def _answering_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """Sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it should: at
-    the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
+    """Return sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it
+    should: at the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
     """
     prompts = min(settings.evaluation.sample_prompts, shape.judging)
     if not prompts:

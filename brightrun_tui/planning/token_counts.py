@@ -109,7 +109,9 @@ class _Steps(BaseModel):
 
 
 def _growth(step: Any) -> float:
-    """How many times longer a step, or a sequence of steps, may make a text. The library does it, whatever memory it takes."""
+    """Say how many times longer a step, or a sequence of steps, may make a text. The library does it, whatever memory it
+    takes.
+    """
     if not isinstance(step, dict):
         return 1.0
     inner = [*(step.get("normalizers") or ()), *(step.get("pretokenizers") or ())]

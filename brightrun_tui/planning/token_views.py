@@ -44,7 +44,7 @@ class TokenViews:
         return self._ask(TokenRequest(record=record, objective=objective))
 
     def lengths_of(self, record: Record, objective: str = DEFAULT_OBJECTIVE) -> tuple[tuple[int, ...], int]:
-        """Tokens of each example that the record makes, and of the context (0: not known). Blocking; raises as `of`."""
+        """Return tokens of each example that the record makes, and of the context (0: not known). Blocking; raises as `of`."""
         view = self._ask(TokenRequest(record=record, objective=objective, only_lengths=True))
         return view.lengths, view.context
 
@@ -114,7 +114,7 @@ class TokenViews:
 
 
 def has_tokenizer(base: str, paths: Paths) -> bool:
-    """Whether the tokenizer of a base can be used without asking the network. Blocking."""
+    """Say whether the tokenizer of a base can be used without asking the network. Blocking."""
     if find_spec("transformers") is None:
         return False
     if os.path.isfile(typed_path(base) / TOKENIZER):
@@ -126,7 +126,7 @@ def has_tokenizer(base: str, paths: Paths) -> bool:
 
 
 def tokenizer_directory(base: str, paths: Paths) -> Path:
-    """Where the tokenizer of a base lies: a directory that has one is enough; of a base of the Hub only that is fetched.
+    """Say where the tokenizer of a base lies: a directory that has one is enough; of a base of the Hub only that is fetched.
 
     Raises:
         BaseModelError: there is none here.

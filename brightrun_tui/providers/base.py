@@ -90,11 +90,11 @@ class Provider(Protocol):
     name: str
 
     async def check(self) -> Account:
-        """Whether the credential works, and whose it is."""
+        """Say whether the credential works, and whose it is."""
         ...
 
     async def offers(self, need: Need) -> list[Offer]:
-        """Machines for rent that satisfy ``need``, cheapest first."""
+        """Return machines for rent that satisfy ``need``, cheapest first."""
         ...
 
     async def launch(
@@ -104,15 +104,17 @@ class Provider(Protocol):
         ...
 
     async def inspect(self, provider_id: str) -> Machine | None:
-        """The machine now; None only when the provider itself says that it is gone. Unreadable answers raise."""
+        """Return the machine now; None only when the provider itself says that it is gone. Unreadable answers raise."""
         ...
 
     async def list_ours(self, installation: str) -> list[Machine]:
-        """Every machine whose name carries this installation's id."""
+        """Return every machine whose name carries this installation's id."""
         ...
 
     async def list_others(self, installation: str) -> list[Machine]:
-        """Every machine that Bright Run has rented but not this installation: another one, or this one before its id was lost."""
+        """Return every machine that Bright Run has rented but not this installation: another one, or this one before its id
+        was lost.
+        """
         ...
 
     async def terminate(self, provider_id: str) -> None:
@@ -124,11 +126,13 @@ class Provider(Protocol):
         ...
 
     async def billed(self, machine_id: str, since: float) -> Bill | float | None:
-        """What the provider itself has charged for a machine by now, or just the US dollars; None when it does not say (yet)."""
+        """Return what the provider itself has charged for a machine by now, or just the US dollars; None when it does not
+        say (yet).
+        """
         ...
 
     def guard_options(self, deadline: float) -> GuardOptions | None:
-        """What a guard on its machines must be told; None where nothing is rented and none is needed."""
+        """Return what a guard on its machines must be told; None where nothing is rented and none is needed."""
         ...
 
     async def close(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.slots import Card, Holder, Seats
 from brightrun_tui.hosts.boot import REMOTE_HOME
@@ -65,14 +66,14 @@ class BoxFacts:
         )
 
     def seats(self, slots: int) -> Seats:
-        """The box as the rule of `domain.slots` sees it."""
+        """Return the box as the rule of `domain.slots` sees it."""
         holders = tuple(Holder((run_of(name) or name)[:LONGEST], card) for name, card in self.leases.items())
         return Seats(self.cards, holders, slots)
 
     def hardware(self, card: Card | None) -> Hardware:
-        """What a run has there that has ``card``."""
+        """Return what a run has there that has ``card``."""
         facts = Hardware(
-            device="cpu",
+            device=CPU,
             memory=self.memory,
             cores=self.cores,
             disk_free=self.disk_free,
@@ -84,19 +85,21 @@ class BoxFacts:
         return facts.model_copy(update={"device": "cuda", **gpu})
 
     def describe(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         gpus = f"{len(self.cards)} × {self.cards[0].name}" if self.cards else "no GPU"
         return f"{gpus}, {self.cores} cores, {humanize.memory(self.memory)} memory"
 
 
 def as_gpu_id(word: str) -> str:
-    """What a box names as a GPU, if it can be one; empty where it cannot."""
+    """Return what a box names as a GPU, if it can be one; empty where it cannot."""
     word = word.strip()
     return word if _ID.fullmatch(word) or (word.isdecimal() and len(word) < 4) else ""
 
 
 def _cards(seen: str, ours: set[str]) -> tuple[Card, ...]:
-    """GPUs, those that are cut into parts as their parts. On one that a run of ours has, memory in use is not other people's."""
+    """Return GPUs, those that are cut into parts as their parts. On one that a run of ours has, memory in use is not other
+    people's.
+    """
     found: list[Card] = []
     parts = _parts(seen)
     for row in _rows(seen, "gpu"):
@@ -113,7 +116,7 @@ def _cards(seen: str, ours: set[str]) -> tuple[Card, ...]:
 
 
 def _parts(seen: str) -> dict[str, list[Card]]:
-    """MIG instances by the number of their GPU. Whose memory is in use there is not told."""
+    """Return MIG instances by the number of their GPU. Whose memory is in use there is not told."""
     found: dict[str, list[Card]] = {}
     index = ""
     for row in _rows(seen, "part"):

@@ -61,20 +61,20 @@ UNKNOWN_FLOPS = 60 * TERA
 
 
 def find_gpu(name: str) -> Gpu | None:
-    """The entry for what a person, a driver or a provider calls a GPU: “NVIDIA GeForce RTX 4090”, “rtx4090” …"""
+    """Return the entry for what a person, a driver or a provider calls a GPU: “NVIDIA GeForce RTX 4090”, “rtx4090” …"""
     wanted = _words(name)
     return next((gpu for gpu in GPUS if _words(gpu.name) in wanted), None) if wanted else None
 
 
 def peak_flops(name: str) -> float:
-    """FLOP/s of a GPU by name; a cautious guess for one that is not in the table."""
+    """Return FLOP/s of a GPU by name; a cautious guess for one that is not in the table."""
     gpu = find_gpu(name)
     return gpu.flops if gpu else UNKNOWN_FLOPS
 
 
 def expected_flops(name: str) -> float:
-    """FLOP/s that a card of that name must come near; 0 where nothing can be expected of it: the table does not know it, or it
-    is a part of one, or one of a laptop, which have the name of a faster one."""
+    """Return FLOP/s that a card of that name must come near; 0 where nothing can be expected of it: the table does not know
+    it, or it is a part of one, or one of a laptop, which have the name of a faster one."""
     gpu = find_gpu(name)
     return gpu.flops if gpu and not _LESS.search(name) else 0.0
 

@@ -145,7 +145,7 @@ class ProviderClient:
     async def ask(
         self, method: str, path: str, *, kind: str, params: dict[str, str] | None = None, body: Any = None
     ) -> Any:
-        """A request that may be repeated without harm; the decoded answer, None when it is empty.
+        """Send a request that may be repeated without harm; the decoded answer, None when it is empty.
 
         Raises:
             ProviderError: its subclasses; after at most ``tries`` requests.
@@ -162,7 +162,7 @@ class ProviderClient:
         raise AssertionError("unreachable: the last try raises")
 
     async def create(self, method: str, path: str, *, kind: str, body: Any) -> Any:
-        """A request that makes something: sent once and never again.
+        """Send a request that makes something: once and never again.
 
         Raises:
             UnclearError: it may have taken effect.
@@ -192,7 +192,7 @@ class ProviderClient:
         await self._http.aclose()
 
     def unreadable(self, reason: str, *, creating: bool = False) -> ProviderError:
-        """The error for an answer that arrived and makes no sense."""
+        """Return the error for an answer that arrived and makes no sense."""
         if creating:
             return UnclearError(
                 f"{self.service} gave no clear answer ({reason})",
@@ -208,7 +208,7 @@ class ProviderClient:
         )
 
     def scrub(self, text: str) -> str:
-        """Text of the provider, cut short and without anything that looks like a key."""
+        """Return text of the provider, cut short and without anything that looks like a key."""
         text = text.replace(self._token, "…") if self._token else text
         return _SECRET.sub("…", " ".join(text.split()))[:200]
 
@@ -302,7 +302,7 @@ class ProviderClient:
         return self.unreadable(f"{reply.status} {reason}".strip(), creating=creating)
 
     def _patience(self, error: ProviderError, attempt: int) -> float | None:
-        """How long to wait before the next try, or None when there is none."""
+        """Say how long to wait before the next try, or None when there is none."""
         if attempt >= self.timings.tries or not retry_helps(error.kind):
             return None
         wait: float = self.timings.backoff_seconds * 2 ** (attempt - 1)

@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.slots import Card, GpuRequest
 from brightrun_tui.providers.base import Account, Need
@@ -25,7 +26,7 @@ CGROUP = Path("/sys/fs/cgroup")
 
 
 def hardware(directory: Path | None = None, gpu_request: GpuRequest | None = None) -> Hardware:
-    """What this machine can give to a run: a few milliseconds, the GPU's facts kept for some seconds.
+    """Return what this machine can give to a run: a few milliseconds, the GPU's facts kept for some seconds.
 
     Memory and cores are those that this process may use (containers are often given less than the machine has);
     ``disk_free`` is that of the disk which holds ``directory``. Of several GPUs it is the freest that fits ``gpu_request``.
@@ -35,7 +36,7 @@ def hardware(directory: Path | None = None, gpu_request: GpuRequest | None = Non
     total = min(memory.total, limit) if limit else memory.total
     free = min(memory.available, limit - used) if limit else memory.available
     facts = Hardware(
-        device="cpu",
+        device=CPU,
         memory=total,
         cores=_cores(),
         disk_free=disk_free(directory or Path.cwd()),
@@ -61,19 +62,19 @@ def hardware(directory: Path | None = None, gpu_request: GpuRequest | None = Non
 
 
 def cards() -> tuple[Card, ...]:
-    """The GPUs of this machine, as they were some seconds ago at most."""
+    """Return the GPUs of this machine, as they were some seconds ago at most."""
     return _cards(int(time.monotonic() / GPU_FACTS_SECONDS))
 
 
 def disk_free(directory: Path) -> int:
-    """Bytes that may be written below ``directory``, which need not exist yet."""
+    """Return bytes that may be written below ``directory``, which need not exist yet."""
     while not directory.exists() and directory != directory.parent:
         directory = directory.parent
     return int(psutil.disk_usage(str(directory)).free)
 
 
 def describe(machine: Hardware) -> str:
-    """One line for people: “2 cores · 23.4 GiB memory · no GPU”."""
+    """Return one line for people: “2 cores · 23.4 GiB memory · no GPU”."""
     several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
     gpu = f"{several}{machine.gpu} {humanize.memory(machine.gpu_memory)}" if machine.gpu_count else "no GPU"
     return f"{machine.cores} core{'s' if machine.cores != 1 else ''} · {humanize.size(machine.memory)} memory · {gpu}"
@@ -88,7 +89,7 @@ class LocalProvider:
         return Account(who=platform.node() or "this machine", notes=(describe(hardware()),))
 
     async def offers(self, need: Need) -> list[Offer]:
-        """One offer that costs nothing; none when the run asks for a GPU that is not here."""
+        """Return one offer that costs nothing; none when the run asks for a GPU that is not here."""
         machine = hardware()
         if need.gpu and need.gpu.lower() not in machine.gpu.lower():
             return []

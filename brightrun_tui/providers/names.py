@@ -17,17 +17,19 @@ def lease_name(installation: str, run_id: str, number: int) -> str:
 
 
 def installation_of(name: str) -> str:
-    """The id of the installation, this one or another, that rented a machine of that name; empty where none of ours did."""
+    """Return the id of the installation, this one or another, that rented a machine of that name; empty where none of ours
+    did.
+    """
     found = re.match(f"{PREFIX}([0-9a-f]{{8}})-.", name)
     return found[1] if found else ""
 
 
 def belongs_to(name: str, installation: str) -> bool:
-    """Whether a machine of that name was rented by this installation."""
+    """Say whether a machine of that name was rented by this installation."""
     return bool(installation) and name.startswith(f"{PREFIX}{installation}-")
 
 
 def run_of(name: str) -> str:
-    """The id of the run for which a machine of that name was taken; empty where it is none of our names."""
+    """Return the id of the run for which a machine of that name was taken; empty where it is none of our names."""
     found = re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}-(.+)-[0-9]+", name)
     return found[1] if found else ""

@@ -16,8 +16,8 @@ beside them is for the plan to tell. A worker, on the other hand, is known by it
 
 
 def cards_here() -> tuple[Card, ...]:
-    """Every GPU, or MIG instance, that this process may use, in the driver's order; none where there is no driver. Blocking:
-    milliseconds, more where the driver must wake up first."""
+    """Return every GPU, or MIG instance, that this process may use, in the driver's order; none where there is no driver.
+    Blocking: milliseconds, more where the driver must wake up first."""
     import pynvml
 
     try:
@@ -34,7 +34,7 @@ def cards_here() -> tuple[Card, ...]:
 
 
 def _parts(index: int) -> list[Card]:
-    """The instances of a GPU that is cut into some, else the GPU itself; nothing where it does not answer."""
+    """Return the instances of a GPU that is cut into some, else the GPU itself; nothing where it does not answer."""
     import pynvml
 
     gpu = _told(pynvml.nvmlDeviceGetHandleByIndex, index)
@@ -73,7 +73,7 @@ def _card(handle: Any, index: str) -> list[Card]:
 
 
 def _users(processes: list[Any]) -> tuple[int, str]:
-    """Bytes that processes of ours hold, and who holds the others, in words."""
+    """Return bytes that processes of ours hold, and who holds the others, in words."""
     ours, who = 0, ""
     for one in processes:
         held = int(one.usedGpuMemory or 0)
@@ -89,7 +89,9 @@ def _users(processes: list[Any]) -> tuple[int, str]:
 
 
 def _visible(cards: tuple[Card, ...], chosen: str | None) -> tuple[Card, ...]:
-    """Those that ``CUDA_VISIBLE_DEVICES`` names, in its order; as CUDA does, what stands behind an unknown one is not seen."""
+    """Return those that ``CUDA_VISIBLE_DEVICES`` names, in its order; as CUDA does, what stands behind an unknown one is not
+    seen.
+    """
     if chosen is None:
         return cards
     seen: list[Card] = []
@@ -106,7 +108,7 @@ def _is_named(card: Card, word: str) -> bool:
 
 
 def _told(ask: Callable[..., Any], *what: Any) -> Any:
-    """What NVML answers; None where it cannot."""
+    """Return what NVML answers; None where it cannot."""
     import pynvml
 
     try:

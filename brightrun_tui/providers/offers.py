@@ -15,7 +15,7 @@ RELIABLE = 0.95
 
 
 def satisfies(offer: Offer, need: Need) -> bool:
-    """Whether an offer has the GPU that was asked for, enough memory and GPUs, and a price within the limit."""
+    """Say whether an offer has the GPU that was asked for, enough memory and GPUs, and a price within the limit."""
     machine = offer.hardware
     if not machine.gpu_count:
         return not need.gpu and machine.memory >= need.gpu_memory
@@ -34,12 +34,12 @@ def cheapest_first(offers: list[Offer], need: Need) -> list[Offer]:
 
 
 def relied_upon(offer: Offer) -> bool:
-    """Whether the machine belongs to a data centre or to the person, or has proven reliable on a market."""
+    """Say whether the machine belongs to a data centre or to the person, or has proven reliable on a market."""
     return offer.tier in ("secure", "own") or (offer.reliability or 0.0) >= RELIABLE
 
 
 def gigabytes(size: int, least: int) -> int:
-    """Whole GB that hold so many bytes, and at least ``least``."""
+    """Return whole GB that hold so many bytes, and at least ``least``."""
     return max(least, -(-size // GB))
 
 
@@ -66,7 +66,7 @@ _caches: dict[tuple[str, str], OfferCache] = {}
 
 
 def shared_cache(url: str, token: str, seconds: float) -> OfferCache:
-    """One cache an account: a provider that is opened anew must not search anew."""
+    """Return one cache an account: a provider that is opened anew must not search anew."""
     account = (url, hashlib.sha256(token.encode()).hexdigest())
     return _caches.setdefault(account, OfferCache(seconds))
 

@@ -10,7 +10,7 @@ from brightrun_tui.providers.base import Machine
 
 
 def host_for(machine: Machine, run_key: str, *, host_key: str = "", timings: SshTimings | None = None) -> SshHost:
-    """An unconnected host in the run's directory on ``machine``.
+    """Return an unconnected host in the run's directory on ``machine``.
 
     Args:
         run_key: the run's own private key, used unless the machine asks for another one.

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import (
@@ -21,14 +20,15 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.money import GIB, Hardware, Offer
 from brightrun_tui.domain.spending import Bill
 from brightrun_tui.hosts.boot import GuardOptions, GuardTimes, start_guard
-from brightrun_tui.providers.amounts import Port, Quantity, balance, bill, distinct, moment, quantity
-from brightrun_tui.providers.base import Account, Machine, MachineStatus, Need
+from brightrun_tui.providers.amounts import balance, bill, distinct, quantity
+from brightrun_tui.providers.base import Account, Machine, Need
 from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import AsksOverHttp, FailedReply, NotFoundError, ProviderClient, ProviderTimings
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
 from brightrun_tui.providers.runpod_images import image_for, oldest_cuda
 from brightrun_tui.providers.runpod_settings import GUARD, RunPodSettings
+from brightrun_tui.providers.runpod_shapes import STATUS, Pod, RunPodGpu, epoch
 
 SERVICE = "RunPod"
 URL = "https://api.runpod.io/v2"
@@ -48,65 +48,6 @@ _CAPACITY = re.compile(
     re.IGNORECASE,
 )
 _MONEY = re.compile(r"insufficient (balance|funds|credit)|spend(ing)? limit|add funds", re.IGNORECASE)
-_STATUS: dict[str, MachineStatus] = {
-    "PROVISIONING": "starting",
-    "STARTING": "starting",
-    "RUNNING": "running",
-    "EXITED": "stopped",
-    "ERROR": "stopped",
-    "TERMINATED": "gone",
-}
-
-
-class Tolerant(BaseModel):
-    """A part of an answer; what is new in it is not a fault."""
-
-    model_config = ConfigDict(extra="ignore")
-
-
-class _Endpoint(Tolerant):
-    host: str
-    port: Port
-    username: str = "root"
-
-
-class _Ssh(Tolerant):
-    direct: _Endpoint | None = None
-
-
-class _Gpu(Tolerant):
-    id: str = ""
-
-
-class _Pod(Tolerant):
-    id: str = Field(min_length=1)
-    name: str | None = None
-    status: str | None = None
-    cost: Quantity = None
-    ssh: _Ssh | None = None
-    env: dict[str, Any] | None = None
-    gpu: _Gpu | None = None
-    createdAt: str | None = None
-
-
-class _Price(Tolerant):
-    secure: Quantity = None
-    community: Quantity = None
-
-
-class _Cuda(Tolerant):
-    version: str = ""
-    available: bool = False
-
-
-class _GpuType(Tolerant):
-    id: str
-    name: str = ""
-    memory: Quantity = None
-    price: _Price = _Price()
-    availability: str | None = None
-    dataCenters: list[dict[str, Any]] = Field(default_factory=list)
-    cudaVersions: list[_Cuda] = Field(default_factory=list)
 
 
 class RunPod(AsksOverHttp):
@@ -172,7 +113,7 @@ class RunPod(AsksOverHttp):
         self._offers.forget()
         document = await self._client.create("POST", "pods", kind="create", body=body)
         try:
-            pod = _Pod.model_validate(document)
+            pod = Pod.model_validate(document)
         except ValidationError:
             raise self._client.unreadable("no pod in the answer", creating=True) from None
         machine = self._machine(pod)
@@ -230,7 +171,7 @@ class RunPod(AsksOverHttp):
         await self._client.close()
 
     def guard_options(self, deadline: float) -> GuardOptions:
-        """What the guard on a pod must know; ``deadline`` in seconds since the epoch."""
+        """Return what the guard on a pod must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions.ending_at(deadline, GUARD, self._url, self._guard, graphql=self._graphql_url)
 
     async def _search(self, need: Need) -> list[Offer]:
@@ -253,13 +194,13 @@ class RunPod(AsksOverHttp):
                 raise self._client.unreadable("catalogue without GPUs")
             for row in rows:
                 try:
-                    offer = self._offer(_GpuType.model_validate(row), cloud, need)
+                    offer = self._offer(RunPodGpu.model_validate(row), cloud, need)
                 except ValidationError:
                     continue
                 found += [offer] if offer else []
         return cheapest_first(found, need)
 
-    def _offer(self, gpu: _GpuType, cloud: str, need: Need) -> Offer | None:
+    def _offer(self, gpu: RunPodGpu, cloud: str, need: Need) -> Offer | None:
         price = gpu.price.secure if cloud == "SECURE" else gpu.price.community
         if not price or not gpu.memory or gpu.availability not in ("LOW", "MEDIUM", "HIGH"):
             return None
@@ -285,11 +226,11 @@ class RunPod(AsksOverHttp):
             ),
         )
 
-    async def _pods(self) -> list[_Pod]:
+    async def _pods(self) -> list[Pod]:
         return [self._parse(row) for row in await self._every("pods", "pods")]
 
     async def _every(self, address: str, name: str) -> list[Any]:
-        """The whole list ``name`` of the account, page by page. An answer without a list is not an empty list."""
+        """Return the whole list ``name`` of the account, page by page. An answer without a list is not an empty list."""
         found: list[Any] = []
         cursor = ""
         for _ in range(MOST_PAGES):
@@ -326,13 +267,13 @@ class RunPod(AsksOverHttp):
             spend_per_hour_usd=quantity(me.get("currentSpendPerHr")) or 0.0,
         )
 
-    def _parse(self, row: Any) -> _Pod:
+    def _parse(self, row: Any) -> Pod:
         try:
-            return _Pod.model_validate(row)
+            return Pod.model_validate(row)
         except ValidationError as error:
             raise self._client.unreadable(f"a pod with a strange {error.errors()[0]['loc'][:1]}") from None
 
-    def _machine(self, pod: _Pod) -> Machine:
+    def _machine(self, pod: Pod) -> Machine:
         status = (pod.status or "").upper()
         direct = pod.ssh.direct if pod.ssh and pod.ssh.direct and pod.ssh.direct.port else None
         stopped = status == "EXITED"
@@ -340,7 +281,7 @@ class RunPod(AsksOverHttp):
             provider=self.name,
             provider_id=pod.id,
             name=pod.name or "",
-            status=_STATUS.get(status, "unknown"),
+            status=STATUS.get(status, "unknown"),
             raw_status=pod.status or "",
             price_per_hour=0.0 if stopped else pod.cost or 0.0,
             gpu=pod.gpu.id if pod.gpu else "",
@@ -400,11 +341,3 @@ def _parse_offer(offer_id: str) -> tuple[str, str, int]:
             kind=ErrorKind.REJECTED,
         )
     return cloud, gpu, int(count)
-
-
-def epoch(text: str | None) -> float | None:
-    """Seconds since the epoch of a time as RunPod writes it; None where it is none."""
-    try:
-        return moment(datetime.fromisoformat(text).timestamp()) if text else None
-    except (ValueError, OverflowError):
-        return None

@@ -12,7 +12,7 @@ IMAGES: dict[str, str] = {
 
 
 def oldest_cuda(offered: Iterable[str], least: str) -> str:
-    """The oldest CUDA among the hosts that may be given, which is what an image must be content with.
+    """Return the oldest CUDA among the hosts that may be given, which is what an image must be content with.
 
     Args:
         offered: of hosts that are free now, as the catalogue has them; what is not a version counts for nothing.
@@ -23,8 +23,8 @@ def oldest_cuda(offered: Iterable[str], least: str) -> str:
 
 
 def image_for(cuda: str, least: str) -> tuple[str, str]:
-    """The newest of `IMAGES` that a host of that CUDA runs (the oldest, where it is too old for all), and the CUDA to ask for:
-    that of the image, or ``least`` where that is newer."""
+    """Return the newest of `IMAGES` that a host of that CUDA runs (the oldest, where it is too old for all), and the CUDA to
+    ask for: that of the image, or ``least`` where that is newer."""
     fitting = [version for version in IMAGES if _version(version) <= _version(cuda)]
     chosen = max(fitting, key=_version) if fitting else min(IMAGES, key=_version)
     return IMAGES[chosen], max(chosen, least, key=_version)

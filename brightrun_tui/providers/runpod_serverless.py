@@ -23,7 +23,8 @@ from brightrun_tui.providers.gpus import peak_flops
 from brightrun_tui.providers.http import NotFoundError
 from brightrun_tui.providers.names import belongs_to, installation_of
 from brightrun_tui.providers.offers import cheapest_first, gigabytes, shared_cache
-from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod, Tolerant, epoch
+from brightrun_tui.providers.runpod import LEAST_DISK_GB, SERVICE, RunPod
+from brightrun_tui.providers.runpod_shapes import Tolerant, epoch
 from brightrun_tui.providers.serverless import ServerlessWorker, WorkerStatus
 
 INVOKE_URL = "https://api.runpod.ai/v2"
@@ -226,7 +227,7 @@ class RunPodServerless(RunPod):
         return cheapest_first(offers, need)
 
     async def _catalogue(self) -> list[_GpuType]:
-        """Every GPU type, those that nobody offers among them. An answer without a list is not an empty one."""
+        """Return every GPU type, those that nobody offers among them. An answer without a list is not an empty one."""
         params = {
             "include": "AVAILABILITY",
             "product": "SERVERLESS",
@@ -259,7 +260,7 @@ class RunPodServerless(RunPod):
 
 
 def worker_environment(model: ServedModel) -> dict[str, str]:
-    """What RunPod's vLLM worker is told. Whoever may read the endpoint reads it, so no secret is ever in it.
+    """Return what RunPod's vLLM worker is told. Whoever may read the endpoint reads it, so no secret is ever in it.
 
     The adapter is named as ``name=path``: vLLM takes no list of JSON objects, whatever the worker's documentation shows.
     """
@@ -288,7 +289,7 @@ def _place(path: str, model: ServedModel) -> str:
 
 
 def _safe(provider_id: str) -> str:
-    """An id as part of an address. What is none was never given out."""
+    """Return an id as part of an address. What is none was never given out."""
     if not _ID.fullmatch(provider_id):
         raise NotFoundError("RunPod has no endpoint of that name", where=SERVICE, kind=ErrorKind.NOT_FOUND)
     return provider_id

@@ -29,13 +29,13 @@ class Serverless(Provider, Protocol):
     title: str
 
     def serving(self, model: ServedModel) -> Self:
-        """The same, whose `launch` makes an endpoint for that model."""
+        """Return the same, whose `launch` makes an endpoint for that model."""
         ...
 
     async def workers(self, provider_id: str) -> list[ServerlessWorker]:
-        """Those of an endpoint. Raises as `inspect`; `NotFoundError` where the service knows no such endpoint."""
+        """Return those of an endpoint. Raises as `inspect`; `NotFoundError` where the service knows no such endpoint."""
         ...
 
     def openai_url(self, provider_id: str) -> str:
-        """Where an endpoint answers in OpenAI's form, with the account's key."""
+        """Say where an endpoint answers in OpenAI's form, with the account's key."""
         ...

@@ -88,7 +88,7 @@ class ProviderSpec:
     is_set_up: Callable[[Paths], bool] | None = None
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not _NAME.fullmatch(self.name):
             return "its name should be lower-case letters, digits and underscores, at most 32"
         if self.name in TAKEN:
@@ -103,7 +103,7 @@ class ProviderSpec:
         if not self.environment and self.is_set_up is None:
             return "without a key (environment) it should say whether it is set up (is_set_up)"
         if self.environment and not self.where_to_get:
-            return "it should say where its key is to be had (where_to_get)"
+            return "it should say where to get its key (where_to_get)"
         if not (isinstance(self.settings, type) and issubclass(self.settings, Section)):
             return "its settings should be a subclass of brightrun_tui.config.Section"
         if not all(isinstance(one, Capability) for one in self.capabilities):
@@ -131,6 +131,6 @@ def provider_spec(name: str) -> ProviderSpec | None:
 
 
 def can(name: str, capability: Capability) -> bool:
-    """Whether a provider has a capability; one that cannot be used has none."""
+    """Say whether a provider has a capability; one that cannot be used has none."""
     spec = provider_specs().found.get(name)
     return spec is not None and capability in spec.capabilities

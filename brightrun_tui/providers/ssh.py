@@ -76,7 +76,7 @@ class Ssh:
         return {name: seen.seats(self.boxes[name].slots) for name, seen in facts.items() if isinstance(seen, BoxFacts)}
 
     async def meet(self, name: str) -> tuple[str, str]:
-        """What one box is, in words, and the host key that it shows.
+        """Return what one box is, in words, and the host key that it shows.
 
         Raises:
             BadCredentialError, ProviderDownError: it does not let us in, or cannot be reached.
@@ -85,7 +85,7 @@ class Ssh:
             return (await _ask(host)).describe(), host.host_key
 
     async def offers(self, need: Need) -> list[Offer]:
-        """Each GPU of each box, or the box that has none; those that are busy now last, as runs wait for them."""
+        """Return each GPU of each box, or the box that has none; those that are busy now last, as runs wait for them."""
         facts = await self._look_everywhere()
         found = [
             offer
@@ -242,7 +242,7 @@ class Ssh:
         return facts
 
     async def _look(self, name: str) -> BoxFacts:
-        """Raises ``NotConnectedError``, whatever is the matter with it: one box says nothing of the others."""
+        """Raise ``NotConnectedError``, whatever is the matter with it: one box says nothing of the others."""
         async with _Session(self, name) as host:
             try:
                 return await _ask(host)

@@ -196,7 +196,7 @@ class Vast(AsksOverHttp):
         raise self._client.unreadable("charges without end")
 
     def _bill(self, rows: list[dict[str, Any]]) -> Bill | None:
-        """The rows of one instance, a day or the whole time each; their items say what the money is for."""
+        """Return the rows of one instance, a day or the whole time each; their items say what the money is for."""
         items = [item for row in rows for item in row.get("items") or () if isinstance(item, dict)]
         try:
             if all(row.get("items") for row in rows):
@@ -209,7 +209,7 @@ class Vast(AsksOverHttp):
         await self._client.close()
 
     def guard_options(self, deadline: float) -> GuardOptions:
-        """What the guard on an instance must know; ``deadline`` in seconds since the epoch."""
+        """Return what the guard on an instance must know; ``deadline`` in seconds since the epoch."""
         return GuardOptions.ending_at(deadline, GUARD, self._url, self._guard)
 
     async def _search(self, need: Need) -> list[Offer]:
@@ -254,7 +254,7 @@ class Vast(AsksOverHttp):
         return document
 
     async def _instances(self) -> list[VastInstance]:
-        """Every instance of the account. An answer without a list is not an empty list."""
+        """Return every instance of the account. An answer without a list is not an empty list."""
         params = {"limit": str(PAGE), "order_by": '[{"col":"id","dir":"asc"}]'}
         found: list[VastInstance] = []
         for _ in range(MOST_PAGES):

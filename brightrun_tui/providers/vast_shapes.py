@@ -112,7 +112,7 @@ class VastInstance(_Tolerant):
     uptime_mins: Quantity = None
 
     def machine(self) -> Machine:
-        """The same in our words. Direct SSH comes first, the provider's proxy after it."""
+        """Return the same in our words. Direct SSH comes first, the provider's proxy after it."""
         raw = self.actual_status
         status = _STATUS.get(raw, "unknown")
         taken = self.cur_state == self.intended_status == self.next_state == "stopped"

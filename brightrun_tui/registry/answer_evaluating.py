@@ -11,9 +11,10 @@ from pydantic import ValidationError
 
 from brightrun_tui.domain.answer_evaluation import AnsweredQuestion, AnswerEvaluation, AnswersToMark, MarkedAnswers
 from brightrun_tui.domain.dataset import DatasetReport, Record
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.registry.evaluating import learnt_from, require_usable
 from brightrun_tui.registry.unseen import choose_judges
@@ -105,7 +106,7 @@ async def evaluate_at_endpoint(
 
 
 def _question(record: Record) -> tuple[Record, int] | None:
-    """The record and the place of its last answer; None where that calls tools, or nothing stands before it."""
+    """Return the record and the place of its last answer; None where that calls tools, or nothing stands before it."""
     places = [place for place, turn in enumerate(record.messages) if turn.role == "assistant" and turn.train]
     if not places or not places[-1] or record.messages[places[-1]].tool_calls or record.tools:
         return None

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.model import Endpoint, ModelVersion, standing
+from brightrun_tui.domain.endpoint import Endpoint, standing
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.registry.base_places import missing_base
 from brightrun_tui.serving import last_used
 
@@ -25,7 +26,7 @@ def needs_attention(
     waiting: Mapping[str, int],
     now: float,
 ) -> dict[str, tuple[str, ...]]:
-    """By ``name:version`` the reasons, each with what to do. Looks at the disk for base models.
+    """Find the reasons by ``name:version``, each with what to do. Looks at the disk for base models.
 
     Args:
         waiting: by model the corrections that are in no dataset yet. They, and newer data, concern its newest version.
@@ -50,7 +51,7 @@ def _base(version: ModelVersion) -> str:
 
 
 def _endpoints(version: ModelVersion, endpoints: Sequence[Endpoint], now: float) -> list[str]:
-    """What is wrong with any of those that serve it, or were to serve it and go on with another version."""
+    """Return what is wrong with any of those that serve it, or were to serve it and go on with another version."""
     own = standing(each for each in endpoints if each.serves(version))
     looked_at = [each for each in own if each.state != "failed"] or own[:1]
     said = [

@@ -157,7 +157,9 @@ def _put_in_place(aside: Path, config: dict[str, Any], report: Report, manifest:
 
 
 async def find_base(db: Database, paths: Paths, manifest: Manifest) -> str:
-    """The directory of the very base model on this machine, or nothing: by fingerprint where it is known, else by its id."""
+    """Return the directory of the very base model on this machine, or nothing: by fingerprint where it is known, else by its
+    id.
+    """
     from brightrun_tui.planning.bases import describe_base
 
     for version in await models.list_models(db):
@@ -201,7 +203,7 @@ def _unpack(bundle: Path, aside: Path) -> Checked:
 
 
 def check_unpacked(aside: Path, where: str) -> Checked:
-    """What is in ``aside``, once all that can be checked was. Model card and signature go from there: ours come.
+    """Return what is in ``aside``, once all that can be checked was. Model card and signature go from there: ours come.
 
     Raises:
         UntrustedError: something does not belong there, or is not what the manifest says.
@@ -236,7 +238,7 @@ class _Headers:
         """Whether a member's content is being read now."""
 
     def read(self, size: int = -1) -> bytes:
-        """Raises ``tarfile.ReadError`` where the headers are too long."""
+        """Raise ``tarfile.ReadError`` where the headers are too long."""
         if not self.content:
             if not 0 <= size <= self._left:
                 raise tarfile.ReadError("its headers are too long")
@@ -245,7 +247,7 @@ class _Headers:
 
 
 def _extract(tar: tarfile.TarFile, headers: _Headers, aside: Path, where: str) -> None:
-    """Regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
+    """Return regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
     top = ""
     for member in tar:
         tarfile.data_filter(member, str(aside))

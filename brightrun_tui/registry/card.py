@@ -32,7 +32,7 @@ MAX_ANSWER_CHARACTERS = 2000
 
 
 def report_markdown(report: Report, caution: str = "") -> str:
-    """The report card in Markdown: verdict, scores, answers side by side, training facts, lineage.
+    """Return the report card in Markdown: verdict, scores, answers side by side, training facts, lineage.
 
     ``caution``: what is to be known before the verdict is read.
     """
@@ -185,7 +185,7 @@ def model_card(report: Report, manifest: Manifest) -> str:
 
 
 def _usage(report: Report, manifest: Manifest, on_hub: bool) -> str:
-    """How to load what was graded, the base held as in training, and to end an answer where the model ends its turn."""
+    """Say how to load what was graded, the base held as in training, and to end an answer where the model ends its turn."""
     quantisation = report.lineage.quantisation
     in_4_bits = quantisation.method != "none"
     held = (
@@ -249,7 +249,7 @@ def _sample(report: Report, number: int) -> str:
 
 
 def _fenced(text: str, indent: str = "") -> str:
-    """A code block that the text cannot end, its lines but the first indented."""
+    """Return a code block that the text cannot end, its lines but the first indented."""
     shown = (
         "(nothing)" if not text else text if len(text) <= MAX_ANSWER_CHARACTERS else text[:MAX_ANSWER_CHARACTERS] + " …"
     )
@@ -263,5 +263,5 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
 
 
 def _inline(text: str) -> str:
-    """One line of text in which nothing is markup."""
+    """Return one line of text in which nothing is markup."""
     return re.sub(r"([\\`*_|<>\[\]#])", r"\\\1", " ".join(str(text).split()))

@@ -10,8 +10,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.humanize import size
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import bytes_below
 from brightrun_tui.paths import Paths
@@ -53,7 +54,9 @@ class DiskUse(BaseModel):
 
 
 async def find_spare(db: Database) -> list[Spare]:
-    """What `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from its own."""
+    """Return what `clean` would remove: checkpoints of completed runs only, for a failed or stopped one may still go on from
+    its own.
+    """
     versions = await models.list_models(db)
     serving = await endpoints.list_endpoints(db)
     found = [*await _checkpoints(db, versions), *_served_copies(versions, serving)]
@@ -67,7 +70,7 @@ async def clean(spare: Sequence[Spare]) -> int:
 
 
 async def disk_use(paths: Paths) -> DiskUse:
-    """What lies where."""
+    """Return what lies where."""
     return await asyncio.to_thread(_disk_use, paths)
 
 

@@ -107,7 +107,7 @@ def compare(a: ModelVersion, b: ModelVersion) -> Comparison:
 
 
 def _measures(a: Report, b: Report, *, comparable: bool) -> list[ComparedFact]:
-    """What was measured on the answers of both tuned models."""
+    """Return what was measured on the answers of both tuned models."""
     theirs = {line.what: line for line in score_lines(b)}
     rows = []
     for line in score_lines(a):
@@ -127,7 +127,7 @@ def _sure_of_answers(report: Report) -> str:
 
 
 def _grades(a: Report, b: Report) -> list[ComparedFact]:
-    """Style and content; nothing of versions whose report cards do not have them."""
+    """Return style and content; nothing of versions whose report cards do not have them."""
     return [
         ComparedFact(what=what, a=x or "not known", b=y or "not known")
         for what, x, y in (
@@ -156,7 +156,7 @@ def _judged(report: Report) -> str:
 
 
 def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
-    """Why the losses of the two were not measured alike; empty where they were.
+    """Say why the losses of the two were not measured alike; empty where they were.
 
     Report cards of older versions name the file, not the records: how its columns were read shows in the tokens counted and in
     the prompts shown.
@@ -187,7 +187,7 @@ def _unlike_bases(a: ModelVersion, b: ModelVersion) -> str:
 
 
 def _unlike_answers(a: Report, b: Report) -> str:
-    """Why what was measured on the answers of the two was not measured alike."""
+    """Say why what was measured on the answers of the two was not measured alike."""
     if _prompts(a) != _prompts(b):
         return "they answered different prompts: what was measured on their answers cannot be compared"
     if _limit(a) != _limit(b):
@@ -196,7 +196,7 @@ def _unlike_answers(a: Report, b: Report) -> str:
 
 
 def _limit(report: Report) -> object:
-    """Tokens that an answer might have."""
+    """Return tokens that an answer might have."""
     cut_off = report.scores.get("cut_off")
     return cut_off.get("limit") if isinstance(cut_off, dict) else None
 

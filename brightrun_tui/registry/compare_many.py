@@ -91,7 +91,7 @@ def _taken_in(versions: Sequence[ModelVersion]) -> list[str]:
 
 
 def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> list[ManyRow]:
-    """Every row that some pair has; a version that no pair knows the fact of has a dash."""
+    """Return every row that some pair has; a version that no pair knows the fact of has a dash."""
     names: dict[str, None] = {}
     values: dict[str, dict[int, str]] = {}
     wins: dict[str, set[tuple[int, int]]] = {}
@@ -125,7 +125,7 @@ def _rows(pairs: dict[tuple[int, int], Comparison], count: int, part: str) -> li
 
 
 def _answers(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[ManyAnswer]:
-    """The questions that every one of them answered, for its report card or whenever it was measured later."""
+    """Return the questions that every one of them answered, for its report card or whenever it was measured later."""
     known = [_answered(version, measured) for version in versions]
     return [
         ManyAnswer(

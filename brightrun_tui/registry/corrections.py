@@ -95,7 +95,7 @@ async def correct(
 
 
 def who() -> str:
-    """The person at this machine, for what they say of a model."""
+    """Return the person at this machine, for what they say of a model."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -103,7 +103,7 @@ def who() -> str:
 
 
 async def outcomes_of(db: Database, name: str) -> dict[int, tuple[str, CorrectionOutcome]]:
-    """What became of each correction: by its number the newest version that learnt from it, and what that answers."""
+    """Return what became of each correction: by its number the newest version that learnt from it, and what that answers."""
     found: dict[int, tuple[str, CorrectionOutcome]] = {}
     versions = [version for version in await models.list_models(db) if version.name == name]
     for version in sorted(versions, key=lambda each: each.version):
@@ -161,7 +161,7 @@ async def make_dataset(db: Database, paths: Paths, name: str, *, data: str = "")
 
 
 def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: DatasetReport) -> Draft:
-    """The run that makes the next version as this one was made, from other data. Reads files."""
+    """Return the run that makes the next version as this one was made, from other data. Reads files."""
     lineage = version.report.lineage
     base_id = run.spec.base.id if run else version.base_path or version.base_id
     template = run.spec.template if run else lineage.template
@@ -212,7 +212,7 @@ async def _run_before(db: Database, version: ModelVersion) -> Run | None:
 def _with_corrections(
     source: str, columns: Mapping[str, str], known: Sequence[Correction]
 ) -> tuple[list[str], list[Correction], int]:
-    """The lines of the new file, the corrections that the old one did not have, and how many records asked the same."""
+    """Return the lines of the new file, the corrections that the old one did not have, and how many records asked the same."""
     by_question = {_question(each.conversation): each for each in known}
     held = {each.record_id for each in known}
     lines: list[str] = []
@@ -238,13 +238,13 @@ def _with_corrections(
 
 
 def _asked(record: Record) -> Sequence[Message]:
-    """What comes before a record's last answer; nothing where several answers of it are learnt, or tools are called."""
+    """Return what comes before a record's last answer; nothing where several answers of it are learnt, or tools are called."""
     learnt = [number for number, message in enumerate(record.messages) if message.role == "assistant" and message.train]
     return record.messages[: learnt[0]] if len(learnt) == 1 and not record.tools else ()
 
 
 def _question(turns: Sequence[Mapping[str, str]]) -> tuple[tuple[str, str], ...]:
-    """What is asked, to find the same question again: spaces, letter case and the system prompt do not count."""
+    """Return what is asked, to find the same question again: spaces, letter case and the system prompt do not count."""
     return tuple(
         (turn["role"], " ".join(turn["content"].split()).casefold()) for turn in turns if turn["role"] != "system"
     )

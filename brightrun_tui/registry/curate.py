@@ -9,7 +9,7 @@ import time
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import ModelVersion, Report, Review, Tick
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion, Report, Review, Tick
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.paths import Paths
 from brightrun_tui.registry.corrections import who
@@ -45,7 +45,7 @@ async def rate(
 async def promote(db: Database, ref: str) -> ModelVersion:
     """Make a version the champion of its name; the one before becomes ``previous``. Raises ``UsageError``."""
     version = await models.find(db, ref)
-    await models.move_alias(db, version.name, "champion", version.version)
+    await models.move_alias(db, version.name, CHAMPION, version.version)
     return await models.find(db, version.ref)
 
 
@@ -55,7 +55,7 @@ async def set_alias(db: Database, ref: str, alias: str) -> ModelVersion:
     Raises:
         UsageError: there is no such version, or the word cannot be an alias.
     """
-    if not _TAG.fullmatch(alias) or alias.isdecimal() or alias == "previous":
+    if not _TAG.fullmatch(alias) or alias.isdecimal() or alias == PREVIOUS:
         raise UsageError(
             f"“{alias}” cannot be an alias",
             fix="a word of letters, digits, “.”, “_” and “-”, which is not a number; “previous” moves by itself",
@@ -68,7 +68,7 @@ async def set_alias(db: Database, ref: str, alias: str) -> ModelVersion:
 
 async def drop_alias(db: Database, name: str, alias: str) -> None:
     """Take an alias away. Raises ``UsageError`` where the model has none of that name, or cannot be without it."""
-    if alias == "champion":
+    if alias == CHAMPION:
         raise UsageError(
             "every model has a champion", fix="promote another version", where=name, kind=ErrorKind.ALIASED
         )
@@ -88,7 +88,7 @@ async def archive(db: Database, ref: str, archived: bool = True) -> ModelVersion
         UsageError: there is no such version, or it is the champion.
     """
     version = await models.find(db, ref)
-    if archived and "champion" in version.aliases:
+    if archived and CHAMPION in version.aliases:
         raise UsageError(f"{version.ref} is the champion", fix="promote another version first", kind=ErrorKind.ALIASED)
     return await models.annotate(db, version, archived=archived)
 
@@ -139,14 +139,14 @@ async def rollback(db: Database, name: str) -> ModelVersion:
         UsageError: there is no such model, or it never had another champion.
     """
     await models.find(db, name)
-    versions = [v for v in await models.list_models(db) if v.name == name and "previous" in v.aliases]
+    versions = [v for v in await models.list_models(db) if v.name == name and PREVIOUS in v.aliases]
     if not versions:
         raise UsageError(
             f"“{name}” has no previous champion",
             fix=f"choose one: brightrun models rollback {name}:VERSION",
             kind=ErrorKind.NO_PREVIOUS,
         )
-    await models.move_alias(db, name, "champion", versions[0].version)
+    await models.move_alias(db, name, CHAMPION, versions[0].version)
     return await models.get(db, name, versions[0].version)
 
 
@@ -170,7 +170,7 @@ async def delete(db: Database, paths: Paths, ref: str) -> None:
             kind=ErrorKind.IN_USE,
         )
     only = await models.numbers(db, name) == [number]
-    droppable = {"previous", "champion"} if only else {"previous"}
+    droppable = {PREVIOUS, CHAMPION} if only else {PREVIOUS}
     aliases = await models.aliases(db, name, number)
     if set(aliases) <= droppable:
         for alias in aliases:

@@ -79,7 +79,7 @@ def _differences(versions: Sequence[ModelVersion], files: Sequence[Path | None])
 
 
 def _contents(file: Path | None) -> list[bytes] | None:
-    """What every record of it says; None where it is gone or damaged."""
+    """Return what every record of it says; None where it is gone or damaged."""
     try:
         return [content_key(record) for record in datasets.read_prepared(file)] if file else None
     except BrightrunError:
@@ -92,6 +92,6 @@ def _questions(file: Path, alone: set[bytes]) -> tuple[str, ...]:
 
 
 def _question(record: Record) -> str:
-    """What is said last before the answer."""
+    """Return what is said last before the answer."""
     before = [message.said for message in record.messages if message.role != "assistant"]
     return " ".join(before[-1].split()) if before else ""

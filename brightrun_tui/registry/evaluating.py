@@ -44,7 +44,7 @@ RECORDS = 500
 
 
 async def own_data(db: Database, version: ModelVersion) -> str:
-    """The dataset that a version was trained on, as its run named it.
+    """Return the dataset that a version was trained on, as its run named it.
 
     Raises:
         UsageError: that is not known here.
@@ -69,7 +69,7 @@ async def plan_evaluations(
     records: int = RECORDS,
     machine: Overrides | None = None,
 ) -> list[RunSpec]:
-    """One run for each version, all on the same records: those that none of them learnt from.
+    """Return one run for each version, all on the same records: those that none of them learnt from.
 
     Args:
         report: of the data, as checked.
@@ -144,7 +144,7 @@ async def plan_evaluations(
 
 
 def require_usable(report: DatasetReport) -> None:
-    """Raises ``DatasetError`` where nothing of the data can be used."""
+    """Raise ``DatasetError`` where nothing of the data can be used."""
     if not report.ok:
         raise DatasetError(
             f"nothing in it can be measured on: {report.statement}",
@@ -155,7 +155,7 @@ def require_usable(report: DatasetReport) -> None:
 
 
 async def learnt_from(db: Database, version: ModelVersion) -> LearntFrom:
-    """What is known here of the records that a version has seen."""
+    """Return what is known here of the records that a version has seen."""
     lineage, found = version.report.lineage, version.report.findings
     known = LearntFrom(
         ref=version.ref,
@@ -180,10 +180,7 @@ def _data_settings(version: ModelVersion) -> DataSettings:
 
 def _settings(version: ModelVersion, answers: int) -> RunSettings:
     """As it was trained, the adapter as its own configuration says. Blocking."""
-    try:
-        trained = RunSettings.model_validate(version.report.lineage.settings)
-    except ValidationError:
-        trained = RunSettings()
+    trained = version.report.lineage.run_settings
     config = read_json(Path(version.directory) / ADAPTER_CONFIG, version.directory)
     targets = config.get("target_modules")
     try:

@@ -35,7 +35,7 @@ class ExportKind:
     order: int = 100
 
     def flaw(self) -> str:
-        """As `plugins.Spec.flaw`."""
+        """Do as `plugins.Spec.flaw`."""
         if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
             return "its name should be lower-case letters, digits and dashes, at most 32"
         if not self.gives.strip():
@@ -45,7 +45,7 @@ class ExportKind:
         return ""
 
     def file_name(self, version: ModelVersion) -> str:
-        """The name that is proposed for what it writes."""
+        """Return the name that is proposed for what it writes."""
         return f"{file_stem(version)}{self.ending}"
 
 
@@ -55,6 +55,6 @@ def file_stem(version: ModelVersion) -> str:
 
 
 def export_kinds() -> Mapping[str, ExportKind]:
-    """Every kind that can be used, by name, in the order of the choices."""
+    """Return every kind that can be used, by name, in the order of the choices."""
     found = plugins.load_all(Door.EXPORTS, ExportKind).found
     return {kind.name: kind for kind in sorted(found.values(), key=lambda kind: (kind.order, kind.name))}

@@ -60,8 +60,8 @@ _NAMES = {"train_loss": "training loss", "eval_loss": "held-out loss"}
 def report_html(
     ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = (), caution: str = ""
 ) -> str:
-    """The whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first; ``caution``: what
-    is to be known before the verdict is read.
+    """Return the whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first;
+    ``caution``: what is to be known before the verdict is read.
     """
     verdict = report.verdict
     parts = [
@@ -156,7 +156,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
 
 
 def _bars(report: Report) -> str:
-    """Loss of base and tuned model as two bars."""
+    """Return loss of base and tuned model as two bars."""
     rows = [("base", report.base.loss, "var(--base)"), ("tuned", report.tuned.loss, "var(--tuned)")]
     most = max(loss for _, loss, _ in rows) or 1.0
     shapes = []
@@ -192,7 +192,7 @@ def _measures(report: Report) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """Lines over steps; nothing where there are not two points of any."""
+    """Return lines over steps; nothing where there are not two points of any."""
     shown = {name: points for name, points in curves.items() if name in _COLOURS and len(points) > 1}
     if not shown:
         return ""
@@ -276,5 +276,5 @@ def _pairs(rows: Sequence[tuple[str, str]]) -> str:
 
 
 def _text(text: str) -> str:
-    """What anybody wrote, as text that is not markup."""
+    """Return what anybody wrote, as text that is not markup."""
     return escape(sanitize(text, kept="\n\t"))

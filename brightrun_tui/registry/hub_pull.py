@@ -52,7 +52,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
 
 
 def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> None:
-    """The files of a version, all of one commit, each of a size that was looked at before."""
+    """Return the files of a version, all of one commit, each of a size that was looked at before."""
     token = credentials.get(HUGGINGFACE, paths)
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")
@@ -80,7 +80,7 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
 
 
 def _sizes(info: Any, where: str) -> dict[str, int]:
-    """Bytes of the files that belong to a version. Raises `UntrustedError`."""
+    """Return bytes of the files that belong to a version. Raises `UntrustedError`."""
     sizes = {each.rfilename: each.size for each in info.siblings or [] if each.rfilename in BUNDLE_FILES}
     if MANIFEST not in sizes:
         raise UntrustedError(

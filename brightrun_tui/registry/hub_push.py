@@ -72,7 +72,7 @@ async def push(
 
 
 def require_token(paths: Paths) -> SecretStr:
-    """The token from where credentials lie. Blocking. Raises `NotConnectedError` where there is none."""
+    """Return the token from where credentials lie. Blocking. Raises `NotConnectedError` where there is none."""
     token = credentials.get(HUGGINGFACE, paths)
     if token is None:
         raise NotConnectedError(
@@ -143,7 +143,7 @@ def _is_private(api: Any, repository: str) -> bool:
 
 
 def _is_the_same(api: Any, repository: str, tag: str, manifest: Path, *, signed: bool) -> bool:
-    """Whether the manifest at this tag is the version's (Git's own digest of it is enough), signed if that is wanted."""
+    """Say whether the manifest at this tag is the version's (Git's own digest of it is enough), signed if that is wanted."""
     data = manifest.read_bytes()
     wanted = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     siblings = api.model_info(repository, revision=tag, files_metadata=True).siblings or []
@@ -154,7 +154,7 @@ def _is_the_same(api: Any, repository: str, tag: str, manifest: Path, *, signed:
 def _upload(
     api: Any, version: ModelVersion, repository: str, directory: Path, names: list[str], seal: Seal | None, tell: Tell
 ) -> str:
-    """All files as one commit, those of an earlier version that this one does not have removed. Returns the commit."""
+    """Upload all files as one commit, those of an earlier version that this one does not have removed. Returns the commit."""
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 
     total = sum((directory / name).stat().st_size for name in names)

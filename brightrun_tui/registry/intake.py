@@ -49,7 +49,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def _expected(run: Run) -> dict[str, TimeParts | int]:
-    """What the run was expected to take, for its report card; nothing where an older version reckoned no parts."""
+    """Return what the run was expected to take, for its report card; nothing where an older version reckoned no parts."""
     found = run.estimate
     return {"planned": found.parts, "planned_memory": found.memory} if found and found.parts.total else {}
 
@@ -100,14 +100,14 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
 
 
 def portable_base(base: BaseModelRef) -> str:
-    """The base model's name for other machines: a Hub id, or the last part of a private path."""
+    """Return the base model's name for other machines: a Hub id, or the last part of a private path."""
     if base.revision and _HUB_ID.fullmatch(base.id.partition("@")[0]):
         return base.id.partition("@")[0]
     return model_name(Path(base.id).name)
 
 
 def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
-    """The adapter's files and the report card, verified against the run's manifest."""
+    """Return the adapter's files and the report card, verified against the run's manifest."""
     where, directory = str(source), RunDirectory(source).adapter
     listed = read_json(source / MANIFEST, where).get("files")
     try:
@@ -208,7 +208,7 @@ def _write_report(directory: Path, report: Report, manifest: Manifest) -> None:
 
 
 def _with_base(config: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
-    """The adapter's configuration, naming its base as other machines know it."""
+    """Return the adapter's configuration, naming its base as other machines know it."""
     return config | {"base_model_name_or_path": manifest.base, "revision": manifest.base_revision or None}
 
 
@@ -222,5 +222,5 @@ def _is_the_same(target: Path, manifest: Manifest, files: dict[str, FileFacts]) 
 
 
 def directory_size(directory: Path) -> int:
-    """Bytes of the files in it."""
+    """Return bytes of the files in it."""
     return sum(path.stat().st_size for path in directory.iterdir())

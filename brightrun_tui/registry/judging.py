@@ -133,7 +133,7 @@ async def judge_samples(
 
 
 async def _one_then_all(rule: Callable[[int], Coroutine[Any, Any, None]], count: int) -> None:
-    """The first alone, so that what is wrong with the judge shows at once; then the others, until the first error."""
+    """Return the first alone, so that what is wrong with the judge shows at once; then the others, until the first error."""
     await rule(0)
     tasks = [asyncio.ensure_future(rule(index)) for index in range(1, count)]
     try:
@@ -155,7 +155,7 @@ def _question(sample: SampleAnswer, *, tuned_first: bool) -> list[dict[str, str]
 
 
 def read_choice(text: str, tuned_first: bool) -> Opinion | None:
-    """What the judge thinks; None unless its answer is the JSON object asked for, at most within a code fence."""
+    """Return what the judge thinks; None unless its answer is the JSON object asked for, at most within a code fence."""
     fenced = _FENCED.fullmatch(text.strip())
     try:
         reply = _Reply.model_validate_json(fenced[1] if fenced else text)
@@ -167,7 +167,7 @@ def read_choice(text: str, tuned_first: bool) -> Opinion | None:
 
 
 def _combine(first: Opinion | None, second: Opinion | None) -> Ruling:
-    """One ruling from both orders: who wins must win in both, and who is right must be so in both."""
+    """Return one ruling from both orders: who wins must win in both, and who is right must be so in both."""
     if first is None or second is None:
         return Ruling(outcome="unparsable")
     right = first.right if first.right == second.right else None

@@ -12,7 +12,7 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.findings import Mark
 from brightrun_tui.domain.measures import Measures, StoredMeasures
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer, SplitScore
+from brightrun_tui.domain.model import CHAMPION, ModelVersion, SampleAnswer, SplitScore
 from brightrun_tui.domain.tally import chance_interval, credit_of
 from brightrun_tui.store import Database, evaluations, models
 
@@ -31,7 +31,7 @@ class Interval(BaseModel):
     high: float | None = None
 
     def overlaps(self, other: Interval) -> bool:
-        """Whether chance may explain the difference; False where bounds are not known."""
+        """Say whether chance may explain the difference; False where bounds are not known."""
         if None in (self.low, self.high, other.low, other.high):
             return self.value == other.value
         return self.low <= other.high and other.low <= self.high  # type: ignore[operator]
@@ -91,7 +91,8 @@ class _Measurement(BaseModel):
 
 
 async def leaderboards(db: Database, dataset: str = "") -> list[Board]:
-    """Every board that has a version, those with most versions first; only those of ``dataset`` (name or fingerprint) if given.
+    """Return every board that has a version, those with most versions first; only those of ``dataset`` (name or fingerprint)
+    if given.
 
     Raises:
         UsageError: nothing was measured on such a dataset.
@@ -112,7 +113,7 @@ async def leaderboards(db: Database, dataset: str = "") -> list[Board]:
 
 
 def make_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[Board]:
-    """As `leaderboards`. Of several measurements of a version on the same records the newest counts."""
+    """Do as `leaderboards`. Of several measurements of a version on the same records the newest counts."""
     by_ref = {version.ref: version for version in versions}
     groups: dict[str, dict[str, _Measurement]] = {}
     found = [_of_card(version) for version in versions]
@@ -124,14 +125,16 @@ def make_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]
 
 
 def shared_boards(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -> list[Board]:
-    """Those on which two of these versions or more were measured, once at least by an evaluation."""
+    """Return those on which two of these versions or more were measured, once at least by an evaluation."""
     again = {each.records_key for each in measured}
     boards = make_boards(versions, measured)
     return [board for board in boards if len(board.standings) > 1 and board.records_key in again]
 
 
 def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
-    """Share of the tuned answers that are right by comparison, with Wilson's interval; None where too few could be compared."""
+    """Return share of the tuned answers that are right by comparison, with Wilson's interval; None where too few could be
+    compared.
+    """
     marks: list[Mark] = [sample.mark for sample in samples if sample.mark is not None]
     count = len(marks)
     if count < FEWEST_ANSWERS:
@@ -141,7 +144,7 @@ def share_right(samples: Sequence[SampleAnswer]) -> Interval | None:
 
 
 def loss_of(tuned: SplitScore, scores: Measures) -> Interval:
-    """The tuned model's loss, with bounds where they were measured."""
+    """Return the tuned model's loss, with bounds where they were measured."""
     bounds = scores.get("loss_interval")
     known = bounds if isinstance(bounds, dict) else {}
     low, high = (known.get(end) for end in ("low", "high"))
@@ -150,7 +153,7 @@ def loss_of(tuned: SplitScore, scores: Measures) -> Interval:
 
 
 def bounds_words(interval: Interval | None, form: str) -> str:
-    """``0.912 – 1.034``; a dash where no bounds are known."""
+    """Write as ``0.912 – 1.034``; a dash where no bounds are known."""
     if interval is None or interval.low is None or interval.high is None:
         return "–"
     return f"{interval.low:{form}} – {interval.high:{form}}"
@@ -196,7 +199,7 @@ def _board(group: list[_Measurement]) -> Board:
     standings = [
         Standing(
             ref=one.version.ref,
-            champion="champion" in one.version.aliases,
+            champion=CHAMPION in one.version.aliases,
             loss=loss_of(one.tuned, one.scores),
             base_loss=one.base.loss,
             right=share_right(one.samples),

@@ -9,7 +9,7 @@ SHOWN = 5
 
 
 def review_lines(version: ModelVersion, most: int = SHOWN) -> list[tuple[str, str]]:
-    """When and by whom, and what: the newest first. Where there are more than ``most``, the last line counts the others.
+    """Say when and by whom, and what: the newest first. Where there are more than ``most``, the last line counts the others.
 
     Of a note that was made before reviews were kept, nobody knows when and by whom.
     """

@@ -47,18 +47,18 @@ class Manifest(BaseModel):
 
 
 def model_name(text: str) -> str:
-    """A name fit for a directory, a URL and ``name:version``: other characters become “-”."""
+    """Return a name fit for a directory, a URL and ``name:version``: other characters become “-”."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", text).strip("-._")[:96]
     return name or "model"
 
 
 def facts_of(path: Path) -> FileFacts:
-    """Size and digest of a file."""
+    """Return size and digest of a file."""
     return FileFacts(sha256=sha256(path), bytes=path.stat().st_size)
 
 
 def check_names(names: set[str], allowed: frozenset[str], where: str) -> None:
-    """Raises `UntrustedError` when a file does not belong there, or the adapter itself is missing."""
+    """Raise `UntrustedError` when a file does not belong there, or the adapter itself is missing."""
     for name in sorted(names - allowed):
         pickle = Path(name).suffix in (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib")
         raise UntrustedError(
@@ -73,7 +73,7 @@ def check_names(names: set[str], allowed: frozenset[str], where: str) -> None:
 
 
 def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> None:
-    """Raises `UntrustedError` when a file is missing, is a link, or has another content than ``expected``."""
+    """Raise `UntrustedError` when a file is missing, is a link, or has another content than ``expected``."""
     for name, facts in expected.items():
         path = directory / name
         if path.is_symlink() or not path.is_file():
@@ -90,7 +90,7 @@ def check_files(directory: Path, expected: dict[str, FileFacts], where: str) -> 
 
 
 def read_report(path: Path, where: str, *, cleaned: bool = False) -> Report:
-    """A report card by which a model can be served and loaded again. Raises as `read_measured`."""
+    """Return a report card by which a model can be served and loaded again. Raises as `read_measured`."""
     report = read_measured(path, Report, where, cleaned=cleaned)
     try:
         _ = report.lineage.quantisation
@@ -104,7 +104,7 @@ def read_report(path: Path, where: str, *, cleaned: bool = False) -> Report:
 
 
 def read_measured(path: Path, model: type[M], where: str, *, cleaned: bool = False) -> M:
-    """A report card, or an evaluation, of a machine or a stranger. ``cleaned``: its texts as `domain.text` makes them.
+    """Return a report card, or an evaluation, of a machine or a stranger. ``cleaned``: its texts as `domain.text` makes them.
 
     Raises:
         UntrustedError: it is none, or holds a number that the registry could not write and read again.
@@ -119,7 +119,7 @@ def read_measured(path: Path, model: type[M], where: str, *, cleaned: bool = Fal
 
 
 def _checked(document: Any, cleaned: bool) -> Any:
-    """The same document. Raises ``ValueError``: a number in it is none that the registry could write and read again."""
+    """Return the same document. Raises ``ValueError``: a number in it is none that the registry could write and read again."""
     if isinstance(document, str):
         return sanitize(document, kept="\n\t") if cleaned else document
     if isinstance(document, list):
@@ -132,7 +132,7 @@ def _checked(document: Any, cleaned: bool) -> Any:
 
 
 def read_manifest(path: Path, where: str) -> Manifest:
-    """The manifest of a version. Raises `UntrustedError`."""
+    """Return the manifest of a version. Raises `UntrustedError`."""
     try:
         return foreign_files.fit(read_json(path, where), Manifest, where)
     except ForeignFileError as error:

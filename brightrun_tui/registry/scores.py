@@ -57,7 +57,7 @@ class ScoreLine(BaseModel):
 
 
 def score_lines(report: Report | Evaluation) -> list[ScoreLine]:
-    """Every measure of a report card or an evaluation that has a value for both models. Unknown measures are left out."""
+    """Return every measure of a report card or an evaluation that has a value for both models. Unknown measures are left out."""
     lines = []
     for name, what, form, good, means in _LINES:
         score = report.scores.get(name)
@@ -89,7 +89,9 @@ def score_lines(report: Report | Evaluation) -> list[ScoreLine]:
 
 
 def _outranked(report: Report) -> str:
-    """What people and a judge say of the answers, or that most could not be compared; empty where comparison is what counts."""
+    """Return what people and a judge say of the answers, or that most could not be compared; empty where comparison is what
+    counts.
+    """
     found = tally(report)
     said = found.by_people or found.by_judge
     if said and 2 * said >= len(found.marks):
@@ -112,7 +114,7 @@ _MARK_WORDS: dict[Mark, str] = {
 
 
 def mark_words(report: Report, number: int) -> str:
-    """What is known of whether the tuned answer to this sample is right, and from whom; empty where nothing is."""
+    """Return what is known of whether the tuned answer to this sample is right, and from whom; empty where nothing is."""
     if tick := next((tick for tick in report.ticks if tick.sample == number), None):
         return f"{'right' if tick.right else 'wrong'}, says a person"
     rulings = report.judgement.rulings if report.judgement else ()
@@ -123,7 +125,9 @@ def mark_words(report: Report, number: int) -> str:
 
 
 def corrections_line(report: Report) -> str:
-    """What became of the corrections that the version learnt from: ``3 of 4 are right now``; empty where there were none."""
+    """Return what became of the corrections that the version learnt from: ``3 of 4 are right now``; empty where there were
+    none.
+    """
     total = len(report.corrections)
     if not total:
         return ""
@@ -134,14 +138,14 @@ def corrections_line(report: Report) -> str:
 
 
 def measured_on(report: Report) -> str:
-    """Which records the numbers of a report card are from."""
+    """Say which records the numbers of a report card are from."""
     if report.findings and report.findings.stood_in:
         return "records that it learnt from, as none were held out"
     return "records it has never seen"
 
 
 def splits_words(report: Report) -> str:
-    """What the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty where that is not known."""
+    """Return what the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty where that is not known."""
     found = report.findings
     if found is None or found.stood_in:
         return ""
@@ -151,7 +155,7 @@ def splits_words(report: Report) -> str:
 
 
 def judging_words(judging: Judging) -> str:
-    """Which records judged: ``50 records that no version learnt from (119 others left out: learnt from, or like such)``."""
+    """Say which records judged: ``50 records that no version learnt from (119 others left out: learnt from, or like such)``."""
     others = [
         *([f"{judging.learnt:,} left out: learnt from, or like such"] if judging.learnt else []),
         *([f"{judging.over:,} more not needed"] if judging.over else []),
@@ -164,7 +168,7 @@ def judging_words(judging: Judging) -> str:
 
 
 def grades_line(report: Report) -> str:
-    """Both grades of the verdict: ``style good, content not known``; empty on report cards of older versions."""
+    """Return both grades of the verdict: ``style good, content not known``; empty on report cards of older versions."""
     verdict = report.verdict
     if not verdict.style and not verdict.content:
         return ""
@@ -174,7 +178,7 @@ def grades_line(report: Report) -> str:
 
 
 def ruling_words(ruling: Ruling) -> str:
-    """What the judge made of one sample."""
+    """Return what the judge made of one sample."""
     words = {
         "win": "the tuned answer is better",
         "loss": "the base answer is better",

@@ -79,7 +79,7 @@ class Origin(BaseModel):
 
 
 def own_key(paths: Paths) -> str:
-    """The public key of this installation, made where there is none. Blocking."""
+    """Return the public key of this installation, made where there is none. Blocking."""
     return _public(_private_key(paths))
 
 
@@ -105,7 +105,7 @@ def sign(paths: Paths, version: ModelVersion) -> Seal:
 
 
 def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | None:
-    """The signature that came with some files, once it is proven to be of these very files; None where there is none.
+    """Return the signature that came with some files, once it is proven to be of these very files; None where there is none.
 
     Args:
         files: every file of the version but the signature, as it is; the manifest among them.
@@ -144,7 +144,7 @@ def origins_of(paths: Paths, versions: Iterable[ModelVersion]) -> dict[str, Orig
 
 
 def origin_of(paths: Paths, version: ModelVersion) -> Origin:
-    """What is known of where a version comes from. Blocking; looks at who is trusted now. Raises `UntrustedError`."""
+    """Return what is known of where a version comes from. Blocking; looks at who is trusted now. Raises `UntrustedError`."""
     return _origin(trusted_keys(paths), version)
 
 
@@ -207,7 +207,7 @@ def distrust(paths: Paths, key: str) -> None:
     found = [each for each in known if key and each.startswith(key)]
     if len(found) != 1:
         raise UsageError(
-            "no key that is trusted begins so" if not found else f"{len(found)} keys begin so",
+            "no trusted key begins like that" if not found else f"{len(found)} keys begin like that",
             fix="see: brightrun models signers",
             kind=ErrorKind.BAD_OPTION,
             where="models signers",
@@ -229,7 +229,7 @@ def _check_made(version: ModelVersion) -> None:
 
 
 def _private_key(paths: Paths) -> Ed25519PrivateKey:
-    """This installation's key from where credentials lie; made, kept and trusted where there is none."""
+    """Return this installation's key from where credentials lie; made, kept and trusted where there is none."""
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     kept = credentials.kept(_CREDENTIAL, paths)

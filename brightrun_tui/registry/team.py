@@ -71,7 +71,7 @@ _Ratings = TypeAdapter(Annotated[tuple[TeamRating, ...], Field(max_length=MOST_R
 
 
 async def list_team(paths: Paths, owner: str) -> list[TeamModel]:
-    """The models of an owner, those changed last first; at most `MOST_MODELS`. One that cannot be read says why.
+    """Return the models of an owner, those changed last first; at most `MOST_MODELS`. One that cannot be read says why.
 
     Raises:
         UsageError: it cannot be an owner's name.
@@ -136,7 +136,7 @@ def _number(tag: str) -> tuple[int, str]:
 
 
 def _loss(card: Any) -> float | None:
-    """The held-out loss in the model-index of a card."""
+    """Return the held-out loss in the model-index of a card."""
     for each in getattr(card, "eval_results", None) or ():
         if each.metric_type == "loss" and isinstance(each.metric_value, int | float):
             return float(each.metric_value)
@@ -144,7 +144,7 @@ def _loss(card: Any) -> float | None:
 
 
 def _ratings(api: Any, repository: str, info: Any) -> tuple[TeamRating, ...]:
-    """What is readable of them; none where the file is too large or is something else."""
+    """Return what is readable of them; none where the file is too large or is something else."""
     file = next((each for each in info.siblings or () if each.rfilename == RATINGS), None)
     if file is None or not 0 < (file.size or 0) <= MAX_RATINGS_BYTES:
         return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.model import Report
 from brightrun_tui.domain.time_parts import PARTS
 
@@ -19,12 +20,12 @@ def held_in(report: Report) -> str:
 
 
 def computed_in_32_bits(report: Report) -> bool:
-    """Whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
-    return report.training.device in ("", "cpu")
+    """Say whether all that was not quantised was held in 32 bits, when the model was trained and graded."""
+    return report.training.device in ("", CPU)
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:
-    """Part of the run, seconds it took, seconds that were expected; nothing where the run did not keep them."""
+    """Return part of the run, seconds it took, seconds that were expected; nothing where the run did not keep them."""
     took, planned = report.training.spent, report.planned
     if took is None:
         return []
@@ -32,7 +33,7 @@ def times(report: Report) -> list[tuple[str, float, float | None]]:
 
 
 def left_out(report: Report) -> str:
-    """Sample prompts that have no answers because there was no time for them; nothing where all have."""
+    """Return sample prompts that have no answers because there was no time for them; nothing where all have."""
     count = report.scores.get("answers_left_out")
     if not isinstance(count, int) or count <= 0:
         return ""

@@ -30,7 +30,7 @@ class ChosenRecords:
 def choose_judges(
     path: Path, fingerprint: str, columns: dict[str, str], versions: Sequence[LearntFrom], most: int
 ) -> ChosenRecords:
-    """Up to ``most`` records of ``path``, in its order; the same ones whatever else is asked. Blocking.
+    """Return up to ``most`` records of ``path``, in its order; the same ones whatever else is asked. Blocking.
 
     Raises:
         DatasetError: the data cannot be used, or nothing of it can judge.
@@ -71,7 +71,7 @@ def choose_judges(
 
 
 def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int]:
-    """Places of the ``keys`` that do not belong together with anything ``seen``, by the rules of the split."""
+    """Return places of the ``keys`` that do not belong together with anything ``seen``, by the rules of the split."""
     rest = [place for place, key in enumerate(keys) if content_of(key) not in seen]
     if not seen or not rest:
         return rest
@@ -83,40 +83,43 @@ def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int
 def _learnt(
     version: LearntFrom, path: Path, fingerprint: str, columns: dict[str, str]
 ) -> tuple[list[Record], list[Record]] | None:
-    """Records that the version learnt from, and those that chose its checkpoint; None where nobody can tell.
+    """Find the records that the version learnt from, and those that chose its checkpoint; None where nobody can tell.
 
     Where its run is gone and ``path`` is the file that it had, the split is made again; ``columns`` say how that is read.
+    Where others judged the version than would by the rules of today, a split made again is another one; of the held-out records
+    that its run has, each may have chosen.
     """
-    data = RunDirectory(Path(version.run_directory)).data if version.run_directory else None
+    kept = _kept_data(version)
     try:
-        if data is not None and (data / TRAIN).is_file() and (data / EVAL).is_file():
-            learnt, held_out = _read(data)
-            parted = _parted(held_out, version)
-            same = parted is None or _is_as_it_was(parted[1], held_out, version)
-            return learnt, (parted[0] if parted else []) if same else held_out
-        if version.fingerprint and version.fingerprint == fingerprint:
+        if kept is not None:
+            learnt, held_out = _read(kept)
+        elif version.fingerprint and version.fingerprint == fingerprint:
             with tempfile.TemporaryDirectory(prefix="brightrun-") as again:
                 datasets.prepare(path, again, version.settings, columns=version.columns or columns or None)
                 learnt, held_out = _read(Path(again))
-            parted = _parted(held_out, version)
-            if _is_as_it_was(parted[1] if parted else held_out, held_out, version):
-                return learnt, parted[0] if parted else []
+        else:
+            return None
     except BrightrunError:
         return None
-    return None
+    parted = part_held_out(held_out, version.settings.split_seed) if version.chosen_apart else None
+    chose, judged = parted or ([], held_out)
+    if (kept is not None and parted is None) or _is_as_it_was(judged, held_out, version):
+        return learnt, chose
+    return (learnt, held_out) if kept is not None else None
+
+
+def _kept_data(version: LearntFrom) -> Path | None:
+    """Find the records that its run has kept."""
+    data = RunDirectory(Path(version.run_directory)).data if version.run_directory else None
+    return data if data is not None and (data / TRAIN).is_file() and (data / EVAL).is_file() else None
 
 
 def _read(data: Path) -> tuple[list[Record], list[Record]]:
     return list(datasets.read_prepared(data / TRAIN)), list(datasets.read_prepared(data / EVAL))
 
 
-def _parted(held_out: list[Record], version: LearntFrom) -> tuple[list[Record], list[Record]] | None:
-    """Those that chose the checkpoint and those that judged it, where they were not the same ones."""
-    return part_held_out(held_out, version.settings.split_seed) if version.chosen_apart else None
-
-
 def _is_as_it_was(judged: list[Record], held_out: list[Record], version: LearntFrom) -> bool:
-    """Whether these are the records that judged the version: the rules of the split may be others than when it was trained.
+    """Say whether these are the records that judged the version: the rules of the split may be others than when it was trained.
 
     Where its report card does not tell, because it is older or left some out, they are taken for the same.
     """

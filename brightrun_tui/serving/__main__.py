@@ -121,7 +121,7 @@ async def _serve(directory: Path, plan: EndpointPlan, secret: str) -> int:
 
 
 def _listen(directory: Path, plan: EndpointPlan) -> socket.socket:
-    """A socket at the address and port asked for; without, on loopback, on the last port used here, else on a free one."""
+    """Return a socket at the address and port asked for; without, on loopback, on the last port used here, else on a free one."""
     asked, host = plan.port, plan.listens_at
     last = 0
     with contextlib.suppress(OSError, ValueError):

@@ -32,7 +32,7 @@ class StopCutter:
         self.stopped = False
 
     def feed(self, piece: str) -> str:
-        """The text that can be passed on now; what may be the beginning of a stop string is held back."""
+        """Return the text that can be passed on now; what may be the beginning of a stop string is held back."""
         if self.stopped:
             return ""
         text = self._held + piece
@@ -46,7 +46,7 @@ class StopCutter:
         return text[:cut]
 
     def rest(self) -> str:
-        """What was held back, when the text has ended."""
+        """Return what was held back, when the text has ended."""
         text, self._held = self._held, ""
         return text
 
@@ -68,7 +68,7 @@ class AnswerStream:
         return "".join(self._said)
 
     def read(self, line: str) -> dict[str, Any] | None:
-        """One line from the engine as one piece of the answer; None when there is nothing to pass on."""
+        """Return one line from the engine as one piece of the answer; None when there is nothing to pass on."""
         if not line.startswith("data:"):
             return None
         try:
@@ -90,7 +90,7 @@ class AnswerStream:
         return document
 
     def rewrite(self, line: str) -> str:
-        """One line from the engine as events for the caller; empty when there is nothing to pass on.
+        """Return one line from the engine as events for the caller; empty when there is nothing to pass on.
 
         Token counts come in a piece of their own without choices, and only where they were asked for.
         """
@@ -118,12 +118,12 @@ class AnswerStream:
                 holder[key] = text
 
     def end(self) -> str:
-        """What closes the stream: the older dialects say ``[DONE]``, unless the answer failed."""
+        """Return what closes the stream: the older dialects say ``[DONE]``, unless the answer failed."""
         return "" if self.failed or self._ask.dialect == "responses" else "data: [DONE]\n\n"
 
 
 def _text_of(piece: dict[str, Any]) -> str:
-    """The text that a piece of an answer adds to the first of the answers."""
+    """Return the text that a piece of an answer adds to the first of the answers."""
     if piece.get("type") == "response.output_text.delta":
         return str(piece.get("delta") or "")
     first: dict[str, Any] = next((choice for choice in piece.get("choices", ()) if choice.get("index", 0) == 0), {})
@@ -131,7 +131,7 @@ def _text_of(piece: dict[str, Any]) -> str:
 
 
 def whole_answer(pieces: Sequence[dict[str, Any]], dialect: Dialect) -> dict[str, Any]:
-    """All pieces of one answer as the document that a caller gets who did not ask for a stream."""
+    """Return all pieces of one answer as the document that a caller gets who did not ask for a stream."""
     if dialect == "responses":
         return dict(pieces[-1]["response"])
     choices = [choice for piece in pieces for choice in piece["choices"]]
@@ -168,7 +168,7 @@ def _whole_choice(number: int, pieces: list[dict[str, Any]], dialect: Dialect) -
 
 
 def _chained(said: list[dict[str, Any]], key: str) -> list[Any] | None:
-    """The lists under ``key`` of all pieces, one after the other."""
+    """Return the lists under ``key`` of all pieces, one after the other."""
     found = [each for piece in said for each in piece[key] or ()]
     return found or None
 
@@ -185,7 +185,7 @@ def rename(document: dict[str, Any], ref: str) -> None:
 
 
 def usage_of(document: dict[str, Any]) -> Tokens | None:
-    """The token counts of an answer or of its last piece, in any dialect."""
+    """Return the token counts of an answer or of its last piece, in any dialect."""
     usage = document.get("usage") or (document.get("response") or {}).get("usage")
     if not usage:
         return None
@@ -196,10 +196,10 @@ def usage_of(document: dict[str, Any]) -> Tokens | None:
 
 
 def failure(message: str, *, code: str | None = None) -> dict[str, Any]:
-    """OpenAI's error object for a fault on our side."""
+    """Return OpenAI's error object for a fault on our side."""
     return {"error": {"message": message, "type": "server_error", "param": None, "code": code}}
 
 
 def event(document: dict[str, Any]) -> str:
-    """One server-sent event, in ASCII: some clients take U+2028 for the end of a line."""
+    """Return one server-sent event, in ASCII: some clients take U+2028 for the end of a line."""
     return f"data: {json.dumps(document)}\n\n"

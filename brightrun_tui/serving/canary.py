@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import ModelVersion, SampleAnswer, ref_of_base
+from brightrun_tui.domain.model import ModelVersion, SampleAnswer
 from brightrun_tui.serving.chat import chat, complete
 from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
@@ -109,12 +110,12 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
 
 
 def _room_for(sample: SampleAnswer | None) -> int:
-    """Tokens that are enough for the answer on the report card: no token is shorter than a byte."""
+    """Return tokens that are enough for the answer on the report card: no token is shorter than a byte."""
     return max(64, len(sample.tuned.encode()), len(sample.base.encode())) if sample else 64
 
 
 def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:
-    """Samples in which base and tuned answers differ, those with short answers first."""
+    """Return samples in which base and tuned answers differ, those with short answers first."""
     telling = [s for s in version.report.samples if s.prompt and s.tuned.strip() and s.tuned.strip() != s.base.strip()]
     return sorted(telling, key=lambda s: len(s.tuned))
 

@@ -93,7 +93,7 @@ async def complete(
     max_tokens: int | None = None,
     timeout: float = SILENCE_SECONDS,
 ) -> str:
-    """The whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
+    """Return the whole answer in one reply, not streamed. Arguments and errors as in `chat`."""
     import httpx
 
     body = {"model": model, "messages": list(messages), "temperature": temperature, "max_completion_tokens": max_tokens}
@@ -117,7 +117,7 @@ async def complete(
 
 
 def _document(line: str, url: str) -> dict[str, Any]:
-    """What one line of the stream says. Raises ``EngineError`` where that is an error."""
+    """Return what one line of the stream says. Raises ``EngineError`` where that is an error."""
     if not line.startswith("data:") or line[5:].strip() == "[DONE]":
         return {}
     document: dict[str, Any] = json.loads(line[5:])
@@ -129,7 +129,7 @@ def _document(line: str, url: str) -> dict[str, Any]:
 
 
 def _text(document: dict[str, Any]) -> str:
-    """The text that a document of the stream adds."""
+    """Return the text that a document of the stream adds."""
     choices = document.get("choices") or [{}]
     return str(choices[0].get("delta", {}).get("content") or "")
 

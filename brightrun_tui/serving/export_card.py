@@ -41,7 +41,7 @@ _OPTIONS = {
 
 
 def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str, choosing: Mapping[str, float]) -> str:
-    """The card for a merged directory, or for a GGUF file of the name ``weights``. ``choosing``: how tokens are chosen."""
+    """Return the card for a merged directory, or for a GGUF file of the name ``weights``. ``choosing``: how tokens are chosen."""
     head, _, _ = card.partition("\n## Use\n")
     library = "transformers" if form == "merged" else "gguf"
     head = head.replace("library_name: peft", f"library_name: {library}").replace(
@@ -64,7 +64,7 @@ def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str,
 
 
 def _others(found: Fidelity) -> str:
-    """The answers that are other words, beside those of the graded model; empty where there is none."""
+    """Return the answers that are other words, beside those of the graded model; empty where there is none."""
     told = [
         f"**Asked**\n\n{_fenced(each.question)}\n\n**The graded model**\n\n{_fenced(each.graded)}\n\n**This form**\n\n"
         f"{_fenced(each.export)}\n"
@@ -75,7 +75,7 @@ def _others(found: Fidelity) -> str:
 
 
 def _fenced(text: str) -> str:
-    """A code block that the text cannot end."""
+    """Return a code block that the text cannot end."""
     shown = text.strip() or "(nothing)"
     fence = "`" * max(3, max((len(run) for run in re.findall(r"`+", shown)), default=0) + 1)
     return f"{fence}text\n{shown}\n{fence}"

@@ -68,7 +68,7 @@ def compare(graded: Measure, export: Measure | None, base: str, cases: Sequence[
 
 
 def noise(a: Measure, b: Measure) -> float:
-    """Twice the standard error of the mean difference of their losses over the cases, which are the same ones."""
+    """Return twice the standard error of the mean difference of their losses over the cases, which are the same ones."""
     apart = [x - y for x, y in zip(a.losses, b.losses, strict=True)]
     if len(apart) < 2:
         return 0.0
@@ -77,7 +77,7 @@ def noise(a: Measure, b: Measure) -> float:
 
 
 def too_far(found: Fidelity, gain: float) -> bool:
-    """Whether the export lost a large part of what the training gained (nats a token), beyond noise."""
+    """Say whether the export lost a large part of what the training gained (nats a token), beyond noise."""
     if found.graded_loss is None or found.export_loss is None or gain <= 0:
         return False
     lost = found.export_loss - found.graded_loss
@@ -94,7 +94,7 @@ def read_gain(adapter: Path) -> float:
 
 
 def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
-    """The sample questions that the chat template can render; one plain question where there are none."""
+    """Return the sample questions that the chat template can render; one plain question where there are none."""
     try:
         samples = json.loads((adapter / REPORT).read_bytes()).get("samples") or []
     except (OSError, ValueError, AttributeError):
@@ -114,7 +114,7 @@ def read_cases(adapter: Path, tokenizer: Any, end: int | None) -> list[Case]:
 
 
 def measure(model: Any, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure:
-    """Losses of the wanted answers, and greedy answers to the first questions."""
+    """Return losses of the wanted answers, and greedy answers to the first questions."""
     import torch
 
     losses, tokens, answers = [], [], []

@@ -56,7 +56,7 @@ class Fidelity(BaseModel):
 
 
 def read_fidelity(export: Path) -> Fidelity | None:
-    """What was found of the export that lies there; None of one that is nothing but copied files. Blocking."""
+    """Return what was found of the export that lies there; None of one that is nothing but copied files. Blocking."""
     try:
         return Fidelity.model_validate_json((export / FACTS).read_bytes())
     except (OSError, ValidationError):

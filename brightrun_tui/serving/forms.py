@@ -61,7 +61,7 @@ class Unfollowed(ValueError):
 
 
 def check_schema(schema: Any, most_bytes: int = MAX_SCHEMA_BYTES) -> None:
-    """Raises `Unfollowed` where no answer can be held to ``schema``, an object."""
+    """Raise `Unfollowed` where no answer can be held to ``schema``, an object."""
     if not isinstance(schema, dict):
         raise Unfollowed("a schema is an object")
     if len(json.dumps(schema)) > most_bytes or _depth(schema) > MAX_SCHEMA_DEPTH:
@@ -96,11 +96,11 @@ class _Check:
             raise Unfollowed("there are too many patterns, formats or multiples in a schema")
 
     def _below(self, schema: Any) -> Iterator[Schema]:
-        """The schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
+        """Return the schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
         if isinstance(schema, bool):
             return
         if not isinstance(schema, dict):
-            raise Unfollowed(f"{str(schema)[:40]} is no schema")
+            raise Unfollowed(f"{str(schema)[:40]} is not a schema")
         yield schema
         for word in ("items", "additionalProperties", "additionalItems"):
             inner = schema.get(word, True)
@@ -197,7 +197,7 @@ class Growing:
     looked_at: int = 0
 
     def broken_by(self, piece: str, ended: bool) -> bool:
-        """Whether the answer cannot be the beginning of JSON any more. Looked at whenever it has doubled, and at its end."""
+        """Say whether the answer cannot be the beginning of JSON any more. Looked at whenever it has doubled, and at its end."""
         self.text += piece
         if not self.text.strip() or (len(self.text) < 2 * self.looked_at and not ended):
             return False
@@ -214,7 +214,7 @@ def _begins_json(text: str) -> bool:
 
 
 def moved(schema: Any, place: str) -> Any:
-    """The schema as it is at ``place`` of another one, as in ``/properties/a``: its references lead where they led."""
+    """Return the schema as it is at ``place`` of another one, as in ``/properties/a``: its references lead where they led."""
     if isinstance(schema, list):
         return [moved(each, place) for each in schema]
     if not isinstance(schema, dict):
@@ -228,7 +228,7 @@ def moved(schema: Any, place: str) -> Any:
 
 
 def _check_pattern(pattern: Any) -> None:
-    """Raises `Unfollowed` for what is no pattern, or takes the engine too long."""
+    """Raise `Unfollowed` for what is no pattern, or takes the engine too long."""
     if not isinstance(pattern, str) or len(pattern) > LONGEST_PATTERN:
         raise Unfollowed(f"a pattern in a schema is a text of at most {LONGEST_PATTERN} characters")
     try:

@@ -166,7 +166,9 @@ class GuardedProtocol(H11Protocol):
 
 
 def prepare_process(loop: asyncio.AbstractEventLoop) -> None:
-    """Room for `MAX_CONNECTIONS` open files, or fewer connections; and one line a minute where connections cannot be accepted."""
+    """Make room for `MAX_CONNECTIONS` open files, or fewer connections; and one line a minute where connections cannot be
+    accepted.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MAX_CONNECTIONS + BACKLOG + _OTHER_FILES
     if soft != resource.RLIM_INFINITY and soft < wanted:

@@ -10,13 +10,14 @@ from typing import Any
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.held_base import HeldBase
 
 
-def load_held(base: Path, held: str, *, dtype: str = "float32") -> Any:
-    """The base ready for an adapter to be merged into it.
+def load_held(base: Path, held: HeldBase, *, dtype: str = "float32") -> Any:
+    """Return the base ready for an adapter to be merged into it.
 
     Args:
-        held: ``none``, or ``nf4`` or ``nf4-double``: dequantised to the very numbers that training saw, in 32 bits.
+        held: 4 bits are dequantised to the very numbers that training saw, in 32 bits.
         dtype: of a base that was not quantised; ``auto`` for the one it is stored in.
 
     Raises:
@@ -27,13 +28,13 @@ def load_held(base: Path, held: str, *, dtype: str = "float32") -> Any:
 
     from brightrun_tui.nf4 import suit_cpu
 
-    if held == "none":
+    if held is HeldBase.WHOLE:
         return AutoModelForCausalLM.from_pretrained(base, dtype=dtype if dtype == "auto" else getattr(torch, dtype))
     nf4 = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_compute_dtype=torch.float32,
-        bnb_4bit_use_double_quant=held == "nf4-double",
+        bnb_4bit_use_double_quant=held is HeldBase.NF4_DOUBLE,
     )
     model = AutoModelForCausalLM.from_pretrained(base, quantization_config=nf4, dtype=torch.float32, device_map="cpu")
     if not suit_cpu(model, torch.float32):

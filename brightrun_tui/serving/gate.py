@@ -7,7 +7,6 @@ cannot honour.
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -26,43 +25,33 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.foreign_answers import NONSENSE
 from brightrun_tui.serving.access import KEY_NAME, BearerKey
 from brightrun_tui.serving.answers import AnswerStream, Tokens, event, failure, whole_answer
-from brightrun_tui.serving.ask import Ask, Dialect, RequestRefused
+from brightrun_tui.serving.ask import Ask, RequestRefused
 from brightrun_tui.serving.engine_client import EngineGone, Reply
 from brightrun_tui.serving.engine_limits import check_engine_can
+from brightrun_tui.serving.engine_request import engine_body, engine_refused, finished_prompt
 from brightrun_tui.serving.engines import VLLM
 from brightrun_tui.serving.fault_replies import HANDLERS
 from brightrun_tui.serving.hosted_refusals import hosted_refusal
 from brightrun_tui.serving.kept_answers import add_answer
 from brightrun_tui.serving.keys import KeyRing
 from brightrun_tui.serving.llama_dialect import PATH as LLAMA_PATH
-from brightrun_tui.serving.llama_dialect import llama_body, translated
+from brightrun_tui.serving.llama_dialect import translated
 from brightrun_tui.serving.metrics import exposition
 from brightrun_tui.serving.one_by_one import OneByOne
-from brightrun_tui.serving.openai_requests import DEFAULT_NEW_TOKENS, ROUTES, model_of, parse
+from brightrun_tui.serving.openai_requests import ROUTES, model_of, parse
 from brightrun_tui.serving.process import shorten_log
-from brightrun_tui.serving.prompts import Prompt
 from brightrun_tui.serving.request_log import LoggedRequest, add_requests
 from brightrun_tui.serving.segments import MARKERS
 from brightrun_tui.serving.sse import lines
 from brightrun_tui.serving.state import Usage, read_usage, show_life, show_use
 from brightrun_tui.serving.swap import ServedVersion, Services
 from brightrun_tui.serving.visit import Visit
-from brightrun_tui.serving.vllm_dialect import vllm_body
 
 MAX_BODY_BYTES = 4 << 20
 MAX_IN_FLIGHT = 64
 USAGE_EVERY_SECONDS = 2.0
 MOST_UNLOGGED = 10_000
 """Requests that wait to be written down; older ones are forgotten."""
-MAX_BYTES_A_TOKEN = 64
-"""Of a text that could fit: a longer prompt is refused without counting. An English token has four or five."""
-
-_PROMPT_FIELDS: dict[Dialect, str] = {"chat": "messages", "completions": "prompt", "responses": "input"}
-_LENGTH_FIELDS: dict[Dialect, str] = {
-    "chat": "max_completion_tokens",
-    "completions": "max_tokens",
-    "responses": "max_output_tokens",
-}
 
 
 class _Relay(StreamingResponse):
@@ -92,7 +81,7 @@ class Gate:
         self.usage = read_usage(directory)
 
     def app(self) -> Starlette:
-        """The ASGI application. Asks for one of the keys that lie in the endpoint's directory."""
+        """Build the ASGI application. It asks for one of the keys that lie in the endpoint's directory."""
         routes = [
             Route("/health", self.health),
             Route("/metrics", self.metrics),
@@ -138,7 +127,7 @@ class Gate:
         return JSONResponse({"status": "ok" if status == "ready" else status}, 200 if self._serves else 503)
 
     async def metrics(self, request: Request) -> Response:
-        """What the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
+        """Return what the endpoint has done, as Prometheus reads it. Asks for the key like everything else."""
         current = self._services.current
         text = exposition(self.usage, self._in_flight, current.supervisor.state.status, current.plan.ref)
         return Response(text, media_type="text/plain; version=0.0.4")
@@ -192,7 +181,7 @@ class Gate:
         engine = service.supervisor.state.engine
         llama, vllm = engine == "llama.cpp", engine == VLLM
         check_engine_can(ask, engine, service.defaults)
-        (prompt, new_tokens), read = await _prompt(service, ask), 0
+        (prompt, new_tokens), read = await finished_prompt(service, ask), 0
         if llama:
             visit.room = await service.room.take(ask.n * (prompt.tokens + new_tokens), ask.n)
             read = await service.long_prompts.read(
@@ -203,14 +192,14 @@ class Gate:
             asked = OneByOne(service.supervisor.engine, ask, prompt.ids, new_tokens, service.defaults)
             reply = await asked.begin()
         else:
-            told = await asyncio.to_thread(_engine_body, service, ask, prompt, new_tokens, engine)
+            told = await asyncio.to_thread(engine_body, service, ask, prompt, new_tokens, engine)
             reply = await service.supervisor.engine.post(LLAMA_PATH if llama or vllm else request.url.path, told)
         if reply.status != 200:
             content = await reply.read()
             await reply.close()
             if service.plan.serverless is not None:
                 raise hosted_refusal(service.supervisor.state.device or VLLM, reply.status, content)
-            raise _engine_refused(reply.status, content)
+            raise engine_refused(reply.status, content)
         answer = AnswerStream(ask, service.plan.ref)
         said = lines(reply.chunks())
         if llama or vllm:
@@ -321,48 +310,6 @@ def _loading() -> RequestRefused:
     )
 
 
-async def _prompt(service: ServedVersion, ask: Ask) -> tuple[Prompt, int]:
-    """The finished prompt, and how long the answer may become: no longer than what the model can hold beside it."""
-    wanted, room = ask.new_tokens or DEFAULT_NEW_TOKENS, service.plan.context_length
-    param = _PROMPT_FIELDS[ask.dialect]
-    if room and ask.bytes > room * MAX_BYTES_A_TOKEN:
-        raise RequestRefused(
-            f"the prompt has {ask.bytes} bytes; this model can hold {room} tokens",
-            param=param,
-            code="context_length_exceeded",
-        )
-    prompt = await service.prompts.prepare(ask)
-    if not prompt.tokens:
-        raise RequestRefused(f"“{param}” has no tokens: say something", param=param, code="invalid_value")
-    if room and prompt.tokens >= room:
-        raise RequestRefused(
-            f"the prompt has {prompt.tokens} tokens; this model can hold {room}, and its answer needs some",
-            param=param,
-            code="context_length_exceeded",
-        )
-    return prompt, min(wanted, room - prompt.tokens) if room else wanted
-
-
-def _engine_body(service: ServedVersion, ask: Ask, prompt: Prompt, new_tokens: int, engine: str) -> bytes:
-    if engine == VLLM:
-        served = service.plan.serverless
-        name = served.name if served is not None else service.plan.adapter_name
-        return json.dumps(vllm_body(ask, prompt.ids, new_tokens, service.defaults, name)).encode()
-    if engine == "llama.cpp":
-        return json.dumps(llama_body(ask, prompt.ids, new_tokens, service.defaults)).encode()
-    return _transformers_body(ask, prompt, new_tokens)
-
-
-def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
-    """What transformers' server is told: it notices that nobody waits any more only while it streams, so it always does."""
-    given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]
-    body = ask.body | ({"tools": ask.tools} if ask.tools else {})
-    return json.dumps(
-        body
-        | {"model": "view", "stream": True, _PROMPT_FIELDS[ask.dialect]: given, _LENGTH_FIELDS[ask.dialect]: new_tokens}
-    ).encode()
-
-
 async def _read_body(request: Request) -> bytes:
     """At most `MAX_BODY_BYTES` of it."""
     content = bytearray()
@@ -376,22 +323,22 @@ async def _read_body(request: Request) -> bytes:
 
 
 async def _whole(said: AsyncIterator[str], answer: AnswerStream, ask: Ask, visit: Visit) -> dict[str, Any]:
-    """The engine's streamed answer in one piece."""
+    """Return the engine's streamed answer in one piece."""
     pieces = []
     async for line in said:
         visit.begun()
         if piece := answer.read(line):
             pieces.append(piece)
     if answer.failed or not pieces:
-        raise _engine_refused(500, b"")
+        raise engine_refused(500, b"")
     try:
         return whole_answer(pieces, ask.dialect)
     except NONSENSE:
-        raise _engine_refused(500, b"") from None
+        raise engine_refused(500, b"") from None
 
 
 async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any] | None:
-    """What ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
+    """Return what ``work`` comes to; None when the caller hangs up before: then it is cancelled."""
 
     async def left() -> None:
         while (await request.receive())["type"] != "http.disconnect":
@@ -405,16 +352,3 @@ async def _unless_left(request: Request, work: Coroutine[Any, Any, dict[str, Any
         working.cancel()
         leaving.cancel()
         await asyncio.gather(working, leaving, return_exceptions=True)
-
-
-def _engine_refused(status: int, content: bytes) -> RequestRefused:
-    """What the engine said against a request, in OpenAI's words."""
-    detail: Any = None
-    with suppress(*NONSENSE):
-        document = json.loads(content)
-        detail = document.get("detail") or document.get("error", {}).get("message")
-    if 400 <= status < 500:
-        return RequestRefused(str(detail or "the model server refused the request"))
-    return RequestRefused(
-        "the model server failed on this request", status=500, kind="server_error", code="engine_error"
-    )

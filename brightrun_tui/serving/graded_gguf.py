@@ -25,6 +25,7 @@ from filelock import FileLock
 from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.held_base import HeldBase
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_WEIGHTS, REPORT
 from brightrun_tui.files import write_atomic
 from brightrun_tui.gguf_conversion import GgufKind
@@ -58,16 +59,14 @@ class Reference(BaseModel):
     margins: tuple[float, ...]
 
 
-def ready_gguf(base: Path, adapter: Path, quantisation: str) -> Path | None:
-    """The version's GGUF where it was made before from the same files."""
+def ready_gguf(base: Path, adapter: Path, held: HeldBase) -> Path | None:
+    """Return the version's GGUF where it was made before from the same files."""
     directory = cached_at(adapter)
     try:
         known = (directory / MADE_OF).read_text()
     except OSError:
         return None
-    return (
-        directory / MODEL if known == _made_of(base, adapter, quantisation) and (directory / MODEL).is_file() else None
-    )
+    return directory / MODEL if known == _made_of(base, adapter, held) and (directory / MODEL).is_file() else None
 
 
 def read_references(gguf: Path) -> list[Reference]:
@@ -79,7 +78,7 @@ def read_references(gguf: Path) -> list[Reference]:
     return [Reference.model_validate(each) for each in found]
 
 
-def main(base: Path, adapter: Path, quantisation: str, tell: Callable[[str], None] = lambda _: None) -> int:
+def main(base: Path, adapter: Path, held: HeldBase, tell: Callable[[str], None] = lambda _: None) -> int:
     """Make it, and ``tell`` what is being done; on failure one line on standard error."""
     from brightrun_tui.gguf_conversion.converter import convert_here
 
@@ -89,17 +88,17 @@ def main(base: Path, adapter: Path, quantisation: str, tell: Callable[[str], Non
         with FileLock(directory / CACHE_LOCK):
             for left in directory.glob(f"{_ASIDE}*"):  # by one that was killed: it is as large as the model
                 shutil.rmtree(left, ignore_errors=True)
-            if ready_gguf(base, adapter, quantisation) is None:
+            if ready_gguf(base, adapter, held) is None:
                 (directory / MADE_OF).unlink(missing_ok=True)
                 with tempfile.TemporaryDirectory(prefix=_ASIDE, dir=directory) as aside:
                     merged, made = Path(aside) / "merged", Path(aside) / MODEL
-                    references = merge(base, adapter, quantisation, merged, tell)
+                    references = merge(base, adapter, held, merged, tell)
                     gc.collect()  # the model in memory is needed no more, and the converter needs some
                     tell("writing the GGUF for llama.cpp")
                     convert_here(merged, made, KIND, token_ids_only=True)
                     made.replace(directory / MODEL)
                 write_atomic(directory / REFERENCE, json.dumps([each.model_dump() for each in references]))
-                write_atomic(directory / MADE_OF, _made_of(base, adapter, quantisation))
+                write_atomic(directory / MADE_OF, _made_of(base, adapter, held))
     except BrightrunError as error:
         print(error.what, file=sys.stderr)
         return 1
@@ -112,7 +111,7 @@ def main(base: Path, adapter: Path, quantisation: str, tell: Callable[[str], Non
     return 0
 
 
-def merge(base: Path, adapter: Path, quantisation: str, target: Path, tell: Callable[[str], None]) -> list[Reference]:
+def merge(base: Path, adapter: Path, held: HeldBase, target: Path, tell: Callable[[str], None]) -> list[Reference]:
     """Write the graded model to the new directory ``target`` in full precision, and what it answers.
 
     Raises:
@@ -124,9 +123,9 @@ def merge(base: Path, adapter: Path, quantisation: str, target: Path, tell: Call
         from transformers import AutoTokenizer
 
     words = adapter if (adapter / "tokenizer_config.json").is_file() else base
-    held: Any = PeftModel.from_pretrained(load_held(base, quantisation), str(adapter), is_trainable=False)
-    check_attached(held, adapter / ADAPTER_WEIGHTS)
-    merged = held.merge_and_unload(safe_merge=True).eval()
+    graded: Any = PeftModel.from_pretrained(load_held(base, held), str(adapter), is_trainable=False)
+    check_attached(graded, adapter / ADAPTER_WEIGHTS)
+    merged = graded.merge_and_unload(safe_merge=True).eval()
     settings = generation_settings(base, adapter, words)
     tell("asking the graded model, to compare")
     references = _references(
@@ -151,7 +150,9 @@ def _references(model: Any, tokenizer: Any, adapter: Path, ends: set[int]) -> li
 
 
 def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int]) -> Reference:
-    """The model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the same."""
+    """Return the model's greedy answer. As far as ``guess`` is right all its tokens are computed at once; the answer is the
+    same.
+    """
     import torch
 
     tokens: list[int] = []
@@ -184,7 +185,7 @@ def greedy_answer(model: Any, prompt: list[int], guess: list[int], ends: set[int
 
 
 def _prompts(adapter: Path) -> list[tuple[list[dict[str, Any]], str]]:
-    """Questions of the report card, which lies in the version's directory or beside it, with the answers that it has."""
+    """Return questions of the report card, which lies in the version's directory or beside it, with the answers that it has."""
     for place in (adapter / REPORT, adapter.parent / REPORT):
         try:
             samples = json.loads(place.read_bytes()).get("samples") or []
@@ -196,9 +197,9 @@ def _prompts(adapter: Path) -> list[tuple[list[dict[str, Any]], str]]:
     return [([{"role": "user", "content": "Hello, how are you?"}], "")]
 
 
-def _made_of(base: Path, adapter: Path, quantisation: str) -> str:
+def _made_of(base: Path, adapter: Path, held: HeldBase) -> str:
     """Names what the file was made from: the adapter's content, and the base's files by size and time."""
-    digest = hashlib.sha256(f"{KIND} {quantisation} {base}\n".encode())
+    digest = hashlib.sha256(f"{KIND} {held} {base}\n".encode())
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "generation_config.json", *TOKENIZER_FILES):
         if (adapter / name).is_file():
             digest.update(name.encode() + (adapter / name).read_bytes())
@@ -216,4 +217,8 @@ def _end_with_parent() -> None:
 
 if __name__ == "__main__":
     _end_with_parent()
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], partial(write_atomic, Path(sys.argv[4]) / NOTE)))
+    sys.exit(
+        main(
+            Path(sys.argv[1]), Path(sys.argv[2]), HeldBase(sys.argv[3]), partial(write_atomic, Path(sys.argv[4]) / NOTE)
+        )
+    )

@@ -30,7 +30,7 @@ class HostedClient:
         return await self._send("POST", path, ANSWER_SECONDS, document)
 
     async def get(self, path: str, timeout: float) -> tuple[int, bytes]:
-        """Status and body of a path. Raises `EngineGone`, also after ``timeout`` seconds without a piece of it."""
+        """Return status and body of a path. Raises `EngineGone`, also after ``timeout`` seconds without a piece of it."""
         reply = await self._send("GET", path, timeout)
         try:
             return reply.status, await reply.read()

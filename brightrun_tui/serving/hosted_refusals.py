@@ -9,7 +9,7 @@ from brightrun_tui.serving.ask import RequestRefused
 
 
 def hosted_refusal(service: str, status: int, content: bytes) -> RequestRefused:
-    """What a service said against a request, in OpenAI's words and with what to do."""
+    """Return what a service said against a request, in OpenAI's words and with what to do."""
     said = _detail(content)
     if status in (401, 403):
         return unavailable(
@@ -38,7 +38,7 @@ def unavailable(message: str, *, code: str) -> RequestRefused:
 
 
 def _detail(content: bytes) -> str:
-    """What was said, cut short; empty where it is nothing that can be read."""
+    """Return what was said, cut short; empty where it is nothing that can be read."""
     try:
         document = json.loads(content)
         error = document.get("error", document)

@@ -40,7 +40,7 @@ class KeptAnswer(BaseModel):
 
 
 def keeps_answers(directory: Path) -> bool:
-    """Whether they are kept."""
+    """Say whether they are kept."""
     return (directory / KEPT_ANSWERS).exists()
 
 
@@ -68,7 +68,7 @@ def add_answer(directory: Path, ref: str, messages: Sequence[dict[str, Any]], an
 
 
 def read_answers(directory: Path, most: int = 0) -> list[KeptAnswer]:
-    """The newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
+    """Return the newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
 
     Raises:
         OSError: the file cannot be read.

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-_BLOCK = 64 << 10
+from brightrun_tui.lines import backwards, from_next_line
 
 Line = TypeVar("Line", bound=BaseModel)
 
@@ -30,40 +30,24 @@ def add_lines(file: Path, lines: Sequence[BaseModel], most_bytes: int, *, make: 
 
 
 def newest_lines(file: Path, kind: type[Line], most: int = 0) -> list[Line]:
-    """The newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
+    """Return the newest first, at most so many (0: all); a line that cannot be read is passed over. Blocking.
 
     Raises:
         OSError: the file cannot be read.
     """
-    try:
-        lines = _end_of(file, most).splitlines()
-    except FileNotFoundError:
-        return []
     found: list[Line] = []
-    for line in reversed(lines):
-        if most and len(found) >= most:
-            break
-        with suppress(ValidationError):
-            found.append(kind.model_validate_json(line))
+    with suppress(FileNotFoundError):
+        for _, line in backwards(file):
+            if most and len(found) >= most:
+                break
+            with suppress(ValidationError):
+                found.append(kind.model_validate_json(line))
     return found
-
-
-def _end_of(file: Path, most: int) -> bytes:
-    """So much of the end as has ``most`` whole lines (0: all of it); its first line may be half of one."""
-    with file.open("rb") as stream:
-        size = stream.seek(0, os.SEEK_END)
-        start = max(0, size - _BLOCK) if most else 0
-        while True:
-            stream.seek(start)
-            data = stream.read(size - start)
-            if start == 0 or data.count(b"\n") > most:
-                return data
-            start = max(0, size - 2 * (size - start))
 
 
 def _forget_older_half(file: Path) -> None:
     data = file.read_bytes()
-    rest = data[data.index(b"\n", len(data) // 2) + 1 :]
+    rest = from_next_line(data[len(data) // 2 :])
     aside = file.with_name(f".{file.name}.part")
     with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         out.write(rest)

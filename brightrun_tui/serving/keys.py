@@ -57,11 +57,11 @@ class KeyRing:
         self._keys: tuple[NamedKey, ...] = ()
 
     def admits(self, secret: bytes) -> bool:
-        """Whether this is one of the keys. It takes the same time for every wrong one."""
+        """Say whether this is one of the keys. It takes the same time for every wrong one."""
         return bool(self.name_of(secret))
 
     def name_of(self, secret: bytes) -> str:
-        """What the key is called; empty where it is none. It takes the same time for every wrong one."""
+        """Return what the key is called; empty where it is none. It takes the same time for every wrong one."""
         stamp = (_stamp(self._directory / KEY), _stamp(self._directory / OTHERS))
         if stamp != self._seen:
             self._keys, self._seen = tuple(_admitted(self._directory)), stamp
@@ -73,7 +73,9 @@ class KeyRing:
 
 
 def list_keys(directory: Path) -> list[NamedKey]:
-    """The main key first. Those that have expired are not among them. Raises ``UsageError`` where their file is damaged."""
+    """Return the main key first. Those that have expired are not among them. Raises ``UsageError`` where their file is
+    damaged.
+    """
     return [*_main(directory), *_current(directory)]
 
 
@@ -148,7 +150,7 @@ def remove_key(directory: Path, name: str) -> None:
 
 
 def read_key(directory: Path) -> str:
-    """The main key.
+    """Return the main key.
 
     Raises:
         UsageError: there is no usable key file.
@@ -185,12 +187,12 @@ def forget_key(directory: Path) -> None:
 
 
 def new_key() -> str:
-    """A key of 256 random bits."""
+    """Make a key of 256 random bits."""
     return f"br-{secrets.token_urlsafe(32)}"
 
 
 def checked_key(key: str, where: str = "the key file") -> str:
-    """The key, which no log of this process shows from now on. Raises ``UsageError`` where it cannot be one."""
+    """Return the key, which no log of this process shows from now on. Raises ``UsageError`` where it cannot be one."""
     keep_secret(key)
     if not _KEY_FORM.fullmatch(key):
         raise UsageError(
@@ -200,7 +202,7 @@ def checked_key(key: str, where: str = "the key file") -> str:
 
 
 def read_key_file(path: Path) -> str:
-    """The key in a file of the user's. Raises ``UsageError``."""
+    """Return the key in a file of the user's. Raises ``UsageError``."""
     try:
         text = read_bytes(path, _LARGEST_KEY_FILE).decode()
     except ForeignFileError as error:
@@ -215,9 +217,7 @@ def _require_unused(known: list[NamedKey], key: str) -> None:
     digest = _digest(key.encode())
     same = next((each for each in known if each.digest == digest), None)
     if same is not None:
-        raise UsageError(
-            f"this very key is let in already, as “{same.name}”", fix="give another key", kind=ErrorKind.IN_USE
-        )
+        raise UsageError(f"this key is in use already, as “{same.name}”", fix="give another key", kind=ErrorKind.IN_USE)
 
 
 def _find(directory: Path, name: str) -> NamedKey:
@@ -246,7 +246,7 @@ def _admitted(directory: Path) -> list[NamedKey]:
 
 
 def _current(directory: Path) -> list[NamedKey]:
-    """What belongs into ``keys.json``: those that have not expired. Raises as `list_keys`."""
+    """Return what belongs into ``keys.json``: those that have not expired. Raises as `list_keys`."""
     return [key for key in _others(directory) if key.expires_at is None or key.expires_at > time.time()]
 
 

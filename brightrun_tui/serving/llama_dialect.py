@@ -32,7 +32,7 @@ _COMPACT = {
 
 
 def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any]) -> dict[str, Any]:
-    """The request. ``defaults`` are the model's own generation settings, for what the caller left open."""
+    """Return the request. ``defaults`` are the model's own generation settings, for what the caller left open."""
     own = {
         name: defaults[name] for name in ("temperature", "top_k", "top_p", "min_p") if defaults.get(name) is not None
     }
@@ -57,19 +57,21 @@ def llama_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, An
 
 
 def _without_prompt(ids: list[int], frequency: float, given: dict[str, float]) -> dict[str, float]:
-    """Biases that give back what the prompt's tokens are fined: llama.cpp counts them, too, and OpenAI the answer's alone."""
+    """Return biases that give back what the prompt's tokens are fined: llama.cpp counts them, too, and OpenAI the answer's
+    alone.
+    """
     returned = {str(token): frequency * count for token, count in Counter(ids).items()}
     return returned | {token: returned.get(token, 0.0) + bias for token, bias in given.items()}
 
 
-_NO_ANSWER = 'data: {"error": "this is no answer"}'
+_NO_ANSWER = 'data: {"error": "this is not an answer"}'
 
 
 async def translated(
     lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False, read: int = 0
 ) -> AsyncIterator[str]:
-    """llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``: tokens of
-    the prompt that the engine knows because this very request had them read before.
+    """Return llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``:
+    tokens of the prompt that the engine knows because this very request had them read before.
 
     Raises:
         RequestRefused: the answer does not have the form that was asked for.
@@ -106,7 +108,7 @@ async def translated(
 
 
 def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
-    """Whether the answers are still JSON: an engine that cannot follow a schema goes on without one."""
+    """Say whether the answers are still JSON: an engine that cannot follow a schema goes on without one."""
     return not any(
         formed[choice.get("index", 0)].broken_by(choice.get("text") or "", choice.get("finish_reason") is not None)
         for choice in document.get("choices", [])
@@ -114,7 +116,7 @@ def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """What was said; None where it is no JSON object."""
+    """Return what was said; None where it is no JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -151,7 +153,7 @@ class _Answer:
         for given in document.get("choices", []):
             index = int(given.get("index") or 0)
             if not 0 <= index < self._ask.n or not isinstance(given.get("text") or "", str):
-                raise ValueError("this is no answer that was asked for")
+                raise ValueError("this is not the answer that was asked for")
             if self._ask.dialect == "completions":
                 found.append(self._head | {"choices": [given | {"logprobs": self._older_logprobs(index, given)}]})
                 continue
@@ -203,7 +205,7 @@ class _Choice:
         self._spoke = False
 
     def read(self, given: dict[str, Any]) -> list[dict[str, Any]]:
-        """The deltas that one piece of text makes."""
+        """Return the deltas that one piece of text makes."""
         deltas: list[dict[str, Any]] = [] if self._spoke else [{"role": "assistant", "content": ""}]
         self._spoke = True
         parts = self._segments.feed(given.get("text") or "")
@@ -232,7 +234,7 @@ class _Choice:
         return made
 
     def _content(self, text: str) -> list[dict[str, Any]]:
-        """Text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
+        """Return text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
         text, self._blank = self._blank + text, ""
         if self._ask.tools and not text.strip():
             self._blank = text
@@ -240,7 +242,7 @@ class _Choice:
         return [{"content": text}]
 
     def _finished_call(self) -> list[dict[str, Any]]:
-        """The call that was collected; as content where it is none."""
+        """Return the call that was collected; as content where it is none."""
         text, self._call = self._call, ""
         if not text.strip() or (self._calls and self._ask.one_call):
             return []

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import psutil
 
+from brightrun_tui.domain.held_base import held_base
 from brightrun_tui.files import write_atomic
 from brightrun_tui.process import python
 from brightrun_tui.serving.engines import EngineUnsuitableError
@@ -47,7 +48,7 @@ def serve(plan: EndpointPlan) -> None:
 
 
 def _device() -> str:
-    """What computes: a GPU where this build of llama.cpp knows one."""
+    """Return what computes: a GPU where this build of llama.cpp knows one."""
     import xllamacpp
 
     gpu = xllamacpp.ggml_backend_dev_type.GGML_BACKEND_DEVICE_TYPE_GPU
@@ -56,9 +57,9 @@ def _device() -> str:
 
 
 def graded_gguf(plan: EndpointPlan) -> Path:
-    """The version's GGUF, made now where it is not there yet. Raises ``EngineUnsuitableError``."""
+    """Return the version's GGUF, made now where it is not there yet. Raises ``EngineUnsuitableError``."""
     base, adapter = Path(plan.base), Path(plan.adapter)
-    held = plan.quantisation if plan.quantisation == "none" or not plan.double_quant else "nf4-double"
+    held = held_base(plan.quantisation, double_quant=plan.double_quant)
     known = ready_gguf(base, adapter, held)
     if known is None:
         done = subprocess.run(
@@ -109,7 +110,7 @@ def _start(gguf: Path, plan: EndpointPlan) -> Any:
 
 
 def compare(references: list[Reference]) -> float:
-    """The largest difference (nats) between the likelihoods of the tokens that this server and the graded model answer.
+    """Return the largest difference (nats) between the likelihoods of the tokens that this server and the graded model answer.
 
     Raises:
         EngineUnsuitableError: the first answers differ by more than rounding explains.
@@ -138,7 +139,7 @@ def compare(references: list[Reference]) -> float:
 
 
 def _difference(known: Reference, said: list[tuple[int, float]]) -> float:
-    """Up to the first token that differs; where another one was as likely, that is no difference."""
+    """Compare up to the first token that differs; where another one was as likely, that is no difference."""
     worst = 0.0
     for place, token in enumerate(known.tokens):
         if place >= len(said):

@@ -23,6 +23,7 @@ import psutil
 from brightrun_tui.adapter_files import check_adapter
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.held_base import HeldBase
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG, ADAPTER_FILES, ADAPTER_WEIGHTS, CARD, REPORT
 from brightrun_tui.files import give_users_modes, move_into_place, plain_disk_errors, write_atomic
 from brightrun_tui.gguf_conversion import GgufKind, convert_to_gguf
@@ -40,7 +41,7 @@ SHARE = 0.6
 """Of the free memory that the weights may take in 32 bits; else they are computed with as they are stored."""
 
 
-def main(base: Path, adapter: Path, target: Path, held: str, form: str) -> int:
+def main(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> int:
     try:
         check_adapter(adapter, str(adapter))
         with plain_disk_errors(target):
@@ -51,7 +52,7 @@ def main(base: Path, adapter: Path, target: Path, held: str, form: str) -> int:
     return 0
 
 
-def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict[str, Any]:
+def merge(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> dict[str, Any]:
     """Write the export to ``target``; the facts of the comparison.
 
     Raises:
@@ -71,10 +72,14 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
     cases = read_cases(adapter, tokenizer, ends[0] if ends else None)
     model, facts = _tuned(base, adapter, held, cases)
     graded = measure(model, tokenizer, cases, ends)
-    into = "the base model as it was trained on, dequantised from 4 bits" if held != "none" else "the base model"
+    into = (
+        "the base model as it was trained on, dequantised from 4 bits"
+        if held is not HeldBase.WHOLE
+        else "the base model"
+    )
     reference = graded
-    if held != "none":
-        other, other_facts = _tuned(base, adapter, "none", cases)
+    if held is not HeldBase.WHOLE:
+        other, other_facts = _tuned(base, adapter, HeldBase.WHOLE, cases)
         measured = measure(other, tokenizer, cases, ends)
         if measured.loss < graded.loss - noise(graded, measured):
             model, facts = other, other_facts
@@ -120,8 +125,8 @@ def merge(base: Path, adapter: Path, target: Path, held: str, form: str) -> dict
     return facts
 
 
-def _tuned(base: Path, adapter: Path, held: str, cases: list[Case]) -> tuple[Any, dict[str, Any]]:
-    """Base with the adapter merged into it, and how far the merging moved its logits beside what the adapter does."""
+def _tuned(base: Path, adapter: Path, held: HeldBase, cases: list[Case]) -> tuple[Any, dict[str, Any]]:
+    """Return base with the adapter merged into it, and how far the merging moved its logits beside what the adapter does."""
     import torch
     from peft import PeftModel
 
@@ -162,7 +167,7 @@ def _write_gguf(model: Any, base: Path, target: Path, words: Path, settings: dic
 
 
 def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], ends: list[int]) -> Measure | None:
-    """What was written, read again; None where transformers cannot read a GGUF of this kind."""
+    """Return what was written, read again; None where transformers cannot read a GGUF of this kind."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -186,5 +191,5 @@ def _measured(directory: Path, weights: str, tokenizer: Any, cases: list[Case], 
 
 if __name__ == "__main__":
     if sys.argv[5] != MERGED and sys.argv[5] not in get_args(GgufKind):
-        sys.exit(f"“{sys.argv[5]}” is no form")
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4], sys.argv[5]))
+        sys.exit(f"“{sys.argv[5]}” is not a form")
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), HeldBase(sys.argv[4]), sys.argv[5]))

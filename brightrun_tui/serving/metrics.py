@@ -17,7 +17,7 @@ _COUNTERS = {
 
 
 def exposition(usage: Usage, in_flight: int, status: ServerStatus, model: str) -> str:
-    """One line of help, one of type and one of value for each metric, labelled with the model."""
+    """Return one line of help, one of type and one of value for each metric, labelled with the model."""
     label = f'{{model="{model}"}}'
     lines = []
     for name, (field, help_) in _COUNTERS.items():

@@ -13,7 +13,7 @@ _S, _U, _A, _V = "SYSTEM·TURN", "FIRST·USER·TURN", "ANSWER·TURN", "SECOND·U
 def modelfile(
     weights: str, render: Render, stops: Sequence[str], begin: str = "", choosing: Mapping[str, float] | None = None
 ) -> str:
-    """A Modelfile that serves the GGUF file ``weights``, which lies beside it.
+    """Return a Modelfile that serves the GGUF file ``weights``, which lies beside it.
 
     Args:
         stops: texts that end an answer.
@@ -34,7 +34,8 @@ def modelfile(
 
 
 def token_choice(settings: Mapping[str, Any]) -> dict[str, float]:
-    """How an answer's tokens are chosen where nobody says otherwise, by llama.cpp's names: as this model's endpoint chooses them.
+    """Say how an answer's tokens are chosen where nobody says otherwise, by llama.cpp's names: as this model's endpoint
+    chooses them.
 
     ``settings``: of ``generation_config.json``. One that does not say ``do_sample`` takes the likeliest, as a report card does.
     """
@@ -46,7 +47,9 @@ def token_choice(settings: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _template(render: Render, begin: str) -> tuple[str, str] | None:
-    """The template in Ollama's form and the system prompt that it brings along; None where turns are not laid end to end."""
+    """Return the template in Ollama's form and the system prompt that it brings along; None where turns are not laid end to
+    end.
+    """
     user = [{"role": "user", "content": _U}]
     talk = [*user, {"role": "assistant", "content": _A}]
     again = [*talk, {"role": "user", "content": _V}]
@@ -85,7 +88,7 @@ def _template(render: Render, begin: str) -> tuple[str, str] | None:
 
 
 def _parts(text: str, *marks: str) -> list[str]:
-    """What stands around the marks. Raises ``ValueError`` where one of them is not there once."""
+    """Return what stands around the marks. Raises ``ValueError`` where one of them is not there once."""
     parts: list[str] = []
     for mark in marks:
         if text.count(mark) != 1:
@@ -100,7 +103,7 @@ def _quoted(text: str) -> str:
 
 
 def renderer(tokenizer: Any) -> Render:
-    """The template of a tokenizer of transformers."""
+    """Return the template of a tokenizer of transformers."""
 
     def render(turns: Sequence[dict[str, str]], answer: bool) -> str:
         return str(tokenizer.apply_chat_template(list(turns), add_generation_prompt=answer, tokenize=False))

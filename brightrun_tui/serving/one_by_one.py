@@ -67,7 +67,7 @@ class OneByOne:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raises `EngineGone` where the engine ends, or does not go on with what it began."""
+        """Raise `EngineGone` where the engine ends, or does not go on with what it began."""
         said: list[int] = []
         half: list[int] = []
         text, reason, count = "", None, 0
@@ -92,7 +92,7 @@ class OneByOne:
         self._closed = True
 
     async def _piece(self, step: _Step, half: list[int], *, ends: bool) -> tuple[str, list[int]]:
-        """The text that a token adds after those of ``half`` a character, and those that are half of one now."""
+        """Return the text that a token adds after those of ``half`` a character, and those that are half of one now."""
         token = [] if step.token is None else [step.token]
         if step.text is not None and not half:
             return step.text, []
@@ -110,7 +110,7 @@ class OneByOne:
         return found
 
     async def _ask(self, said: list[int]) -> _Step | Reply:
-        """The token after those ``said``."""
+        """Return the token after those ``said``."""
         bias = dict(self._bias)
         for token, times in Counter(said).items():
             bias[str(token)] = bias.get(str(token), 0.0) - self._frequency * times - self._presence
@@ -131,7 +131,7 @@ class OneByOne:
 
 
 async def _document(reply: Reply) -> dict[str, Any]:
-    """What the engine said. Raises `EngineGone` where that is no JSON object."""
+    """Return what the engine said. Raises `EngineGone` where that is no JSON object."""
     try:
         found = json.loads(await reply.read())
     except (ValueError, RecursionError):
@@ -148,7 +148,7 @@ def _unlike_llama() -> EngineGone:
 
 
 def _step(document: dict[str, Any]) -> _Step:
-    """Raises what nonsense raises."""
+    """Raise what nonsense raises."""
     cached = int((document.get("timings") or {}).get("cache_n") or 0)
     tokens = document["tokens"]
     if document.get("stop_type") == "eos" or not tokens:

@@ -67,14 +67,14 @@ class _Common(Strict):
     prompt_cache_key: Name | None = None
 
     def sampling(self, plan: EndpointPlan) -> dict[str, Any]:
-        """How to sample; without a word from the caller as the base model's own settings say."""
+        """Say how to sample; without a word from the caller as the base model's own settings say."""
         given = self.model_dump(include={"temperature", "top_p", "seed", *_NEEDED}, exclude_none=True)
         if given.get("temperature", 1.0) < GREEDY_BELOW:
             given["temperature"] = 0.0
         return ({"temperature": 0.0} | given) if plan.greedy and not given.keys() & _SAMPLES else given
 
     def needed(self, *further: str) -> tuple[str, ...]:
-        """Fields of the request that not every engine can honour."""
+        """Return fields of the request that not every engine can honour."""
         return (*(name for name in _NEEDED if getattr(self, name) is not None), *further)
 
 
@@ -192,7 +192,7 @@ class ChatRequest(_Generation):
         )
 
     def _forced(self) -> dict[str, Any] | None:
-        """The form of the call that must be made; None where the model is free."""
+        """Return the form of the call that must be made; None where the model is free."""
         if self.tool_choice in (None, "auto", "none"):
             return None
         name = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
@@ -291,7 +291,7 @@ ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseReq
 
 
 def model_of(content: bytes) -> str:
-    """The model that a body names; empty where it names none. What is wrong with it, `parse` says."""
+    """Return the model that a body names; empty where it names none. What is wrong with it, `parse` says."""
     try:
         document = from_json(content)
     except ValueError:
@@ -355,8 +355,8 @@ def _refusal(error: ValidationError, document: dict[str, Any]) -> RequestRefused
 
 
 def _most_telling(error: ValidationError, document: dict[str, Any]) -> tuple[ErrorDetails, list[str]]:
-    """The first thing that is wrong, and its place. Of a field that may have several forms: what is wrong in the form that was
-    meant, which is the one in which the fault lies deepest, or is none of its kind."""
+    """Return the first thing that is wrong, and its place. Of a field that may have several forms: what is wrong in the form
+    that was meant, which is the one in which the fault lies deepest, or is none of its kind."""
     found = [(each, _place(each["loc"], document)) for each in error.errors(include_url=False, include_context=False)]
     start = found[0][1]
     return max(

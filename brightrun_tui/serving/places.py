@@ -24,12 +24,12 @@ _PLACES = "version-*"
 
 
 def new_place(version: int) -> str:
-    """The name of a place that no version had."""
+    """Return the name of a place that no version had."""
     return f"version-{version}-{secrets.token_hex(2)}"
 
 
 def every_place(directory: Path) -> list[Path]:
-    """The endpoint's directory and the places below it."""
+    """Return the endpoint's directory and the places below it."""
     return [directory, *sorted(found for found in directory.glob(_PLACES) if found.is_dir())]
 
 
@@ -42,7 +42,7 @@ def remove_left(directory: Path) -> None:
 
 
 def serving_place(directory: Path) -> str:
-    """The place below ``directory`` of the version that serves; ``.`` is the directory itself."""
+    """Return the place below ``directory`` of the version that serves; ``.`` is the directory itself."""
     return read_place(directory / CURRENT) or "."
 
 
@@ -63,7 +63,7 @@ def give_up_candidate(directory: Path) -> None:
 
 
 def read_place(path: Path) -> str:
-    """A place's name; empty where there is none, or none below the directory."""
+    """Return a place's name; empty where there is none, or none below the directory."""
     try:
         name = path.read_text().strip()
     except OSError:

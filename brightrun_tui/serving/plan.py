@@ -9,9 +9,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, ref_of_base
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.serverless import ServedModel
 from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.serving.engines import EngineChoice
@@ -76,7 +77,7 @@ class EndpointPlan(BaseModel):
         return self.host or LOOPBACK
 
     def url(self, port: int) -> str:
-        """Where programs on this machine reach it."""
+        """Say where programs on this machine reach it."""
         address = ip_address(self.listens_at)
         if address.is_unspecified:
             return f"http://{LOOPBACK if address.version == 4 else '[::1]'}:{port}/v1"
@@ -191,12 +192,12 @@ CACHE_LOCK = "lock"
 
 
 def cached_at(adapter: Path) -> Path:
-    """The directory beside a version's own that holds its GGUF; it goes with the version."""
+    """Return the directory beside a version's own that holds its GGUF; it goes with the version."""
     return adapter.with_name(f".{adapter.name}-served")
 
 
 def read_plan(directory: Path) -> EndpointPlan:
-    """Raises ``UsageError`` when the directory was not prepared."""
+    """Raise ``UsageError`` when the directory was not prepared."""
     try:
         return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
     except (OSError, ValidationError):
@@ -209,7 +210,7 @@ def read_plan(directory: Path) -> EndpointPlan:
 
 
 def require_serve_extra(*, remote: bool = False) -> None:
-    """Raises ``UsageError`` when the packages that serve a model are not installed. Imports none of them.
+    """Raise ``UsageError`` when the packages that serve a model are not installed. Imports none of them.
 
     ``remote``: another machine computes, and this one needs no more than the gate.
     """

@@ -38,12 +38,13 @@ _KEPT_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "TORCHDYNAM
 
 
 def command(directory: Path) -> list[str]:
-    """The server process for a prepared directory. No secret is in it; run it with `environment`."""
+    """Return the command of the server process for a prepared directory. No secret is in it; run it with `environment`."""
     return [sys.executable, "-P", "-m", "brightrun_tui.serving", str(directory)]
 
 
 def environment() -> dict[str, str]:
-    """The environment of the server process: an allow-list of the caller's, how threads wait, and that nothing is compiled.
+    """Return the environment of the server process: an allow-list of the caller's, how threads wait, and that nothing is
+    compiled.
 
     ``OMP_WAIT_POLICY`` must be set before torch is imported: spinning threads cost a factor of five on few cores.
     """
@@ -117,7 +118,7 @@ async def stop(directory: Path, *, grace: float = 10.0) -> None:
 
 
 def _processes(directory: Path) -> list[psutil.Process]:
-    """The processes of this endpoint, found by what they were started with, so that a reused pid is never among them."""
+    """Return the processes of this endpoint, found by what they were started with, so that a reused pid is never among them."""
     place = str(directory.absolute())
     return [
         process
@@ -128,7 +129,7 @@ def _processes(directory: Path) -> list[psutil.Process]:
 
 
 def _runs(process: psutil.Process) -> bool:
-    """Whether this very process still runs."""
+    """Say whether this very process still runs."""
     try:
         return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
@@ -145,7 +146,7 @@ def shorten_log(directory: Path) -> None:
 
 
 async def healthy(directory: Path, timeout: float = 5.0) -> bool:
-    """Whether the endpoint would answer a request now. ``timeout`` in seconds."""
+    """Say whether the endpoint would answer a request now. ``timeout`` in seconds."""
     state = read_state(directory)
     if state is None or not state.serves or not alive(directory):
         return False

@@ -64,7 +64,7 @@ class Prompts:
         self._closed = False
 
     async def fault(self) -> str:
-        """What is wrong with the model's chat template as a whole, in one sentence; empty when nothing is.
+        """Return what is wrong with the model's chat template as a whole, in one sentence; empty when nothing is.
 
         That it refuses some conversation is not a fault.
         """
@@ -76,7 +76,7 @@ class Prompts:
         return ""
 
     async def prepare(self, ask: Ask) -> Prompt:
-        """The prompt of a request.
+        """Return the prompt of a request.
 
         Raises:
             RequestRefused: the chat template cannot present this conversation, or not in time.

@@ -42,7 +42,7 @@ def say_left(directory: Path) -> None:
 
 
 def whereabouts(directory: Path) -> Whereabouts | None:
-    """The machine at this moment; None where there is none. Blocking."""
+    """Return the machine at this moment; None where there is none. Blocking."""
     try:
         return Whereabouts.model_validate_json((directory / MACHINE).read_bytes())
     except (OSError, ValidationError):
@@ -50,7 +50,9 @@ def whereabouts(directory: Path) -> Whereabouts | None:
 
 
 def plan_there(plan: EndpointPlan, directory: str, base: str) -> EndpointPlan:
-    """The plan for the worker on the machine, in ``directory`` there. The ``base`` model is fetched there where it is empty."""
+    """Return the plan for the worker on the machine, in ``directory`` there. The ``base`` model is fetched there where it is
+    empty.
+    """
     return plan.model_copy(
         update={"base": base, "adapter": f"{directory}/{ADAPTER}", "port": 0, "remote": False, "shared": ""}
     )

@@ -89,7 +89,7 @@ class RemoteSupervisor(Watch):
         return await (await self._machine()).dial(SOCKET)
 
     async def _machine(self) -> SshHost:
-        """The machine of this moment. Raises ``ConnectionError`` where there is none."""
+        """Return the machine of this moment. Raises ``ConnectionError`` where there is none."""
         where = await asyncio.to_thread(whereabouts, self._place)
         if where != self._where:
             await self._hang_up()

@@ -49,5 +49,5 @@ def add_requests(directory: Path, requests: Sequence[LoggedRequest]) -> None:
 
 
 def read_requests(directory: Path, most: int = 0) -> list[LoggedRequest]:
-    """The newest first, at most so many (0: all). Blocking. Raises ``OSError``."""
+    """Return the newest first, at most so many (0: all). Blocking. Raises ``OSError``."""
     return newest_lines(directory / REQUEST_LOG, LoggedRequest, most)

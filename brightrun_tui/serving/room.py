@@ -15,7 +15,7 @@ UNTRIED_CONTEXT = 4096
 
 
 def room_for(context_length: int) -> int:
-    """Tokens that llama.cpp holds for all requests of a model that can hold ``context_length`` (0: unknown) in one."""
+    """Return tokens that llama.cpp holds for all requests of a model that can hold ``context_length`` (0: unknown) in one."""
     one = context_length or UNTRIED_CONTEXT
     return max(one, min(SLOTS * one, SHARED_TOKENS))
 

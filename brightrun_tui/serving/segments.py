@@ -27,7 +27,7 @@ class Segments:
         self._first = True
 
     def feed(self, piece: str) -> list[tuple[Part, str]]:
-        """What can be passed on now; what may be the beginning of a marker is held back."""
+        """Return what can be passed on now; what may be the beginning of a marker is held back."""
         text, start = self._held + piece, 0
         found: list[tuple[Part, str]] = []
         while True:
@@ -51,18 +51,18 @@ class Segments:
         return [(part, text) for part, text in found if text or part == "closed"]
 
     def rest(self) -> list[tuple[Part, str]]:
-        """What was held back, when the text has ended."""
+        """Return what was held back, when the text has ended."""
         text, self._held = self._held, ""
         return [(self._part, text)] if text else []
 
 
 def _overlap(text: str, marker: str) -> int:
-    """How many characters at the end of ``text`` may be the beginning of ``marker``."""
+    """Say how many characters at the end of ``text`` may be the beginning of ``marker``."""
     return next((size for size in range(min(len(text), len(marker) - 1), 0, -1) if marker.startswith(text[-size:])), 0)
 
 
 def read_call(text: str, index: int) -> dict[str, Any] | None:
-    """A call of a tool as OpenAI writes it, from the JSON that a model wrote; None where that is none.
+    """Return a call of a tool as OpenAI writes it, from the JSON that a model wrote; None where that is none.
 
     Models name the arguments ``arguments`` or ``parameters``.
     """

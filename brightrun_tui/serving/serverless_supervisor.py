@@ -62,7 +62,7 @@ class ServerlessSupervisor(Watch):
         return self.ready
 
     async def post(self, path: str, document: bytes) -> Reply:
-        """As `EngineClient.post`; where the worker ended unseen another one is waited for, once."""
+        """Do as `EngineClient.post`; where the worker ended unseen another one is waited for, once."""
         self._require_watched(await self._read_hosting())
         try:
             reply = await self._client.post(path, document)
@@ -114,7 +114,7 @@ class ServerlessSupervisor(Watch):
             raise
 
     async def _has_model(self, hosting: Hosting) -> bool:
-        """Whether a worker answers, and has the model that is served. Raises `RequestRefused`: waiting would not help."""
+        """Say whether a worker answers, and has the model that is served. Raises `RequestRefused`: waiting would not help."""
         try:
             status, content = await self._client.get("/v1/models", min(QUESTION_SECONDS, hosting.patience))
         except EngineGone:

@@ -15,7 +15,7 @@ from typing import Literal, TypedDict
 import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.files import write_atomic
 
 STATE_FILE = "state.json"
@@ -104,7 +104,9 @@ class Usage(BaseModel):
 
 
 def read_state(directory: Path) -> ServerState | None:
-    """The last thing the server process said, or None when it never spoke. Says nothing of whether it lives: see `alive`."""
+    """Return the last thing the server process said, or None when it never spoke. Says nothing of whether it lives: see
+    `alive`.
+    """
     try:
         return ServerState.model_validate_json((directory / STATE_FILE).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -112,14 +114,14 @@ def read_state(directory: Path) -> ServerState | None:
 
 
 def failed_state(error: str) -> ServerState:
-    """The state of this process when it cannot even begin."""
+    """Return the state of this process when it cannot even begin."""
     return ServerState(
         status="failed", url="", port=0, pid=os.getpid(), pid_started=psutil.Process().create_time(), error=error
     )
 
 
 def read_usage(directory: Path) -> Usage:
-    """Requests and tokens so far; zeros when there is none yet."""
+    """Return requests and tokens so far; zeros when there is none yet."""
     try:
         return Usage.model_validate_json((directory / USAGE).read_bytes())
     except (FileNotFoundError, ValidationError):
@@ -133,7 +135,7 @@ def show_use(directory: Path) -> None:
 
 
 def last_used(directory: Path) -> float:
-    """When somebody was last answered, in seconds since the epoch; 0 where nobody ever was."""
+    """Say when somebody was last answered, in seconds since the epoch; 0 where nobody ever was."""
     try:
         return (directory / USAGE).stat().st_mtime
     except OSError:
@@ -147,8 +149,8 @@ def show_life(directory: Path) -> None:
 
 
 def with_liveness(endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-    """Each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of life; one
-    whose model is gone and is being loaded again says so.
+    """Return each endpoint as it is now: one that was ready and whose server is gone is down since that one's last sign of
+    life; one whose model is gone and is being loaded again says so.
     """
     return [_as_it_is(endpoint) if endpoint.state == "ready" else endpoint for endpoint in endpoints]
 
@@ -171,13 +173,13 @@ def _last_life(directory: Path) -> float:
 
 
 def alive(directory: Path) -> bool:
-    """Whether the very process that wrote ``state.json`` still runs (a reused pid does not count)."""
+    """Say whether the very process that wrote ``state.json`` still runs (a reused pid does not count)."""
     state = read_state(directory)
     return state is not None and same_process(state.pid, state.pid_started)
 
 
 def same_process(pid: int, started: float) -> bool:
-    """Whether ``pid`` is the process that started at ``started`` (seconds since the epoch), and not a zombie."""
+    """Say whether ``pid`` is the process that started at ``started`` (seconds since the epoch), and not a zombie."""
     try:
         process = psutil.Process(pid)
         return bool(abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE)

@@ -77,7 +77,7 @@ class NamedTool(Strict):
 
 
 def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any] | None:
-    """What an answer must look like to be the call of one of ``tools``, or of the one with this name; None: there is none.
+    """Return what an answer must look like to be the call of one of ``tools``, or of the one with this name; None: there is none.
 
     Raises:
         Unfollowed: no answer can be held to the parameters of one.
@@ -106,7 +106,9 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
 
 
 def _arguments(parameters: dict[str, Any]) -> dict[str, Any]:
-    """What a call may give: nothing where no parameters are named, and no others than these, unless the schema says more."""
+    """Return what a call may give: nothing where no parameters are named, and no others than these, unless the schema says
+    more.
+    """
     if not parameters:
         return {"type": "object", "additionalProperties": False}
     closed = {"additionalProperties": False} if "properties" in parameters and not _OPEN & parameters.keys() else {}
@@ -114,7 +116,7 @@ def _arguments(parameters: dict[str, Any]) -> dict[str, Any]:
 
 
 def told_of_tools(messages: list[dict[str, Any]], tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The conversation for a model whose chat template has no place for tools: they stand in the first message."""
+    """Return the conversation for a model whose chat template has no place for tools: they stand in the first message."""
     listed = "\n".join(json.dumps(tool["function"], ensure_ascii=False) for tool in tools)
     text = f'Call a function, as JSON {{"name": …, "arguments": …}}. Functions:\n{listed}'
     own = [messages[0]["content"]] if messages[0]["role"] == "system" else []

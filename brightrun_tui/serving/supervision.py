@@ -20,7 +20,7 @@ class Answers(Protocol):
     """Whom the gate asks."""
 
     async def post(self, path: str, document: bytes) -> Reply:
-        """As `EngineClient.post`."""
+        """Do as `EngineClient.post`."""
         ...
 
 
@@ -91,7 +91,7 @@ class Watch(Supervision):
         """Drop every connection."""
 
     async def run(self) -> None:
-        """As `Supervision.run`; it fails only over a chat template that is not to be used."""
+        """Do as `Supervision.run`; it fails only over a chat template that is not to be used."""
         looking = asyncio.create_task(self._prompts.fault())
         while not self._stopping.is_set():
             if looking.done() and (fault := looking.result()):

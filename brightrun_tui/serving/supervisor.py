@@ -64,7 +64,7 @@ class Supervisor(Supervision):
         return self.ready
 
     async def run(self) -> None:
-        """As `Supervision.run`; it fails where the worker cannot be kept alive."""
+        """Do as `Supervision.run`; it fails where the worker cannot be kept alive."""
         looking = asyncio.create_task(self._prompts.fault())
         while not self._stopping:
             process = await self._spawn()

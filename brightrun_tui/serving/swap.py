@@ -54,7 +54,7 @@ class Services:
             remove_left(directory)
 
     def named(self, model: str) -> ServedVersion:
-        """Which of them answers to this name in a request."""
+        """Say which of them answers to this name in a request."""
         beside = self.candidate
         return beside if beside is not None and beside.supervisor.ready and model == beside.plan.ref else self.current
 

@@ -87,7 +87,7 @@ def serve(plan: EndpointPlan) -> None:
 
 
 def _with_own_fields(handler: Any) -> Any:
-    """The handler of a dialect, taking `OWN_FIELDS` along to `_generate`."""
+    """Return the handler of a dialect, taking `OWN_FIELDS` along to `_generate`."""
 
     class Handler(handler):  # type: ignore[misc]
         def _validate_request(self, body: dict[str, Any]) -> None:
@@ -122,7 +122,7 @@ def _finished_prompt(tokenizer: Any, conversation: list[dict[str, str]], *, retu
 
 
 def _response_parser(original: Any, processor: Any, model: Any, input_ids: Any, tools: Any = None) -> Any:
-    """How to find reasoning and tool calls in an answer; None where what is known of the model's family does not fit.
+    """Say how to find reasoning and tool calls in an answer; None where what is known of the model's family does not fit.
 
     transformers goes by the architecture alone: a Qwen with another chat template than ChatML would return its prompt.
     """
@@ -137,7 +137,7 @@ def _response_parser(original: Any, processor: Any, model: Any, input_ids: Any, 
 
 
 def _compute_dtype(plan: EndpointPlan) -> Any:
-    """The type to compute in: as set for the run, else bfloat16 or float16 on a GPU, and float32 on a CPU."""
+    """Return the type to compute in: as set for the run, else bfloat16 or float16 on a GPU, and float32 on a CPU."""
     if plan.compute_dtype != "auto":
         return getattr(torch, plan.compute_dtype)
     if not torch.cuda.is_available():

@@ -132,7 +132,7 @@ def _base_weights(directory: str, base_id: str) -> list[Path]:
 
 
 def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str, Any]:
-    """The base model's generation settings; an answer also ends with what the adapter was trained to end it with.
+    """Return the base model's generation settings; an answer also ends with what the adapter was trained to end it with.
 
     Arguments are directories.
 
@@ -149,18 +149,18 @@ def generation_settings(base: Path, adapter: Path, tokenizer: Path) -> dict[str,
 
 
 def generation_defaults(directory: Path) -> dict[str, Any]:
-    """The generation settings of the view in an endpoint's ``directory``."""
+    """Return the generation settings of the view in an endpoint's ``directory``."""
     return _read_json(directory / VIEW / "generation_config.json")
 
 
 def _count(config: Any, name: str) -> int:
-    """A number of tokens; 0 where it is none."""
+    """Return a number of tokens; 0 where it is none."""
     found = config.get(name) if isinstance(config, dict) else None
     return found if isinstance(found, int) and 0 <= found < 1 << 31 else 0
 
 
 def _ids(value: Any) -> list[int]:
-    """Tokens that end an answer; what is none is passed over."""
+    """Return tokens that end an answer; what is none is passed over."""
     given = value if isinstance(value, list) else [value]
     return [one for one in given if isinstance(one, int) and not isinstance(one, bool) and 0 <= one < 1 << 31]
 
@@ -182,7 +182,7 @@ def _chat_template(tokenizer: Path) -> str:
 
 
 def _read_json(path: Path) -> dict[str, Any]:
-    """An optional JSON object; empty when there is no such file."""
+    """Return an optional JSON object; empty when there is no such file."""
     try:
         return foreign_files.read_json(path)
     except foreign_files.NoSuchFileError:

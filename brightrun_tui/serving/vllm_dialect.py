@@ -11,8 +11,8 @@ CAN = frozenset({"top_k", "min_p", "repetition_penalty", "n", "parallel_tool_cal
 
 
 def vllm_body(ask: Ask, ids: list[int], new_tokens: int, defaults: dict[str, Any], model: str) -> dict[str, Any]:
-    """The request. ``defaults`` are the model's own generation settings, for what the caller left open; ``model``: its name
-    there."""
+    """Return the request. ``defaults`` are the model's own generation settings, for what the caller left open; ``model``: its
+    name there."""
     names = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
     own = {name: defaults[name] for name in names if defaults.get(name) is not None}
     body = own | ask.body

@@ -74,7 +74,7 @@ def main(directory: Path) -> int:
 
 
 def alive(directory: Path) -> bool:
-    """Whether the keeper of ``directory`` runs."""
+    """Say whether the keeper of ``directory`` runs."""
     try:
         kept = json.loads((directory / KEEPER).read_bytes())
         return same_process(int(kept["pid"]), float(kept["started"]))
@@ -83,7 +83,7 @@ def alive(directory: Path) -> bool:
 
 
 def names_at(client: httpx.Client) -> list[str] | None:
-    """The models that vLLM names; None while it does not answer."""
+    """Return the models that vLLM names; None while it does not answer."""
     with suppress(httpx.HTTPError, ValueError, TypeError, KeyError):
         reply = client.get("/v1/models")
         if reply.status_code == 200:
@@ -97,7 +97,7 @@ def connection() -> httpx.Client:
 
 
 def words_for(code: int) -> str:
-    """How a process ended: “exit code 2”."""
+    """Say how a process ended: “exit code 2”."""
     return f"{'signal' if code < 0 else 'exit code'} {abs(code)}"
 
 
@@ -121,7 +121,7 @@ def _members_are_left(vllm: subprocess.Popen[bytes]) -> bool:
 
 
 def _members() -> Iterator[tuple[Path, bool]]:
-    """Each with whether its worker lives."""
+    """Return each with whether its worker lives."""
     for path in sorted(Path(MEMBERS).iterdir()):
         with suppress(FileNotFoundError), path.open("rb") as file:
             try:
@@ -148,7 +148,7 @@ def _say(vllm: int) -> None:
 
 
 def _end_left_over() -> None:
-    """The vLLM of a keeper that was killed is asked to end by the kernel; one that did not listen is ended here."""
+    """Return the vLLM of a keeper that was killed is asked to end by the kernel; one that did not listen is ended here."""
     with suppress(OSError, ValueError, KeyError):
         kept = json.loads(Path(KEEPER).read_bytes())
         if same_process(int(kept["vllm"]), float(kept["vllm_started"])):

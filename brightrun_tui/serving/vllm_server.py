@@ -72,8 +72,8 @@ def serve(plan: EndpointPlan) -> None:
 
 
 def shared_place(plan: EndpointPlan) -> Path:
-    """Where the vLLM of this version is, or will be: the same for all that it can serve together. The current directory must be
-    the endpoint's. Raises `EngineUnsuitableError`."""
+    """Say where the vLLM of this version is, or will be: the same for all that it can serve together. The current directory
+    must be the endpoint's. Raises `EngineUnsuitableError`."""
     view = Path(VIEW)
     told = hashlib.sha256(json.dumps(command(plan, Path(TOKENIZER))).encode())
     for name in TOKENIZER_FILES:
@@ -83,7 +83,7 @@ def shared_place(plan: EndpointPlan) -> Path:
 
 
 def command(plan: EndpointPlan, tokenizer: Path) -> list[str]:
-    """How vLLM is started for the base of this version. No secret is in it. Raises `EngineUnsuitableError`."""
+    """Say how vLLM is started for the base of this version. No secret is in it. Raises `EngineUnsuitableError`."""
     program = vllm_program()
     if program is None:
         raise EngineUnsuitableError(what_is_missing("vllm"))

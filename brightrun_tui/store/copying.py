@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.store.db import Database
 from brightrun_tui.store.engine import INSTALLATION_FILE, SET_FACT, fact, id_in
 
@@ -21,7 +21,7 @@ LIVE_ENDPOINTS = ("starting", "ready", "stopping")
 
 
 async def is_copy_of(db: Database, before: Path) -> bool:
-    """Whether the data directory ``before``, where this one lay or was copied from, is there still, with the same id."""
+    """Say whether the data directory ``before``, where this one lay or was copied from, is there still, with the same id."""
     original = before / db.path.name
     try:
         there = original.exists() and not original.samefile(db.path)

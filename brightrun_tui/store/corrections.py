@@ -23,7 +23,7 @@ async def add(db: Database, correction: Correction) -> Correction:
 
 
 async def of_model(db: Database, model: str) -> list[Correction]:
-    """Those of every version of a model that can be read, oldest first."""
+    """Return those of every version of a model that can be read, oldest first."""
     stored = await db.all("SELECT id, doc FROM corrections WHERE model = ? ORDER BY id", (model,))
     return [
         found.model_copy(update={"id": int(row["id"])})
@@ -33,7 +33,7 @@ async def of_model(db: Database, model: str) -> list[Correction]:
 
 
 async def waiting(db: Database) -> dict[str, int]:
-    """How many of each model are in no dataset yet."""
+    """Say how many of each model are in no dataset yet."""
     stored = await db.all("SELECT model, doc FROM corrections")
     counts: dict[str, int] = {}
     for row in stored:

@@ -25,7 +25,7 @@ async def add(db: Database, report: DatasetReport) -> None:
 
 
 async def list_datasets(db: Database) -> list[DatasetReport]:
-    """Newest first, without those whose record is damaged: see `list_damaged`."""
+    """Return the newest first, without those whose record is damaged: see `list_damaged`."""
     stored = await db.all("SELECT doc FROM datasets ORDER BY added_at DESC")
     return [found for row in stored if (found := rows.read(DatasetReport, row["doc"])) is not None]
 
@@ -37,7 +37,7 @@ async def list_damaged(db: Database) -> list[tuple[str, str]]:
 
 
 async def get(db: Database, name: str) -> DatasetReport:
-    """By name.
+    """Find by name.
 
     Raises:
         UsageError: there is none.
@@ -57,8 +57,8 @@ async def get(db: Database, name: str) -> DatasetReport:
 
 
 def place_of(database: Path, name: str) -> tuple[str, dict[str, str]] | None:
-    """The file behind an added dataset's name, or where it was fetched from, and how it is read (`DatasetReport.columns`); None
-    where nothing is known of it.
+    """Return the file behind an added dataset's name, or where it was fetched from, and how it is read
+    (`DatasetReport.columns`); None where nothing is known of it.
 
     For callers outside an event loop.
     """

@@ -59,7 +59,7 @@ class Database:
         self._file = _file(self.path)
 
     def was_taken_away(self) -> bool:
-        """Whether the file was deleted, or another one is in its place: what is written here is seen by nobody else any more.
+        """Say whether the file was deleted, or another one is in its place: what is written here is seen by nobody else any more.
 
         Not where its directory is gone as well: then there is no other place to go on at.
         """
@@ -84,7 +84,7 @@ class Database:
         await self._patiently(lambda: self._connection.execute_fetchall(sql, parameters))
 
     async def insert(self, sql: str, parameters: Sequence[Any] = ()) -> int:
-        """The id of the row that it puts in."""
+        """Return the id of the row that it puts in."""
         row = await self._patiently(lambda: self._connection.execute_insert(sql, parameters))
         return int(row[0]) if row else 0
 
@@ -163,12 +163,12 @@ def _is_locked(error: BaseException) -> bool:
 
 
 def _name(error: sqlite3.Error) -> str:
-    """SQLite's name for what happened; empty for what the Python module found itself."""
+    """Return SQLite's name for what happened; empty for what the Python module found itself."""
     return str(getattr(error, "sqlite_errorname", ""))
 
 
 def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
-    """What SQLite said, in words; None where it is a fault of ours."""
+    """Return what SQLite said, in words; None where it is a fault of ours."""
     name = _name(error)
     if _is_locked(error):
         return StoreError(

@@ -7,9 +7,9 @@ from typing import Unpack, get_args
 
 import aiosqlite
 
+from brightrun_tui.domain.endpoint import Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.model import Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
 
@@ -35,7 +35,7 @@ async def save(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointChang
 
 
 async def as_stored(db: Database, endpoint: Endpoint) -> Endpoint:
-    """The endpoint as it is now, which others may have changed since ``endpoint`` was read."""
+    """Return the endpoint as it is now, which others may have changed since ``endpoint`` was read."""
     row = await db.one("SELECT doc FROM endpoints WHERE id = ?", (endpoint.id,))
     return Endpoint.model_validate_json(row["doc"]) if row else endpoint
 
@@ -58,15 +58,15 @@ async def advance(db: Database, endpoint: Endpoint, **changes: Unpack[EndpointCh
 
 
 async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpoint]:
-    """Newest first. ``live_only``: those that the engine has work with."""
+    """Return the newest first. ``live_only``: those that the engine has work with."""
     stored = await db.all("SELECT id, model, version, state, created_at, doc FROM endpoints ORDER BY created_at DESC")
     found = [_read(db, row) for row in stored]
     return [e for e in found if not live_only or e.live]
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """By id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed. One
-    that serves a base alone is found by its id or as ``name:version@base`` only.
+    """Find by id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
+    One that serves a base alone is found by its id or as ``name:version@base`` only.
 
     Raises:
         UsageError: there is none.

@@ -13,7 +13,8 @@ from typing import Any, TypedDict, Unpack
 
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import NewsKind, Notification
-from brightrun_tui.domain.run import ACTIVE
+from brightrun_tui.domain.run_states import ACTIVE
+from brightrun_tui.domain.service_names import HUGGINGFACE, ServiceState
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.files import write_atomic
 from brightrun_tui.store import notifications
@@ -41,7 +42,7 @@ class EngineFacts(TypedDict):
 class ServiceFacts(TypedDict, total=False):
     """How a service was when it was last tested. ``checked_at``: seconds since the epoch; ``fix``: what to do about it."""
 
-    state: str
+    state: ServiceState
     detail: str
     facts: dict[str, str]
     fix: str
@@ -49,7 +50,7 @@ class ServiceFacts(TypedDict, total=False):
 
 
 async def fact(db: Database, name: str) -> Any:
-    """A stored fact; None when there is none, or it cannot be read."""
+    """Return a stored fact; None when there is none, or it cannot be read."""
     row = await db.one("SELECT value FROM facts WHERE name = ?", (name,))
     try:
         return json.loads(row["value"]) if row else None
@@ -64,7 +65,7 @@ async def set_fact(db: Database, name: str, value: Any) -> None:
 
 
 async def installation(db: Database) -> str:
-    """This installation's id: 8 hex digits, made once, part of every lease's name.
+    """Return this installation's id: 8 hex digits, made once, part of every lease's name.
 
     It is kept in the store and in a file beside it, either of which may be lost, and is told again from the names of leases
     where both are. A new one would make every machine that is rented now a stranger.
@@ -86,7 +87,7 @@ async def installation(db: Database) -> str:
 
 
 def id_in(file: Path) -> str:
-    """The installation's id in its file; empty where there is none."""
+    """Return the installation's id in its file; empty where there is none."""
     try:
         text = file.read_text("ascii").strip()
     except (OSError, ValueError):
@@ -100,7 +101,7 @@ async def beat(db: Database, **facts: Unpack[EngineFacts]) -> None:
 
 
 async def save_service(
-    db: Database, name: str, state: str, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
+    db: Database, name: str, state: ServiceState, detail: str, *, facts: Mapping[str, str] | None = None, fix: str = ""
 ) -> None:
     """Store how a service was when tested: state ``ok``, ``failed`` or ``off``, a sentence, facts by name, and a fix.
 
@@ -120,12 +121,12 @@ async def save_service(
 
 
 async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Notification]:
-    """The news about a service that does not work any more; none where no run needs it now."""
+    """Return the news about a service that does not work any more; none where no run needs it now."""
     marks = ", ".join("?" * len(ACTIVE))
     users = await db.all(
-        f"SELECT name FROM runs WHERE state IN ({marks}) AND (? IN ('huggingface') OR json_valid(doc) "
+        f"SELECT name FROM runs WHERE state IN ({marks}) AND (? = ? OR json_valid(doc) "
         "AND json_extract(doc, '$.spec.provider') = ?)",
-        (*sorted(ACTIVE), name, name),
+        (*sorted(ACTIVE), name, HUGGINGFACE, name),
     )
     if not users:
         return []
@@ -140,7 +141,7 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
 
 
 async def services(db: Database) -> dict[str, ServiceFacts]:
-    """By name; those that were never tested are not among them."""
+    """Find by name; those that were never tested are not among them."""
     rows = await db.all("SELECT name, state, detail, facts, fix, checked_at FROM services")
     return {
         row["name"]: {

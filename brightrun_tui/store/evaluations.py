@@ -17,7 +17,7 @@ async def keep(db: Database, found: Evaluation) -> None:
 
 
 async def of_version(db: Database, name: str, version: int) -> list[Evaluation]:
-    """Those of one version that can be read, newest first."""
+    """Return those of one version that can be read, newest first."""
     stored = await db.all(
         "SELECT doc FROM evaluations WHERE name = ? AND version = ? ORDER BY created_at DESC", (name, version)
     )
@@ -25,18 +25,18 @@ async def of_version(db: Database, name: str, version: int) -> list[Evaluation]:
 
 
 async def by_run(db: Database, run_id: str) -> Evaluation | None:
-    """What a run has measured."""
+    """Return what a run has measured."""
     row = await db.one("SELECT doc FROM evaluations WHERE run_id = ?", (run_id,))
     return rows.read(Evaluation, row["doc"]) if row else None
 
 
 async def ids(db: Database) -> list[str]:
-    """The runs that measured something, newest first."""
+    """Return the runs that measured something, newest first."""
     stored = await db.all("SELECT run_id FROM evaluations ORDER BY created_at DESC")
     return [str(row["run_id"]) for row in stored]
 
 
 async def list_all(db: Database) -> list[Evaluation]:
-    """Every one that can be read, newest first."""
+    """Return every one that can be read, newest first."""
     stored = await db.all("SELECT doc FROM evaluations ORDER BY created_at DESC")
     return [found for row in stored if (found := rows.read(Evaluation, row["doc"]))]

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import BadLine, Body, Event
+from brightrun_tui.domain.events import BadLine, Body, Event, PhaseName
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import NewsKind, Notification, told_of
 from brightrun_tui.domain.run import Notice, Run, RunChanges
@@ -83,7 +83,7 @@ async def ingest(db: Database, run_id: str, lines: Sequence[Event[Body] | BadLin
 
 
 async def read(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after: int = -1) -> list[Event[Body]]:
-    """Events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
+    """Return events in order, of these ``kinds`` or of all; metrics are in `metrics`, progress and hardware in the run itself."""
     marks = f" AND kind IN ({', '.join('?' * len(kinds))})" if kinds else ""
     found = await db.all(
         f"SELECT seq, time, kind, doc FROM events WHERE run_id = ? AND seq > ?{marks} ORDER BY seq",
@@ -123,8 +123,8 @@ class _Taken:
         self.went_back = self.went_back or self._facts.get("step", before) < before
 
     def measured(self) -> list[_Point]:
-        """What the machine did, at the step that was trained then: its history is drawn like any other curve. So are the tokens
-        that were learnt from by a step.
+        """Return what the machine did, at the step that was trained then: its history is drawn like any other curve. So are
+        the tokens that were learnt from by a step.
         """
         step = self._run.step
         points: list[_Point] = []
@@ -163,7 +163,7 @@ class _Taken:
 
 
 async def _of_known_curves(db: Database, run_id: str, points: list[_Point], taken: _Taken) -> list[_Point]:
-    """The points without those of curves beyond `MOST_CURVES`: whoever makes names up fills neither disk nor screen."""
+    """Return the points without those of curves beyond `MOST_CURVES`: whoever makes names up fills neither disk nor screen."""
     names = dict.fromkeys(name for _, name, *_ in points)
     known = set(await metrics.names(db, run_id))
     new = [name for name in names if name not in known]
@@ -178,7 +178,7 @@ async def _of_known_curves(db: Database, run_id: str, points: list[_Point], take
 
 
 async def _losses_of(db: Database, run: Run) -> RunChanges:
-    """The losses of a run that has gone back to an older checkpoint: those behind it were not learnt by what it is now."""
+    """Return the losses of a run that has gone back to an older checkpoint: those behind it were not learnt by what it is now."""
     train = [point.value for point in await metrics.newest(db, run.id, "train_loss", 1, run.step)]
     held_out = [
         point
@@ -195,12 +195,12 @@ async def _losses_of(db: Database, run: Run) -> RunChanges:
 
 
 def _learn(facts: RunChanges, body: Body, run: Run) -> None:
-    """The newest facts of a run that an event changes."""
+    """Return the newest facts of a run that an event changes."""
     match body:
         case kinds.Phase():
             facts["phase"], facts["phase_detail"] = body.phase, _detail_of(body)
             trained = facts.get("step", run.step) >= facts.get("total_steps", run.total_steps) > 0
-            if body.eta_seconds is not None and (trained or body.phase == "reporting"):
+            if body.eta_seconds is not None and (trained or body.phase == PhaseName.REPORTING):
                 facts["eta_seconds"] = body.eta_seconds
         case kinds.Progress():
             facts.update(cast(RunChanges, body.model_dump(include=body.model_fields_set, exclude={"kind"})))
@@ -229,7 +229,7 @@ def _is_news(body: Body) -> bool:
 
 
 def _told(run: Run, event: Event[Body]) -> Notification:
-    """An alert of the worker as a piece of news."""
+    """Return an alert of the worker as a piece of news."""
     assert isinstance(event.body, kinds.Alert)
     alert = told_of(
         run, event.body.code or "alert", event.body.level, event.body.message, event.time, kind=NewsKind.ALERT
@@ -238,18 +238,18 @@ def _told(run: Run, event: Event[Body]) -> Notification:
 
 
 def _is_kept(body: Body) -> bool:
-    """Whether it becomes a row: what only tells how far something is does not."""
+    """Say whether it becomes a row: what only tells how far something is does not."""
     return body.begins if isinstance(body, kinds.Phase) else not isinstance(body, _ELSEWHERE)
 
 
 def _detail_of(phase: kinds.Phase) -> str:
-    """What is shown beside a phase: ``step 12, 40 %``."""
+    """Return what is shown beside a phase: ``step 12, 40 %``."""
     share = f"{min(1.0, phase.done / phase.total):.0%}" if phase.total else ""
     return ", ".join(part for part in (phase.detail, share) if part)
 
 
 def _event(row: aiosqlite.Row) -> Event[Body]:
-    """An event as stored; one that is damaged says so."""
+    """Return an event as stored; one that is damaged says so."""
     kind = str(row["kind"])
     body: Body
     try:

@@ -30,7 +30,9 @@ class PastRun(BaseModel):
 
 
 def past_runs(database: Path) -> list[PastRun]:
-    """The newest ones, for callers outside an event loop. What cannot be read is left out; nothing where there is no store."""
+    """Return the newest ones, for callers outside an event loop. What cannot be read is left out; nothing where there is no
+    store.
+    """
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)
         try:

@@ -56,7 +56,7 @@ async def write(db: Database, lease: Lease) -> None:
 
 
 async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", open_only: bool = False) -> list[Lease]:
-    """Newest first, of one run or endpoint where it is named. Open: everything that is not proven gone."""
+    """Return the newest first, of one run or endpoint where it is named. Open: everything that is not proven gone."""
     found = await db.all(
         f"{_COLUMNS} WHERE (? = '' OR run_id = ?) AND (? = '' OR endpoint_id = ?) AND (? = 0 OR state != 'released') "
         "ORDER BY created_at DESC",
@@ -66,7 +66,7 @@ async def list_leases(db: Database, *, run_id: str = "", endpoint_id: str = "", 
 
 
 def of_machine(known: list[Lease], provider: str, provider_id: str, name: str) -> Lease | None:
-    """Which of the ``known`` leases a machine is: the one with its id, else the one of its name that has no machine yet.
+    """Say which of the ``known`` leases a machine is: the one with its id, else the one of its name that has no machine yet.
 
     A provider may list two machines of one name; only one of them is that lease's.
     """
@@ -76,12 +76,12 @@ def of_machine(known: list[Lease], provider: str, provider_id: str, name: str) -
 
 
 def own_name(name: str, provider_id: str, known: list[Lease]) -> str:
-    """A name for the lease of a machine called ``name``: with its id where another lease has that name already."""
+    """Return a name for the lease of a machine called ``name``: with its id where another lease has that name already."""
     return f"{name} ({provider_id})" if any(lease.name == name for lease in known) else name
 
 
 async def paid(db: Database) -> list[Lease]:
-    """Machines that cost money at this moment, or may do so: rented, and not proven gone."""
+    """Return machines that cost money at this moment, or may do so: rented, and not proven gone."""
     return [lease for lease in await list_leases(db, open_only=True) if lease.state != "intended" and lease.rate]
 
 
@@ -105,7 +105,7 @@ async def book(db: Database, lease: Lease, kind: str, amount_usd: float, note: s
 
 
 async def entries(db: Database, *, run_id: str = "", endpoint_id: str = "") -> list[LedgerLine]:
-    """The lines of the ledger of a run or an endpoint, oldest first."""
+    """Return the lines of the ledger of a run or an endpoint, oldest first."""
     found = await db.all(
         "SELECT time, lease, kind, amount_usd, note FROM ledger WHERE run_id = ? AND endpoint_id = ? ORDER BY id",
         (run_id, endpoint_id),
@@ -119,13 +119,13 @@ async def entries(db: Database, *, run_id: str = "", endpoint_id: str = "") -> l
 
 
 async def month_spending(db: Database) -> Spending:
-    """What all leases together have cost in this calendar month so far."""
+    """Return what all leases together have cost in this calendar month so far."""
     now = time.time()
     return total(lease.spending(now, month_start(now)) for lease in await list_leases(db))
 
 
 def month_spending_of(database: Path, provider: str = "") -> Spending:
-    """The same for callers outside an event loop, also of one provider; nothing where nothing is known of it."""
+    """Return the same for callers outside an event loop, also of one provider; nothing where nothing is known of it."""
     now = time.time()
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)

@@ -44,7 +44,7 @@ class Changes:
 
 
 async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
-    """Everything written after ``mark`` (0: from the beginning). A step trained again comes again, with its new value.
+    """Return everything written after ``mark`` (0: from the beginning). A step trained again comes again, with its new value.
 
     The newest rows are looked through by their number: by run it would be every point that the run has ever had.
     """
@@ -56,7 +56,7 @@ async def changes(db: Database, run_id: str, mark: int = 0) -> Changes:
 
 
 async def series(db: Database, run_id: str, name: str, upto: int | None = None) -> list[Point]:
-    """One curve, by step, up to what the run has reached (None: all that was ever written). What a run that went back to a
+    """Return one curve, by step, up to what the run has reached (None: all that was ever written). What a run that went back to a
     checkpoint has behind that was not learnt by what it is now.
     """
     rows = await db.all(
@@ -82,8 +82,8 @@ async def names(db: Database, run_id: str) -> list[str]:
 
 
 async def newest(db: Database, run_id: str, name: str, count: int, upto: int) -> list[Point]:
-    """The last ``count`` points of one curve, by step, up to a step: a run that went back to a checkpoint has older ones behind
-    the step at which it is.
+    """Return the last ``count`` points of one curve, by step, up to a step: a run that went back to a checkpoint has older
+    ones behind the step at which it is.
     """
     rows = await db.all(
         "SELECT name, step, value, time FROM metrics WHERE run_id = ? AND name = ? AND step <= ? ORDER BY step DESC LIMIT ?",
@@ -93,8 +93,8 @@ async def newest(db: Database, run_id: str, name: str, count: int, upto: int) ->
 
 
 async def heard_at(db: Database, run: Run) -> float | None:
-    """When a run at work was last heard of: by a step while it trains, else by what its machine does, which a worker tells all
-    the time, and in any case by a phase that began or went on. None where nothing is known yet.
+    """Say when a run at work was last heard of: by a step while it trains, else by what its machine does, which a worker tells
+    all the time, and in any case by a phase that began or went on. None where nothing is known yet.
     """
     found = await newest(db, run.id, "train_loss" if run.trains else "process_memory", 1, run.step)
     phase = await db.one(
@@ -117,7 +117,7 @@ async def refresh_buckets(db: Database, run_id: str, written: Iterable[tuple[str
 
 
 async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[CurveEntry]]]:
-    """The mark to ask for `changes` from, and every curve: point by point, or where it is long in buckets."""
+    """Return the mark to ask for `changes` from, and every curve: point by point, or where it is long in buckets."""
     row = await db.one("SELECT seq FROM sqlite_sequence WHERE name = 'metrics'")
     mark = int(row[0]) if row else 0
     found = await db.all(
@@ -142,7 +142,7 @@ async def overview(db: Database, run_id: str) -> tuple[int, dict[str, list[Curve
 
 
 async def between(db: Database, run_id: str, name: str, first: int, last: int, most: int) -> list[CurveEntry]:
-    """One curve from one step to another, in ``most`` entries at most."""
+    """Return one curve from one step to another, in ``most`` entries at most."""
     width = max(1, -(-(last - first + 1) // most))
     rows = await db.all(
         """SELECT min(step) AS step, min(value) AS low, max(value) AS high, avg(value) AS mean, count(*) AS count,
@@ -154,7 +154,7 @@ async def between(db: Database, run_id: str, name: str, first: int, last: int, m
 
 
 async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
-    """The first steps at which the worker saw NaN or infinity."""
+    """Return the first steps at which the worker saw NaN or infinity."""
     rows = await db.all(
         "SELECT step FROM metrics WHERE run_id = ? AND name = ? AND value IS NULL ORDER BY step LIMIT ?",
         (run_id, name, most),
@@ -177,7 +177,7 @@ def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
 
 
 def _entries(found: Iterable[aiosqlite.Row]) -> list[CurveEntry]:
-    """The same of neighbours taken together."""
+    """Return the same of neighbours taken together."""
     return [_entry(row) for row in found if isinstance(row["step"], int)]
 
 

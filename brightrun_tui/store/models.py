@@ -11,7 +11,7 @@ import aiosqlite
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
-from brightrun_tui.domain.model import ModelVersion, Remarks, Report, Review
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion, Remarks, Report, Review
 from brightrun_tui.domain.seal import Seal
 from brightrun_tui.store import rows
 from brightrun_tui.store.db import Database
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 async def reserve(db: Database, name: str, run_id: str) -> int:
-    """The version number that belongs to ``run_id``: the one it already has, or the next free one, kept for it."""
+    """Return the version number that belongs to ``run_id``: the one it already has, or the next free one, kept for it."""
     async with db.transaction():
         row = await db.one("SELECT version FROM model_versions WHERE run_id = ?", (run_id,))
         if row:
@@ -45,7 +45,7 @@ async def complete(db: Database, version: ModelVersion) -> None:
         )
         row = await db.one("SELECT 1 FROM aliases WHERE name = ? AND alias = 'champion'", (version.name,))
         if row is None:
-            await _move(db, version.name, "champion", version.version)
+            await _move(db, version.name, CHAMPION, version.version)
 
 
 async def get(db: Database, name: str, version: int | None = None) -> ModelVersion:
@@ -95,13 +95,13 @@ async def locate(db: Database, ref: str) -> tuple[str, int]:
 
 
 async def by_run(db: Database, run_id: str) -> ModelVersion | None:
-    """The version that a run became. Raises ``BrightrunError`` when what is stored of it cannot be read."""
+    """Return the version that a run became. Raises ``BrightrunError`` when what is stored of it cannot be read."""
     row = await db.one("SELECT name, version FROM model_versions WHERE run_id = ? AND state = 'ready'", (run_id,))
     return await get(db, row["name"], int(row["version"])) if row else None
 
 
 async def list_models(db: Database) -> list[ModelVersion]:
-    """Every ready version that can be read, newest first; `unreadable` names the others."""
+    """Return every ready version that can be read, newest first; `unreadable` names the others."""
     return [await _with_aliases(db, found) for row in await _ready(db) if (found := _read(row))]
 
 
@@ -111,12 +111,12 @@ async def unreadable(db: Database) -> list[str]:
 
 
 async def numbers(db: Database, name: str) -> list[int]:
-    """The ready versions of one model, also those that cannot be read."""
+    """Return the ready versions of one model, also those that cannot be read."""
     return [int(row["version"]) for row in await _ready(db) if row["name"] == name]
 
 
 async def aliases(db: Database, name: str, version: int) -> tuple[str, ...]:
-    """What points at a version, by alphabet."""
+    """Return what points at a version, by alphabet."""
     found = await db.all("SELECT alias FROM aliases WHERE name = ? AND version = ? ORDER BY alias", (name, version))
     return tuple(row["alias"] for row in found)
 
@@ -185,10 +185,10 @@ async def move_alias(db: Database, name: str, alias: str, version: int) -> None:
     """Point ``alias`` at a version. Moving ``champion`` leaves ``previous`` on the one before."""
     await get(db, name, version)
     async with db.transaction():
-        if alias == "champion":
+        if alias == CHAMPION:
             row = await db.one("SELECT version FROM aliases WHERE name = ? AND alias = 'champion'", (name,))
             if row and int(row["version"]) != version:
-                await _move(db, name, "previous", int(row["version"]))
+                await _move(db, name, PREVIOUS, int(row["version"]))
         await _move(db, name, alias, version)
 
 
@@ -225,7 +225,7 @@ async def _ready(db: Database) -> list[aiosqlite.Row]:
 
 
 async def _row(db: Database, name: str, version: int | None) -> aiosqlite.Row:
-    """One ready version as stored; without a number the newest. Raises ``UsageError``."""
+    """Return one ready version as stored; without a number the newest. Raises ``UsageError``."""
     row = await db.one(
         "SELECT version, doc FROM model_versions WHERE name = ? AND state = 'ready' "
         "AND (? IS NULL OR version = ?) ORDER BY version DESC LIMIT 1",
@@ -242,7 +242,7 @@ def _read(row: aiosqlite.Row) -> ModelVersion | None:
 
 
 def _deleted(name: str) -> str:
-    """The fact that holds the highest deleted version number of a model."""
+    """Return the fact that holds the highest deleted version number of a model."""
     return f"deleted version of {name}"
 
 

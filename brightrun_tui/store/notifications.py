@@ -35,18 +35,18 @@ async def add(db: Database, one: Notification) -> None:
 
 
 async def latest(db: Database, limit: int = _LATEST) -> list[Notification]:
-    """Newest first."""
+    """Return the newest first."""
     return [_read(row) for row in await db.all("SELECT * FROM notifications ORDER BY id DESC LIMIT ?", (limit,))]
 
 
 async def unread(db: Database) -> int:
-    """How many nobody has looked at."""
+    """Say how many nobody has looked at."""
     row = await db.one("SELECT count(*) FROM notifications WHERE read_at IS NULL")
     return int(row[0]) if row else 0
 
 
 async def count(db: Database, run_id: str, kind: NewsKind) -> int:
-    """How many of a kind there are about a run."""
+    """Say how many of a kind there are about a run."""
     row = await db.one("SELECT count(*) FROM notifications WHERE run_id = ? AND kind = ?", (run_id, kind))
     return int(row[0]) if row else 0
 
@@ -58,7 +58,7 @@ async def mark_read(db: Database, *, up_to: int) -> None:
 
 
 async def undelivered(db: Database, channel: str, since: float, kinds: Iterable[NewsKind]) -> list[Notification]:
-    """What a channel has still to tell, oldest first: of these kinds, and not from before it was there."""
+    """Return what a channel has still to tell, oldest first: of these kinds, and not from before it was there."""
     wanted = list(kinds)
     found = await db.all(
         "SELECT n.* FROM notifications n LEFT JOIN deliveries d ON d.notification = n.id AND d.channel = ? "
@@ -90,7 +90,7 @@ async def deliveries(db: Database, notifications: Iterable[int]) -> dict[int, di
 
 
 def failing_code(channel: str) -> str:
-    """The code of the news that a channel does not work: told by every other channel, and not by that one."""
+    """Return the code of the news that a channel does not work: told by every other channel, and not by that one."""
     return f"channel_failing {channel}"
 
 

@@ -24,7 +24,7 @@ async def add(db: Database, ask: Ask[Answer]) -> Request:
 
 
 async def pending(db: Database) -> list[Request]:
-    """Oldest first. One that nobody can read is refused at once, so that it keeps no other from its turn."""
+    """Return the oldest first. One that nobody can read is refused at once, so that it keeps no other from its turn."""
     found: list[Request] = []
     for row in await db.all("SELECT * FROM requests WHERE state = 'pending' ORDER BY id"):
         try:
@@ -35,7 +35,7 @@ async def pending(db: Database) -> list[Request]:
 
 
 async def get(db: Database, request_id: int) -> Request | None:
-    """Raises ``DamagedRecordError``."""
+    """Raise ``DamagedRecordError``."""
     row = await db.one("SELECT * FROM requests WHERE id = ?", (request_id,))
     return _request(row) if row else None
 

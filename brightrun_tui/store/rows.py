@@ -19,7 +19,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(model: type[M], document: Any) -> M | None:
-    """The document of one row; None when it is damaged."""
+    """Return the document of one row; None when it is damaged."""
     try:
         return model.model_validate_json(document)
     except ValidationError:
@@ -27,12 +27,12 @@ def read(model: type[M], document: Any) -> M | None:
 
 
 def damaged(what: str, *, where: str, fix: str) -> DamagedRecordError:
-    """The error for one row that was asked for and cannot be read."""
+    """Return the error for one row that was asked for and cannot be read."""
     return DamagedRecordError(f"the record of {what} is damaged", where=where, fix=fix, kind=ErrorKind.DAMAGED_RECORD)
 
 
 def changed(document: M, changes: Mapping[str, Any]) -> M:
-    """A document with other values in some fields, each of them checked; nothing is converted.
+    """Return a document with other values in some fields, each of them checked; nothing is converted.
 
     Raises:
         TypeError: there is no such field.
@@ -45,5 +45,5 @@ def changed(document: M, changes: Mapping[str, Any]) -> M:
 
 
 def number(stored: Any) -> float:
-    """What a column of numbers holds; 0 where it is not a number."""
+    """Return what a column of numbers holds; 0 where it is not a number."""
     return float(stored) if isinstance(stored, (int, float)) else 0.0

@@ -15,7 +15,8 @@ from brightrun_tui.domain.live_change import LiveChange
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.notification import news
 from brightrun_tui.domain.queue import moved
-from brightrun_tui.domain.run import RUN_STATES, TERMINAL, TRANSITIONS, Run, RunAction, RunChanges, RunSpec, RunState
+from brightrun_tui.domain.run import Run, RunChanges, RunSpec
+from brightrun_tui.domain.run_states import RUN_STATES, TERMINAL, TRANSITIONS, RunAction, RunState
 from brightrun_tui.store import notifications, rows
 from brightrun_tui.store.db import Database
 
@@ -32,7 +33,7 @@ class DamagedRun(BaseModel):
 
 
 async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate | None = None) -> Run:
-    """A new run in state ``queued``; the engine takes it from there."""
+    """Create a run in state ``queued``; the engine takes it from there."""
     run = Run(
         id=spec.run_id,
         name=spec.name,
@@ -52,7 +53,7 @@ async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate
 
 
 async def get(db: Database, run_id: str) -> Run:
-    """By full id.
+    """Find by full id.
 
     Raises:
         UsageError: there is none.
@@ -68,12 +69,12 @@ async def get(db: Database, run_id: str) -> Run:
 
 
 async def find(db: Database, word: str) -> Run:
-    """By id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
+    """Find by id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
     return await get(db, await locate(db, word))
 
 
 async def locate(db: Database, word: str) -> str:
-    """The id of what `find` finds, also of a run whose record is damaged.
+    """Return the id of what `find` finds, also of a run whose record is damaged.
 
     Raises:
         UsageError: there is none, or an id prefix fits several.
@@ -94,7 +95,7 @@ async def locate(db: Database, word: str) -> str:
 
 
 async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) -> list[Run]:
-    """Newest first, without those whose record is damaged: see `list_all`."""
+    """Return the newest first, without those whose record is damaged: see `list_all`."""
     wanted = sorted(states or RUN_STATES)
     found = await db.all(
         f"SELECT id, state, doc FROM runs WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY created_at DESC",
@@ -104,7 +105,7 @@ async def list_runs(db: Database, *, states: frozenset[RunState] | None = None) 
 
 
 async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
-    """Every run, newest first, and apart from them those whose record is damaged. They can be deleted."""
+    """Return every run, newest first, and apart from them those whose record is damaged. They can be deleted."""
     whole: list[Run] = []
     damaged: list[DamagedRun] = []
     for row in await db.all("SELECT id, name, state, created_at, doc FROM runs ORDER BY created_at DESC"):
@@ -122,20 +123,20 @@ async def stamps(db: Database) -> dict[str, tuple[str, float]]:
 
 
 async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
-    """These runs, in no order; what has gone meanwhile is left out."""
+    """Return these runs, in no order; what has gone meanwhile is left out."""
     marks = ", ".join("?" * len(ids))
     found = await db.all(f"SELECT id, name, state, created_at, doc FROM runs WHERE id IN ({marks})", ids)
     return [_read(row) or _damaged(row) for row in found]
 
 
 async def readable(db: Database, run_id: str) -> Run | None:
-    """A run as it is now; None where there is none, or its record is damaged."""
+    """Return a run as it is now; None where there is none, or its record is damaged."""
     found = await read_some(db, [run_id])
     return found[0] if found and isinstance(found[0], Run) else None
 
 
 async def names(db: Database) -> dict[str, str]:
-    """By id, also of runs whose record is damaged."""
+    """Find by id, also of runs whose record is damaged."""
     return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}
 
 
@@ -147,7 +148,7 @@ async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
 
 
 async def queue(db: Database) -> list[Run]:
-    """Runs that wait for their turn, in its order; without those that cannot be read."""
+    """Return runs that wait for their turn, in its order; without those that cannot be read."""
     oldest_first = (await list_runs(db, states=frozenset({"queued"})))[::-1]
     return sorted(oldest_first, key=lambda run: run.waits_since)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from brightrun_tui.domain import events
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.events import Outcome, WorkerExit
+from brightrun_tui.domain.events import Outcome, PhaseName, WorkerExit
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import WITHOUT_COMPILER
@@ -34,7 +34,9 @@ M_ARENA_MAX = -8
 
 
 def set_environment(*, hub: bool) -> None:
-    """Threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no compiler, no chatter."""
+    """Set up threads that wait instead of spinning, no forks of tokenizers, no network where none is needed, no compiler, no
+    chatter.
+    """
     defaults = {
         **WITHOUT_COMPILER,
         "GOMP_SPINCOUNT": "1000",
@@ -64,7 +66,7 @@ def share_one_heap() -> None:
 
 
 def needs_the_hub(run_directory: Path) -> bool:
-    """Whether the base model is still to be fetched; a bad specification is reported by the worker."""
+    """Say whether the base model is still to be fetched; a bad specification is reported by the worker."""
     try:
         return not json.loads(RunDirectory(run_directory).spec.read_bytes())["base"]["path"]
     except (OSError, ValueError, TypeError, LookupError):
@@ -82,7 +84,7 @@ def quieten_libraries() -> None:
 
 
 def import_worker() -> Callable[[RunDirectory, EventLog, Control], tuple[int, Outcome]]:
-    """The heavy imports: seconds pass here.
+    """Do the heavy imports: seconds pass here.
 
     Raises:
         BrightrunError: a package that training needs is not installed.
@@ -114,7 +116,7 @@ def run(files: RunDirectory, log: EventLog) -> int:
             step, outcome = last.step, "completed"
         else:
             control.listen()
-            log.write(events.Phase(phase="starting"))
+            log.write(events.Phase(phase=PhaseName.STARTING))
             step, outcome = import_worker()(files, log, control)
         log.write(events.Done(outcome=outcome, step=step))
         return 0
@@ -134,7 +136,7 @@ def run(files: RunDirectory, log: EventLog) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     share_one_heap()
     if arguments == [SPARE]:
         return wait()

@@ -83,7 +83,7 @@ def dequantise(source: Path, directory: Path) -> None:
 
 
 def _plain(loaded: Any, source: Path) -> Any:
-    """The same weights in a model that does not know it was quantised, which transformers would refuse to save."""
+    """Return the same weights in a model that does not know it was quantised, which transformers would refuse to save."""
     import torch
     from transformers import GenerationConfig
 

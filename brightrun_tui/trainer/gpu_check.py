@@ -98,7 +98,7 @@ def check_gpu(machine: TrainingDevice, *, rate: float = 0.0, memory: int = 0, fo
 
 
 def seconds_of(machine: TrainingDevice, work: Callable[[], object]) -> float:
-    """Wall time of ``work`` until the device has done it."""
+    """Return wall time of ``work`` until the device has done it."""
     _wait(machine)
     began = time.perf_counter()
     work()
@@ -112,7 +112,7 @@ def _wait(machine: TrainingDevice) -> None:
 
 
 def _matmul(machine: TrainingDevice) -> tuple[float, float]:
-    """Error and rate of a product of two square matrices of random numbers."""
+    """Return error and rate of a product of two square matrices of random numbers."""
     size = SIZE if machine.device.type == "cuda" else SIZE_ON_CPU
     chance = torch.Generator().manual_seed(1)
     left = torch.randn(CHECKED_ROWS, size, generator=chance).to(machine.compute)
@@ -125,7 +125,7 @@ def _matmul(machine: TrainingDevice) -> tuple[float, float]:
 
 
 def _nf4(machine: TrainingDevice) -> tuple[float, float, dict[int, float]]:
-    """Errors of reading 4-bit weights, of making them, and of products with them."""
+    """Return errors of reading 4-bit weights, of making them, and of products with them."""
     from bitsandbytes import matmul_4bit
     from bitsandbytes.functional import dequantize_4bit, quantize_4bit
 
@@ -153,7 +153,7 @@ def _error(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 def why_no_gpu() -> str:
-    """What torch says where it sees none."""
+    """Return what torch says where it sees none."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:
@@ -164,7 +164,7 @@ def why_no_gpu() -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     parser = argparse.ArgumentParser(
         prog="brightrun_tui.trainer.gpu_check", description="Whether this GPU is fit to train on."
     )

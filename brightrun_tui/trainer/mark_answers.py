@@ -8,12 +8,13 @@ from __future__ import annotations
 import sys
 
 from brightrun_tui.domain.answer_evaluation import AnswersToMark, MarkedAnswers
-from brightrun_tui.trainer.report.content import AnswerCase, make_yardstick
+from brightrun_tui.trainer.report.calibration import make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase
 from brightrun_tui.trainer.report.text_scores import token_f1
 
 
 def main() -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     given = AnswersToMark.model_validate_json(sys.stdin.buffer.read())
     yardstick = make_yardstick(given.training or [each.wanted for each in given.answers])
     frame, count = yardstick.frame, max(1, len(given.answers))

@@ -18,7 +18,7 @@ from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, s
 
 
 def measure(base: str, method: str) -> dict[str, float]:
-    """Raises whatever loading the model raises: nothing is told then."""
+    """Raise whatever loading the model raises: nothing is told then."""
     with without_garbage_collection():
         quieten_libraries()
         import numpy as np
@@ -40,7 +40,7 @@ def measure(base: str, method: str) -> dict[str, float]:
         return time.monotonic()
 
     def busy() -> float:
-        """Seconds that processors worked, for all programs and not for this one."""
+        """Return seconds that processors worked, for all programs and not for this one."""
         told = psutil.cpu_times()
         return float(told.user + told.system + getattr(told, "nice", 0.0)) - time.process_time()
 
@@ -99,7 +99,7 @@ def measure(base: str, method: str) -> dict[str, float]:
 
 
 def main(arguments: list[str]) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     if len(arguments) != 2 or not os.path.isdir(arguments[0]) or arguments[1] not in ("nf4", "none"):
         print("usage: python -m brightrun_tui.trainer.probe BASE_DIRECTORY nf4|none", file=sys.stderr)
         return 2

@@ -16,7 +16,7 @@ from brightrun_tui.importing import without_garbage_collection, without_torch
 
 
 def main(tokenizer_directory: str) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false", TRANSFORMERS_VERBOSITY="error")
     answer, sys.stdout = sys.stdout, sys.stderr  # libraries print what they like
     view: _Viewer | None = None
@@ -51,7 +51,7 @@ class _Viewer:
             self._context = longest if longest < 10**9 else 0
 
     def of(self, request: TokenRequest) -> TokenView:
-        """The record as the worker would train it, whatever its length."""
+        """Return the record as the worker would train it, whatever its length."""
         from brightrun_tui.trainer.objectives import load_objective
 
         record = request.record

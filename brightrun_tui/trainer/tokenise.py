@@ -18,7 +18,7 @@ from brightrun_tui.importing import without_garbage_collection, without_torch
 
 
 def main(run_directory: str, tokenizer_directory: str) -> int:
-    """Returns the exit code."""
+    """Return the exit code."""
     os.environ.update(HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="true", TRANSFORMERS_VERBOSITY="error")
     with without_garbage_collection(), without_torch():
         from brightrun_tui.trainer.data.prepare import prepare_data

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from brightrun_tui.domain import events
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.events import Outcome
+from brightrun_tui.domain.events import Outcome, PhaseName
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import CONTROL_REQUESTS, LATER_STOPS, SPEC, RunDirectory
@@ -72,10 +72,10 @@ def work(files: RunDirectory, log: EventLog, control: Control) -> tuple[int, Out
         outcome = loop.run()
         if outcome == "paused":
             return session.progress.step, outcome
-        session.phase("saving")
+        session.phase(PhaseName.SAVING)
         best_step = use_best_checkpoint(session)
         publish_adapter(session)
-        session.phase("reporting")
+        session.phase(PhaseName.REPORTING)
         baseline = loop.baseline or measure_baseline(session)
         write_report(session, template, baseline, best_step, loop.best_scores, stopped=outcome == "stopped")
         write_manifest(session)
@@ -111,7 +111,7 @@ def _set_up(
 
     settings = spec.settings
     objective = load_objective(settings.training.objective)
-    log.write(events.Phase(phase="preparing", detail="tokens and masks"))
+    log.write(events.Phase(phase=PhaseName.PREPARING, detail="tokens and masks"))
     source = locate_base(spec.base)
     tokenizer = load_tokenizer(source, spec.base.revision)
     config = load_config(source, spec.base.revision)
@@ -126,7 +126,7 @@ def _set_up(
         settings.evaluation.sample_prompts,
         max(1, context - settings.evaluation.max_new_tokens),
     )
-    log.write(events.Phase(phase="loading", detail=spec.base.id))
+    log.write(events.Phase(phase=PhaseName.LOADING, detail=spec.base.id))
     control.leave_if_asked()
     machine = choose_machine(settings.quantisation)
     require_fit(machine, settings.quantisation)
@@ -217,6 +217,6 @@ def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
 
 
 def _base_name(spec: RunSpec) -> str:
-    """What the adapter's configuration calls its base: the Hub id, which holds anywhere, or else the directory."""
+    """Return what the adapter's configuration calls its base: the Hub id, which holds anywhere, or else the directory."""
     is_hub_id = spec.base.id.count("/") == 1 and not Path(spec.base.id).expanduser().exists()
     return spec.base.id if is_hub_id else spec.base.path

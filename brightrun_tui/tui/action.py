@@ -29,7 +29,7 @@ _SPELLED = {
 
 
 def spell(key: str) -> str:
-    """A key as people write it: ``ctrl+p`` → ``^p``, ``question_mark`` → ``?``."""
+    """Return a key as people write it: ``ctrl+p`` → ``^p``, ``question_mark`` → ``?``."""
     if key.startswith("ctrl+"):
         return "^" + key.removeprefix("ctrl+")
     if key.startswith("shift+"):
@@ -38,7 +38,7 @@ def spell(key: str) -> str:
 
 
 def key_named(text: str) -> str:
-    """A key as Textual names it, from how people write it: ``?`` → ``question_mark``, ``^p`` → ``ctrl+p``."""
+    """Return a key as Textual names it, from how people write it: ``?`` → ``question_mark``, ``^p`` → ``ctrl+p``."""
     if text.startswith("^") and len(text) == 2:
         return f"ctrl+{text[1]}"
     return next((name for name, spelled in _SPELLED.items() if spelled == text), text)

@@ -65,22 +65,22 @@ def use_keymap(keymap: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def defaults() -> tuple[Action, ...]:
-    """Every action with the keys it has unasked."""
+    """Return every action with the keys it has unasked."""
     return ACTIONS
 
 
 def of_scope(scope: str) -> tuple[Action, ...]:
-    """The actions of one scope, in the order of the table."""
+    """Return the actions of one scope, in the order of the table."""
     return tuple(_FROM_CONFIG.get(action.id, action) for action in ACTIONS if action.scope == scope)
 
 
 def key_of(action_id: str) -> str:
-    """The main key of an action as it is now, as people write it."""
+    """Return the main key of an action as it is now, as people write it."""
     return _FROM_CONFIG.get(action_id, BY_ID[action_id]).key
 
 
 def bindings(*scopes: str) -> list[BindingType]:
-    """What a class of these scopes puts into its ``BINDINGS``."""
+    """Return what a class of these scopes puts into its ``BINDINGS``."""
     return [
         Binding(",".join(action.keys), action.name, action.title, show=False, id=action.id)
         for scope in scopes
@@ -94,7 +94,7 @@ IN_DIALOGUES = ("help", "palette", "theme", "screenshot", "suspend_process", "qu
 
 
 def dialogue_bindings() -> list[BindingType]:
-    """The keys of these actions, for a dialogue's ``BINDINGS``; those that its own actions have taken mean these."""
+    """Return the keys of these actions, for a dialogue's ``BINDINGS``; those that its own actions have taken mean these."""
     taken = {key for action in ACTIONS if action.scope == "modal" for key in action.keys}
     return [
         Binding(
@@ -106,7 +106,7 @@ def dialogue_bindings() -> list[BindingType]:
 
 
 def find(scopes: Iterable[str], name: str) -> Action | None:
-    """The action that ``name`` means on a node of these scopes."""
+    """Return the action that ``name`` means on a node of these scopes."""
     for scope in scopes:
         if action := BY_ID.get(f"{scope}.{name}"):
             return action
@@ -114,7 +114,7 @@ def find(scopes: Iterable[str], name: str) -> Action | None:
 
 
 def as_markdown() -> str:
-    """The table for people, as docs/keys.md holds it."""
+    """Return the table for people, as docs/keys.md holds it."""
     parts = [
         (
             "# Keys\n\nEvery action can be reached by keyboard; `?` shows those that work where you are, "

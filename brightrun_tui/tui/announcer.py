@@ -102,7 +102,7 @@ class Announcer:
 
 
 def title_of(snapshot: Snapshot) -> str:
-    """``61 % shop-faq``: the newest run that trains; how many others do."""
+    """Write as ``61 % shop-faq``: the newest run that trains; how many others do."""
     training = [run for run in snapshot.runs if run.state == "running"]
     if not training:
         return "Bright Run"

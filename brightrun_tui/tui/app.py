@@ -26,7 +26,7 @@ from textual.widgets import Input  # noqa: E402
 from brightrun_tui import plugins  # noqa: E402
 from brightrun_tui.config import Section, load_section  # noqa: E402
 from brightrun_tui.domain.notification import NewsKind  # noqa: E402
-from brightrun_tui.domain.run import ACTIVE, RUN_STATES  # noqa: E402
+from brightrun_tui.domain.run_states import ACTIVE, RUN_STATES  # noqa: E402
 from brightrun_tui.paths import Paths, get_paths  # noqa: E402
 from brightrun_tui.store import open_database, runs  # noqa: E402
 from brightrun_tui.tui import actions, textual_quirks, theming  # noqa: E402
@@ -55,7 +55,7 @@ class AppSettings(Section):
 
 
 def _screen(module: str, name: str) -> Screen[None]:
-    """One of the four, imported when first visited."""
+    """Return one of the four, imported when first visited."""
     screen: Screen[None] = getattr(import_module(f"brightrun_tui.tui.screens.{module}"), name)()
     return screen
 
@@ -159,7 +159,7 @@ class BrightRunApp(Workspace):
 
     @work(group="services")
     async def _test_services(self) -> None:
-        """Whether what is set up works; after the first picture, which waits for nobody."""
+        """Say whether what is set up works; after the first picture, which waits for nobody."""
         await self.pictured()
         await asyncio.sleep(TESTS_AFTER_SECONDS)
         await self.service_tester.test_what_is_due()
@@ -309,7 +309,9 @@ class BrightRunApp(Workspace):
 
 
 async def _beginning(paths: Paths, run_name: str) -> tuple[str, str]:
-    """The mode to begin with and the run to show: the one asked for, else where there is work, else where the person left off."""
+    """Return the mode to begin with and the run to show: the one asked for, else where there is work, else where the person
+    left off.
+    """
     async with open_database(paths.database) as db:
         if run_name:
             return "monitor", await runs.locate(db, run_name)

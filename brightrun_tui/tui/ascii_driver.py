@@ -76,7 +76,7 @@ def like(character: str) -> str:
 
 
 def ascii_driver(driver: type[Driver]) -> type[Driver]:
-    """The same driver, writing ASCII."""
+    """Return the same driver, writing ASCII."""
 
     class AsciiDriver(driver):  # type: ignore[misc, valid-type]
         def write(self, data: str) -> None:
@@ -86,7 +86,7 @@ def ascii_driver(driver: type[Driver]) -> type[Driver]:
 
 
 def wants_ascii(environment: Mapping[str, str]) -> bool:
-    """Whether the terminal is the Linux console, or the locale is said to be one without UTF-8.
+    """Say whether the terminal is the Linux console, or the locale is said to be one without UTF-8.
 
     Python itself puts C.UTF-8 into LC_CTYPE where the locale is C, so that one counts only together with what else is said.
     """

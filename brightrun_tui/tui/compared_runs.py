@@ -37,7 +37,7 @@ class ComparedRuns:
 
 
 def facts_of(runs: Sequence[Run]) -> ComparedRuns:
-    """What is known of them without reading anything."""
+    """Return what is known of them without reading anything."""
     return ComparedRuns(tuple(runs), names(runs), compare(runs))
 
 
@@ -67,7 +67,7 @@ async def _curves(db: Database, run: Run) -> Mapping[str, Curve]:
 
 
 def _side_by_side(samples: Sequence[Sequence[Sample]]) -> tuple[AnsweredPrompt, ...]:
-    """Prompts that two runs or more were asked, the newest answer of each."""
+    """Return prompts that two runs or more were asked, the newest answer of each."""
     asked: dict[tuple[str, ...], dict[int, Sample]] = {}
     base: dict[tuple[str, ...], str] = {}
     for place, said in enumerate(samples):

@@ -65,7 +65,7 @@ def _keys(action_id: str, text: str, paths: Paths) -> tuple[str, ...]:
 
 
 def _is_key(key: str) -> bool:
-    """Whether any terminal sends it: with shift a letter is another letter, and no more needs to be said of it."""
+    """Say whether any terminal sends it: with shift a letter is another letter, and no more needs to be said of it."""
     *modifiers, name = key.split("+")
     letter = len(name) == 1 and name.isalnum()
     named = name in _NAMES or (len(name) > 1 and len(key_to_character(name) or "") == 1)

@@ -22,7 +22,7 @@ def page(app: App[Any], paths: Sequence[Path]) -> str:
 
 
 def edit(app: App[Any], paths: Sequence[Path]) -> str:
-    """The same in $VISUAL or $EDITOR, else in the first editor that is there."""
+    """Open the same in $VISUAL or $EDITOR, else in the first editor that is there."""
     wanted = os.environ.get("VISUAL") or os.environ.get("EDITOR") or ""
     known = next((name for name in ("sensible-editor", "nano", "vim", "vi") if shutil.which(name)), "vi")
     return give_way(app, [*(shlex.split(wanted) or [known]), *map(str, paths)], "EDITOR")

@@ -35,7 +35,7 @@ class RunGroup:
 
 
 def arrange(runs: Sequence[Run], order: RunOrder, pinned: Collection[str], stays: str = "") -> list[RunGroup]:
-    """The runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group.
+    """Return the runs that fit the filter, pinned ones first, then by column, else by urgency; each in one group.
 
     ``stays``: the id of the chosen run where that was at work when it was chosen. Once it has ended it stays above the past, so
     that a list that nobody touches goes on showing what is at work.

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.store import Database, metrics, runs
 from brightrun_tui.store.runs import DamagedRun
 
@@ -50,7 +51,7 @@ class RunReader:
     async def read(
         self, first: Collection[str] = ()
     ) -> tuple[tuple[Run, ...], tuple[DamagedRun, ...], Mapping[str, Vitals]]:
-        """Every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones.
+        """Return every run, newest first, those that cannot be read apart from them, and vitals by id of the active ones.
 
         The first time, of those that have ended, the newest and those named ``first`` are enough; then there are ``more``.
         """

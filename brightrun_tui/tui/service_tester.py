@@ -28,7 +28,7 @@ class ServiceApp(Protocol):
     read_only: bool
 
     async def opened_store(self) -> Database:
-        """The store, as soon as it is open."""
+        """Return the store, as soon as it is open."""
 
     def look_now(self) -> None:
         """Read the store again."""
@@ -103,5 +103,5 @@ class ServiceTester:
         self.changed.publish(service.name)
 
     def status(self, name: str, known: ServiceFacts) -> ServiceStatus | None:
-        """What this process found last; None where another one has tested it since, or nobody has here."""
+        """Return what this process found last; None where another one has tested it since, or nobody has here."""
         return None if known.get("checked_at", 0.0) > self.tested_at.get(name, 0.0) else self.statuses.get(name)

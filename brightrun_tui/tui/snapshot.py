@@ -27,8 +27,9 @@ from brightrun_tui.tui.run_reader import RunReader, Vitals
 
 if TYPE_CHECKING:
     from brightrun_tui.domain.dataset import DatasetReport
+    from brightrun_tui.domain.endpoint import Endpoint
     from brightrun_tui.domain.evaluation import Evaluation
-    from brightrun_tui.domain.model import Endpoint, ModelVersion
+    from brightrun_tui.domain.model import ModelVersion
     from brightrun_tui.registry.signing import Origin
 
 B = TypeVar("B", Alert, Checkpoint, Done, Phase, Sample)
@@ -110,19 +111,19 @@ class Snapshot:
         return next((model for model in self.models if model.ref == ref), None)
 
     def evaluations_of(self, model: ModelVersion) -> tuple[Evaluation, ...]:
-        """What a version was measured to be worth besides its report card, newest first."""
+        """Return what a version was measured to be worth besides its report card, newest first."""
         return tuple(each for each in self.evaluations if each.ref == model.ref)
 
     def endpoint_of(self, model: ModelVersion) -> Endpoint | None:
-        """The newest endpoint of a version that has not been stopped; one that failed only where there is no other."""
+        """Return the newest endpoint of a version that has not been stopped; one that failed only where there is no other."""
         return _first_standing(each for each in self.endpoints if each.serves(model))
 
     def base_endpoint_of(self, model: ModelVersion) -> Endpoint | None:
-        """As `endpoint_of`, of the version's base model alone."""
+        """Do as `endpoint_of`, of the version's base model alone."""
         return _first_standing(each for each in self.endpoints if each.serves_base_of(model))
 
     def leases_of(self, run_id: str) -> tuple[Lease, ...]:
-        """Machines rented for a run and not yet proven gone."""
+        """Return machines rented for a run and not yet proven gone."""
         return tuple(lease for lease in self.leases if lease.run_id == run_id)
 
     @property
@@ -140,7 +141,7 @@ class Snapshot:
 
 
 def hourly(lease: Lease) -> float:
-    """US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
+    """Return US dollars an hour: as observed, else as quoted; nothing while it is only intended."""
     return 0.0 if lease.state == "intended" else lease.rate
 
 
@@ -174,7 +175,7 @@ class SnapshotInterest:
 async def follow(
     db: Database, paths: Paths, watch: SnapshotInterest, *, runs_first: bool = False
 ) -> AsyncIterator[Snapshot]:
-    """A new picture whenever the store has changed, or another run is watched; without end.
+    """Yield a new picture whenever the store has changed, or another run is watched; without end.
 
     While the store cannot be read the last picture comes again, with the trouble in it, once.
     """
@@ -289,7 +290,7 @@ class SnapshotReader:
         return tuple(found for run_id in wanted if (found := self._evaluations[run_id]) is not None)
 
     async def read_detail(self, snapshot: Snapshot, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
-        """The same picture with the detail of another run."""
+        """Return the same picture with the detail of another run."""
         detail = await self._read_detail(watched) if watched else None
         return replace(snapshot, detail=detail, others=await self._read_others(others))
 
@@ -302,7 +303,7 @@ class SnapshotReader:
         return {run_id: detail for run_id, (_, detail) in kept.items()}
 
     async def _read_curves(self, run_id: str, mark: int, before: RunDetail | None) -> tuple[dict[str, Curve], int]:
-        """All curves the first time, later what is new, and the mark to go on from."""
+        """Return all curves the first time, later what is new, and the mark to go on from."""
         if before is None:
             mark, first = await metrics.overview(self._db, run_id)
             curves = {name: await self._curve(run_id, name, entries) for name, entries in first.items()}
@@ -352,7 +353,7 @@ class SnapshotReader:
 
 
 def _first_standing(serving: Iterable[Endpoint]) -> Endpoint | None:
-    from brightrun_tui.domain.model import standing
+    from brightrun_tui.domain.endpoint import standing
 
     return next(iter(standing(serving)), None)
 

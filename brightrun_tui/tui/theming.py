@@ -120,7 +120,7 @@ def _read(path: Path) -> ThemeFile:
 
 
 def _checked_colour(value: str, name: str = "") -> str:
-    """A colour, of a variable also ``auto``, either with a share such as ``50%`` behind it. Raises ``ValueError``."""
+    """Return a colour, of a variable also ``auto``, either with a share such as ``50%`` behind it. Raises ``ValueError``."""
     colour, _, share = value.partition(" ")
     try:
         if colour not in ("auto", "initial") or not name:

@@ -32,7 +32,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from brightrun_tui.domain.money import Estimate, Limits
-from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.orchestrator import client
 from brightrun_tui.orchestrator.engine_status import engine_status
 from brightrun_tui.paths import get_paths

@@ -33,7 +33,8 @@ sys.path.insert(0, str(ROOT))
 
 import psutil
 
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.store import metrics, open_database, runs
 from tests.processes import end_all, of_home
 from tests.trainer.conftest import build_base, make_records

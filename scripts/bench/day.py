@@ -31,7 +31,8 @@ sys.path.insert(0, str(ROOT))
 
 from brightrun_tui.domain.money import Limits
 from brightrun_tui.domain.requests import PauseRun, ResumeRun, StopRun
-from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, open_database, runs

@@ -46,7 +46,7 @@ SHOTS: dict[str, tuple[str, ...]] = {
     "monitor-marks": ("3", "space", "j", "space", "."),
     "monitor-sort": ("3", "S"),
     "monitor-log": ("3", "L"),
-    "monitor-log-search": ("3", "L", "slash", "=evaluating", "enter"),
+    "monitor-log-search": ("3", "L", "slash", "=eval loss", "enter"),
     "monitor-log-goto": ("3", "L", "t"),
     "monitor-answers": ("3", "a"),
     "monitor-facts": ("3", "i"),

@@ -11,6 +11,7 @@ from pathlib import Path
 from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.money import GIB, Lease
 from brightrun_tui.domain.run import Notice
+from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import events, leases, open_database, runs
@@ -29,13 +30,16 @@ async def fill_world(paths: Paths) -> None:
         await seed.add_run(
             db, paths, "tickets-bilingual-with-a-long-name", RENTED, "running", steps=0, total=TOTAL, log=True
         )
-        await events.ingest(db, RENTED, [Event(n, when, body) for n, (when, body) in enumerate(_told())], 1)
+        told = [Event(n, when, body) for n, (when, body) in enumerate(_told())]
+        await events.ingest(db, RENTED, told, 1)
+        files = RunDirectory(paths.run_directory(RENTED))
+        files.events.write_bytes(b"".join(event.to_line() for event in told))
+        files.log.write_text("", encoding="utf-8")
         spec = (await runs.get(db, RENTED)).spec.model_copy(update={"provider": "runpod"})
         notice = Notice(
             time=time.time() - 60, level="warning", code="budget_warn_80", message="83 % of the budget is spent"
         )
         await runs.update(db, RENTED, spec=spec, cost_usd=4.31, notices=(notice,))
-        (paths.run_directory(RENTED) / "worker.log").write_text("".join(seed.worker_log(STEPS)), encoding="utf-8")
         lease = Lease(
             name="br-picture-1",
             run_id=RENTED,

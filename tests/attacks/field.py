@@ -14,8 +14,9 @@ from pathlib import Path
 from brightrun_tui.domain.model import Lineage, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.requests import StopRun
-from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.domain.run_directory import LOG_LIMIT, RunDirectory
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs

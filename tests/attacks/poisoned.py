@@ -15,7 +15,8 @@ from pathlib import Path
 
 from brightrun_tui.domain.money import Estimate, Lease, Limits
 from brightrun_tui.domain.requests import DeleteRun, StopRun
-from brightrun_tui.domain.run import TERMINAL, BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import Database, leases, open_database, runs

@@ -365,7 +365,7 @@ def test_one_bad_key_leaves_the_other_provider_swept_tested_and_offered(
     broken = {**clouds.environment, "RUNPOD_API_KEY": "“rpa_pasted”"}
     offered = brightrun("offers", "--json", **broken)
     assert offered.code == 4 and {offer["provider"] for offer in offered.document["offers"]} == {"local", "vast"}
-    assert list(offered.document["silent"]) == ["runpod"] and "runpod does not tell" in offered.err
+    assert list(offered.document["silent"]) == ["runpod"] and "runpod does not say" in offered.err
     told = brightrun("reconcile", "--json", **broken)
     assert (told.code, list(told.document["unreadable"])) == (1, ["runpod"]) and "U+201C" in told.document[
         "unreadable"

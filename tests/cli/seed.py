@@ -7,7 +7,8 @@ from pathlib import Path
 
 from brightrun_tui.domain.events import Body, Event, Metric, Phase
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SampleAnswer, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec, RunState
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.registry.intake import finish_directory
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.store import Database, events, models, open_database, runs

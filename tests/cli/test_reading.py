@@ -16,8 +16,8 @@ import pytest
 
 from brightrun_tui import cli
 from brightrun_tui.commands.shared import session
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.events import Alert, Event
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.store import endpoints, open_database, runs
@@ -262,6 +262,23 @@ def test_following_logs_ends_with_the_run(seeded: CommandLine) -> None:
     asyncio.run(finish(seeded.home))
     assert process.communicate(timeout=30)[0] == ""
     assert process.returncode == 0
+
+
+def test_following_the_engines_log_goes_on_in_the_next_file(seeded: CommandLine) -> None:
+    """The engine closes a log of some megabytes and begins another one; whoever follows it misses nothing of that."""
+    log = seeded.home / "logs" / "engine.log"
+    log.parent.mkdir(exist_ok=True)
+    log.write_text("line 1\nline 2\n")
+    process = follow(seeded, "engine", "logs", "-f")
+    assert process.stdout is not None
+    try:
+        assert [process.stdout.readline() for _ in range(2)] == ["line 1\n", "line 2\n"]
+        log.rename(log.with_name("engine.log.1"))
+        log.write_text("line 3\n")
+        assert process.stdout.readline() == "line 3\n"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_followed_events_are_json_lines_without_gaps(seeded: CommandLine) -> None:

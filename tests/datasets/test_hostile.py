@@ -16,8 +16,8 @@ import zstandard
 from brightrun_tui import datasets
 from brightrun_tui.datasets.cells import shown
 from brightrun_tui.datasets.guessing import guess_columns
+from brightrun_tui.datasets.inspecting import inspect_file
 from brightrun_tui.datasets.reading import first_rows
-from brightrun_tui.datasets.source import inspect_file
 from brightrun_tui.datasets.tables import header_names
 from brightrun_tui.domain.errors import DatasetError
 from tests.datasets.conftest import Write

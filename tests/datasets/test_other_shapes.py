@@ -305,8 +305,8 @@ def test_records_in_one_object_are_read(write: Write, document: Any, count: int)
     ("row", "reason"),
     [
         ({"input_ids": [1, 2], "labels": [-100, 2]}, "some tokenizer"),
-        ({"id": "r", "body": {"messages": [{"role": "user", "content": ASKED}]}}, "stands in “body”"),
-        ({"part": "x", "faq": [{"question": ASKED, "answer": SAID}]}, "records stand in “faq”"),
+        ({"id": "r", "body": {"messages": [{"role": "user", "content": ASKED}]}}, "is in “body”"),
+        ({"part": "x", "faq": [{"question": ASKED, "answer": SAID}]}, "records are in “faq”"),
         ({"ticket": 1, "author": "customer", "remark": ASKED}, "known form"),
     ],
     ids=lambda value: str(value)[:30],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.store import endpoints, leases, open_database
 from tests.e2e.conftest import Home

@@ -105,7 +105,7 @@ async def test_what_could_not_be_told_is_told_later_in_order_and_once(
             await notifications.add(db, piece(1))
             await notifications.add(db, piece(2, NewsKind.FAILED))
             await until(lambda: bool(other.got), first)
-            assert "“down” does not tell you anything now" in other.got[0][1]["message"]
+            assert "“down” cannot reach you now" in other.got[0][1]["message"]
             assert any("down" in words for words in first.words())
             await first.close()
             web.refusing = False

@@ -11,7 +11,8 @@ import pytest
 
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
-from brightrun_tui.orchestrator.endpoints import EndpointRequest, EndpointWatcher, base_is_here, create, fetch_base
+from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.new_endpoints import EndpointRequest, base_is_here, create, fetch_base
 from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths

@@ -11,7 +11,7 @@ from unittest import mock
 import pytest
 
 from brightrun_tui.config import MoneyLimits
-from brightrun_tui.domain.model import Endpoint, EndpointState
+from brightrun_tui.domain.endpoint import Endpoint, EndpointState
 from brightrun_tui.domain.money import Lease, Offer
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.hosts.connection import SshTimings

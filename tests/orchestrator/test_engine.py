@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import EngineError, UnclearError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Estimate, Lease
 from brightrun_tui.domain.requests import RetryRun, StandBy, SweepLeases
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec

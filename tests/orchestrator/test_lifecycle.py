@@ -9,19 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import (
-    ACTIVE,
-    RUN_STATES,
-    TERMINAL,
-    TRANSITIONS,
-    BaseModelRef,
-    DatasetRef,
-    Failure,
-    Run,
-    RunAction,
-    RunSpec,
-    RunState,
-)
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunSpec
+from brightrun_tui.domain.run_states import ACTIVE, RUN_STATES, TERMINAL, TRANSITIONS, RunAction, RunState
 from brightrun_tui.orchestrator.lifecycle import LOST, MAX_CRASHES, MAX_KILLS, Signal, adopt, step
 
 PEOPLE: tuple[Signal, ...] = ("stop_asked", "force_asked", "pause_asked", "resume_asked", "retry_asked")

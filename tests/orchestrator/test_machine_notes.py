@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from brightrun_tui.domain.machine_parts import THIS_MACHINE, read_parts, read_span, spans_of
+from brightrun_tui.domain.machine_parts import THIS_MACHINE, read_parts, spans_of
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts.arrivals import append
+from brightrun_tui.lines import read_span
 from brightrun_tui.orchestrator.log_copy import LogCopy
 from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.tui.widgets.run_log import RunLog
@@ -75,7 +76,7 @@ def test_a_copy_that_lost_its_beginning(tmp_path: Path, left: int) -> None:
     files.log.write_bytes(b"\n... left out\n" + text[text.index(wanted) :])
     parts = read_parts(files)
     for number, part in enumerate(parts):
-        printed = read_span(files.log, spans_of(files, parts, number).printed).decode().split()
+        printed = read_span(files.log, *spans_of(files, parts, number).printed).decode().split()
         letter = part.machine[-1]
         assert {word for word in printed if word in "abc"} == ({letter} if number >= left - 1 else set())
 

@@ -17,7 +17,8 @@ from brightrun_tui.domain.manifest import FileFacts
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.hosts import arrivals
 from brightrun_tui.hosts.connection import new_key_pair
-from brightrun_tui.hosts.local import LocalHost, read_from
+from brightrun_tui.hosts.local import LocalHost
+from brightrun_tui.lines import read_span
 from brightrun_tui.orchestrator.log_copy import LogCopy
 from brightrun_tui.orchestrator.mirror import Mirror
 from brightrun_tui.providers.base import Need
@@ -109,7 +110,7 @@ class Shelf:
 
     async def read(self, path: str, offset: int, limit: int = 4 << 20) -> bytes:
         self.asked.append(path)
-        return read_from(self.directory / path, offset, limit)
+        return read_span(self.directory / path, offset, offset + limit)
 
     async def get(self, source: str, target: Path, facts: FileFacts) -> None:
         self.asked.append(source)

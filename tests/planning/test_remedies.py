@@ -142,7 +142,9 @@ def test_too_dear_is_trained_for_less_and_where_that_is_not_enough_the_ceiling_i
     more = make_plan(changed(plan.draft, {"training.epochs": epochs + 0.1}, {}), paths, offer=on)
     assert not more.ready
     _, poor = planned(draft.model_copy(update={"budget_usd": 0.001}), paths, on)
-    assert poor.option.startswith("--budget ") and poor.fields["budget_usd"] >= full.cost_usd_high
+    enough = poor.fields["budget_usd"]
+    assert isinstance(enough, float)
+    assert poor.option.startswith("--budget ") and enough >= full.cost_usd_high
 
 
 def test_records_longer_than_the_base_takes_are_split(tmp_path: Path, paths: Paths) -> None:

@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from brightrun_tui.commands.shared.endpoints import state_text
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.registry.attention import needs_attention
 from brightrun_tui.serving.state import USAGE, ServerState, with_liveness

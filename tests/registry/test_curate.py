@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.evaluation import Evaluation, Judging
-from brightrun_tui.domain.model import Advice, Endpoint, ModelVersion, Report, SampleAnswer
+from brightrun_tui.domain.model import Advice, ModelVersion, Report, SampleAnswer
 from brightrun_tui.domain.requests import followed_alias, lasting_name
 from brightrun_tui.domain.run import Run
 from brightrun_tui.paths import Paths

@@ -81,7 +81,7 @@ async def test_a_signed_bundle_is_unverified_until_its_key_is_trusted(
     assert (await registry.verify(there, taken_in)).standing == "unverified"
     with pytest.raises(UsageError, match="not a key"):
         registry.trust(there, "abc", "Ida")
-    with pytest.raises(UsageError, match="begins so"):
+    with pytest.raises(UsageError, match="begins like that"):
         registry.distrust(there, key)
 
 

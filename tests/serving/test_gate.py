@@ -24,6 +24,7 @@ from transformers import AutoTokenizer
 from brightrun_tui import serving
 from brightrun_tui.datasets.turns import text_of
 from brightrun_tui.domain.errors import NotConnectedError, UsageError
+from brightrun_tui.domain.held_base import HeldBase
 from brightrun_tui.serving.full_precision import load_held
 from brightrun_tui.serving.kept_answers import MOST_BYTES, add_answer
 from brightrun_tui.serving.sampling import Penalties
@@ -386,7 +387,7 @@ def test_a_character_of_several_tokens_comes_whole_where_tokens_are_made_one_by_
 
 def penalised(toy: Toy, messages: list[dict[str, str]], frequency: float, presence: float) -> str:
     """The greedy answer by OpenAI's formula, without any server."""
-    model = PeftModel.from_pretrained(load_held(toy.base, "nf4-double"), toy.run / "adapter")
+    model = PeftModel.from_pretrained(load_held(toy.base, HeldBase.NF4_DOUBLE), toy.run / "adapter")
     tokenizer = AutoTokenizer.from_pretrained(toy.run / "adapter")
     inputs = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_tensors="pt", return_dict=True)
     made = model.generate(

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from brightrun_tui import serving
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.store import endpoints, open_database
 from tests.e2e.conftest import Home
 from tests.processes import of_home

@@ -11,8 +11,8 @@ import pytest
 from pydantic import ValidationError
 
 from brightrun_tui.domain.dataset import DatasetReport
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import DamagedRecordError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import SweepLeases
 from brightrun_tui.paths import Paths

@@ -7,7 +7,8 @@ import json
 import pytest
 
 from brightrun_tui.domain.findings import Mark
-from brightrun_tui.trainer.report.content import AnswerCase, find_floor, make_yardstick
+from brightrun_tui.trainer.report.calibration import find_floor, make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase
 from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.shared_text import find_frame
 from tests.registry.cards import Card, make_report

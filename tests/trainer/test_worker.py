@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from brightrun_tui.domain.dataset import Message, Record
-from brightrun_tui.domain.events import EVENT_KINDS, PHASES
+from brightrun_tui.domain.events import EVENT_KINDS, PhaseName
 from brightrun_tui.domain.model import Report
 from brightrun_tui.files import sha256
 from brightrun_tui.trainer.data.examples import tokenise
@@ -53,7 +53,7 @@ def test_a_finished_run_says_so_in_events_without_gap(finished: Path) -> None:
     events = read_events(finished)
     assert [e["seq"] for e in events] == list(range(len(events)))
     assert {e["kind"] for e in events} <= set(EVENT_KINDS)
-    assert {e["phase"] for e in events if e["kind"] == "phase"} <= set(PHASES)
+    assert {e["phase"] for e in events if e["kind"] == "phase"} <= set(PhaseName)
     assert events[-1]["outcome"] == "completed" and events[-1]["step"] == 18
     assert list(metric(finished, "train_loss")) == list(range(1, 19))
     assert set(metric(finished, "eval_loss")) == {0, *range(2, 19, 2)}

@@ -11,10 +11,9 @@ from dataclasses import replace
 from typing import Any, Unpack
 
 from brightrun_tui.domain.dataset import DatasetReport, LengthStats, Message, Problem, Record
+from brightrun_tui.domain.endpoint import Endpoint, EndpointState
 from brightrun_tui.domain.events import Body, Event, body_of
 from brightrun_tui.domain.model import (
-    Endpoint,
-    EndpointState,
     Grade,
     Lineage,
     ModelVersion,
@@ -27,7 +26,8 @@ from brightrun_tui.domain.model import (
     Verdict,
 )
 from brightrun_tui.domain.money import GIB, Limits
-from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunChanges, RunSpec, RunState
+from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Failure, Run, RunChanges, RunSpec
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.registry.intake import finish_directory
@@ -149,7 +149,7 @@ async def add_run(
     directory = paths.run_directory(run_id)
     directory.mkdir(parents=True, exist_ok=True)
     if log:
-        (directory / "worker.log").write_text("".join(worker_log(steps)), encoding="utf-8")
+        (directory / "worker.log").write_text("".join(worker_log(steps, total)), encoding="utf-8")
     await runs.create(db, spec(name, run_id, age=7200.0 - len(earlier)), str(directory))
     routes: dict[RunState, tuple[RunState, ...]] = {
         "queued": (),
@@ -171,13 +171,13 @@ async def add_run(
     return await runs.update(db, run_id, **known)
 
 
-def worker_log(steps: int) -> list[str]:
+def worker_log(steps: int, total: int) -> list[str]:
     lines = [
         "2025-11-22 13:01:02 loading starter in 4 bits\n",
         "\x1b[32mmodel ready\x1b[0m: 11.2 M parameters, 0.4 M trained\n",
     ]
     lines += [
-        f"step {step:4d}/160  loss {0.82 + 2 * math.exp(-step / 35):.4f}  lr 2.00e-04  412 tok/s\n"
+        f"step {step:4d}/{total}  loss {0.82 + 2 * math.exp(-step / 35):.4f}  lr 2.00e-04  412 tok/s\n"
         for step in range(1, steps + 1)
     ]
     lines.append(

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from brightrun_tui.domain.model import Endpoint
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.rental import EndpointRental
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import corrections, endpoints, models, open_database

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from brightrun_tui.domain.errors import UsageError
-from brightrun_tui.domain.run import STATE_GLYPHS
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.paths import Paths
 from brightrun_tui.tui.ascii_driver import like, wants_ascii
 from brightrun_tui.tui.keymap import load_keymap

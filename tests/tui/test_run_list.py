@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.run import Run, RunState
+from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_compare import compare, names
+from brightrun_tui.domain.run_states import RunState
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui import run_reader

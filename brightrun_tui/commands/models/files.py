@@ -85,7 +85,7 @@ def take_in(fetch: Callable[[Session], Awaitable[ModelVersion]], base: str, as_j
 
 
 def _say_imported(paths: Paths, found: ModelVersion) -> None:
-    """Who signed a version that came from elsewhere, what it lacks, and what nobody here has checked."""
+    """Say who signed a version that came from elsewhere, what it lacks, and what nobody here has checked."""
     origin = registry.origin_of(paths, found)
     if origin.standing == "own":
         say(("✓", "green"), f" this is {found.ref}, which was made and measured here: there is nothing to import")

@@ -35,7 +35,7 @@ def push(
     to: Annotated[str, typer.Option("--to", metavar="OWNER/REPO", help="Made, private, where it is not there yet.")],
     tag: Annotated[str, typer.Option("--tag", help="Else v and the version's number.")] = "",
     sign: Annotated[bool, typer.Option("--sign", help="Sign it with the key of this installation.")] = False,
-    public: Annotated[bool, typer.Option("--public", help="Where everybody can read it; asks once more.")] = False,
+    public: Annotated[bool, typer.Option("--public", help="Where everybody can read it; asks again.")] = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -152,7 +152,7 @@ async def _tick(session: Session, ref: str, number: int, right: bool | None) -> 
 
 
 def _parse_tick(word: str) -> tuple[int, bool | None]:
-    """``3=y`` as the number of the sample, from 0, and what is said of it. Raises ``UsageError``."""
+    """Read ``3=y`` as the number of the sample, from 0, and what is said of it. Raises ``UsageError``."""
     number, _, said = word.partition("=")
     if not number.strip().isdecimal() or said.strip().casefold() not in _TICKS:
         raise UsageError(

@@ -15,7 +15,7 @@ A = TypeVar("A", bound=Answer)
 
 
 async def ask_engine(session: Session, ask: Ask[A], *, wait: float = ANSWER_SECONDS) -> A:
-    """The engine's answer, within ``wait`` seconds.
+    """Return the engine's answer, within ``wait`` seconds.
 
     Raises:
         BrightrunError: what the engine refused with, or that it did not answer.

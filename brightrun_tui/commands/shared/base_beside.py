@@ -9,9 +9,10 @@ from brightrun_tui.commands.shared.ending import end_endpoint
 from brightrun_tui.commands.shared.endpoints import deploy_and_wait
 from brightrun_tui.commands.shared.output import say, say_problem
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.paths import get_paths
 from brightrun_tui.planning.serving_machine import BASE_IDLE_SECONDS, base_beside
@@ -20,7 +21,7 @@ from brightrun_tui.store import endpoints, models
 
 @contextmanager
 def base_served(tuned: Endpoint) -> Iterator[Endpoint]:
-    """The base of the version that ``tuned`` serves, on this machine; what was begun for it ends with the block.
+    """Return the base of the version that ``tuned`` serves, on this machine; what was begun for it ends with the block.
 
     Raises:
         BaseModelError: the base cannot be had any more.

@@ -19,19 +19,19 @@ _WIDTH = 78
 
 
 def check_aloud(word: str, columns: dict[str, str], paths: Paths) -> DatasetReport:
-    """The report of what the word names, as `examine_aloud`."""
+    """Return the report of what the word names, as `examine_aloud`."""
     return examine_aloud(word, columns, paths).report
 
 
 def examine_aloud(word: str, columns: dict[str, str], paths: Paths) -> Examined:
-    """What the word names; progress goes to a terminal. Ctrl-C ends it at once. Raises as `examined`."""
+    """Return what the word names; progress goes to a terminal. Ctrl-C ends it at once. Raises as `examined`."""
     with told_aloud() as tell:
         return examined(word, columns, paths, tell)
 
 
 @contextmanager
 def told_aloud() -> Iterator[Progress]:
-    """What is to be told how far some work is; it says so on a terminal where that takes long."""
+    """Return what is to be told how far some work is; it says so on a terminal where that takes long."""
     said = time.monotonic() - _SAY_EVERY_SECONDS + _SAY_AFTER_SECONDS
     line = ""
 

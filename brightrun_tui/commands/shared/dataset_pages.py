@@ -98,7 +98,7 @@ def _problem(problem: Problem) -> RenderableType:
 
 
 def conversation(record: Record, longest: int = 0) -> RenderableType:
-    """The turns; those that are learnt have a mark. ``longest``: characters of a turn, 0 for all."""
+    """Return the turns; those that are learnt have a mark. ``longest``: characters of a turn, 0 for all."""
     from rich.table import Table
     from rich.text import Text
 
@@ -112,7 +112,7 @@ def conversation(record: Record, longest: int = 0) -> RenderableType:
 
 
 def about_outcome(number: int, outcome: EntryOutcome, like: str = "") -> dict[str, Any]:
-    """An entry for programs; its number from 1."""
+    """Return an entry for programs; its number from 1."""
     about: dict[str, Any] = {"number": number + 1, "place": outcome.place, "usable": outcome.record is not None}
     if like:
         about["like"] = like
@@ -122,7 +122,7 @@ def about_outcome(number: int, outcome: EntryOutcome, like: str = "") -> dict[st
 
 
 def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterator[RenderableType]:
-    """An entry with its place; of one that is left out what the file holds there, and why it is."""
+    """Return an entry with its place; of one that is left out what the file holds there, and why it is."""
     from rich.text import Text
 
     same = f", as {like}" if like else ""
@@ -142,7 +142,7 @@ def why_left_out(outcome: EntryOutcome) -> str:
 
 
 def token_lines(view: TokenView, limit: int) -> Iterator[RenderableType]:
-    """The record as the model sees it: learnt text in ``⟦⟧``, and a mark before every line that holds some."""
+    """Return the record as the model sees it: learnt text in ``⟦⟧``, and a mark before every line that holds some."""
     from rich.text import Text
 
     if view.notice:

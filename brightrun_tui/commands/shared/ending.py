@@ -8,8 +8,8 @@ from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.endpoints import await_state
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
+from brightrun_tui.domain.endpoint import ENDED, Endpoint
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import ENDED, Endpoint
 from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.serving import stop
 from brightrun_tui.store import endpoints as store

@@ -10,10 +10,10 @@ from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
-from brightrun_tui.domain.model import ENDED, Endpoint, EndpointState
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.orchestrator import client
 from brightrun_tui.serving import Usage, read_key, read_state
@@ -28,7 +28,7 @@ LOOK_SECONDS = 0.3
 
 
 async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
-    """The endpoint of a model version, ready; the one that serves it already, if there is one.
+    """Return the endpoint of a model version, ready; the one that serves it already, if there is one.
 
     Raises:
         UsageError: there is no such model.
@@ -59,7 +59,7 @@ async def deploy_and_wait(session: Session, wanted: Deploy) -> Endpoint:
 
 
 async def _await_version(session: Session, endpoint_id: str, number: int) -> Endpoint:
-    """The endpoint once it serves another version than before. Raises ``EngineError`` where that one does not come up."""
+    """Return the endpoint once it serves another version than before. Raises ``EngineError`` where that one does not come up."""
     say(f"Loading version {number} beside the one that serves; that one answers until it is ready.")
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
 async def await_state(
     session: Session, endpoint_id: str, states: tuple[EndpointState, ...], seconds: float = READY_SECONDS
 ) -> Endpoint:
-    """The endpoint once it is in one of these states. Raises ``EngineError`` where that takes longer than ``seconds``."""
+    """Return the endpoint once it is in one of these states. Raises ``EngineError`` where that takes longer than ``seconds``."""
     deadline = time.monotonic() + seconds
     told = ""
     while time.monotonic() < deadline:
@@ -106,7 +106,7 @@ async def await_state(
 
 
 def _doing(endpoint: Endpoint) -> str:
-    """What a server that is starting does at the moment; empty where it does not say."""
+    """Return what a server that is starting does at the moment; empty where it does not say."""
     if endpoint.rental:
         return endpoint.doing
     server = read_state(Path(endpoint.directory))
@@ -114,7 +114,7 @@ def _doing(endpoint: Endpoint) -> str:
 
 
 def state_text(endpoint: Endpoint) -> str:
-    """How it is, in some words."""
+    """Say how it is, in some words."""
     if endpoint.down:
         return f"down since {clock(endpoint.down_since)}"
     if endpoint.asleep:
@@ -126,19 +126,19 @@ def state_text(endpoint: Endpoint) -> str:
 
 
 def place_text(endpoint: Endpoint) -> str:
-    """Where it computes, and what that costs."""
+    """Say where it computes, and what that costs."""
     if endpoint.rental is None:
         return "here"
     return f"{endpoint.rental.place}, {money_counted(endpoint.cost_usd)} so far"
 
 
 def engine_text(endpoint: Endpoint) -> str:
-    """The engine, and why it is not a faster one."""
+    """Return the engine, and why it is not a faster one."""
     return endpoint.engine + (f" ({endpoint.engine_note})" if endpoint.engine_note else "")
 
 
 def usage_texts(usage: Usage) -> tuple[str, str, str]:
-    """Tokens a second, time to the first token, and requests with those refused."""
+    """Return tokens a second, time to the first token, and requests with those refused."""
     refused = f", {count(usage.refused)} refused" if usage.refused else ""
     return rate(usage.tokens_per_second), latency(usage.first_token), f"{count(usage.requests)}{refused}"
 

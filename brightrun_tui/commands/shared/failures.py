@@ -29,7 +29,7 @@ _OF_THE_WORLD = {
 
 
 def explain(error: Exception, arguments: list[str]) -> BrightrunError:
-    """The error in words a person can act on; the unforeseen gets a log file and its path."""
+    """Return the error in words a person can act on; the unforeseen gets a log file and its path."""
     if isinstance(error, BrightrunError):
         return error
     if isinstance(error, typer.Abort):
@@ -87,7 +87,7 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
 
 
 def _write_log(error: Exception, arguments: list[str]) -> Path:
-    """Where the traceback now lies."""
+    """Say where the traceback now lies."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
     # a name that others can foretell in a directory of everybody may be theirs already

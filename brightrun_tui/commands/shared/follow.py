@@ -10,9 +10,10 @@ from typing import Protocol
 
 from brightrun_tui.commands.shared.output import talk
 from brightrun_tui.commands.shared.session import Session
-from brightrun_tui.domain.events import Alert
+from brightrun_tui.domain.events import Alert, PhaseName
 from brightrun_tui.domain.humanize import duration
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.domain.text import sanitize
 from brightrun_tui.orchestrator import client
 from brightrun_tui.store import events, runs
@@ -20,6 +21,7 @@ from brightrun_tui.store import events, runs
 LOOK_SECONDS = 0.2
 ENGINE_SECONDS = 5.0
 LINE_SECONDS = 30.0
+_TRAINING = (PhaseName.TRAINING, PhaseName.EVALUATING, PhaseName.ANSWERING)
 
 
 class Display(Protocol):
@@ -37,7 +39,7 @@ class Display(Protocol):
 
 
 def display() -> Display:
-    """The display that fits where stderr goes."""
+    """Return the display that fits where stderr goes."""
     return LiveDisplay() if sys.stderr.isatty() else LineDisplay()
 
 
@@ -111,12 +113,12 @@ class LineDisplay:
         return
 
     def show(self, run: Run) -> None:
-        training = run.state == "running" and run.phase in ("training", "evaluating", "answering")
+        training = run.state == "running" and run.phase in _TRAINING
         stage = "training" if training else run.phase if run.state == "running" else _stage(run)
         mark = (stage, run.eval_loss)
         if mark != self._last or time.monotonic() - self._printed > LINE_SECONDS:
             self._last, self._printed = mark, time.monotonic()
-            self.say(f"{_stage(run) if run.phase != 'training' else stage}  {_facts(run)}".rstrip())
+            self.say(f"{_stage(run) if run.phase != PhaseName.TRAINING else stage}  {_facts(run)}".rstrip())
 
     def say(self, text: str) -> None:
         print(sanitize(text), file=sys.stderr, flush=True)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 
 from brightrun_tui.commands.shared.output import print_json, say
@@ -14,10 +13,12 @@ from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.events import BadEventError, Body, Event
-from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, PartSpans, read_parts, read_span, spans_of
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.machine_parts import THIS_MACHINE, MachinePart, PartSpans, read_parts, spans_of
+from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.domain.text import plain_json, sanitize
+from brightrun_tui.lines import LineFollower, backwards, read_span, split
 from brightrun_tui.store import runs
 
 LOOK_SECONDS = 0.3
@@ -40,7 +41,7 @@ def print_tail(run: Run, lines: int) -> None:
             else f"Nothing yet: the run is {run.state}."
         )
     for path in found if not lines else found[-1:]:
-        print_last_lines(path, lines)
+        print_last_lines(LineFollower(path), lines)
 
 
 def print_part(run: Run, machine: str, lines: int, as_json: bool) -> None:
@@ -54,12 +55,11 @@ def print_part(run: Run, machine: str, lines: int, as_json: bool) -> None:
     meant = _part_meant(machine, parts)
     spans = spans_of(files, parts, meant) if parts else PartSpans()
     if as_json:
-        told = [event for line in read_span(files.events, spans.events).splitlines() if (event := _event(line))]
+        told = [event for line in split(read_span(files.events, *spans.events)) if (event := _event(line))]
         print_json({"events": [event.as_dict() for event in told[-lines:]]})
         return
-    printed = read_span(files.setup_log, spans.setup) + read_span(files.log, spans.printed)
-    for line in printed.splitlines(keepends=True)[-lines:]:
-        _write(line, _plain_text)
+    printed = read_span(files.setup_log, *spans.setup) + read_span(files.log, *spans.printed)
+    _write(list(split(printed))[-lines:], _plain_text)
 
 
 def _event(line: bytes) -> Event[Body] | None:
@@ -86,37 +86,47 @@ def _part_meant(machine: str, parts: Sequence[MachinePart]) -> int:
     )
 
 
-def print_last_lines(path: Path, lines: int, *, whole: bool = False) -> int:
-    """Print them, with ``whole`` without a last one that is still being written; returns the byte offset behind them."""
-    with path.open("rb") as file:
-        for line in deque(file, lines) if lines else file:
-            if whole and not line.endswith(b"\n"):
-                return file.tell() - len(line)
-            _write(line, _plain_text)
-        return file.tell()
+def print_last_lines(follower: LineFollower, lines: int, *, whole: bool = False) -> None:
+    """Print the last ``lines`` lines of a file, all with 0; the follower stands behind them then.
+
+    ``whole``: without a last one that is still being written. Raises ``OSError``.
+    """
+    follower.look()
+    for begin, _ in islice(backwards(follower.path), lines):
+        follower.offset = begin
+    print_new_lines(follower)
+    if not whole:
+        rest = read_span(follower.path, follower.offset)
+        _write([rest], _plain_text)
+        follower.offset += len(rest)
 
 
 async def follow_text(session: Session, run: Run, lines: int) -> None:
     """Print the log of a run until the run ends: what the preparation of its machines prints, and what its worker prints."""
     files = RunDirectory(Path(run.directory))
-    offsets = dict.fromkeys((files.setup_log, files.log), 0)
-    there = [path for path in offsets if path.exists()]
-    for path in there:
-        last = path == there[-1] or not lines
-        offsets[path] = print_last_lines(path, lines, whole=True) if last else path.stat().st_size
-    await _follow(session, run, offsets, _plain_text)
+    followers = [LineFollower(path) for path in (files.setup_log, files.log)]
+    there = [follower for follower in followers if follower.path.exists()]
+    for follower in there:
+        follower.look()
+        if follower is there[-1] or not lines:
+            print_last_lines(follower, lines, whole=True)
+        else:
+            follower.offset = follower.size
+    await _follow(session, run, followers, _plain_text)
 
 
 async def follow_events(session: Session, run: Run) -> None:
     """Print the events of a run as JSON lines, from the first, until the run ends."""
-    await _follow(session, run, {RunDirectory(Path(run.directory)).events: 0}, plain_json)
+    await _follow(session, run, [LineFollower(RunDirectory(Path(run.directory)).events)], plain_json)
 
 
-async def _follow(session: Session, run: Run, offsets: dict[Path, int], fit: Fit) -> None:
+async def _follow(session: Session, run: Run, followers: Sequence[LineFollower], fit: Fit) -> None:
     while True:
         ended = (await runs.get(session.db, run.id)).state in TERMINAL
-        for path, offset in offsets.items():
-            offsets[path] = print_from(path, offset, fit)
+        for follower in followers:
+            if follower.look():
+                follower.offset = follower.size  # the copy of a flooding log was shortened
+            print_new_lines(follower, fit)
         if ended:
             return
         await asyncio.sleep(LOOK_SECONDS)
@@ -127,23 +137,13 @@ def _plain_text(line: str) -> str:
     return sanitize(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 
-def print_from(path: Path, offset: int, fit: Fit = _plain_text) -> int:
-    """Print the whole lines from ``offset`` on; returns the offset behind them."""
-    try:
-        with path.open("rb") as file:
-            if file.seek(0, os.SEEK_END) < offset:
-                return file.tell()  # the copy of a flooding log was shortened
-            file.seek(offset)
-            for line in file:
-                if not line.endswith(b"\n"):
-                    break
-                _write(line, fit)
-                offset += len(line)
-    except FileNotFoundError:
-        return offset
-    return offset
+def print_new_lines(follower: LineFollower, fit: Fit = _plain_text) -> None:
+    """Print every whole line from where the follower stands. Raises ``OSError``."""
+    while whole := follower.read():
+        _write(split(whole), fit)
 
 
-def _write(line: bytes, fit: Fit) -> None:
-    sys.stdout.write(fit(line.decode("utf-8", "replace")))
+def _write(lines: Iterable[bytes], fit: Fit) -> None:
+    for line in lines:
+        sys.stdout.write(fit(line.decode("utf-8", "replace")))
     sys.stdout.flush()

@@ -89,7 +89,7 @@ def print_board(out: Console, board: Board) -> None:
 
 
 def evaluations_table(measured: Sequence[Evaluation]) -> Table:
-    """One measurement a line."""
+    """Return one measurement a line."""
     table = Table(
         "data",
         "records",
@@ -116,7 +116,7 @@ def evaluations_table(measured: Sequence[Evaluation]) -> Table:
 
 
 def scores_table(report: Report | Evaluation) -> Group:
-    """Base and tuned model by every measure, with what it means."""
+    """Return base and tuned model by every measure, with what it means."""
     table = Table("", "base", "tuned", "what it means", box=None, header_style="dim", padding=(0, 2), pad_edge=False)
     for name, before, after, form, means in (
         ("surprise (loss)", report.base.loss, report.tuned.loss, ".3f", LOSS_MEANS),

@@ -17,7 +17,7 @@ from brightrun_tui.planning.intensity import Intensity
 
 
 def bounded(number: float | None) -> float | None:
-    """The callback of every option that is a number: “nan” and “inf” are none, and nothing of ours counts further.
+    """Return the callback of every option that is a number: “nan” and “inf” are none, and nothing of ours counts further.
 
     Raises:
         typer.BadParameter: it is no such number.
@@ -122,7 +122,7 @@ def parse_overrides(pairs: list[str]) -> dict[str, str]:
 
 
 def machine_overrides(gpus: str, shared_gpu: bool) -> Overrides:
-    """The settings that ``--gpus`` and ``--shared-gpu`` stand for."""
+    """Return the settings that ``--gpus`` and ``--shared-gpu`` stand for."""
     return {**({"machine.gpus": gpus} if gpus else {}), **({"machine.shared_gpu": True} if shared_gpu else {})}
 
 
@@ -151,7 +151,7 @@ def parse_relabel(pairs: list[str]) -> dict[str, str]:
 
 
 def parse_reading(columns: list[str] | None, encoding: str, sheet: str) -> dict[str, str]:
-    """How a file is to be read: `parse_columns`, with encoding and sheet where they were named."""
+    """Say how a file is to be read: `parse_columns`, with encoding and sheet where they were named."""
     named = {ENCODING: encoding, SHEET: sheet}
     return parse_columns(columns or []) | {key: value for key, value in named.items() if value}
 

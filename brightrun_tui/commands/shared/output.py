@@ -24,14 +24,14 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; 
 
 
 def talk() -> Console:
-    """The console for people: stderr."""
+    """Return the console for people: stderr."""
     from brightrun_tui.commands.shared.console import PlainConsole
 
     return PlainConsole(stderr=True, soft_wrap=not sys.stderr.isatty())
 
 
 def page() -> Console:
-    """The console for data that people read: stdout, 100 columns where it is not a terminal."""
+    """Return the console for data that people read: stdout, 100 columns where it is not a terminal."""
     from brightrun_tui.commands.shared.console import PlainConsole
 
     return PlainConsole(width=None if sys.stdout.isatty() else 100)

@@ -240,7 +240,9 @@ def _categories(report: Report) -> Table:
 
 
 def _answer(report: Report, number: int) -> Table:
-    """What was asked, with the talk before it, and what base, tuned model and the data answer; and what is said to that."""
+    """Return what was asked, with the talk before it, and what base, tuned model and the data answer; and what is said to
+    that.
+    """
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()
     table = Table.grid(padding=(0, 2))
@@ -260,13 +262,13 @@ def _answer(report: Report, number: int) -> Table:
 
 
 def _talk(sample: SampleAnswer) -> list[tuple[str, str]]:
-    """The turns before the answer, with who spoke where there are several."""
+    """Return the turns before the answer, with who spoke where there are several."""
     turns = sample.turns
     return [("", sample.question)] if len(turns) == 1 else [(f"{role}: ", said) for role, said in turns]
 
 
 def _said(answer: str, ended: bool) -> str:
-    """The answer; one that ran into the limit shows it."""
+    """Return the answer; one that ran into the limit shows it."""
     return (shortened(answer, SHOWN_OF_ANSWER) or "(nothing)") + ("" if ended or not answer else " … (cut off)")
 
 
@@ -301,7 +303,7 @@ def _training(report: Report) -> list[tuple[str, str]]:
 
 
 def _times(report: Report) -> list[tuple[str, str]]:
-    """Each part of the time beside what was expected of it."""
+    """Return each part of the time beside what was expected of it."""
     found = times(report)
     if not found:
         return []

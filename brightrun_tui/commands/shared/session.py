@@ -48,7 +48,7 @@ def forbid_changes() -> None:
 
 
 def changes_allowed() -> bool:
-    """Whether this call may change something."""
+    """Say whether this call may change something."""
     return not _look_only
 
 

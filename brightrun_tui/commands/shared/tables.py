@@ -21,7 +21,7 @@ LEAST = 8
 def fitting_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str] = ()
 ) -> Table:
-    """A table that is no wider than ``width``, if that can be.
+    """Return a table that is no wider than ``width``, if that can be.
 
     Args:
         rows: cells of one line each.
@@ -55,7 +55,7 @@ def _whole(cells: Sequence[str]) -> bool:
 
 
 def _least(name: str, cells: Sequence[str]) -> int:
-    """The width below which it would not be legible."""
+    """Return the width below which it would not be legible."""
     return max(_longest(*name.split()), _longest(*cells) if _whole(cells) else LEAST)
 
 

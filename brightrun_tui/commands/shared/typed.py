@@ -10,8 +10,8 @@ _MORE = "… "
 
 
 def typed_message(prompt: str) -> str:
-    """The message, without white space around it: a line; all lines that are pasted at once, where the terminal says so; or what
-    stands between two `FENCE`.
+    """Return the message, without white space around it: a line; all lines that are pasted at once, where the terminal says
+    so; or what stands between two `FENCE`.
 
     Raises:
         EOFError: nothing comes any more.

@@ -27,7 +27,13 @@ async def write_whole_model(version: ModelVersion, target: Path, form: str) -> N
             fix=f"fetch it again, or say where it is: brightrun models set-base {version.ref} DIRECTORY",
             kind=ErrorKind.BASE_MISSING,
         )
-    arguments = (version.base_path, version.directory, str(target.absolute()), _held(version), form)
+    arguments = (
+        version.base_path,
+        version.directory,
+        str(target.absolute()),
+        version.report.lineage.quantisation.held,
+        form,
+    )
     process = await asyncio.create_subprocess_exec(
         *python("-m", "brightrun_tui.serving.merge", *arguments),
         stdin=asyncio.subprocess.DEVNULL,
@@ -52,11 +58,3 @@ async def write_whole_model(version: ModelVersion, target: Path, form: str) -> N
                 where=version.ref,
                 kind=ErrorKind.MERGE_FAILED,
             ) from None
-
-
-def _held(version: ModelVersion) -> str:
-    """How the base was held in training."""
-    settings = version.report.lineage.quantisation
-    if settings.method == "none":
-        return "none"
-    return "nf4-double" if settings.double_quant else "nf4"

@@ -65,7 +65,7 @@ class Forward:
         return str(self._lm.config._attn_implementation)
 
     def batch(self, examples: Sequence[Example]) -> Batch:
-        """The examples as one micro-batch on the device."""
+        """Return the examples as one micro-batch on the device."""
         if self.packed:
             return packed_batch(examples, self.machine.device)
         return padded_batch(examples, self.machine.device, self._pad_id)
@@ -92,7 +92,7 @@ class Forward:
         return logits.float()
 
     def scores(self, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """For every supervised token its loss (float64) and whether it would have been predicted (bool)."""
+        """Return for every supervised token its loss (float64) and whether it would have been predicted (bool)."""
         with torch.no_grad():
             if self.own_logits:
                 logits = self._supervised_logits(batch).float()
@@ -182,7 +182,7 @@ class Forward:
         )
 
     def _plain_losses(self, sample: Sequence[Example]) -> np.ndarray:
-        """Token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
+        """Return token losses of the model as its authors wrote it: eager attention, one example at a time, all logits."""
         self._lm.set_attn_implementation("eager")
         losses = []
         with torch.no_grad():
@@ -203,7 +203,7 @@ class Forward:
         return plain
 
     def _slope(self, sample: Sequence[Example]) -> torch.Tensor:
-        """How the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
+        """Say how the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
         batch = (
             packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
         )
@@ -221,7 +221,7 @@ class Forward:
             return torch.autograd.grad((last * directions).sum(), embedded[0])[0].float()
 
     def _keeps_apart(self, pair: Sequence[Example], plain: torch.Tensor) -> bool:
-        """Whether in a packed row the second record does not depend on the first at all, and has the gradient ``plain``.
+        """Say whether in a packed row the second record does not depend on the first at all, and has the gradient ``plain``.
 
         A leak may be too small for 16-bit losses to show and still spoil gradients; without one the slope is zero in any
         number format.
@@ -248,7 +248,7 @@ class Forward:
 
 
 def same_losses(losses: np.ndarray, expected: np.ndarray, compute: torch.dtype) -> bool:
-    """Whether two ways of computing the same token losses (nats) differ by the rounding of ``compute`` at most."""
+    """Say whether two ways of computing the same token losses (nats) differ by the rounding of ``compute`` at most."""
     differences = losses - expected
     if np.abs(differences).mean() < TOLERANCE[compute]:
         return True

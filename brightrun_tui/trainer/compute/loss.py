@@ -17,7 +17,7 @@ from brightrun_tui.domain.sizing import CHUNK_LOGITS
 
 
 def chunk_rows(vocabulary: int) -> int:
-    """How many tokens are scored at once."""
+    """Say how many tokens are scored at once."""
     return max(16, CHUNK_LOGITS // vocabulary)
 
 
@@ -79,7 +79,7 @@ def _plain_sum(hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tenso
 def token_scores(
     hidden: torch.Tensor, head: torch.nn.Module, targets: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """For each token its loss in nats (fp32, (S,)) and whether the likeliest token is the right one (bool, (S,)).
+    """Return for each token its loss in nats (fp32, (S,)) and whether the likeliest token is the right one (bool, (S,)).
 
     Call it without gradients.
     """

@@ -52,7 +52,7 @@ def _do_not_wait(tensor: torch.Tensor) -> None:
 
 
 def kind_of(optimizer: torch.optim.Optimizer) -> str:
-    """What its state is like: another kind cannot go on with it. Paged or not, the 8-bit ones are of one kind."""
+    """Return what its state is like: another kind cannot go on with it. Paged or not, the 8-bit ones are of one kind."""
     return "adamw" if isinstance(optimizer, torch.optim.AdamW) else "adamw_8bit"
 
 
@@ -68,7 +68,7 @@ def _parameter_groups(model: torch.nn.Module, settings: TrainingSettings) -> lis
 
 
 def learning_rate(step: int, total_steps: int, settings: TrainingSettings) -> float:
-    """The rate of step ``step`` (from 0): rises linearly over the warm-up, then follows the schedule towards 0."""
+    """Return the rate of step ``step`` (from 0): rises linearly over the warm-up, then follows the schedule towards 0."""
     warmup = math.ceil(settings.warmup_ratio * total_steps)
     if step < warmup:
         return settings.learning_rate * (step + 1) / (warmup + 1)

@@ -50,7 +50,7 @@ class Batch:
 
 
 def packed_batch(examples: Sequence[Example], device: torch.device) -> Batch:
-    """All examples in one row, isolated from one another by their lengths."""
+    """Return all examples in one row, isolated from one another by their lengths."""
     lengths = [e.length for e in examples]
     starts = np.cumsum([0, *lengths])
     ids = np.concatenate([e.ids for e in examples])
@@ -78,7 +78,7 @@ def packed_batch(examples: Sequence[Example], device: torch.device) -> Batch:
 
 
 def padded_batch(examples: Sequence[Example], device: torch.device, pad_id: int = 0) -> Batch:
-    """One example a row. Which token pads does not matter: it is masked by position."""
+    """Return one example a row. Which token pads does not matter: it is masked by position."""
     rows, width = len(examples), max(e.length for e in examples)
     ids = np.full((rows, width), pad_id, dtype=np.int64)
     mask = np.zeros((rows, width), dtype=np.int64)

@@ -55,12 +55,12 @@ class Example:
         return Example(self.record, self.ids, said) if said.any() else self
 
     def beginning(self, length: int) -> Example:
-        """Up to ``length`` of its first tokens, every second of them supervised, wherever the answers are."""
+        """Return up to ``length`` of its first tokens, every second of them supervised, wherever the answers are."""
         ids = self.ids[:length]
         return Example(self.record, ids, np.arange(len(ids)) % 2 == 1)
 
     def part(self, start: int, end: int) -> Example:
-        """The tokens from ``start`` up to ``end``; its first is not a target."""
+        """Return the tokens from ``start`` up to ``end``; its first is not a target."""
         supervised = self.supervised[start:end].copy()
         supervised[:1] = False
         return Example(
@@ -133,7 +133,7 @@ class Data:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The canonical records of one file, one a line.
+    """Return the canonical records of one file, one a line.
 
     Raises:
         DatasetError: a line is not a record.
@@ -155,7 +155,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def require_offsets(tokenizer: Any) -> None:
-    """Raises `BaseModelError` when the tokenizer cannot tell where its tokens lie in the text."""
+    """Raise `BaseModelError` when the tokenizer cannot tell where its tokens lie in the text."""
     if not getattr(tokenizer, "is_fast", False):
         raise BaseModelError(
             "its tokenizer cannot say which characters a token covers",
@@ -231,7 +231,7 @@ def _mask(
 
 
 def _end_of_turn(text: str, span: Span, inside: np.ndarray, begins: np.ndarray, is_special: np.ndarray) -> int:
-    """Index of the last token to train: the one that ends the turn, which must be learnt for an answer to end.
+    """Return index of the last token to train: the one that ends the turn, which must be learnt for an answer to end.
 
     A marked span that stops short of it is extended over white space only; an unmarked one, which reaches to the
     next turn, is cut behind it.
@@ -287,7 +287,7 @@ def limit_length(
 
 
 def spread(items: Sequence[T], count: int) -> list[T]:
-    """Up to ``count`` of them, evenly chosen from the first to the last."""
+    """Return up to ``count`` of them, evenly chosen from the first to the last."""
     count = min(count, len(items))
     return [items[i * len(items) // count] for i in range(count)]
 

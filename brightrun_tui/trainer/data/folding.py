@@ -41,7 +41,8 @@ _MARKS = ("Bright system text.", "Bright question.", "Bright second question.", 
 
 
 def fold(source: str, render: Render) -> tuple[str, str]:
-    """The template with what it needs in front of it, and a sentence on that; the template itself and "" where it needs nothing.
+    """Return the template with what it needs in front of it, and a sentence on that; the template itself and "" where it needs
+    nothing.
 
     Args:
         source: a chat template.

@@ -34,12 +34,12 @@ class BatchPlan:
     _orders: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     def window(self, step: int) -> list[int]:
-        """Indices of the examples of step ``step`` (from 0)."""
+        """Return indices of the examples of step ``step`` (from 0)."""
         first = step * self.batch_size
         return [self._at(place) for place in range(first, min(first + self.batch_size, self.samples))]
 
     def epoch(self, steps: int) -> float:
-        """Epochs seen after ``steps`` steps."""
+        """Return epochs seen after ``steps`` steps."""
         return min(steps * self.batch_size, self.samples) / len(self.lengths)
 
     def _at(self, place: int) -> int:
@@ -73,7 +73,7 @@ def make_plan(
     bucketed: bool,
     held_out: int = 0,
 ) -> BatchPlan:
-    """The plan of a run; ``max_steps``, when given, replaces what the epochs would take.
+    """Return the plan of a run; ``max_steps``, when given, replaces what the epochs would take.
 
     Args:
         held_out: tokens of the records that are measured on the way.
@@ -90,7 +90,7 @@ def make_plan(
 
 
 def with_epochs(plan: BatchPlan, epochs: float, step: int) -> BatchPlan:
-    """The same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
+    """Return the same order and rhythm for so many epochs; after ``step`` steps there is at least one more."""
     samples = max(1, round(epochs * len(plan.lengths)))
     total = math.ceil(samples / plan.batch_size)
     if total <= step:
@@ -138,7 +138,7 @@ def split_window(
 def _even_rows(
     by_length: list[int], lengths: np.ndarray, max_tokens: int, max_records: int, row_parallel: int
 ) -> list[list[int]]:
-    """Longest first, each record to the emptiest row; more rows until every one keeps the limits."""
+    """Lay the longest first, each record to the emptiest row; more rows until every one keeps the limits."""
     total = sum(int(lengths[i]) for i in by_length)
     count = row_parallel * math.ceil(total / (max_tokens * row_parallel))
     while count < len(by_length):

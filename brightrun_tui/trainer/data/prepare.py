@@ -141,7 +141,7 @@ def _shorten(
 
 
 def _corrections_repeated(examples: Sequence[Example], records: Sequence[Record], times: int) -> list[Example]:
-    """The examples, those of corrections so many times."""
+    """Return the examples, those of corrections so many times."""
     again = {place for place, record in enumerate(records) if correction_number(record.id) is not None}
     return [each for each in examples for _ in range(times if each.record in again else 1)]
 
@@ -156,7 +156,7 @@ def prepare_judged(
     alert: TellAlert,
     make_examples: MakeExamples,
 ) -> Data:
-    """The data of a run that trains nothing: all held-out records judge; of what was learnt from a few become examples.
+    """Return the data of a run that trains nothing: all held-out records judge; of what was learnt from a few become examples.
 
     Arguments and errors as `prepare_data`; what is longer than ``settings.max_length`` or ``context`` is left out.
     """
@@ -202,7 +202,7 @@ def prepare_judged(
 def part_held_out_examples(
     examples: list[Example], records: list[Record], seed: int
 ) -> tuple[list[Example], list[Example], list[Record]]:
-    """Examples that choose the checkpoint, those that judge it, and the records of the latter.
+    """Return examples that choose the checkpoint, those that judge it, and the records of the latter.
 
     Halves of records that belong together (as `datasets.splitting` finds them), where each has enough; else all for both.
     """
@@ -224,7 +224,7 @@ def _tokens(
     make: Callable[[list[Record]], Prepared],
     splits: Sequence[list[Record]],
 ) -> list[Prepared]:
-    """Both splits as tokens: those that came with the data when they fit it, else made here and kept."""
+    """Return both splits as tokens: those that came with the data when they fit it, else made here and kept."""
     require_offsets(tokenizer)
     key = tokens_key((files.train, files.eval), tokenizer, template, objective)
     kept = load_tokens(files.tokens, key)
@@ -252,7 +252,7 @@ def _require_rows(tokenizer: Any, splits: Sequence[Prepared], rows: int) -> None
 
 
 def _limit(settings: DataSettings, train: Prepared, held_out: Prepared, context: int, alert: TellAlert) -> int:
-    """The longest example allowed: as set, or as the data has it, and never more than the model can take."""
+    """Return the longest example allowed: as set, or as the data has it, and never more than the model can take."""
     longest = max(e.length for e in (*train.examples, *held_out.examples))
     if settings.max_length > context:
         alert(
@@ -308,7 +308,7 @@ def _why_nothing(train: Prepared) -> str:
 
 
 def _stop_ids(tokenizer: Any, train: Prepared) -> tuple[int, ...]:
-    """The tokens that end an answer: the tokenizer's own, and those that ended the answers of the data."""
+    """Return the tokens that end an answer: the tokenizer's own, and those that ended the answers of the data."""
     ends = Counter(train.turn_ends)
     if tokenizer.eos_token_id is not None:
         ends[int(tokenizer.eos_token_id)] += 0

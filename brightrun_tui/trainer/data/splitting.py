@@ -48,7 +48,7 @@ def _between_turns(record: Record, limit: int, tokenise: Tokenise) -> Iterator[E
 
 
 def _exchanges(messages: tuple[Message, ...]) -> tuple[list[Message], list[list[Message]]]:
-    """The system messages at the start, and the rest in groups that begin with a user's turn."""
+    """Return the system messages at the start, and the rest in groups that begin with a user's turn."""
     start = next((i for i, message in enumerate(messages) if message.role != "system"), len(messages))
     groups: list[list[Message]] = []
     for message in messages[start:]:

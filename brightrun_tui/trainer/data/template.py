@@ -108,7 +108,7 @@ class ChatTemplate:
     opening: str = ""
 
     def render(self, turns: Sequence[TemplateTurn], *, tools: Tools = (), generation_prompt: bool = False) -> str:
-        """The text of a conversation.
+        """Return the text of a conversation.
 
         Args:
             turns: as `Message.for_template` makes them.
@@ -140,7 +140,7 @@ class ChatTemplate:
         return texts[0], list(marks[0]) if self.kind == "marked" else []
 
     def renderings(self, messages: Sequence[Message], tools: Tools = ()) -> list[Rendering]:
-        """One rendering, or one for each trained answer where the template rewrites earlier turns.
+        """Return one rendering, or one for each trained answer where the template rewrites earlier turns.
 
         What precedes an answer is byte for byte what a request for that answer is prompted with, the answer is in its span
         whole, and everything else that is said is in the text.
@@ -168,7 +168,7 @@ class ChatTemplate:
     def _by_marks(
         self, messages: Sequence[Message], turns: Sequence[TemplateTurn], trained: Sequence[int], tools: Tools
     ) -> list[Rendering]:
-        """Where the template marks what the assistant wrote, and that is what it would write; else nothing."""
+        """Say where the template marks what the assistant wrote, and that is what it would write; else nothing."""
         if self.kind != "marked":
             return []
         text, marks = self._render(turns, tools, False)
@@ -187,7 +187,7 @@ class ChatTemplate:
         return pieces
 
     def _by_prompt(self, messages: Sequence[Message], turns: Sequence[TemplateTurn], tools: Tools) -> Rendering:
-        """The last answer behind the prompt that asks for it."""
+        """Return the last answer behind the prompt that asks for it."""
         before = self.render(turns[:-1], tools=tools, generation_prompt=True)
         after = self.render(turns, tools=tools)
         if after.startswith(before):
@@ -203,7 +203,9 @@ class ChatTemplate:
         return self._continued(before, after, messages[-1])
 
     def _continued(self, before: str, after: str, message: Message) -> Rendering:
-        """The prompt and the answer as the model has to go on from it, where the template itself writes it in another way."""
+        """Return the prompt and the answer as the model has to go on from it, where the template itself writes it in another
+        way.
+        """
         inline, answer = _thoughts_and_answer(message.content)
         place = after.rfind(answer) if answer else -1
         if not all(_call_is_in(call, after) for call in message.tool_calls):
@@ -229,7 +231,7 @@ class ChatTemplate:
 
 
 def chat_template(tokenizer: Any) -> ChatTemplate:
-    """The template of a tokenizer; one without gets a plain one (`CHATML` or `PLAIN`), which is saved with it.
+    """Return the template of a tokenizer; one without gets a plain one (`CHATML` or `PLAIN`), which is saved with it.
 
     A template that takes no system messages, or no two questions in a row, is completed (`folding`), and saved so.
 
@@ -280,7 +282,7 @@ def _opening(template: ChatTemplate) -> str:
 
 
 def _thoughts_and_answer(content: str) -> tuple[str, str]:
-    """What stands between ``<think>`` and ``</think>`` at the head of an answer, and the answer itself."""
+    """Return what stands between ``<think>`` and ``</think>`` at the head of an answer, and the answer itself."""
     thoughts, closed, answer = content.partition(CLOSE)
     if not closed or not thoughts.lstrip().startswith(OPEN):
         return "", content.strip()
@@ -288,13 +290,13 @@ def _thoughts_and_answer(content: str) -> tuple[str, str]:
 
 
 def _turn_end(text: str, end: int) -> int:
-    """Where the turn ends that is marked up to ``end``: its end marker may stand outside, at most to the end of the line."""
+    """Say where the turn ends that is marked up to ``end``: its end marker may stand outside, at most to the end of the line."""
     newline = text.find("\n", end)
     return len(text) if newline < 0 else newline + 1
 
 
 def _holds(text: str, message: Message) -> bool:
-    """Whether all that the assistant thought, called and said is in this text."""
+    """Say whether all that the assistant thought, called and said is in this text."""
     inline, answer = _thoughts_and_answer(message.content)
     wanted = [part for part in (message.reasoning.strip(), inline, answer) if part]
     return all(_is_in(part, text) for part in wanted) and all(_call_is_in(call, text) for call in message.tool_calls)
@@ -309,7 +311,7 @@ def _call_is_in(call: ToolCall, text: str) -> bool:
 
 
 def _value_is_in(value: Any, text: str) -> bool:
-    """Whether a call's argument can be found, however it is written."""
+    """Say whether a call's argument can be found, however it is written."""
     if isinstance(value, dict):
         return all(_value_is_in(inner, text) for inner in value.values())
     if isinstance(value, list):
@@ -323,7 +325,7 @@ def _value_is_in(value: Any, text: str) -> bool:
 
 
 def _require_all_said(messages: Sequence[Message], rendering: Rendering) -> None:
-    """Raises `UnrenderableError` where something that was said before the answer is not in the text."""
+    """Raise `UnrenderableError` where something that was said before the answer is not in the text."""
     for message in messages[:-1]:
         answer = _thoughts_and_answer(message.content)[1] if message.role == "assistant" else message.content.strip()
         if answer and not _is_in(answer, rendering.text):

@@ -73,7 +73,7 @@ def save_tokens(path: Path, key: str, splits: Sequence[Prepared]) -> None:
 
 
 def load_tokens(path: Path, key: str) -> list[Prepared] | None:
-    """The splits that `save_tokens` wrote under the same key, or None."""
+    """Return the splits that `save_tokens` wrote under the same key, or None."""
     try:
         with safe_open(path, "numpy") as file:
             metadata = file.metadata() or {}

@@ -31,7 +31,7 @@ class AnswerTime:
         return max(0.0, WAY_SHARE * answer_seconds(training) * done - self.spent_on_the_way)
 
     def for_the_report(self, training: float) -> float:
-        """All that is left, and never less than the base had."""
+        """Return all that is left, and never less than the base had."""
         return max(self.for_the_base(training), answer_seconds(training) - self.spent)
 
     def affordable(self, prompts: Sequence[HeldOutPrompt], seconds: float) -> list[HeldOutPrompt]:

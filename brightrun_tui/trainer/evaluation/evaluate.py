@@ -82,7 +82,7 @@ def evaluate(
 
 
 def require_finite(scores: Scores, what: str) -> Scores:
-    """Raises `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
+    """Raise `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
     if not math.isfinite(scores.loss):
         raise TrainingError(
             f"{what} is not a finite number",
@@ -95,7 +95,7 @@ def require_finite(scores: Scores, what: str) -> Scores:
 
 
 def by_category(examples: Sequence[Example], records: Sequence[Record], base: Scores, tuned: Scores) -> CategoryLosses:
-    """Both models on the examples of each value of each category."""
+    """Return both models on the examples of each value of each category."""
     table: dict[str, dict[str, list[int]]] = {}
     for index, example in enumerate(examples):
         for category, value in records[example.record].categories.items():
@@ -115,7 +115,7 @@ def by_category(examples: Sequence[Example], records: Sequence[Record], base: Sc
 
 
 def worse_categories(categories: CategoryLosses) -> tuple[str, ...]:
-    """Values of `by_category` with enough records on which the tuned model's loss is noticeably the higher one."""
+    """Return values of `by_category` with enough records on which the tuned model's loss is noticeably the higher one."""
     return tuple(
         f"{category}: {value}"
         for category, values in categories.items()
@@ -125,7 +125,7 @@ def worse_categories(categories: CategoryLosses) -> tuple[str, ...]:
 
 
 def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.ndarray:
-    """For every example the number (from 0) of the conversation it belongs to: what is alike beyond chance."""
+    """Return for every example the number (from 0) of the conversation it belongs to: what is alike beyond chance."""
     numbers: dict[tuple[bool, str], int] = {}
     owners = (records[example.record] for example in examples)
     return np.array([numbers.setdefault((bool(r.group), r.group or r.id), len(numbers)) for r in owners])
@@ -147,7 +147,7 @@ def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> Bounds
 
 
 def _interval(sums: np.ndarray, tokens: np.ndarray, conversation: np.ndarray, seed: int) -> tuple[float, float]:
-    """The middle 95 % of the mean a token, over draws of whole conversations."""
+    """Return the middle 95 % of the mean a token, over draws of whole conversations."""
     generator = np.random.Generator(np.random.PCG64(seed))
     sums, tokens = (np.bincount(conversation, weights=each) for each in (sums, tokens))
     draws = np.empty(RESAMPLES)

@@ -55,7 +55,9 @@ class GeneratedAnswer:
 def choose_prompts(
     tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int, longest: int
 ) -> list[HeldOutPrompt]:
-    """Up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens or fewer."""
+    """Return up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens
+    or fewer.
+    """
     prompts: list[HeldOutPrompt] = []
     chosen = spread(range(len(records)), count)
     for index in (*chosen, *sorted(set(range(len(records))) - set(chosen))):
@@ -102,7 +104,7 @@ def _prompt_of(tokenizer: Any, template: ChatTemplate, record: Record) -> HeldOu
 
 
 def _without_end(tokenizer: Any, text: str) -> str:
-    """An answer without the tokens that end it."""
+    """Return an answer without the tokens that end it."""
     ends = [token for token in tokenizer.all_special_tokens if token]
     text = text.strip()
     while end := next((token for token in ends if text.endswith(token)), ""):
@@ -144,7 +146,7 @@ def answer(
     until: float = math.inf,
     written: Callable[[int, int], None] = lambda tokens, limit: None,
 ) -> list[GeneratedAnswer | None]:
-    """Greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
+    """Return greedy answers in the order of the prompts, side by side; None for those that time did not allow to begin.
 
     Args:
         max_new_tokens: longest answer; 0: see `answer_room`.
@@ -200,8 +202,8 @@ def answer(
 
 
 def _batches(lengths: Sequence[int], limits: Sequence[int]) -> Iterator[list[int]]:
-    """Indices of prompts, those with short answers first: as many at once as `ANSWERS_AT_ONCE` and `BATCH_TOKENS` allow, and
-    at least one. ``lengths`` and ``limits`` in tokens, of prompts and of answers.
+    """Return indices of prompts, those with short answers first: as many at once as `ANSWERS_AT_ONCE` and `BATCH_TOKENS`
+    allow, and at least one. ``lengths`` and ``limits`` in tokens, of prompts and of answers.
     """
     members: list[int] = []
     for index in sorted(range(len(lengths)), key=lambda i: (limits[i], lengths[i])):

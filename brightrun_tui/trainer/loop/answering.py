@@ -22,8 +22,8 @@ def answer_prompts(
     unless: tuple[EndRequest, ...] = ("terminate", "pause"),
     opened: bool = False,
 ) -> list[GeneratedAnswer | None]:
-    """Answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out, half as
-    many prompts at once.
+    """Return answers of the model as it now is (see `answer`), None where ``seconds`` were over; as often as memory runs out,
+    half as many prompts at once.
 
     Raises:
         TrainingError: there is not enough for one of them alone.

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from brightrun_tui.domain import events
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.evaluation.evaluate import require_finite
 from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer
@@ -42,14 +43,14 @@ def measure_baseline(session: TrainingSession) -> Baseline:
                 )
         except (ValueError, KeyError, TypeError):
             session.alert("baseline_unreadable", "the base model's scores could not be read; they are measured again")
-    session.phase("evaluating", "base model")
+    session.phase(PhaseName.EVALUATING, "base model")
     with session.model.disable_adapter():
         chosen = session.score(session.data.held_out, session.between)
         require_finite(chosen, "the base model's loss on held-out records")
         scores = session.score(session.data.judged, session.between) if session.data.chosen_apart else chosen
         require_finite(scores, "the base model's loss on held-out records")
         if session.prompts:
-            session.phase("answering", "base model")
+            session.phase(PhaseName.ANSWERING, "base model")
         seconds = session.answer_time.for_the_base(session.training_seconds)
         answers = answer_prompts(session, session.prompts, seconds, opened=True)
     session.between()

@@ -115,7 +115,7 @@ def write_contents(
 
 
 def newest_usable(files: RunDirectory, lineage: str) -> tuple[Path | None, list[str]]:
-    """The newest checkpoint that is whole and belongs to this run as it is specified now; and why others do not."""
+    """Return the newest checkpoint that is whole and belongs to this run as it is specified now; and why others do not."""
     complaints = []
     for step in reversed(files.steps()):
         directory = files.checkpoint(step)

@@ -12,6 +12,7 @@ import torch
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.trainer.data.examples import Example
 from brightrun_tui.trainer.loop.checkpoint import restore_random_state, take_random_state, write_contents
@@ -40,7 +41,7 @@ def dry_run(session: TrainingSession, *, score: bool) -> None:
     """
     random_numbers = take_random_state()
     progress = session.progress
-    session.phase("rehearsing", "the longest records, an evaluation, a checkpoint")
+    session.phase(PhaseName.REHEARSING, "the longest records, an evaluation, a checkpoint")
     if session.machine.device.type == "cuda" or not _was_as_hard(session):
         with_less_memory_if_needed(session, lambda: _train_once(session))
     if session.machine.device.type == "cuda" and progress.step == 1 and not session.settings.training.micro_batch_size:
@@ -52,7 +53,7 @@ def dry_run(session: TrainingSession, *, score: bool) -> None:
 
 
 def probe(session: TrainingSession) -> dict[str, torch.Tensor]:
-    """Copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
+    """Return copies of the adapter and of a few thousand numbers of the base, to see what a step moves."""
     probe = {name: p.detach().clone() for name, p in trainable(session.model).items()}
     frozen = [(name, p) for name, p in session.model.named_parameters() if not p.requires_grad]
     for name, parameter in frozen[:: max(1, len(frozen) // 16)]:
@@ -89,7 +90,7 @@ def check_what_moved(session: TrainingSession, before: dict[str, torch.Tensor]) 
 
 
 def _was_as_hard(session: TrainingSession) -> bool:
-    """Whether the step that was just taken had a micro-batch about as large as there can be."""
+    """Say whether the step that was just taken had a micro-batch about as large as there can be."""
     rows = cut(session, session.plan.window(session.progress.step - 1))
     largest = max(sum(example.length for example in row) for row in rows)
     possible = sum(example.length for example in _hardest(session, session.data.train))
@@ -117,7 +118,7 @@ def _grow(session: TrainingSession) -> None:
 
 
 def _hardest(session: TrainingSession, examples: Sequence[Example]) -> list[Example]:
-    """The largest micro-batch that can occur: the longest examples, as many as go together."""
+    """Return the largest micro-batch that can occur: the longest examples, as many as go together."""
     chosen: list[Example] = []
     for example in sorted(examples, key=lambda e: -e.length)[: max_records(session)]:
         rows = [*chosen, example]
@@ -133,7 +134,7 @@ def _bytes_in(directory: Path) -> int:
 
 
 def _save_once(session: TrainingSession) -> None:
-    """A checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
+    """Write a checkpoint, to see that it can be written and how large one is. Those kept, the best, the one being written and the
     result must find room beside each other; what an earlier start of this run wrote counts as there already.
     """
     directory = session.files.dry_run

@@ -15,14 +15,14 @@ from brightrun_tui.trainer.loop.session import TrainingSession
 
 
 def max_records(session: TrainingSession) -> int:
-    """Records a micro-batch may have."""
+    """Return records a micro-batch may have."""
     if session.forward.one_record_a_batch:
         return 1
     return session.settings.training.micro_batch_size or session.plan.batch_size
 
 
 def cut(session: TrainingSession, window: Sequence[int]) -> list[list[Example]]:
-    """The micro-batches of one optimiser step."""
+    """Return the micro-batches of one optimiser step."""
     rows = split_window(
         window,
         session.plan.lengths,
@@ -35,7 +35,7 @@ def cut(session: TrainingSession, window: Sequence[int]) -> list[list[Example]]:
 
 
 def begin(session: TrainingSession) -> None:
-    """Size of the first micro-batches, before anything was measured; gradient checkpointing where it is wanted.
+    """Return size of the first micro-batches, before anything was measured; gradient checkpointing where it is wanted.
 
     A resumed session keeps what it had found.
     """
@@ -53,7 +53,7 @@ def begin(session: TrainingSession) -> None:
 
 
 def measured_guess(session: TrainingSession, tokens: int, before: int, peak: int) -> int:
-    """Tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
+    """Return tokens of a micro-batch on a GPU, after one of ``tokens`` tokens took it from ``before`` to ``peak`` bytes."""
     free, _ = torch.cuda.mem_get_info(session.machine.device)
     each = max(1.0, (peak - before) / tokens)
     affordable = int((GPU_SHARE * (free + torch.cuda.memory_reserved(session.machine.device)) - before) / each)

@@ -21,7 +21,7 @@ CHECKED_TOKENS = 128
 
 
 def useful_parallelism(session: TrainingSession) -> int:
-    """Rows a step should be cut into at least; 1 on a GPU, and wherever several at a time would be slower or not the same.
+    """Return rows a step should be cut into at least; 1 on a GPU, and wherever several at a time would be slower or not the same.
 
     4-bit layers that were not unpacked would be dequantised in every thread again.
     """

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 
 from brightrun_tui.domain import events
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.domain.settings import RunSettings
@@ -77,7 +78,7 @@ class TrainingSession:
         """What all steps together are expected to take, by those that were taken."""
         return self.progress.seconds / max(1, self.progress.step) * self.plan.total_steps
 
-    def phase(self, name: str, detail: str = "") -> None:
+    def phase(self, name: PhaseName, detail: str = "") -> None:
         """Tell which phase begins."""
         self.monitor.beat()
         self._phase, self._began = (name, detail), time.monotonic()
@@ -87,7 +88,7 @@ class TrainingSession:
     def phase_of_steps(self) -> None:
         """Tell that training begins, or goes on; how far it is by now is progress, not part of that."""
         step = self.progress.step
-        self.phase("training", f"from step {step + 1:,} on" if step else "")
+        self.phase(PhaseName.TRAINING, f"from step {step + 1:,} on" if step else "")
 
     def advance(self, done: int, total: int, most: float = math.inf) -> None:
         """Tell, now and then, how much of the phase is over, and when all of it will be: in ``most`` seconds at the latest."""
@@ -101,7 +102,7 @@ class TrainingSession:
         self.log.write(events.Phase(phase=name, detail=detail, done=done, total=total, eta_seconds=max(0.0, left)))
 
     def score(self, examples: Sequence[Example], between: Callable[[], None]) -> Scores:
-        """Losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
+        """Return losses of the model as it is; ``between`` is called between micro-batches and may raise to leave."""
         self.scored_tokens = min(self.scored_tokens or self.progress.max_tokens, self.progress.max_tokens)
         scored = partial(self.advance, total=len(examples))
         return evaluate(

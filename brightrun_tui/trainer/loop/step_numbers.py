@@ -20,7 +20,7 @@ class StepNumbers:
             self._host = stacked
 
     def read(self) -> list[float]:
-        """The numbers; waits for the step that made them, not for what was started since."""
+        """Return the numbers; waits for the step that made them, not for what was started since."""
         if self._arrived is not None:
             self._arrived.synchronize()
         return [float(number) for number in self._host.tolist()]

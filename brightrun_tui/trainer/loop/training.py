@@ -11,7 +11,7 @@ import psutil
 import torch
 
 from brightrun_tui.domain import events
-from brightrun_tui.domain.events import Outcome
+from brightrun_tui.domain.events import Outcome, PhaseName
 from brightrun_tui.domain.run_directory import CHECKPOINTS, LATER_STOPS, checkpoint_name
 from brightrun_tui.trainer.compute.optim import learning_rate, set_learning_rate
 from brightrun_tui.trainer.compute.scores import Scores
@@ -116,7 +116,7 @@ class Loop:
         return "completed"
 
     def _has_all_steps(self) -> bool:
-        """Whether nothing is left to train, by what holds after the step that was taken last."""
+        """Say whether nothing is left to train, by what holds after the step that was taken last."""
         if self.session.progress.step < self.session.plan.total_steps:
             self._changes.take(self.session)
         return self.session.progress.step >= self.session.plan.total_steps
@@ -202,7 +202,9 @@ class Loop:
             )
 
     def _eta(self, step: int) -> float:
-        """Seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they take."""
+        """Return seconds to the end of the run: steps, measuring, and answers as far as the base model's show how long they
+        take.
+        """
         plan = self.session.plan
         each = sum(seconds for _, seconds in self._recent) / len(self._recent)
         left = plan.total_steps - step
@@ -260,7 +262,7 @@ class Loop:
         """
         session, progress = self.session, self.session.progress
         started = time.monotonic()
-        session.phase("evaluating", f"step {progress.step}")
+        session.phase(PhaseName.EVALUATING, f"step {progress.step}")
         scores = session.score(session.data.held_out, session.between)
         loss = scores.loss
         session.log.write(
@@ -294,7 +296,7 @@ class Loop:
         if self._samples_failed or not prompts:
             return
         started = time.monotonic()
-        session.phase("answering", f"step {progress.step}")
+        session.phase(PhaseName.ANSWERING, f"step {progress.step}")
         try:
             answers = answer_prompts(session, prompts, seconds, unless=("terminate", "pause", "stop"))
         except TrainingError as error:  # not worth a run
@@ -328,7 +330,7 @@ class Loop:
             self._save()
 
     def _stop_is_due(self) -> bool:
-        """Whether the place is reached after which it was asked to stop."""
+        """Say whether the place is reached after which it was asked to stop."""
         plan, progress = self.session.plan, self.session.progress
         asked = self.session.control.later_stops()
         after_epoch = int(plan.epoch(progress.step) + 1e-9) > int(plan.epoch(progress.step - 1) + 1e-9)

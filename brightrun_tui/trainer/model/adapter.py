@@ -62,12 +62,12 @@ def attach_adapter(base: torch.nn.Module, settings: LoraSettings, machine: Train
 
 
 def trainable(model: torch.nn.Module) -> dict[str, torch.nn.Parameter]:
-    """The adapter's parameters by name."""
+    """Return the adapter's parameters by name."""
     return {name: p for name, p in model.named_parameters() if p.requires_grad}
 
 
 def adapter_state(model: PeftModel) -> dict[str, torch.Tensor]:
-    """The adapter's tensors under the names that peft saves them by, contiguous and on the CPU."""
+    """Return the adapter's tensors under the names that peft saves them by, contiguous and on the CPU."""
     state = get_peft_model_state_dict(model, save_embedding_layers=False)
     return {name: tensor.detach().to("cpu").contiguous() for name, tensor in state.items()}
 

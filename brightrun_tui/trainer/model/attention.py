@@ -33,7 +33,7 @@ def per_document_attention(
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Causal attention within each of ``document_lengths``; without them, transformers' own sdpa.
+    """Compute causal attention within each of ``document_lengths``; without them, transformers' own sdpa.
 
     Args:
         query: (1, heads, T, head size); key and value may have fewer heads.
@@ -95,7 +95,7 @@ def one_call_attention(
     sliding_window: int | None = None,
     **kwargs: Any,
 ) -> tuple[torch.Tensor, None]:
-    """As `per_document_attention`, the whole row in one call of torch's variable-length flash attention.
+    """Do as `per_document_attention`, the whole row in one call of torch's variable-length flash attention.
 
     Raises:
         ValueError, RuntimeError: this model, GPU or build of torch cannot do it.
@@ -153,7 +153,7 @@ def _refuse_extras(kwargs: dict[str, Any]) -> None:
 
 
 def _shares_heads(query: torch.Tensor, masked: bool) -> bool:
-    """Whether torch has a fast way for several queries on one key; on a GPU only its flash attention does."""
+    """Say whether torch has a fast way for several queries on one key; on a GPU only its flash attention does."""
     if query.device.type != "cuda":
         return True
     return not masked and query.dtype != torch.float32 and torch.cuda.get_device_capability(query.device) >= (8, 0)

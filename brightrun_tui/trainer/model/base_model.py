@@ -14,7 +14,7 @@ from brightrun_tui.domain.run import BaseModelRef
 
 
 def locate_base(base: BaseModelRef) -> str:
-    """The directory of the base model, or its Hub id where the run was given no directory.
+    """Return the directory of the base model, or its Hub id where the run was given no directory.
 
     Raises:
         BaseModelError: no usable model there; says what is missing.
@@ -48,7 +48,7 @@ def locate_base(base: BaseModelRef) -> str:
 
 
 def _missing_weights(directory: Path) -> str:
-    """Which weight file is not there; empty when all are."""
+    """Say which weight file is not there; empty when all are."""
     for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
         if (directory / index).is_file():
             try:
@@ -63,7 +63,7 @@ def _missing_weights(directory: Path) -> str:
 
 
 def load_tokenizer(source: str, revision: str) -> Any:
-    """Raises `BaseModelError` when there is none that transformers can read."""
+    """Raise `BaseModelError` when there is none that transformers can read."""
     try:
         return AutoTokenizer.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,7 +76,7 @@ def load_tokenizer(source: str, revision: str) -> Any:
 
 
 def load_config(source: str, revision: str) -> Any:
-    """Raises `BaseModelError` when it is not a model that transformers knows."""
+    """Raise `BaseModelError` when it is not a model that transformers knows."""
     try:
         return AutoConfig.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -89,7 +89,7 @@ def load_config(source: str, revision: str) -> Any:
 
 
 def longest_context(config: Any, tokenizer: Any) -> int:
-    """Tokens the model can take, as its configuration says; a large number where it says nothing."""
+    """Return tokens the model can take, as its configuration says; a large number where it says nothing."""
     text_config = config.get_text_config()
     limits = [getattr(text_config, name, None) for name in ("max_position_embeddings", "n_positions", "seq_length")]
     known = [int(limit) for limit in [*limits, tokenizer.model_max_length] if limit and 0 < limit < 10**9]
@@ -97,10 +97,10 @@ def longest_context(config: Any, tokenizer: Any) -> int:
 
 
 def embedding_rows(config: Any) -> int:
-    """Tokens that the model has an embedding for; a large number where its configuration says nothing."""
+    """Return tokens that the model has an embedding for; a large number where its configuration says nothing."""
     return int(getattr(config.get_text_config(), "vocab_size", 0) or 10**9)
 
 
 def first_line(error: Exception) -> str:
-    """What a library said, without the rest of it."""
+    """Return what a library said, without the rest of it."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

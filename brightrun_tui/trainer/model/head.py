@@ -27,7 +27,7 @@ class FinishedHead(torch.nn.Module):  # type: ignore[misc]
 
 
 def output_head(lm: Any) -> torch.nn.Module:
-    """The output layer of a language model, with what its configuration says of logits."""
+    """Return the output layer of a language model, with what its configuration says of logits."""
     head: torch.nn.Module = lm.get_output_embeddings()
     config = lm.config.get_text_config()
     scale = float(getattr(config, "logit_scale", None) or 1.0) / float(getattr(config, "logits_scaling", None) or 1.0)

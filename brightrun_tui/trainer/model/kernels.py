@@ -93,7 +93,7 @@ def _replace_rotary(model: Any, kernel: Function, compute: torch.dtype) -> bool:
 
 
 def _agrees(own: Function, kernel: Function, inputs: list[torch.Tensor]) -> bool:
-    """Whether both give the same values and the same gradients of their inputs."""
+    """Say whether both give the same values and the same gradients of their inputs."""
     try:
         results = []
         for function in (own, kernel):

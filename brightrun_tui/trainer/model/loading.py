@@ -11,6 +11,7 @@ from transformers.utils import is_flash_attn_2_available
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.settings import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
@@ -37,7 +38,7 @@ class TrainingDevice:
 
     @property
     def name(self) -> str:
-        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else CPU
 
 
 def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
@@ -54,7 +55,7 @@ def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
 
 
 def load_base(source: str, revision: str, settings: QuantisationSettings, machine: TrainingDevice) -> torch.nn.Module:
-    """The frozen base model on its device.
+    """Return the frozen base model on its device.
 
     Raises:
         BaseModelError: the weights cannot be read, or it is not a causal language model.
@@ -91,7 +92,7 @@ def load_base(source: str, revision: str, settings: QuantisationSettings, machin
 
 
 def packed_implementations(machine: TrainingDevice) -> tuple[str, ...]:
-    """Attention that keeps packed records apart, the fastest first."""
+    """Return attention that keeps packed records apart, the fastest first."""
     if machine.device.type == "cpu" or machine.compute == torch.float32:
         return (PER_DOCUMENT,)
     return (*(("flash_attention_2",) if is_flash_attn_2_available() else ()), ONE_CALL, PER_DOCUMENT)

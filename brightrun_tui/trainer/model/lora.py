@@ -23,7 +23,7 @@ ADAPTER = "default"
 
 
 def _dense(weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """The weight (out, in) in numbers of ``dtype``: itself, or what its 4 bits stand for."""
+    """Return the weight (out, in) in numbers of ``dtype``: itself, or what its 4 bits stand for."""
     state = getattr(weight, "quant_state", None)
     if state is None:
         return weight

@@ -8,7 +8,7 @@ import torch
 
 
 def changes_beyond(model: torch.nn.Module) -> int | None:
-    """Tokens of a record from which on it changes the position embeddings of the whole micro-batch; None: never.
+    """Return tokens of a record from which on it changes the position embeddings of the whole micro-batch; None: never.
 
     Dynamic scaling does so beyond the length the model is made for, LongRoPE beyond the one it was first trained on.
     """

@@ -15,7 +15,7 @@ __all__ = ["Objective", "load_objective"]
 
 
 def load_objective(name: str) -> Objective:
-    """The objective that ``training.objective`` names, with its implementation.
+    """Return the objective that ``training.objective`` names, with its implementation.
 
     Raises:
         UsageError: there is none of that name here.

@@ -27,23 +27,23 @@ class Objective(Protocol):
     """
 
     def examples(self, tokenizer: Any, template: ChatTemplate, records: list[Record]) -> Prepared:
-        """What is trained on, before records are left out or cut for their length. They are kept for the next run of the same
-        data and base model: what they depend on besides must be told by the version of the objective's package.
+        """Return what is trained on, before records are left out or cut for their length. They are kept for the next run of
+        the same data and base model: what they depend on besides must be told by the version of the objective's package.
         """
         ...
 
     def loss(self, forward: Forward, batch: Batch) -> torch.Tensor:
-        """The sum over the targets of their losses (nats): a float32 scalar with a gradient. A step is the mean over all its
-        targets, however it is cut into micro-batches.
+        """Return the sum over the targets of their losses (nats): a float32 scalar with a gradient. A step is the mean over
+        all its targets, however it is cut into micro-batches.
         """
         ...
 
     def scores(self, forward: Forward, batch: Batch) -> tuple[np.ndarray, np.ndarray]:
-        """For every target the loss that models are compared by (nats, float64, (S,)), and whether it is met (bool, (S,)).
+        """Return for every target the loss that models are compared by (nats, float64, (S,)), and whether it is met (bool, (S,)).
         Without gradients; base and tuned model are scored by it alike.
         """
         ...
 
     def metrics(self, scores: Scores) -> Mapping[str, float]:
-        """Further numbers of an evaluation, by name (``eval_…``): curves in Monitor, and part of the report card."""
+        """Return further numbers of an evaluation, by name (``eval_…``): curves in Monitor, and part of the report card."""
         ...

@@ -21,7 +21,8 @@ from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPr
 from brightrun_tui.trainer.loop.answering import answer_prompts
 from brightrun_tui.trainer.loop.baseline import Baseline
 from brightrun_tui.trainer.loop.session import TrainingSession
-from brightrun_tui.trainer.report.content import AnswerCase, Yardstick, find_floor, make_yardstick
+from brightrun_tui.trainer.report.calibration import find_floor, make_yardstick
+from brightrun_tui.trainer.report.content import AnswerCase, Yardstick
 from brightrun_tui.trainer.report.parts import parts_right
 from brightrun_tui.trainer.report.text_scores import Overlap, token_f1, verbatim_overlap
 from brightrun_tui.trainer.runtime.events import read_whole_lines
@@ -60,7 +61,7 @@ class Compared(Asked):
         return [AnswerCase(question_of(prompt.messages), prompt.reference) for prompt in self.prompts]
 
     def marks(self, answers: Sequence[GeneratedAnswer]) -> list[Mark]:
-        """What each of these answers to the prompts is worth as content."""
+        """Return what each of these answers to the prompts is worth as content."""
         return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
 
     def samples(self) -> tuple[SampleAnswer, ...]:
@@ -84,7 +85,7 @@ class Compared(Asked):
         )
 
     def scores(self) -> Measures:
-        """What is measured, for base and tuned model."""
+        """Return what is measured, for base and tuned model."""
         if not self.prompts:
             return {"answers": 0, "answers_left_out": self.left_out}
         scores: Measures = {
@@ -149,7 +150,7 @@ class Compared(Asked):
         return max(said.limit for said in self.tuned)
 
     def findings(self) -> AnswerFindings | None:
-        """What the verdict needs to know of them; None where nothing was asked."""
+        """Return what the verdict needs to know of them; None where nothing was asked."""
         if not self.prompts:
             return None
         scores = self.scores()
@@ -209,7 +210,7 @@ def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) ->
 
 
 def with_other_base(asked: Asked, base: Sequence[GeneratedAnswer | None]) -> Asked:
-    """The same with the answers of another base model to the same prompts."""
+    """Return the same with the answers of another base model to the same prompts."""
     answered = _answered(asked.prompts, base, asked.tuned, asked.short)
     return replace(answered, left_out=answered.left_out + asked.left_out)
 
@@ -220,7 +221,9 @@ def _answered(
     tuned: Sequence[GeneratedAnswer | None],
     short: bool,
 ) -> Asked:
-    """Those that both models answered to the end, or to the length they might have; where time cut all of them off, those."""
+    """Return those that both models answered to the end, or to the length they might have; where time cut all of them off,
+    those.
+    """
     rows = [
         (prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after
     ]
@@ -255,7 +258,7 @@ def compare(session: TrainingSession, asked: Asked) -> Compared:
 
 
 def _training_cases(records: Sequence[Record]) -> list[AnswerCase]:
-    """The last answer of each record that is trained, with what came before it."""
+    """Return the last answer of each record that is trained, with what came before it."""
     cases = []
     for record in records:
         last = max((n for n, m in enumerate(record.messages) if m.role == "assistant" and m.train), default=0)
@@ -272,7 +275,7 @@ def _some(cases: Sequence[AnswerCase]) -> list[AnswerCase]:
 
 
 def _are_calls(records: Sequence[Record]) -> bool:
-    """Whether most trained answers call tools."""
+    """Say whether most trained answers call tools."""
     answers = [
         message for record in records for message in record.messages if message.role == "assistant" and message.train
     ]
@@ -280,12 +283,12 @@ def _are_calls(records: Sequence[Record]) -> bool:
 
 
 def question_of(messages: Sequence[dict[str, str]]) -> str:
-    """What was said before an answer, as one text."""
+    """Return what was said before an answer, as one text."""
     return "\n".join(message["content"] for message in messages)
 
 
 def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
-    """Prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
+    """Return prompt id to the answers that were given while training, as the event log has them; the last of a step counts."""
     found: dict[str, dict[int, StepAnswer]] = {}
     for event in read_whole_lines(events)[0]:
         match event.body:
@@ -299,7 +302,7 @@ def answers_by_step(events: Path) -> dict[str, tuple[StepAnswer, ...]]:
 def _answers(
     session: TrainingSession, prompts: Sequence[HeldOutPrompt], until: float, *, opened: bool = False
 ) -> list[GeneratedAnswer | None]:
-    """Answers of the model as it now is, given before ``until`` by the monotonic clock."""
+    """Return answers of the model as it now is, given before ``until`` by the monotonic clock."""
     answers = answer_prompts(session, prompts, until - time.monotonic(), opened=opened)
     session.between()
     return answers

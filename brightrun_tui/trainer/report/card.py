@@ -134,7 +134,7 @@ def _falling(session: TrainingSession) -> float:
 
 
 def _some_of_training(session: TrainingSession) -> list[Example]:
-    """Training records to be scored: few enough to be read in a small part of the time that training took."""
+    """Return training records to be scored: few enough to be read in a small part of the time that training took."""
     data, progress = session.data, session.progress
     mean = sum(example.length for example in data.train) / len(data.train)
     count = int(TRAIN_SAMPLE_SHARE * FORWARDS * progress.tokens / mean)

@@ -10,14 +10,10 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
-from statistics import median
 
-from brightrun_tui.domain.findings import Floor, FormKind, Mark
-from brightrun_tui.domain.tally import CREDIT
-from brightrun_tui.trainer.data.examples import spread
+from brightrun_tui.domain.findings import FormKind, Mark
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
     counts_by_other_periods,
@@ -34,7 +30,7 @@ from brightrun_tui.trainer.report.contradictions import (
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
-from brightrun_tui.trainer.report.shared_text import Frame, find_frame
+from brightrun_tui.trainer.report.shared_text import Frame
 from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
 SAME_WORDS, SOME_WORDS = 0.6, 0.4
@@ -54,18 +50,6 @@ KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
 """Share of the words known from training answers below which an answer is in another language, or none."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
-MOST_LABELS = 24
-LABEL_USES = 3
-"""Times each that a set of labels is used at least, on average."""
-CANDIDATES = 24
-TRIED_ON = 60
-"""Training answers that may become the floor, and on how many others each is tried."""
-NAMES_SHARE = 0.2
-"""Share of the words up to which those with a capital are names."""
-NAMES_SOUGHT_IN = 200
-MOST_KNOWN = 300
-CLOSED_USES = 4
-"""Times that each answer is given on average from which on the data knows no others."""
 
 SOME_EXCHANGED = 2
 """Things of the question that are something else in the answer, from which on it is an answer to another question."""
@@ -117,7 +101,7 @@ class Yardstick:
         return max(0.0, math.log((self.answers + 1) / (self.usual.get(stem, 0.0) * self.answers + 0.5)))
 
     def mark(self, case: AnswerCase, answer: str) -> Mark:
-        """What the answer is worth as content."""
+        """Return what the answer is worth as content."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if not said:
             return "right" if not wanted else "wrong"
@@ -137,7 +121,7 @@ class Yardstick:
         return self._mark_text(case, wanted, said)
 
     def form(self) -> FormKind:
-        """The form that answers of this data have, if they share one."""
+        """Return the form that answers of this data have, if they share one."""
         if self.labels:
             return "label"
         if self.calls or self.documents:
@@ -145,7 +129,7 @@ class Yardstick:
         return "frame" if any(len(words) > 1 for words in self.frame.openings | self.frame.closings) else ""
 
     def has_form(self, case: AnswerCase, answer: str) -> bool:
-        """Whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
+        """Say whether the answer has the form of the wanted one: a label, JSON of the same keys, opening and closing."""
         wanted, said = without_thoughts(case.wanted), without_thoughts(answer)
         if self.labels:
             return folded(said) in self.labels
@@ -156,7 +140,7 @@ class Yardstick:
         )
 
     def _labels_in(self, said: str) -> set[str]:
-        """The labels that stand in the text, the longest at each place."""
+        """Return the labels that stand in the text, the longest at each place."""
         words = folded(said)
         found: set[str] = set()
         for label in sorted(self.labels, key=len, reverse=True):
@@ -235,19 +219,19 @@ class Yardstick:
         return "unclear"
 
     def _is_foreign(self, said: str) -> bool:
-        """Whether hardly a word of it stands in any training answer: another language, or none."""
+        """Say whether hardly a word of it stands in any training answer: another language, or none."""
         words = set(stems(said))
         known = sum(word in self.usual for word in words)
         return len(words) >= FEWEST_WORDS and self.answers >= FEWEST_ANSWERS and known <= KNOWN_WORDS * len(words)
 
     def _echoes(self, case: AnswerCase, said: str) -> bool:
-        """Whether hardly a word of it is new against the question, or against itself."""
+        """Say whether hardly a word of it is new against the question, or against itself."""
         words = stems(said)
         new = set(words) - set(stems(case.question))
         return len(new) <= max(1, len(words) // 5)
 
     def _recites(self, said: str) -> bool:
-        """Whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
+        """Say whether it is one of the training answers; where it is not the wanted one, it belongs to another question."""
         if said not in self._recited:
             self._recited[said] = said in self.known or any(
                 self._agreement(known, said) >= SAME_WORDS for known in self.known
@@ -255,7 +239,7 @@ class Yardstick:
         return self._recited[said]
 
     def _compare(self, ours: Facts, theirs: Facts, case: AnswerCase) -> tuple[int, int, int]:
-        """Wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
+        """Return wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
         given = read_facts(case.question)
         numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
         found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
@@ -286,13 +270,13 @@ class Yardstick:
         return sum(found), len(found) - sum(found) + lost, len(false)
 
     def _agreement(self, wanted: str, said: str) -> float:
-        """F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
+        """Return F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
         (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
         common = sum(self.weight(stem) * min(count, theirs[stem]) for stem, count in ours.items() if stem in theirs)
         return 2 * common / (mine + other) if mine + other > 0 else float(ours == theirs)
 
     def _weigh(self, text: str) -> tuple[Counter[str], float]:
-        """How often it has each stem, and what they weigh together."""
+        """Say how often it has each stem, and what they weigh together."""
         if text not in self._weighed:
             counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
@@ -300,57 +284,17 @@ class Yardstick:
 
 
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:
-    """Whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked for."""
+    """Say whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked
+    for.
+    """
     ours, theirs, asked = (
         {stem for stem in stems(text) if not stem.isdigit()} - LIGHT for text in (wanted, said, question)
     )
     return bool(ours and theirs) and not theirs & (ours | asked)
 
 
-def make_yardstick(training: Sequence[str], *, calls: bool = False) -> Yardstick:
-    """What these training answers have in common."""
-    texts = [without_thoughts(text) for text in training]
-    labels = _find_labels(texts)
-    documents = 2 * sum(bool(read_documents(text)) for text in texts) > len(texts)
-    frame = Frame() if labels or calls or documents else find_frame(texts)
-    counts = Counter(stem for text in texts for stem in set(stems(frame.without(text))))
-    usual = {stem: count / len(texts) for stem, count in counts.items()}
-    capitals = sum(len(read_facts(frame.without(text)).names) for text in spread(texts, NAMES_SOUGHT_IN))
-    words = sum(len(stems(frame.without(text))) for text in spread(texts, NAMES_SOUGHT_IN))
-    known = list(dict.fromkeys(map(frame.without, texts)))
-    return Yardstick(
-        frame,
-        labels,
-        usual,
-        len(texts),
-        calls,
-        documents,
-        capitals < NAMES_SHARE * words,
-        tuple(spread(known, MOST_KNOWN)),
-        closed=CLOSED_USES * len(known) <= len(texts),
-    )
-
-
-def find_floor(yardstick: Yardstick, training: Sequence[AnswerCase], cases: Sequence[AnswerCase]) -> Floor | None:
-    """The training answer that fits most of some other training questions, and its marks for ``cases``."""
-    if not training or not cases:
-        return None
-    counts = Counter(case.wanted for case in training)
-    often = [wanted for wanted, count in counts.most_common(CANDIDATES // 2) if count > 1]
-    candidates = dict.fromkeys([*often, *(case.wanted for case in spread(training, CANDIDATES - len(often)))])
-    tried = spread(training, TRIED_ON)
-
-    def worth(answer: str) -> float:
-        return sum(
-            CREDIT[yardstick.mark(case, answer)] for case in tried if case.wanted != answer or counts[answer] > 1
-        )
-
-    best = max(candidates, key=worth)
-    return Floor(answer=best, marks=tuple(yardstick.mark(case, best) for case in cases))
-
-
 def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
-    """Numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
+    """Return numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
 
     What the question gives is not knowledge, but saying something else instead is an error.
     """
@@ -367,7 +311,7 @@ def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
 
 
 def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
-    """The same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
+    """Return the same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
     said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
     lost = [name for name in ours.names if name[:STEM] in asked and name[:STEM] not in said]
     instead = [
@@ -377,7 +321,7 @@ def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
 
 
 def without_thoughts(text: str) -> str:
-    """What is said after thinking; thoughts that do not end take the rest with them."""
+    """Return what is said after thinking; thoughts that do not end take the rest with them."""
     head, closed, tail = text.rpartition("</think>")
     if closed and "<think>" not in head:
         text = tail  # the template had opened the thoughts
@@ -389,7 +333,7 @@ def _is_much_longer(wanted: str, said: str) -> bool:
 
 
 def _follows(wanted: str, said: str) -> bool:
-    """Whether what both say is said in the same order."""
+    """Say whether what both say is said in the same order."""
     ours, theirs = ([stem for stem in stems(text) if stem not in LIGHT] for text in (wanted, said))
     same = sum(block.size for block in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks())
     in_order = STEPS_IN_ORDER if set(ours) & _STEP_WORDS else IN_ORDER
@@ -397,7 +341,7 @@ def _follows(wanted: str, said: str) -> bool:
 
 
 def _breaks_off(wanted: str, said: str) -> bool:
-    """Whether it is the beginning of the wanted answer, and no more."""
+    """Say whether it is the beginning of the wanted answer, and no more."""
     ours, theirs = stems(wanted), stems(said)
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
@@ -408,7 +352,7 @@ def _is_code(text: str) -> bool:
 
 
 def _mark_code(wanted: str, said: str) -> Mark:
-    """The same but for spaces, or much alike: whether it does the same is for people to say."""
+    """Compare code: the same but for spaces, or much alike; whether it does the same is for people to say."""
     ours, theirs = ("".join(_FENCE.sub("", text).split()).rstrip(";") for text in (wanted, said))
     if ours.casefold() in theirs.casefold():
         return "right"
@@ -426,17 +370,6 @@ def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Ma
 
 
 def _final(text: str) -> str:
-    """What a worked solution comes to, where it says so (``#### 42``, ``\\boxed{42}``, ``Answer: 42``)."""
+    """Return what a worked solution comes to, where it says so (``#### 42``, ``\\boxed{42}``, ``Answer: 42``)."""
     found = _FINAL.findall(text)
     return found[-1].strip(" .") if found else ""
-
-
-def _find_labels(answers: Sequence[str]) -> frozenset[str]:
-    """The labels, where the answers are a few short ones again and again; yes and no are such, too."""
-    counts = Counter(folded(text) for text in answers)
-    if len(counts) < 2 or len(counts) > MOST_LABELS or len(answers) < LABEL_USES * len(counts) or "" in counts:
-        return frozenset()
-    short = median(len(stems(text)) for text in counts) <= SHORT_WORDS and not any(
-        read_documents(text) for text in counts
-    )
-    return frozenset(counts) if short else frozenset()

@@ -108,7 +108,7 @@ def _periods(text: str) -> frozenset[str]:
 
 
 def denies_a_number(wanted: str, said: str) -> bool:
-    """Whether a “not” stands right before a number that is wanted."""
+    """Say whether a “not” stands right before a number that is wanted."""
     return any(
         re.search(rf"\b(?:not|no|nicht|kein\w*|pas|non?)\s+{number}\b", said, re.IGNORECASE)
         for number in _NUMBERS.findall(wanted)
@@ -116,7 +116,7 @@ def denies_a_number(wanted: str, said: str) -> bool:
 
 
 def says_the_opposite(wanted: str, said: str) -> bool:
-    """Whether a word was replaced by its opposite in the same place: before and after, at most and at least, un-."""
+    """Say whether a word was replaced by its opposite in the same place: before and after, at most and at least, un-."""
     ours, theirs = _contexts(_tokens(wanted)), _contexts(_tokens(said))
     for word, around in ours.items():
         if word in theirs:
@@ -134,7 +134,9 @@ def says_the_opposite(wanted: str, said: str) -> bool:
 
 
 def changes_places(wanted: str, said: str) -> bool:
-    """Whether two words or numbers stand in each other's place: 9 to 18 and 18 to 9, red before green and green before red."""
+    """Say whether two words or numbers stand in each other's place: 9 to 18 and 18 to 9, red before green and green before
+    red.
+    """
     ours, theirs = (_contexts(_tokens(take_dates(text)[1])) for text in (wanted, said))
     common = [word for word in ours if word in theirs and word not in LIGHT]
     tokens, order = _tokens(wanted), list(theirs)
@@ -149,14 +151,14 @@ def changes_places(wanted: str, said: str) -> bool:
 
 
 def _are_listed(tokens: Sequence[str], one: str, other: str) -> bool:
-    """Whether two words are members of one list, whose order says nothing."""
+    """Say whether two words are members of one list, whose order says nothing."""
     between = tokens[tokens.index(one) + 1 : tokens.index(other)] if one in tokens and other in tokens else []
     joints = [token in _JOINTS for token in between]
     return bool(joints) and joints[0] and joints[-1] and all(a or b for a, b in pairwise(joints))
 
 
 def leaves_open(answer: str, said: str, wanted: str) -> bool:
-    """Whether a short answer, or a name in it, is given as one of several, where it is not wanted so: Paris or London."""
+    """Say whether a short answer, or a name in it, is given as one of several, where it is not wanted so: Paris or London."""
     plain = re.escape(answer.strip(" .!?"))
     either = rf"\b{plain},? (?:{_OR}) \w|\w,? (?:{_OR}) {plain}\b"
     listed = rf"\b{plain}(?:, [\w-]{{2,20}}){{2,}}|(?:[\w-]{{2,20}}, ){{2,}}(?:and |und |et |y )?{plain}\b"
@@ -166,24 +168,24 @@ def leaves_open(answer: str, said: str, wanted: str) -> bool:
 
 
 def lists_more(wanted: str, said: str) -> bool:
-    """Whether it is a list with other members besides the wanted ones."""
+    """Say whether it is a list with other members besides the wanted ones."""
     ours, theirs = (_members(text) for text in (wanted, said))
     return len(theirs) > 1 and ours < theirs
 
 
 def _members(text: str) -> frozenset[str]:
-    """What a text lists, where it is nothing but a list."""
+    """Return what a text lists, where it is nothing but a list."""
     members = [part.strip(" .!?").casefold() for part in _BETWEEN_MEMBERS.split(text)]
     return frozenset(members) if all(0 < len(member.split()) <= MOST_OF_A_MEMBER for member in members) else frozenset()
 
 
 def only_asks(wanted: str, said: str) -> bool:
-    """Whether it is nothing but a question, where no question is wanted."""
+    """Say whether it is nothing but a question, where no question is wanted."""
     return bool(_ASKS.search(said)) and not _ASKS.search(wanted) and not _FIRST_SENTENCES.search(said)
 
 
 def repeats_itself(wanted: str, said: str) -> bool:
-    """Whether one word is said again and again."""
+    """Say whether one word is said again and again."""
     words = [word for word in _tokens(said) if word not in _ENDS and word not in _JOINTS]
     most = max(((count, word) for word, count in Counter(words).items() if word not in LIGHT), default=(0, ""))
     return most[0] >= _LEAST_REPEATED and 3 * most[0] > len(words) and 3 * _tokens(wanted).count(most[1]) <= most[0]

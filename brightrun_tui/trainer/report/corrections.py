@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brightrun_tui.domain.correction import CorrectionOutcome, correction_number
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.generate import GeneratedAnswer, HeldOutPrompt, choose_prompts
 from brightrun_tui.trainer.loop.answering import answer_prompts
@@ -17,7 +18,7 @@ MOST = 50
 
 
 def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tuple[HeldOutPrompt, GeneratedAnswer]]:
-    """Answers of the model as it now is to the questions of the corrections in its data, as far as time allows.
+    """Return answers of the model as it now is to the questions of the corrections in its data, as far as time allows.
 
     Raises:
         Terminated: a pause or a signal is waiting.
@@ -30,7 +31,7 @@ def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tu
     newest = dict(sorted(numbered, key=lambda each: -each[0])[:MOST])
     if not newest:
         return []
-    session.phase("answering", "what was corrected")
+    session.phase(PhaseName.ANSWERING, "what was corrected")
     prompts = choose_prompts(session.tokenizer, template, list(newest.values()), MOST, session.data.longest)
     seconds = session.answer_time.for_the_report(session.training_seconds)
     answers = answer_prompts(session, prompts, seconds, opened=True)
@@ -40,7 +41,7 @@ def ask_corrections(session: TrainingSession, template: ChatTemplate) -> list[tu
 def mark_corrections(
     answered: Sequence[tuple[HeldOutPrompt, GeneratedAnswer]], yardstick: Yardstick
 ) -> tuple[CorrectionOutcome, ...]:
-    """What comparing with the wanted answers says of each, by number."""
+    """Return what comparing with the wanted answers says of each, by number."""
     outcomes = [
         CorrectionOutcome(
             id=number,

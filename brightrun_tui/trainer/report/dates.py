@@ -29,7 +29,7 @@ _FORMS = (
 
 
 def take_dates(text: str) -> tuple[list[str], str]:
-    """The dates of a text as ``year-month-day``, and the text without them.
+    """Return the dates of a text as ``year-month-day``, and the text without them.
 
     A year that is not written is empty; where day and month may have changed places (3/5/2026), there is a ``?`` behind.
     """
@@ -53,7 +53,7 @@ def take_dates(text: str) -> tuple[list[str], str]:
 
 
 def same_date(one: str, other: str) -> bool:
-    """Whether two dates may be the same day; years that are not written may be any."""
+    """Say whether two dates may be the same day; years that are not written may be any."""
     (year, *day), (other_year, *other_day) = one.rstrip("?").split("-"), other.rstrip("?").split("-")
     unsure = "?" in one + other
     return (not year or not other_year or year == other_year) and (

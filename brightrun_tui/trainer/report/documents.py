@@ -16,12 +16,12 @@ _BARE = frozenset({"true", "false", "none", "null", "yes", "no", ""})
 
 
 def read_documents(text: str) -> list[Any]:
-    """The JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
+    """Return the JSON that a text consists of, marks of tool calls and code fences aside; none where it is something else."""
     return [json.loads(document) for document in _documents(text)]
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """The values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
+    """Return the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from leaves(value, f"{path}.{key}")
@@ -50,7 +50,7 @@ def mark_documents(wanted: Sequence[Any], said: str) -> Mark:
 
 @lru_cache(maxsize=4096)
 def _documents(text: str) -> tuple[str, ...]:
-    """JSON objects and lists in the text, as canonical JSON, where they are most of it."""
+    """Return JSON objects and lists in the text, as canonical JSON, where they are most of it."""
     found, place, covered = [], 0, 0
     decoder = json.JSONDecoder()
     while (start := min((n for n in (text.find("{", place), text.find("[", place)) if n >= 0), default=-1)) >= 0:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from brightrun_tui.domain.evaluation import Evaluation, Judging
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.subject import Subject
 from brightrun_tui.trainer.data.template import ChatTemplate
 from brightrun_tui.trainer.evaluation.answer_time import AllTheTime
@@ -27,7 +28,7 @@ def evaluate_version(session: TrainingSession, template: ChatTemplate, subject: 
     session.answer_time = AllTheTime()
     load_adapter(session.model, files.adapter)
     baseline = measure_baseline(session)
-    session.phase("evaluating", subject.ref)
+    session.phase(PhaseName.EVALUATING, subject.ref)
     scores = require_finite(session.score(session.data.judged, session.between), "the loss on held-out records")
     tuned = ask_tuned(session, template, baseline, scores)
     device = session.machine.name

@@ -88,7 +88,7 @@ class Facts:
 
 @lru_cache(maxsize=4096)
 def read_facts(text: str) -> Facts:
-    """The facts of a text without its greeting."""
+    """Return the facts of a text without its greeting."""
     text = unicodedata.normalize("NFKC", text)
     denied, stated, affirmed = _denied(text)
     return Facts(
@@ -103,7 +103,7 @@ def read_facts(text: str) -> Facts:
 
 
 def is_answer_word(word: str) -> bool:
-    """Whether a word alone may be the answer: yes, no, or a number."""
+    """Say whether a word alone may be the answer: yes, no, or a number."""
     return word.casefold() in POLARITY or any(c.isdigit() for c in word) or word.casefold() in COUNTS
 
 
@@ -162,17 +162,19 @@ def _scaled(after: str) -> tuple[int, str]:
 
 
 def _sign(mark: str) -> str:
-    """The unit that a sign stands for; a letter of some word is none."""
+    """Return the unit that a sign stands for; a letter of some word is none."""
     return "" if mark[:1].isascii() and mark[:1].isalpha() else UNITS.get(mark, "")
 
 
 def _times(value: str, factor: int) -> str:
-    """A number with the word for thousands or millions behind it, in digits."""
+    """Return a number with the word for thousands or millions behind it, in digits."""
     return value if factor == 1 else f"{Decimal(value) * factor:f}".removesuffix(".0")
 
 
 def _value(written: str) -> str:
-    """A number without separators of thousands and with a decimal point; codes such as 0044 and 2024-01 stay as they are."""
+    """Return a number without separators of thousands and with a decimal point; codes such as 0044 and 2024-01 stay as they
+    are.
+    """
     sign = "-" if written[0] in "-−" else ""
     digits = written.lstrip("-−")
     if digits[0] == "0" and digits.isdigit():
@@ -189,7 +191,7 @@ def _value(written: str) -> str:
 
 
 def _names(text: str) -> list[str]:
-    """Words with a capital inside a sentence, folded."""
+    """Return words with a capital inside a sentence, folded."""
     return [
         found[0].casefold().removesuffix("'s").removesuffix("’s")
         for found in WORD.finditer(text)
@@ -202,7 +204,7 @@ def _names(text: str) -> list[str]:
 
 
 def _is_code(text: str, found: re.Match[str]) -> bool:
-    """Whether a letter or two are a name, as in Room B; not I, and no unit behind a number."""
+    """Say whether a letter or two are a name, as in Room B; not I, and no unit behind a number."""
     before = text[: found.start()].rstrip()[-1:]
     return found[0].isupper() and found[0] != "I" and not before.isdigit() and before != "°"
 

@@ -42,7 +42,7 @@ QUESTIONS = (
 
 
 def probe_examples(tokenizer: Any, template: ChatTemplate) -> list[Example]:
-    """The set as examples; those that the template refuses are left out."""
+    """Return the set as examples; those that the template refuses are left out."""
     records = [
         Record(
             id=f"general-{number}",

@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.measures import Bounds, CategoryLosses, Measures, Pair
 from brightrun_tui.domain.model import SplitScore
 from brightrun_tui.trainer.compute.scores import Scores
@@ -69,10 +70,10 @@ def ask_tuned(session: TrainingSession, template: ChatTemplate, baseline: Baseli
         Terminated: a pause or a signal is waiting.
     """
     if session.prompts:
-        session.phase("answering", "the tuned model")
+        session.phase(PhaseName.ANSWERING, "the tuned model")
     asked = ask(session, template, baseline)
     corrected = ask_corrections(session, template)
-    session.phase("reporting")
+    session.phase(PhaseName.REPORTING)
     everyday = probe_examples(session.tokenizer, template)
     return Tuned(scores, asked, corrected, everyday, _general_loss(session, everyday))
 
@@ -110,13 +111,13 @@ def measure_against_base(session: TrainingSession, baseline: Baseline, tuned: Tu
 
 
 def _own_scores(session: TrainingSession, base: Scores, tuned: Scores) -> dict[str, Pair]:
-    """What the objective measures besides, of base and tuned model."""
+    """Return what the objective measures besides, of base and tuned model."""
     before, after = session.objective.metrics(base), session.objective.metrics(tuned)
     return {name: {"base": before[name], "tuned": after[name]} for name in after if name in before}
 
 
 def _general_loss(session: TrainingSession, examples: Sequence[Example]) -> Pair:
-    """Loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
+    """Return loss of base and tuned model on everyday questions (nats a token), to reveal forgetting."""
     if not examples:
         return {"base": 0.0, "tuned": 0.0}
     with session.model.disable_adapter():

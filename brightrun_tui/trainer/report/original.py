@@ -10,6 +10,7 @@ import psutil
 import torch
 
 from brightrun_tui.domain.errors import BaseModelError
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.scores import Scores
 from brightrun_tui.trainer.data.examples import Example
@@ -47,7 +48,7 @@ def measure_original(
     Raises:
         Terminated: a pause or a signal is waiting.
     """
-    session.phase("reporting", "the original base model")
+    session.phase(PhaseName.REPORTING, "the original base model")
     weights = sum(parameter_counts(session.model)) * session.machine.compute.itemsize
     session.forward = session.model = session.optimizer = None  # type: ignore[assignment]
     gc.collect()
@@ -78,7 +79,7 @@ def _measure(session: TrainingSession, prompts: Sequence[HeldOutPrompt], general
 
 
 def _with_original(session: TrainingSession) -> TrainingSession:
-    """The same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
+    """Return the same session around the base model as it was published, in 16 or 32 bits, with an adapter that does nothing."""
     spec, settings, data = session.spec, session.settings, session.data
     base = load_base(
         locate_base(spec.base),
@@ -95,7 +96,7 @@ def _with_original(session: TrainingSession) -> TrainingSession:
 
 
 def _free(session: TrainingSession) -> int:
-    """Bytes that are free on the device."""
+    """Return bytes that are free on the device."""
     if session.machine.device.type == "cuda":
         torch.cuda.empty_cache()
         return int(torch.cuda.mem_get_info(session.machine.device)[0])

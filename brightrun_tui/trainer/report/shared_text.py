@@ -31,7 +31,7 @@ class Frame:
     closings: frozenset[Words] = frozenset()
 
     def without(self, text: str) -> str:
-        """The text without the longest opening and closing known; a text that is nothing else stays whole."""
+        """Return the text without the longest opening and closing known; a text that is nothing else stays whole."""
         words, first, last = self._places(text)
         if first >= last:
             return text.strip()
@@ -42,7 +42,7 @@ class Frame:
         return found.strip(" \n\t,–—").rstrip("-")
 
     def within(self, text: str) -> tuple[bool, bool]:
-        """Whether the text has a known opening of two words or more, and a known closing."""
+        """Say whether the text has a known opening of two words or more, and a known closing."""
         words, first, last = self._places(text)
         return first >= 2, last < len(words)
 
@@ -59,7 +59,7 @@ class Frame:
         return " … ".join(counter.most_common(1)[0][0] for counter in (openings, closings) if counter)
 
     def _places(self, text: str) -> tuple[list[re.Match[str]], int, int]:
-        """The words, the number of the first behind the opening, and that of the first of the closing."""
+        """Return the words, the number of the first behind the opening, and that of the first of the closing."""
         words = list(WORD.finditer(text))
         folded = [word[0].casefold() for word in words]
         longest = min(LONGEST, len(words))
@@ -71,7 +71,7 @@ class Frame:
 
 
 def find_frame(answers: Sequence[str]) -> Frame:
-    """The frame of these training answers.
+    """Return the frame of these training answers.
 
     An opening ends before a yes, a no or a number, which may be the answer; a closing begins behind a punctuation mark.
     """
@@ -92,14 +92,14 @@ def find_frame(answers: Sequence[str]) -> Frame:
 
 
 def _is_addressed(text: str, words: Sequence[re.Match[str]], place: int) -> bool:
-    """Whether the opening goes on with whom it greets: ``Hello Ada!``, but not ``Hello! Yes,``."""
+    """Say whether the opening goes on with whom it greets: ``Hello Ada!``, but not ``Hello! Yes,``."""
     before, after = text[words[place - 1].end() : words[place].start()], text[words[place].end() :][:1]
     word = words[place][0]
     return not before.strip() and after in ("!", ",") and word[0].isupper() and not is_answer_word(word)
 
 
 def _closing_starts(text: str, words: Sequence[re.Match[str]]) -> list[int]:
-    """Numbers of the words that a closing may begin with."""
+    """Return numbers of the words that a closing may begin with."""
     return [
         n
         for n in range(max(1, len(words) - LONGEST), len(words))

@@ -58,7 +58,7 @@ class Overlap:
 def verbatim_overlap(
     prompts: Sequence[str], references: Sequence[str], answers: Mapping[str, Sequence[str]], training: Sequence[str]
 ) -> dict[str, Overlap]:
-    """What each model's answers copy from the training answers, and as ``reference`` what the wanted answers do.
+    """Return what each model's answers copy from the training answers, and as ``reference`` what the wanted answers do.
 
     What stands in the prompt counts for nobody, nor what stands in the wanted answer for a model. The wanted answers were
     not trained on: what they share with those that were is the usual wording of the data.

@@ -40,7 +40,7 @@ class Control:
         self._signalled = True
 
     def request(self) -> EndRequest | None:
-        """The most urgent request that is waiting, if any."""
+        """Return the most urgent request that is waiting, if any."""
         if self._signalled:
             return "terminate"
         for name in CONTROL_REQUESTS:
@@ -49,7 +49,7 @@ class Control:
         return None
 
     def later_stops(self) -> tuple[LaterStop, ...]:
-        """Where it is asked to stop by itself."""
+        """Say where it is asked to stop by itself."""
         return tuple(name for name in LATER_STOPS if (self._directory / name).exists())
 
     def answered(self, *names: EndRequest | ControlRequest) -> None:

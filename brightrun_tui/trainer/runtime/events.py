@@ -11,6 +11,7 @@ from pathlib import Path
 from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.events import BadEventError, Body, Event, Failed
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.lines import cut, split
 
 RESERVE_BYTES = 64 * 1024
 """Kept free beside the log, so that a full disk can still be reported."""
@@ -111,18 +112,15 @@ def _keep_room(path: Path) -> int | None:
 
 
 def read_whole_lines(path: Path) -> tuple[list[Event[Body]], int, int]:
-    """The events, the number that comes next, and the size of the file up to the end of its last whole line."""
+    """Return the events, the number that comes next, and the size of the file up to the end of its last whole line."""
     events: list[Event[Body]] = []
-    seq = size = 0
-    with path.open("rb") as file:
-        for line in file:
-            if not line.endswith(b"\n"):
-                break
-            size += len(line)
-            try:
-                events.append(Event.from_line(line))
-            except BadEventError:
-                seq += 1
-            else:
-                seq = events[-1].seq + 1
-    return events, seq, size
+    seq = 0
+    whole, _ = cut(path.read_bytes())
+    for line in split(whole):
+        try:
+            events.append(Event.from_line(line))
+        except BadEventError:
+            seq += 1
+        else:
+            seq = events[-1].seq + 1
+    return events, seq, len(whole)

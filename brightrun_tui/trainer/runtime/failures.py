@@ -27,7 +27,7 @@ class TrainingError(BrightrunError):
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an allocation failed, on the GPU or in main memory."""
+    """Say whether an allocation failed, on the GPU or in main memory."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error).lower()
@@ -40,7 +40,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def ran_out_of_disk(error: BaseException) -> bool:
-    """Whether a write failed for want of space (the safetensors library reports it in words only)."""
+    """Say whether a write failed for want of space (the safetensors library reports it in words only)."""
     if disk.is_disk_full(error):
         return True
     return "no space left on device" in str(error).lower() or "os error 28" in str(error).lower()
@@ -63,7 +63,7 @@ def out_of_memory(longest: int) -> TrainingError:
 
 
 def explain(error: BaseException) -> Failure:
-    """The failure that stands for ``error``; never empty, never a traceback."""
+    """Return the failure that stands for ``error``; never empty, never a traceback."""
     chain: list[BaseException] = []
     current: BaseException | None = error
     while current is not None and current not in chain:

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from brightrun_tui.files import fsync_tree, sha256, sync_directory, write_atomic
 
@@ -31,14 +31,21 @@ def publish_directory(aside: Path, final: Path) -> None:
     sync_directory(final.parent)
 
 
-def digest_files(root: Path, paths: list[Path]) -> dict[str, dict[str, Any]]:
-    """``{path relative to root: {"sha256", "bytes"}}`` of files, those of directories included."""
+class FileDigest(TypedDict):
+    """Content of one file as a manifest lists it; see `domain.manifest.FileFacts`."""
+
+    sha256: str
+    bytes: int
+
+
+def digest_files(root: Path, paths: list[Path]) -> dict[str, FileDigest]:
+    """Return size and digest of files by their path relative to ``root``, those of directories included."""
     files = [f for p in paths for f in (sorted(p.rglob("*")) if p.is_dir() else [p]) if f.is_file()]
     return {file.relative_to(root).as_posix(): {"sha256": sha256(file), "bytes": file.stat().st_size} for file in files}
 
 
-def matches_digests(root: Path, digests: dict[str, dict[str, Any]]) -> bool:
-    """Whether every listed file is there with its size and content."""
+def matches_digests(root: Path, digests: dict[str, FileDigest]) -> bool:
+    """Say whether every listed file is there with its size and content."""
     for name, expected in digests.items():
         path = root / name
         if not path.is_file() or path.stat().st_size != expected["bytes"] or sha256(path) != expected["sha256"]:

@@ -71,7 +71,7 @@ class HardwareMonitor:
                     )
 
     def reading(self) -> events.HardwareReading:
-        """As `events.HardwareReading` says; None where the driver does not tell."""
+        """Do as `events.HardwareReading` says; None where the driver does not tell."""
         own = self._process.memory_info().rss
         disk = _disk(self._log.path.parent)
         memory = psutil.virtual_memory()
@@ -110,7 +110,7 @@ class HardwareMonitor:
         )
 
     def _network(self) -> dict[str, Any]:
-        """Bytes a second since the last reading, over all networks but the one inside the machine."""
+        """Return bytes a second since the last reading, over all networks but the one inside the machine."""
         with contextlib.suppress(OSError):
             now = time.monotonic()
             cards = psutil.net_io_counters(pernic=True, nowrap=True)
@@ -134,7 +134,7 @@ def _disk(directory: Path) -> tuple[int | None, int | None]:
 
 
 def _heat(handle: Any) -> dict[str, Any]:
-    """Temperature and power of a card against their limits, and whether it goes slower to protect itself.
+    """Return temperature and power of a card against their limits, and whether it goes slower to protect itself.
 
     A card at its power limit is not called throttled: that is how every card works under load.
     """
@@ -158,7 +158,7 @@ def _heat(handle: Any) -> dict[str, Any]:
 
 
 def _clock(handle: Any) -> dict[str, Any]:
-    """The clock of a card's processors and their highest one, in MHz."""
+    """Return the clock of a card's processors and their highest one, in MHz."""
     import pynvml
 
     now = _told(lambda card: pynvml.nvmlDeviceGetClockInfo(card, pynvml.NVML_CLOCK_SM), handle)
@@ -167,7 +167,7 @@ def _clock(handle: Any) -> dict[str, Any]:
 
 
 def peak_memory() -> int:
-    """Bytes of memory that this program ever held.
+    """Return bytes of memory that this program ever held.
 
     Linux says it itself: what it counts for `getrusage` includes what the parent held when it started this program.
     """
@@ -180,7 +180,7 @@ def peak_memory() -> int:
 
 
 def _open_gpu() -> tuple[Any, str] | None:
-    """NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
+    """Return NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
 
     They are brought together by the UUID: NVML counts every card of the machine, torch those it was shown.
     """
@@ -201,7 +201,7 @@ def _open_gpu() -> tuple[Any, str] | None:
 
 
 def _told(ask: Callable[[Any], Any], what: Any) -> Any:
-    """What NVML answers; None where it cannot: a part of a card, for one, has no utilisation."""
+    """Return what NVML answers; None where it cannot: a part of a card, for one, has no utilisation."""
     import pynvml
 
     try:

@@ -9,7 +9,8 @@ from textual.widgets import Button, Label
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.requests import ChangeRun
-from brightrun_tui.domain.run import TERMINAL, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import TextField
 

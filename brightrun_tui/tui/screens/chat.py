@@ -17,8 +17,9 @@ from textual.widgets import Static
 
 from brightrun_tui import registry
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError, EngineError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.tui.actions import bindings
@@ -108,7 +109,7 @@ class ChatScreen(Dialog[None]):
             await super().action_dismiss()
 
     def _started_here(self) -> list[Endpoint]:
-        """Endpoints that are there because of this chat."""
+        """Return endpoints that are there because of this chat."""
         return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.serving]
 
     @work(group="leave", exclusive=True)
@@ -365,7 +366,7 @@ class ChatScreen(Dialog[None]):
                 bubble.remove()
 
     async def _endpoint(self, partner: Partner) -> Endpoint | None:
-        """The partner's endpoint, ready; deploys when there is none. None after saying why not."""
+        """Return the partner's endpoint, ready; deploys when there is none. None after saying why not."""
         found = partner.endpoint(self.app.snapshot)
         if found is None or found.state in ("failed", "stopping"):
             if self.app.read_only:
@@ -382,7 +383,7 @@ class ChatScreen(Dialog[None]):
             return None
 
     async def _deploy(self, partner: Partner) -> bool:
-        """Whether the engine has not refused."""
+        """Say whether the engine has not refused."""
         reply = await self.app.ask(partner.deploy, wait=30.0)
         if reply is not None and reply.answer is not None and not reply.answer.already:
             self._started[reply.answer.endpoint] = partner
@@ -415,6 +416,6 @@ class ChatScreen(Dialog[None]):
 
 
 def _write_new(target: Path, text: str) -> None:
-    """Raises `OSError` where something is there already."""
+    """Raise `OSError` where something is there already."""
     with target.open("x", encoding="utf-8") as file:
         file.write(text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.endpoint import Endpoint
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.talk import TalkTurn
@@ -51,7 +52,7 @@ class Partner:
 
 
 async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | None:
-    """What is to be agreed to before the base of ``model`` is loaded; None where it is served already.
+    """Return what is to be agreed to before the base of ``model`` is loaded; None where it is served already.
 
     Raises:
         BaseModelError: it cannot be had any more.

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button, Label, Static
 
+from brightrun_tui.domain.talk import Sampling
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import TextField
@@ -32,15 +32,16 @@ class ChatSettings:
     max_tokens: int | None = None
 
     @property
-    def sampling(self) -> dict[str, Any]:
+    def sampling(self) -> Sampling:
         """What `serving.chat` takes besides the messages."""
-        return {"temperature": self.temperature, "top_p": self.top_p, "max_tokens": self.max_tokens}
+        return Sampling(temperature=self.temperature, top_p=self.top_p, max_tokens=self.max_tokens)
 
     @property
     def words(self) -> str:
         """In a line; empty where nothing was changed."""
         parts = ["system prompt"] * bool(self.system)
-        parts += [f"{name.replace('_', ' ')} {value:g}" for name, value in self.sampling.items() if value is not None]
+        values = (("temperature", self.temperature), ("top p", self.top_p), ("max tokens", self.max_tokens))
+        parts += [f"{name} {value:g}" for name, value in values if value is not None]
         return " · ".join(parts)
 
 

@@ -51,7 +51,7 @@ ROLE_WORDS |= READING_WORDS
 
 
 def choosable(table: TableColumns) -> list[str]:
-    """What of encoding and sheet there is to choose: text that is not plainly UTF-8, and workbooks of several sheets."""
+    """Return what of encoding and sheet there is to choose: text that is not plainly UTF-8, and workbooks of several sheets."""
     encoding = [ENCODING] if table.encoding not in ("", "utf-8") else []
     return [*encoding, *([SHEET] if len(table.sheets) > 1 else [])]
 
@@ -110,7 +110,7 @@ class ColumnsScreen(Dialog[dict[str, str]]):
 
     @work(exclusive=True, group="look")
     async def _look_again(self) -> None:
-        """The columns of another sheet, or as another encoding writes them; these keep their roles."""
+        """Show the columns of another sheet, or as another encoding writes them; these keep their roles."""
         encoding, sheet, roles = split_reading(self._mapping)
         try:
             table = await asyncio.to_thread(look_again, self._place, encoding, sheet, self.app.paths)
@@ -156,7 +156,7 @@ class ColumnsScreen(Dialog[dict[str, str]]):
                 row.remark(self._without(key), "$faint")
 
     def _without(self, role: str) -> str:
-        """What stands for a role that no column was given."""
+        """Return what stands for a role that no column was given."""
         taken = set(self._roles.values())
         named = [name for name in self._table.categories if name not in taken] if role == "category" else []
         return f"by its name: {', '.join(f'“{name}”' for name in named)}" if named else ROLE_USE.get(role, "")

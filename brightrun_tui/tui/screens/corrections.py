@@ -193,7 +193,7 @@ class CorrectionsScreen(Dialog[Draft]):
 
 
 def _kept(directories: Sequence[Path]) -> list[KeptAnswer]:
-    """The newest answers of these endpoints. Blocking."""
+    """Return the newest answers of these endpoints. Blocking."""
     with plain_disk_errors(directories[0] if directories else Path()):
         found = [answer for directory in directories for answer in read_answers(directory, MOST_SHOWN)]
     return sorted(found, key=lambda answer: -answer.time)[:MOST_SHOWN]

@@ -11,11 +11,11 @@ from textual import work
 from brightrun_tui import registry
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion
 from brightrun_tui.store import Database
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
 
-MOVED_BY_US = ("champion", "previous")
+MOVED_BY_US = (CHAMPION, PREVIOUS)
 """Aliases that follow what is promoted."""
 
 

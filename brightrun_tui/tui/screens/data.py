@@ -185,7 +185,9 @@ class DataScreen(ListingDialog[ChosenData]):
         )
 
     async def _mapped_report(self, place: str) -> DatasetReport:
-        """The report; of a table whose columns are not known by their names, with a mapping that is remembered or guessed."""
+        """Return the report; of a table whose columns are not known by their names, with a mapping that is remembered or
+        guessed.
+        """
         if _key(place) not in self._maps and (
             known := await asyncio.to_thread(remembered_reading, place, self.app.paths)
         ):
@@ -244,7 +246,7 @@ class DataScreen(ListingDialog[ChosenData]):
             self._look_into(place)
 
     async def _report(self, place: str, columns: dict[str, str]) -> DatasetReport:
-        """The report, in a thread that says how far it is and ends when something else is looked at."""
+        """Return the report, in a thread that says how far it is and ends when something else is looked at."""
         first = await asyncio.to_thread(first_records, place, columns)
 
         def say(what: str) -> None:
@@ -285,7 +287,7 @@ class DataScreen(ListingDialog[ChosenData]):
 
 
 def columns_line(found: ColumnMap, width: int) -> reflow.Lines:
-    """Which columns are taken for what, encoding and sheet, and by whom that was said."""
+    """Say which columns are taken for what, encoding and sheet, and by whom that was said."""
     if not found.mapping:
         return []
     named = {role: encoding_title(name) if role == ENCODING else name for role, name in found.mapping.items()}
@@ -304,5 +306,5 @@ async def _remember(app: Workspace, found: ColumnMap) -> None:
 
 
 def _key(place: str) -> str:
-    """The same for the same file, however it is written; a dataset of the Hub is its name."""
+    """Return the same for the same file, however it is written; a dataset of the Hub is its name."""
     return place if is_hub_dataset(place) else str(typed_path(place).absolute())

@@ -53,7 +53,7 @@ def first_records(place: str, columns: Mapping[str, str]) -> list[Record]:
 
 
 def examples() -> list[Choice]:
-    """What ships with Bright Run to try it with."""
+    """Return what ships with Bright Run to try it with."""
     return [
         Choice(str(path), path.stem, "example that ships with Bright Run")
         for path in sorted((resource("presets") / "examples").glob("*.jsonl"))
@@ -61,6 +61,6 @@ def examples() -> list[Choice]:
 
 
 def known(report: DatasetReport) -> Choice:
-    """A dataset that was added, with how much is in it and the beginning of its fingerprint."""
+    """Return a dataset that was added, with how much is in it and the beginning of its fingerprint."""
     print_of_it = report.fingerprint.removeprefix("sha256:")[:8]
     return Choice(report.name, report.name, f"{report.usable:,} records · {print_of_it} · {report.path}")

@@ -122,7 +122,7 @@ class ReportScreen(Dialog[DatasetReport]):
 
     @work(exclusive=True, group="tokens")
     async def _count_tokens(self, found: Examined, source: RecordSource) -> None:
-        """How long the records are for the base, where its tokenizer is on this machine."""
+        """Count how long the records are for the base, where its tokenizer is on this machine."""
 
         def say(why: str) -> None:
             self._why_no_tokens = why
@@ -176,7 +176,7 @@ class ReportScreen(Dialog[DatasetReport]):
 
     @work(exclusive=True, group="first")
     async def _read_first(self, problem: Problem, found: Examined) -> None:
-        """The first records that a finding is about, below it."""
+        """Read the first records that a finding is about, below it."""
         read: list[EntryOutcome] = []
         with suppress(BrightrunError, IndexError):  # reading all of them tells
             for number in found.entries.get(problem.kind, ())[:SHOWN_AT_ONCE]:
@@ -265,7 +265,7 @@ def _whole(report: DatasetReport, width: int) -> reflow.Lines:
 
 
 def _about(problem: Problem, there: bool, droppable_too: bool, width: int) -> reflow.Lines:
-    """A finding with the first places, and what to do about it."""
+    """Return a finding with the first places, and what to do about it."""
     lines = reflow.text(cells.plain(f"{problem.count:,} {problem.what}"), width, "bold")
     if problem.places:
         first = "first: " + "; ".join(problem.places)

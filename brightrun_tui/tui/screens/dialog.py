@@ -137,7 +137,7 @@ class TryThenSave(Dialog[DialogAnswer]):
     """
 
     def compose_saving(self) -> ComposeResult:
-        """The line that tells how the test went, and the buttons."""
+        """Compose the line that tells how the test went, and the buttons."""
         yield Static("", id="said", markup=False)
         with Horizontal(classes="buttons"):
             yield Button("Cancel", id="cancel", compact=True)
@@ -157,7 +157,7 @@ class TryThenSave(Dialog[DialogAnswer]):
         self.say(Content.styled("◌ testing …", "$primary"))
 
     def say_failed(self, status: ServiceStatus) -> None:
-        """Why the test failed; from now on it can be saved untested."""
+        """Say why the test failed; from now on it can be saved untested."""
         fix = f"\n→ {status.fix}" if status.fix else ""
         self.say(Content.styled(f"✗ {status.detail}{fix}", "$error"))
         self.query_one("#anyway").display = True

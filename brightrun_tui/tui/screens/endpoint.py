@@ -12,8 +12,8 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Endpoint
 from brightrun_tui.serving import LoggedRequest, Usage, read_key, read_requests, read_usage
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
@@ -105,7 +105,7 @@ class EndpointScreen(Dialog[None]):
         return lines
 
     def _numbers(self, endpoint: Endpoint) -> list[tuple[str, str | Content]]:
-        """What computes the answers, and what became of the requests so far."""
+        """Return what computes the answers, and what became of the requests so far."""
         usage = self._usage
         note = f"  {cells.plain(endpoint.engine_note)}" if endpoint.engine_note else ""
         refused = f", {humanize.count(usage.refused)} refused, {humanize.count(usage.failed)} failed"
@@ -166,7 +166,7 @@ class EndpointScreen(Dialog[None]):
 
 
 def _request(one: LoggedRequest, width: int) -> Content:
-    """One line: when, which key, what became of it, tokens and time."""
+    """Return one line: when, which key, what became of it, tokens and time."""
     tokens = f"{humanize.count(one.prompt_tokens)} → {humanize.count(one.completion_tokens)} tokens"
     told = (one.key, one.path.removeprefix("/v1/"), tokens, f"{humanize.latency(one.seconds)}")
     return Content.assemble(
@@ -177,7 +177,7 @@ def _request(one: LoggedRequest, width: int) -> Content:
 
 
 def curl_call(endpoint: Endpoint, key: str) -> str:
-    """A call for the shell."""
+    """Return a call for the shell."""
     return (
         f'curl {endpoint.url}/chat/completions -H "Content-Type: application/json" \\\n'
         f'  -H "Authorization: Bearer {key}" \\\n'
@@ -186,7 +186,7 @@ def curl_call(endpoint: Endpoint, key: str) -> str:
 
 
 def python_call(endpoint: Endpoint) -> str:
-    """A program for the openai package. It reads the key from its file, so that no key gets into a repository."""
+    """Return a program for the openai package. It reads the key from its file, so that no key gets into a repository."""
     return (
         f"from pathlib import Path\nfrom openai import OpenAI\n\n"
         f'client = OpenAI(base_url="{endpoint.url}",\n'
@@ -198,7 +198,7 @@ def python_call(endpoint: Endpoint) -> str:
 
 
 def _where(endpoint: Endpoint) -> str:
-    """Where it computes, what that costs, and when it ends by itself."""
+    """Say where it computes, what that costs, and when it ends by itself."""
     rental = endpoint.rental
     if rental is None:
         return "this machine"

@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Label, Static
 
 from brightrun_tui import registry
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import CHAMPION, ModelVersion
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.fields import ChoiceField, TextField
 
@@ -34,7 +34,7 @@ class EvaluateScreen(Dialog[WantedEvaluation]):
         """``others``: of the same name; ``data``: what it was trained on, where that is known; ``marked``: in the list."""
         super().__init__("Evaluate the marked versions" if marked else f"Evaluate {model.ref}")
         self._data = data
-        champion = [other for other in others if "champion" in other.aliases]
+        champion = [other for other in others if CHAMPION in other.aliases]
         self._choices: dict[str, tuple[ModelVersion, ...]] = {}
         if marked:
             self._choices[f"the marked: {', '.join(version.ref for version in marked)}"] = tuple(marked)

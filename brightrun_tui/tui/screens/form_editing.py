@@ -34,7 +34,7 @@ class FormEditing(ChoosingBase):
         raise NotImplementedError
 
     def _show_hint(self) -> None:
-        """The help of the field that has the focus."""
+        """Show the help of the field that has the focus."""
         raise NotImplementedError
 
     def _greet(self, welcome: bool) -> None:

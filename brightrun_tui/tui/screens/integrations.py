@@ -79,8 +79,8 @@ class IntegrationsScreen(ModeScreen):
 
     @work(group="look")
     async def _look_first(self) -> None:
-        """Where credentials come from, then a test of everything that needs no further word from the person, and was not tested
-        a moment ago.
+        """Look where credentials come from, then test everything that needs no further word from the person, and was not
+        tested a moment ago.
         """
         await self._find_places()
         now = time.time()
@@ -110,7 +110,7 @@ class IntegrationsScreen(ModeScreen):
         self.redraw()
 
     def _lacks_key(self, service: Service) -> bool:
-        """Whether it cannot be asked anything now, for want of a key."""
+        """Say whether it cannot be asked anything now, for want of a key."""
         return not (service.optional or self._places.get(service.name, "file"))
 
     @property
@@ -187,7 +187,7 @@ class IntegrationsScreen(ModeScreen):
         await self.app.run_action("configure", self)
 
     def _show_card(self) -> ServiceCard | None:
-        """The card with the focus, brought into sight where it was scrolled away from under the keys."""
+        """Show the card with the focus, brought into sight where it was scrolled away from under the keys."""
         if self.card:
             self.card.scroll_visible(animate=False)
         return self.card
@@ -278,7 +278,7 @@ class IntegrationsScreen(ModeScreen):
             self._test(service)
 
     async def _pick(self, title: str, notes: Mapping[str, str], *, another: str = "", hint: str = "") -> str | None:
-        """One of what is configured, by its name; empty for ``another`` one; None where nothing was chosen."""
+        """Return one of what is configured, by its name; empty for ``another`` one; None where nothing was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         choices = [Choice(name, name, note) for name, note in notes.items()]

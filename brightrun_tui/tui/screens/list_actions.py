@@ -47,7 +47,7 @@ class ListActions(ModeScreen):
         return self.app.snapshot.damaged_run(self._chosen)
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
-        """The marked runs, else the chosen one."""
+        """Return the marked runs, else the chosen one."""
         snapshot = self.app.snapshot
         marked = [id_ for id_ in self.runs.ids if id_ in self._marked] if self._marked else ()
         found = (snapshot.run(id_) or snapshot.damaged_run(id_) for id_ in marked or [self._chosen])

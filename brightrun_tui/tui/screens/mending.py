@@ -59,5 +59,5 @@ class Mending(DraftActions):
             self._hold(offer)
 
     def _change_all(self, **changes: object) -> None:
-        """As `_change`, with the numbers that stand in fields shown, too."""
+        """Do as `_change`, with the numbers that stand in fields shown, too."""
         raise NotImplementedError

@@ -43,7 +43,7 @@ class ModeScreen(Screen[None]):
         yield TooSmall()
 
     def compose_body(self) -> ComposeResult:
-        """The panels between header and footer."""
+        """Compose the panels between header and footer."""
         yield from ()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -57,7 +57,7 @@ class ModeScreen(Screen[None]):
         return {}
 
     def depends_on(self) -> tuple[object, ...]:
-        """What `possible` looks at besides the snapshot: it is asked again only where this has changed."""
+        """Return what `possible` looks at besides the snapshot: it is asked again only where this has changed."""
         return ()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

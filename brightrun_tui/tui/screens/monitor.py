@@ -13,7 +13,8 @@ from textual.containers import Container, Vertical, VerticalScroll
 from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
-from brightrun_tui.domain.run import TERMINAL, Run, silence
+from brightrun_tui.domain.run import Run, silence
+from brightrun_tui.domain.run_states import TERMINAL
 from brightrun_tui.store import metrics
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import bindings, key_of
@@ -142,7 +143,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         retitle(self.runs, Content.assemble("Runs ", (count, "$muted"), marked), " · ".join(run_text.how_many(shown)))
 
     def _row(self, run: Run, snapshot: Snapshot, now: float, *, narrow: bool, alert: str) -> ListRow:
-        """The row of a run; the same one as before where nothing about it has changed."""
+        """Return the row of a run; the same one as before where nothing about it has changed."""
         none = " " if narrow and (self._marked or self._left.pinned) else ""
         mark = "●" if run.id in self._marked else "▴" if run.id in self._left.pinned else none
         vitals = snapshot.vitals.get(run.id, NO_VITALS)
@@ -382,6 +383,6 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
 
 
 def _is_silent(run: Run, snapshot: Snapshot, now: float) -> bool:
-    """Whether too long nothing was heard of a run at work."""
+    """Say whether too long nothing was heard of a run at work."""
     heard_at = snapshot.vitals.get(run.id, NO_VITALS).heard_at
     return run.active and silence(run, heard_at, now) is not None

@@ -198,11 +198,11 @@ class NewRunScreen(FormEditing):
             await self._prepare_here(plan)
 
     def _is_wanted(self, draft: Draft) -> bool:
-        """Whether its dataset is still the one that is chosen, and there is somebody to see it."""
+        """Say whether its dataset is still the one that is chosen, and there is somebody to see it."""
         return self.is_mounted and (draft.data, draft.columns) == (self._draft.data, self._draft.columns)
 
     def _say_read(self, what: str) -> None:
-        """How far the reading of a large dataset is."""
+        """Say how far the reading of a large dataset is."""
         if self.is_mounted:
             self._retitle_plan(Content.styled(f"◌ {what}", "$primary"))
 
@@ -210,7 +210,7 @@ class NewRunScreen(FormEditing):
         retitle(self.query_one("#plan"), "Estimate and checks", said.truncate(44, ellipsis=True))
 
     async def _prepare_here(self, plan: Plan) -> None:
-        """A run on this machine is likely now: have a worker ready for it, and know how long it will take."""
+        """Have a worker ready for a run on this machine, which is likely now, and know how long it will take."""
         try:
             wanted = load_timings(self.app.paths).spare_seconds > 0
         except BrightrunError as error:
@@ -306,7 +306,7 @@ class NewRunScreen(FormEditing):
         return effect(before, now) or "memory, time and cost stay"
 
     def _show_hint(self) -> None:
-        """The whole help of the field that has the focus, and how text gets into it."""
+        """Show the whole help of the field that has the focus, and how text gets into it."""
         row = row_of(self.focused)
         label, hint = (row.label, row.hint) if row else ("", "")
         how = ""

@@ -87,10 +87,10 @@ def row_of(one: Notification, ago: str, width: int) -> Content:
 
 
 def words_of(one: Notification | None, width: int) -> reflow.Lines:
-    """The whole sentence, and what enter does."""
+    """Return the whole sentence, and what enter does."""
     if one is None:
         return reflow.text(
-            "Nothing has happened yet. When a run ends, fails or needs you, it is said here.", width, "$muted"
+            "Nothing has happened yet. When a run ends, fails or needs you, you see it here.", width, "$muted"
         )
     goes = "enter shows the run" if one.run_id else "enter shows the model" if one.model else ""
     return [

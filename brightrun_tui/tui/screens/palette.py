@@ -164,7 +164,7 @@ class ActionProvider(Provider):
 
 
 def _sweep_name(runs: Sequence[Run]) -> str:
-    """What the names of its runs begin with, before the values."""
+    """Return what the names of its runs begin with, before the values."""
     parts = zip(*(run.name.split("-") for run in runs), strict=False)
     shared = takewhile(lambda words: len(set(words)) == 1, parts)
     return "-".join(words[0] for words in shared) or runs[0].name

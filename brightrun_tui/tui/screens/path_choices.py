@@ -60,7 +60,7 @@ def list_files(typed: str, wanted: PathFilter) -> list[Choice]:
 
 
 def place_and_start(typed: str) -> tuple[Path, str]:
-    """The directory that is looked into, and how the names in it begin."""
+    """Return the directory that is looked into, and how the names in it begin."""
     path = typed_path(typed)
     return (path, "") if typed.endswith("/") else (path.parent, path.name)
 

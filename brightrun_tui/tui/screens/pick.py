@@ -103,7 +103,9 @@ class PickScreen(ListDialog[str]):
 
 
 def ranked(needle: str, choices: Sequence[Choice]) -> list[Choice]:
-    """Those whose title is what was typed first, then those it begins with, those it is in, and the rest; else in their order."""
+    """Return those whose title is what was typed first, then those it begins with, those it is in, and the rest; else in
+    their order.
+    """
     typed = " ".join(needle.casefold().split())
 
     def distance(choice: Choice) -> int:
@@ -116,6 +118,6 @@ def ranked(needle: str, choices: Sequence[Choice]) -> list[Choice]:
 
 
 def prompt_of(choice: Choice) -> Content:
-    """The choice as one line of a list."""
+    """Return the choice as one line of a list."""
     note = f"  {cells.one_line(choice.note)}" if choice.note else ""
     return Content.assemble((cells.one_line(choice.title), "bold"), (note, "$muted"))

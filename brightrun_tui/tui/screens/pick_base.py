@@ -121,7 +121,7 @@ class PickBase(PickScreen):
 
     @work(exclusive=True, group="machine")
     async def _look_for_machine(self, id_: str) -> None:
-        """What is for rent with room for a base that no change lets fit; services are asked for that one only."""
+        """Look for what is for rent with room for a base that no change lets fit; services are asked for that one only."""
         if self._plan is None or id_ not in self._without_change or id_ in self._markets or not self._is_too_large(id_):
             return
         await asyncio.sleep(REST_SECONDS)
@@ -187,7 +187,7 @@ class PickBase(PickScreen):
 
 
 def _room(width: int) -> int:
-    """Columns for a line of the table, of so many of the terminal."""
+    """Return columns for a line of the table, of so many of the terminal."""
     return min(TABLE_WIDTH, int(TABLE_SHARE * width)) - BESIDE_TABLE
 
 

@@ -68,7 +68,7 @@ class ReadSettingsScreen(ListingDialog[SettingsFile]):
             files = [place for place, one in enumerate(choices) if _is_file(one)]
             options.highlighted = nearest(choices, typed) or next(iter(files), 0)
         else:
-            self._show(reflow.text("There is no settings file, and no directory, whose name begins so.", 70, "$muted"))
+            self._show(reflow.text("No settings file or directory has a name that begins like that.", 70, "$muted"))
         self.listed(typed)
 
     @work(exclusive=True, group="look")
@@ -103,7 +103,7 @@ def _is_file(choice: Choice) -> bool:
 
 
 def _said(found: SettingsFile) -> reflow.Lines:
-    """What a file sets, a line each."""
+    """Return what a file sets, a line each."""
     rows = [("base model", found.base), ("template", found.template)]
     rows += [(setting_title(key), show_value(value)) for key, value in found.settings.items()]
     told = [

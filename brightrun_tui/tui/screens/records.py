@@ -108,7 +108,7 @@ class RecordsScreen(Dialog[None]):
         return int(self._entries[self._place])
 
     def _say_head(self, like: str = "") -> None:
-        """Where the record is, and what is to become of it."""
+        """Say where the record is, and what is to become of it."""
         place = self._outcome.place if self._outcome else ""
         out = "   ✗ marked to be taken out" if self._number in self._source.taken else ""
         unusable = self._outcome is not None and self._outcome.record is None

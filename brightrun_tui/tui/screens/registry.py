@@ -16,8 +16,9 @@ from textual.widgets import OptionList
 
 from brightrun_tui import registry
 from brightrun_tui.domain.advice import name_data
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Endpoint, ModelVersion
+from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
 from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.tui.actions import bindings, key_of
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from brightrun_tui.integrations.judge import JudgeSettings
 
 PAGES = ("Report card", "Answers", "Training", "Origin")
-CHAMPION = "champion"
 
 
 class RegistryScreen(CurateActions, MeasureActions, ShareActions):
@@ -169,7 +169,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             "promote": model is not None and CHAMPION not in model.aliases,
             "compare": len(self.app.snapshot.models) > 1,
             "rollback": model is not None
-            and any("previous" in other.aliases and other.name == model.name for other in self.app.snapshot.models),
+            and any(PREVIOUS in other.aliases and other.name == model.name for other in self.app.snapshot.models),
         }
         possible["leaderboard"] = bool(self.app.snapshot.models)
         for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again", "mark"):
@@ -281,7 +281,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             self.app.push_screen(CompareScreen(versions))
 
     async def _choose_other(self, model: ModelVersion) -> tuple[ModelVersion, ...]:
-        """The version to put beside this one; none where none was chosen."""
+        """Return the version to put beside this one; none where none was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         others = sorted(

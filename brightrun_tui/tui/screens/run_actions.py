@@ -10,8 +10,10 @@ from textual import work
 from textual.content import Content
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.events import Suggested
 from brightrun_tui.domain.queue import Move
-from brightrun_tui.domain.run import TERMINAL, Run, RunAction
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import TERMINAL, RunAction
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.screens.mode_screen import ModeScreen
@@ -28,11 +30,11 @@ class RunActions(ModeScreen):
     """Asks and carries out. A subclass says which runs are meant."""
 
     def targets(self) -> tuple[Run | DamagedRun, ...]:
-        """The marked runs, else the chosen one."""
+        """Return the marked runs, else the chosen one."""
         return ()
 
     def runs_that_permit(self, *asked: RunAction) -> tuple[Run, ...]:
-        """Those of the targets of which one of these may be asked now."""
+        """Return those of the targets of which one of these may be asked now."""
         return tuple(
             run for run in self.targets() if isinstance(run, Run) and any(run.permits(action) for action in asked)
         )
@@ -215,7 +217,7 @@ class RunActions(ModeScreen):
             self.app.toast(why, severity="warning")
 
 
-def _suggested(run: Run) -> Mapping[str, object]:
+def _suggested(run: Run) -> Mapping[str, Suggested]:
     return run.failure.suggestion if run.failure else {}
 
 
@@ -252,7 +254,7 @@ def _stop_words(runs: Sequence[Run]) -> str:
 
 
 def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:
-    """The rows of the runs as the list has them, and the question."""
+    """Return the rows of the runs as the list has them, and the question."""
     rows = [run_text.named(run, 56) if isinstance(run, Run) else run_text.damaged_row(run, 56) for run in runs[:LISTED]]
     if len(runs) > LISTED:
         rows.append(Content.styled(f"  and {len(runs) - LISTED} more", "$muted"))

@@ -57,7 +57,7 @@ class ServingPlace:
         return Choice(self.name, self.name, price, detail)
 
     def question(self, model: ModelVersion) -> str:
-        """What is agreed to with a yes."""
+        """Return what is agreed to with a yes."""
         assert self.rental is not None and self.offer is not None
         return (
             f"Serve {model.ref} on {self.gpu} at {self.rental.place}? "
@@ -66,14 +66,14 @@ class ServingPlace:
 
 
 async def places(model: ModelVersion, paths: Paths) -> list[ServingPlace]:
-    """Every connected service and every box of one's own, asked at once; none where nothing is connected."""
+    """Return every connected service and every box of one's own, asked at once; none where nothing is connected."""
     names = await asyncio.to_thread(_names, paths)
     return list(await asyncio.gather(*(ask(name, model, paths, LIST_SECONDS) for name in names)))
 
 
 async def where_to_serve(screen: ModeScreen, model: ModelVersion) -> EndpointRental | None:
-    """The machine that a person chose and agreed to, None for this one; without a question where there is no other. Call it from
-    a worker.
+    """Return the machine that a person chose and agreed to, None for this one; without a question where there is no other.
+    Call it from a worker.
 
     Raises:
         Left: they chose none.
@@ -117,8 +117,8 @@ def _names(paths: Paths) -> list[str]:
 async def ask(
     name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS, *, repository: str = ""
 ) -> ServingPlace:
-    """What is to be had at one place, as far as it says so in time; where workers come and go, only with the ``repository`` that
-    they fetch the adapter from."""
+    """Return what is to be had at one place, as far as it says so in time; where workers come and go, only with the
+    ``repository`` that they fetch the adapter from."""
     if is_serverless(name) and not repository:
         return ServingPlace(name)
     try:

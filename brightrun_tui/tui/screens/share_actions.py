@@ -69,7 +69,7 @@ class ShareActions(ChosenModel):
             self._take(source)
 
     async def _look_at_team(self, owner: str) -> None:
-        """What an owner shares, to take one of it or say what one thinks of it."""
+        """Show what an owner shares, to take one of it or say what one thinks of it."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
         from brightrun_tui.tui.screens.rate import RateScreen
 
@@ -96,7 +96,7 @@ class ShareActions(ChosenModel):
             self.app.toast(_facts(rated), title=f"{repository} is rated")
 
     async def _choose_of_team(self, owner: str) -> registry.TeamModel | None:
-        """What was chosen of what an owner shares; None for nothing."""
+        """Return what was chosen of what an owner shares; None for nothing."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         try:
@@ -129,7 +129,7 @@ class ShareActions(ChosenModel):
         self.app.look_now()
 
     def _telling(self) -> registry.Tell:
-        """Tells now and then how far it is; called from another thread."""
+        """Tell now and then how far it is; called from another thread."""
         told = 0.0
 
         def tell(what: str, share: float) -> None:
@@ -161,7 +161,7 @@ class ShareActions(ChosenModel):
 
 
 def _facts(shared: registry.TeamModel) -> str:
-    """Newest version, stars and held-out loss, as far as they are known."""
+    """Return newest version, stars and held-out loss, as far as they are known."""
     if shared.problem:
         return shared.problem
     words = [shared.versions[0] if shared.versions else "", f"{shared.stars:.1f} ★" if shared.stars else ""]
@@ -171,6 +171,6 @@ def _facts(shared: registry.TeamModel) -> str:
 
 
 def _opinions(shared: registry.TeamModel) -> str:
-    """What was said of it last."""
+    """Return what was said of it last."""
     noted = [each for each in reversed(shared.ratings) if each.note]
     return cells.one_line(" · ".join(f"{each.author}: {each.note}" for each in noted[:3]))

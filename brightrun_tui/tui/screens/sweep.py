@@ -72,7 +72,7 @@ class SweepScreen(ListDialog[str]):
         self.dismiss(event.option_id)
 
     def _tried(self, run: Run) -> str:
-        """The settings in which the runs differ, as this one has them."""
+        """Return the settings in which the runs differ, as this one has them."""
         said = []
         for setting in iter_settings():
             values = [getattr(getattr(one.spec.settings, setting.group), setting.name) for one in self._runs]
@@ -82,7 +82,7 @@ class SweepScreen(ListDialog[str]):
 
 
 def _what_became_of(run: Run, width: int) -> reflow.Lines:
-    """Why it was stopped or failed, and how to get to it."""
+    """Say why it was stopped or failed, and how to get to it."""
     lines: reflow.Lines = []
     for notice in run.notices:
         if notice.code == NoticeCode.STOPPED_EARLY:

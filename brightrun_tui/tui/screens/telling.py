@@ -40,7 +40,9 @@ def overheard(say: Callable[[str], None], wanted: Callable[[], bool]) -> Progres
 
 
 async def told(work: Callable[[Progress], T], say: Callable[[str], None]) -> T:
-    """What ``work`` makes in a thread. ``say`` hears here, some times a second, what it does; cancelling ends the work, too."""
+    """Return what ``work`` makes in a thread. ``say`` hears here, some times a second, what it does; cancelling ends the
+    work, too.
+    """
     stopped, loop, said = Event(), asyncio.get_running_loop(), time.monotonic()
 
     def tell(what: str, share: float) -> None:

@@ -10,7 +10,8 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, find_alerts
 from brightrun_tui.domain.notices import Level
-from brightrun_tui.domain.run import Run, RunAction
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import RunAction
 from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.run_reader import NO_VITALS
@@ -56,7 +57,7 @@ def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
 
 
 def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAlert]:
-    """What its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
+    """Return what its numbers say; the curves of a run that is not chosen are not here, but the engine has judged them."""
     found = list(find_alerts(run, _numbers(run, snapshot, now)))
     if not chosen and run.state == "running":
         known = {alert.code for alert in found}
@@ -67,7 +68,7 @@ def _of(run: Run, snapshot: Snapshot, now: float, *, chosen: bool) -> list[RunAl
                 Level.ERROR if notice.level == Level.ERROR else Level.WARNING,
                 notice.message,
                 "",
-                f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and what to do is said here",
+                f"choose it ({key_of('alerts.cursor_down')}): its curves are read then, and this says what to do",
             )
             for notice in run.notices
             if notice.code in ALERT_CODES - known
@@ -103,8 +104,8 @@ class AlertListing:
 def listed(
     alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], width: int, chosen: str = ""
 ) -> AlertListing:
-    """What is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the key of the
-    alert that the keys act on.
+    """Return what is open, with the key that helps; below it what was acknowledged, and what was told before. ``chosen``: the
+    key of the alert that the keys act on.
     """
     lines: reflow.Lines = []
     places: dict[str, tuple[int, int]] = {}

@@ -13,7 +13,7 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 
 def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> reflow.Lines:
-    """Sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
+    """Return sample answers: for each prompt the base model's, the newest of the tuned one, and what was wanted.
 
     ``waits``: whether there may be some later, where there are none yet.
     """
@@ -41,7 +41,7 @@ def answers(detail: RunDetail | None, width: int, *, waits: bool = True) -> refl
 
 
 def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
-    """The last turn of a prompt; earlier ones only as a count."""
+    """Return the last turn of a prompt; earlier ones only as a count."""
     if not turns:
         return []
     note = f"  ({len(turns) - 1} turn{'s' if len(turns) > 2 else ''} before)" if len(turns) > 1 else ""

@@ -64,7 +64,7 @@ ENGLISH = ("", "en")
 
 
 def columns_for(width: int, language: str) -> tuple[BaseColumn, ...]:
-    """Those for which there is room beside the name, where the data are in that language."""
+    """Return those for which there is room beside the name, where the data are in that language."""
     kept = COLUMNS
     if language not in ENGLISH:
         first = {"licence": 7, "languages": 6}
@@ -75,19 +75,19 @@ def columns_for(width: int, language: str) -> tuple[BaseColumn, ...]:
 
 
 def head(width: int, language: str) -> str:
-    """The titles over the columns."""
+    """Return the titles over the columns."""
     kept = columns_for(width, language)
     return _row("base", [column.title for column in kept], kept, width)
 
 
 def base_row(one: BaseLine, width: int) -> str:
-    """One base with the data and on the machine of the plan."""
+    """Return one base with the data and on the machine of the plan."""
     kept = columns_for(width, one.language)
     return _row(cells.one_line(one.fit.base.title), [column.show(one) for column in kept], kept, width)
 
 
 def found_row(model: FoundModel, width: int, language: str = "") -> str:
-    """A model of the Hub as a line of the same table; what it would take is reckoned once it is chosen."""
+    """Return a model of the Hub as a line of the same table; what it would take is reckoned once it is chosen."""
     known = {
         "size": humanize.parameters(model.parameters) if model.parameters else "",
         "memory": humanize.NOTHING,
@@ -120,7 +120,7 @@ def time(fit: BaseFit) -> str:
 
 
 def fits(one: BaseLine) -> str:
-    """Whether it fits; where it does not, the smallest change with which it would."""
+    """Say whether it fits; where it does not, the smallest change with which it would."""
     found = one.fit.estimate
     if found is None:
         return humanize.NOTHING
@@ -149,7 +149,7 @@ def place(one: BaseLine) -> str:
 
 
 def base_detail(one: BaseLine) -> str:
-    """What is known of a base, for the lines below the table."""
+    """Return what is known of a base, for the lines below the table."""
     base, traits = one.fit.base, one.fit.base.traits
     facts = [
         "on this machine" if base.present else "to be fetched",
@@ -173,7 +173,7 @@ def _languages(traits: Traits) -> str:
 
 
 def remedy_words(one: BaseLine, key: str) -> str:
-    """What lets the base fit, and the key that takes both."""
+    """Return what lets the base fit, and the key that takes both."""
     if one.remedy is None:
         return ""
     effect = f" ({one.remedy.effect})" if one.remedy.effect else ""
@@ -181,7 +181,7 @@ def remedy_words(one: BaseLine, key: str) -> str:
 
 
 def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: str) -> str:
-    """Where it would fit, for a base that no change of settings lets fit here. ``asked``: a service was asked."""
+    """Say where it would fit, for a base that no change of settings lets fit here. ``asked``: a service was asked."""
     found = fit.estimate
     need = humanize.memory(found.memory * SAFE) if found else "more memory"
     if machine is None:
@@ -201,7 +201,7 @@ def machine_words(fit: BaseFit, machine: WeighedOffer | None, asked: bool, key: 
 
 
 def found_detail(model: FoundModel) -> str:
-    """What is known of a model of the Hub before it is chosen."""
+    """Return what is known of a model of the Hub before it is chosen."""
     licence = f"licence {model.license}" if model.license else "no licence is named"
     gate = "; it must be accepted on the model's page first" if model.gated else ""
     size = f"{humanize.parameters(model.parameters)} parameters" if model.parameters else "size not told"

@@ -74,7 +74,7 @@ class Canvas:
                 self._letters[row, column + offset] = (role, letter)
 
     def lines(self) -> list[list[tuple[str, str]]]:
-        """Each row as stretches of one role."""
+        """Return each row as stretches of one role."""
         found = []
         for row in range(self.rows):
             parts: list[tuple[str, str]] = []

@@ -26,12 +26,12 @@ def one_line(text: str) -> str:
 
 
 def bar(fraction: float, width: int) -> tuple[str, str]:
-    """The filled and the empty part of a progress bar of ``width`` cells, in half cells."""
+    """Return the filled and the empty part of a progress bar of ``width`` cells, in half cells."""
     halves = round(max(0.0, min(1.0, fraction)) * width * 2)
     filled = "━" * (halves // 2) + ("╸" if halves % 2 else "")
     return filled, "─" * (width - len(filled))
 
 
 def plain(text: str) -> str:
-    """Text of several lines without anything that would move the cursor, change colours or hide."""
+    """Return text of several lines without anything that would move the cursor, change colours or hide."""
     return sanitize(text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", "    "))

@@ -107,7 +107,7 @@ def draw(
 
 
 def _interesting(parts: Sequence[tuple[Line, list[Segment]]], left: float, right: float) -> float | None:
-    """The top of the axis when a peak at the very beginning would flatten all the rest; else None."""
+    """Return the top of the axis when a peak at the very beginning would flatten all the rest; else None."""
     edge = left + EARLY * (right - left)
     early = [y for _, segments in parts for xs, ys in segments for x, y in zip(xs, ys, strict=True) if x <= edge]
     late = sorted(y for _, segments in parts for xs, ys in segments for x, y in zip(xs, ys, strict=True) if x > edge)
@@ -182,7 +182,7 @@ def _bottom(
     words: Callable[[float], str],
     log_x: bool,
 ) -> list[PaintedRow]:
-    """The x axis with its marks, and the numbers below it."""
+    """Return the x axis with its marks, and the numbers below it."""
     places = (
         [x[0] + (x[1] - x[0]) * share for share in (0.001, 0.01, 0.1, 1.0)]
         if log_x
@@ -221,7 +221,7 @@ def ticks_of(low: float, high: float, wanted: int) -> list[tuple[float, str]]:
 
 
 def value_at(line: Line, place: float) -> float:
-    """The value of the newest point at or before a place; NaN before the first."""
+    """Return the value of the newest point at or before a place; NaN before the first."""
     index = bisect_left(line.steps, place)
     if index < len(line.steps) and line.steps[index] == place:
         return line.values[index]
@@ -255,7 +255,7 @@ def _labels(values: Sequence[float]) -> list[str]:
 
 
 def _apart(values: Sequence[float], form: str) -> bool:
-    """Whether different numbers are written differently."""
+    """Say whether different numbers are written differently."""
     return len({format(value, form) for value in values}) == len(set(values))
 
 

@@ -83,5 +83,5 @@ def _onwards(times: Sequence[float]) -> list[float]:
 
 
 def _beside(known: Sequence[float], values: Sequence[float], wanted: float, nothing: float) -> float:
-    """The value of the first one that is not before what is wanted, else of the last."""
+    """Return the value of the first one that is not before what is wanted, else of the last."""
     return values[min(len(known) - 1, bisect_left(known, wanted))] if known else nothing

@@ -15,7 +15,9 @@ from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, ChartWords, Sh
 
 
 def as_csv(curves: Mapping[str, Curve]) -> str:
-    """One row a step: its number, and each metric, empty where there is none. Of a long run the mean, the least, the greatest."""
+    """Return one row a step: its number, and each metric, empty where there is none. Of a long run the mean, the least, the
+    greatest.
+    """
     names = list(curves)
     coarse = any(curve.coarse for curve in curves.values())
     table: dict[int, dict[str, float]] = {}
@@ -35,12 +37,14 @@ def as_csv(curves: Mapping[str, Curve]) -> str:
 
 
 def as_svg(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> str:
-    """One chart, every line named; colours and dashes that are told apart in print. Empty where there is nothing to draw."""
+    """Return one chart, every line named; colours and dashes that are told apart in print. Empty where there is nothing to
+    draw.
+    """
     return overlaid_svg(_lines_of(spec, curves), f"{title} · {spec.title}")
 
 
 def as_png(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> bytes:
-    """The same as pixels."""
+    """Return the same as pixels."""
     found = plotted(_lines_of(spec, curves), f"{title} · {spec.title}")
     return as_pixels(found, WIDTH, HEIGHT) if found else b""
 

@@ -16,7 +16,7 @@ PixelPoint = tuple[float, float]
 
 
 def as_pixels(shapes: Sequence[Shape], width: int, height: int) -> bytes:
-    """The file, on white."""
+    """Return the file, on white."""
     image = Image.new("RGB", (SCALE * width, SCALE * height), "white")
     pen = ImageDraw.Draw(image)
     for shape in shapes:
@@ -47,7 +47,7 @@ def _draw(pen: ImageDraw.ImageDraw, stroke: Stroke) -> None:
 
 
 def _dashed(points: Sequence[PixelPoint], lengths: Sequence[float]) -> Iterator[list[PixelPoint]]:
-    """The pieces of a line that are drawn: every other of these lengths, along it."""
+    """Return the pieces of a line that are drawn: every other of these lengths, along it."""
     number, left, piece = 0, lengths[0], list(points[:1])
     for start, end in pairwise(points):
         whole = math.dist(start, end)

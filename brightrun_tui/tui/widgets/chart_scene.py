@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from brightrun_tui.domain.curve import CurveSpec, Ink
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
@@ -65,7 +66,7 @@ def _strand(curve: Curve, across: Across) -> Strand:
 def chart_of(
     spec: CurveSpec, strands: Mapping[str, Strand], view: View, others: Sequence[tuple[str, Mapping[str, Strand]]] = ()
 ) -> Chart:
-    """The lines of one chart, those of other runs below; with a crosshair the title has the values there."""
+    """Return the lines of one chart, those of other runs below; with a crosshair the title has the values there."""
     lines: list[Line] = []
     said: list[tuple[str, str]] = []
     said_of_others: list[tuple[str, str]] = []
@@ -96,7 +97,9 @@ def chart_of(
 
 
 def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
-    """The value at the crosshair, else the newest one. ``ends``: behind its last point there is none; nor where it went back."""
+    """Return the value at the crosshair, else the newest one. ``ends``: behind its last point there is none; nor where it
+    went back.
+    """
     ends = ends or strand.behind is not None
     if ends and view.cursor is not None and strand.places and view.cursor > strand.places[-1]:
         return math.nan
@@ -104,14 +107,14 @@ def value_now(strand: Strand, view: View, *, ends: bool = False) -> float:
 
 
 def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) -> dict[str, list[float]]:
-    """Where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which on its
-    numbers show that something is wrong.
+    """Say where it was measured, checkpoints were saved, alerts came, and a worker began anew. ``troubles``: steps from which
+    on its numbers show that something is wrong.
     """
     if not across.known:
         return {}
     measured = detail.curves.get("eval_loss")
     last = max((curve.steps[-1] for curve in detail.curves.values() if curve.behind and curve.steps), default=math.inf)
-    began = [event.time for event in detail.phases if event.body.phase == "loading"]
+    began = [event.time for event in detail.phases if event.body.phase == PhaseName.LOADING]
     warned = [event.time for event in detail.alerts if event.body.level != Level.INFO]
     return {
         EVALUATION: [] if measured is None or measured.coarse else across.places(measured),
@@ -122,7 +125,7 @@ def marks_of(detail: RunDetail, across: Across, troubles: Sequence[int] = ()) ->
 
 
 def grid_of(width: int, height: int, charts: int) -> tuple[int, int]:
-    """Columns and rows of a grid of as many charts as fit; (1, 1) where only one does."""
+    """Return columns and rows of a grid of as many charts as fit; (1, 1) where only one does."""
     across = max(1, min(charts, width // TILE_WIDTH))
     down = max(1, min(-(-charts // across), height // TILE_HEIGHT))
     return across, down

@@ -79,7 +79,7 @@ def _learnt(learnt: LearntData, style: str, width: int) -> reflow.Lines:
 
 
 def compared_answers(models: Sequence[str], answers: Sequence[ManyAnswer], width: int) -> reflow.Lines:
-    """Prompts that all of them answered, the answers beside one another."""
+    """Return prompts that all of them answered, the answers beside one another."""
     lines: reflow.Lines = []
     for each in answers:
         blocks = [

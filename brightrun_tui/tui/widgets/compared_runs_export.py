@@ -23,7 +23,7 @@ td.text{white-space:pre-wrap;overflow-wrap:anywhere}@media print{tr,svg{break-in
 
 
 def as_csv(found: ComparedRuns) -> str:
-    """A row for every fact and for every prompt, a column for every run."""
+    """Return a row for every fact and for every prompt, a column for every run."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["group", "what", *map(cell, found.names)])
@@ -64,7 +64,7 @@ def as_json(found: ComparedRuns) -> str:
 
 
 def as_html(found: ComparedRuns) -> str:
-    """One page; nothing is loaded from anywhere."""
+    """Return one page; nothing is loaded from anywhere."""
     head = "".join(f"<th>{_text(name)}</th>" for name in found.names)
     parts, group = [], ""
     for row in found.rows:

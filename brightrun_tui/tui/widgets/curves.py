@@ -16,7 +16,7 @@ UNSHOWABLE = 1e15
 
 
 def shown(spec: CurveSpec, value: float) -> str:
-    """A value as the curve shows it; a plugin that cannot does not stop Monitor."""
+    """Return a value as the curve shows it; a plugin that cannot does not stop Monitor."""
     if not math.isfinite(value):
         return NOTHING
     if abs(value) >= UNSHOWABLE:

@@ -58,6 +58,6 @@ class FilterBar(Input):
 
 
 def fits(needle: str, *texts: str) -> bool:
-    """Whether every word of ``needle`` is in one of ``texts``, whatever the case."""
+    """Say whether every word of ``needle`` is in one of ``texts``, whatever the case."""
     haystack = " ".join(texts).casefold()
     return all(word in haystack for word in needle.casefold().split())

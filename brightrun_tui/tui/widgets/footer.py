@@ -18,7 +18,7 @@ NARROW = 80
 
 
 def scopes_of(node: DOMNode) -> tuple[str, ...]:
-    """The scopes whose actions a node answers to, most specific first."""
+    """Return the scopes whose actions a node answers to, most specific first."""
     return getattr(node, "SCOPES", ())
 
 
@@ -38,7 +38,7 @@ class Live:
 
 
 def live_actions(focused: Widget | None, screen: DOMNode) -> list[Live]:
-    """Every action that a key press or the palette would reach now, nearest first.
+    """Return every action that a key press or the palette would reach now, nearest first.
 
     A key taken by a nearer action, or typed into a field that has the focus, hides it from a farther one.
     """

@@ -40,7 +40,7 @@ class FormRow(Horizontal):
         yield self._said
 
     def explain(self) -> list[tuple[str, str]]:
-        """All that is to be said of the field, as label and text."""
+        """Return all that is to be said of the field, as label and text."""
         return [("what it is", self.hint), ("now", getattr(self.field, "value", "") or "not set")]
 
     def remark(self, text: str, style: str = "$muted") -> None:
@@ -101,7 +101,7 @@ class SettingRow(FormRow):
 
 
 def show_value(value: Any) -> str:
-    """A value as it is typed: 0.0002 → 2e-04 would be read aloud badly, so short forms are kept."""
+    """Return a value as it is typed: 0.0002 → 2e-04 would be read aloud badly, so short forms are kept."""
     if isinstance(value, bool):
         return "on" if value else "off"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -26,7 +26,7 @@ MARKS = {
 
 
 def billing(lease: Lease, width: int) -> Content:
-    """A machine that is not proven gone, although it should be."""
+    """Return a machine that is not proven gone, although it should be."""
     if lease.provider == OWN_BOXES:
         return Content.styled(f"◌ cleaning up {cells.one_line(lease.provider_id)}", "$muted").truncate(
             width, ellipsis=True
@@ -38,7 +38,7 @@ def billing(lease: Lease, width: int) -> Content:
 
 
 def machines(leases: Sequence[Lease], width: int) -> reflow.Lines:
-    """Every machine of a run, the newest first: how it is, its price, how long, what it cost, what was billed."""
+    """Return every machine of a run, the newest first: how it is, its price, how long, what it cost, what was billed."""
     rented = [lease for lease in leases if lease.provider_id or lease.state != "released"]
     if not rented:
         return []
@@ -75,7 +75,7 @@ def _machine(lease: Lease, now: float, width: int) -> reflow.Lines:
 
 
 def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
-    """``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
+    """Write as ``$0.0312 of $5.00``; with what its machines cost an hour, and all of it in the end, where these are known."""
     if run.spec.provider in (HERE, OWN_BOXES) and not run.cost_usd:
         return "free"
     budget = run.limits.budget_usd
@@ -90,7 +90,7 @@ def cost_words(run: Run, leases: Sequence[Lease] = ()) -> str:
 
 
 def cost_brief(run: Run, leases: Sequence[Lease] = ()) -> str:
-    """``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
+    """Write as ``$4.31 → $4.36 of $5.00``: now, at the end, and its budget, as far as these are known."""
     end = run.cost_at_end(sum(hourly(lease) for lease in leases))
     if not run.cost_usd and end is None:
         return cost_words(run, leases)

@@ -36,7 +36,7 @@ def severity(line: str, before: Severity = Severity.INFO) -> Severity:
 
 
 def at_least(lines: Sequence[str], least: Severity, before: Severity = Severity.INFO) -> tuple[list[str], Severity]:
-    """Those of the lines that are as bad as ``least`` or worse, and how bad the last of all was, to go on with."""
+    """Return those of the lines that are as bad as ``least`` or worse, and how bad the last of all was, to go on with."""
     kept = []
     for line in lines:
         before = severity(line, before)
@@ -46,7 +46,7 @@ def at_least(lines: Sequence[str], least: Severity, before: Severity = Severity.
 
 
 def wrapped(line: str, width: int) -> list[str]:
-    """The line in pieces of at most ``width`` characters, the first one as it is."""
+    """Return the line in pieces of at most ``width`` characters, the first one as it is."""
     if len(line) <= width or width < 8:
         return [line]
     starts = [0, *range(width, len(line), width - 2), len(line)]
@@ -55,7 +55,8 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def place_of(lines: Sequence[str], wanted: str) -> int | None:
-    """The first line of the newest stretch that is at or after a time (``14:05``) or a step (``120``); None where there is none.
+    """Return the first line of the newest stretch that is at or after a time (``14:05``) or a step (``120``); None where there
+    is none.
 
     Raises:
         ValueError: it is neither.

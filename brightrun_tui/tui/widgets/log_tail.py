@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from brightrun_tui.lines import LineFollower, cut, from_next_line, read_span, split
 
 FIRST_BYTES = 512 * 1024
 READ_BYTES = 4 * 1024 * 1024
@@ -51,42 +53,36 @@ class LogTail:
         self.path = path
         self._render = render
         self._front, self.end = span
-        self._offset = self._begin = self._front
-        self._inode = 0
+        self._begin = self._front
+        self._file = LineFollower(path, self._front)
         self._rest = b""
         self._first = True
 
     def read(self) -> News | None:
-        """What is new, or None. A file that is not there yet has nothing to say. Raises ``OSError``."""
-        try:
-            status = self.path.stat()
-        except FileNotFoundError:
-            return None
-        restarted = bool(self._inode) and (status.st_ino != self._inode or status.st_size < self._offset)
+        """Read what is new; None where nothing is. A file that is not there yet has nothing to say. Raises ``OSError``."""
+        restarted = self._file.look()
         if restarted:
             self._front, self.end = 0, None
-            self._offset, self._begin, self._rest, self._first = 0, 0, b"", True
-        self._inode = status.st_ino
-        size = status.st_size if self.end is None else min(status.st_size, self.end)
-        if size <= self._offset:
+            self._begin, self._rest, self._first = 0, b"", True
+        size = self._file.size if self.end is None else min(self._file.size, self.end)
+        if size <= self._file.offset:
             return News(restarted=True) if restarted else None
-        start, skipped, first = self._offset, 0, self._first
+        start, skipped, first = self._file.offset, 0, self._first
         limit = FIRST_BYTES if first else READ_BYTES
         if size - start > limit:
             skipped = size - limit - start
             start += skipped
             self._rest = b""
             self._begin = start if first else self._begin
-        with self.path.open("rb") as file:
-            file.seek(start)
-            data = file.read(size - start)
-        self._offset, self._first = start + len(data), False
+        data = read_span(self.path, start, size)
+        self._file.offset, self._first = start + len(data), False
         if skipped:
-            cut, _, data = data.partition(b"\n")
-            self._begin += len(cut) + 1 if first else 0
-        whole, newline, rest = (self._rest + data).rpartition(b"\n")
+            whole_from = from_next_line(data)
+            self._begin += len(data) - len(whole_from) if first else 0
+            data = whole_from
+        whole, rest = cut(self._rest + data)
         self._rest = rest[-4 * LINE_LIMIT :]
-        lines = self._shown(whole.split(b"\n") if newline else [])
+        lines = self._shown(whole)
         return News(lines, clean(self._rest) if self._render is None else "", 0 if first else skipped, restarted)
 
     @property
@@ -95,27 +91,25 @@ class LogTail:
         return self._begin - self._front
 
     def older(self) -> tuple[str, ...]:
-        """A piece of what lies before all that was read so far; nothing where that is the whole file. Raises ``OSError``."""
+        """Read a piece of what lies before all that was read so far; nothing where that is the whole file. Raises ``OSError``."""
         if self._begin == self._front:
             return ()
         start = max(self._front, self._begin - FIRST_BYTES)
-        with self.path.open("rb") as file:
-            file.seek(start)
-            data = file.read(self._begin - start)
+        data = read_span(self.path, start, self._begin)
         if start > self._front:
-            cut, newline, data = data.partition(b"\n")
-            start += len(cut) + len(newline)
-        self._begin = start if data else max(self._front, self._begin - FIRST_BYTES)
-        return self._shown(data.removesuffix(b"\n").split(b"\n") if data else [])
+            data = from_next_line(data)
+        self._begin = self._begin - len(data) if data else start
+        return self._shown(data)
 
-    def _shown(self, lines: Sequence[bytes]) -> tuple[str, ...]:
+    def _shown(self, data: bytes) -> tuple[str, ...]:
+        lines = (line.removesuffix(b"\n") for line in split(data))
         if self._render is None:
             return tuple(map(clean, lines))
         return tuple(text for line in lines if (text := self._render(line)) is not None)
 
 
 def clean(line: bytes) -> str:
-    """What a terminal would show of the line in the end: after the last carriage return, no control characters."""
+    """Return what a terminal would show of the line in the end: after the last carriage return, no control characters."""
     if b"\r" in line:
         line = line.rstrip(b"\r").rpartition(b"\r")[2]
     text = line[: 4 * LINE_LIMIT].decode("utf-8", "replace")

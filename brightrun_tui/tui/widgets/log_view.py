@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from rich.cells import cell_len
@@ -19,7 +19,8 @@ from textual.style import Style
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.tui.actions import bindings, key_of
-from brightrun_tui.tui.widgets.log_lines import Severity, at_least, place_of, wrapped
+from brightrun_tui.tui.widgets.kept_log import KeptLog
+from brightrun_tui.tui.widgets.log_lines import Severity, place_of
 from brightrun_tui.tui.widgets.log_tail import News
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
@@ -57,11 +58,7 @@ class LogView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._kept: list[str] = []
-        self._lines: list[str] = []
-        self._least = Severity.INFO
-        self._severity = Severity.INFO
-        self._wrap = False
+        self._text = KeptLog()
         self._tail = ""
         self._log: RunLog | None = None
         self._machine = ""
@@ -75,15 +72,12 @@ class LogView(ScrollView, can_focus=True):
         self._moves = 0
         self._nothing = ""
         self._over = False
-        self._needle = ""
         self._match: int | None = None
-        self._matches = 0
-        self._width = 0
 
     @property
     def lines(self) -> tuple[str, ...]:
         """Everything kept, oldest first, shown or not."""
-        return tuple(self._kept)
+        return tuple(self._text.kept)
 
     @property
     def following(self) -> bool:
@@ -135,11 +129,10 @@ class LogView(ScrollView, can_focus=True):
     def search(self, needle: str) -> None:
         """Mark every place where ``needle`` stands, and go to the last one."""
         self._moves += 1
-        self._needle = needle.casefold()
+        self._text.search(needle)
         self._match = None
-        self._matches = self._count(self._lines)
-        if self._needle:
-            self._go_to_match(range(len(self._lines) - 1, -1, -1))
+        if self._text.needle:
+            self._go_to_match(range(len(self._text.lines) - 1, -1, -1))
         self._retitle()
         self.refresh()
 
@@ -148,23 +141,20 @@ class LogView(ScrollView, can_focus=True):
         index, left = y + self.scroll_offset.y, self.scroll_offset.x
         style = self.visual_style
         base = style.rich_style
-        if index < len(self._lines):
-            text = self._lines[index]
-        elif index == len(self._lines) and self._tail:
+        lines = self._text.lines
+        if index < len(lines):
+            text = lines[index]
+        elif index == len(lines) and self._tail:
             text = self._tail
         else:
             text = ""
-            if not self._lines and not self._tail and y == self.size.height // 2:
+            if not lines and not self._tail and y == self.size.height // 2:
                 text = self._nothing.center(width)
                 base = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
         cells = [Segment(text, base)]
-        if self._needle and self._needle in text.casefold():
+        if self._text.is_match(text):
             cells = self._marked(text, base, index == self._match)
         return Strip(cells, cell_len(text)).crop_extend(left, left + width, base)
-
-    def _count(self, lines: Sequence[str]) -> int:
-        """How many of these lines have what is looked for."""
-        return sum(self._needle in line.casefold() for line in lines) if self._needle else 0
 
     def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
         variables = self.app.theme_variables
@@ -173,10 +163,10 @@ class LogView(ScrollView, can_focus=True):
             foreground=Color.parse(variables["background" if current else "block-cursor-foreground"]),
         ).rich_style
         cells: list[Segment] = []
-        folded, place = text.casefold(), 0
-        while (found := folded.find(self._needle, place)) >= 0 and len(folded) == len(text):
-            cells += [Segment(text[place:found], base), Segment(text[found : found + len(self._needle)], mark)]  # type: ignore[arg-type]
-            place = found + len(self._needle)
+        folded, needle, place = text.casefold(), self._text.needle, 0
+        while (found := folded.find(needle, place)) >= 0 and len(folded) == len(text):
+            cells += [Segment(text[place:found], base), Segment(text[found : found + len(needle)], mark)]  # type: ignore[arg-type]
+            place = found + len(needle)
         return [*cells, Segment(text[place:], base)]  # type: ignore[arg-type]
 
     def watch_scroll_y(self, old: float, new: float) -> None:
@@ -188,7 +178,7 @@ class LogView(ScrollView, can_focus=True):
             self._set_following(False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return None if action in ("next_match", "previous_match") and not self._needle else True
+        return None if action in ("next_match", "previous_match") and not self._text.needle else True
 
     def action_follow(self) -> None:
         self._moves += 1
@@ -209,11 +199,11 @@ class LogView(ScrollView, can_focus=True):
         self.post_message(self.JumpAsked())
 
     def action_levels(self) -> None:
-        self._least = Severity((self._least + 1) % len(Severity))
+        self._text.least = Severity((self._text.least + 1) % len(Severity))
         self._arrange()
 
     def action_wrap(self) -> None:
-        self._wrap = not self._wrap
+        self._text.wrap = not self._text.wrap
         self._arrange()
 
     @work(group="log-machine", exclusive=True)
@@ -241,11 +231,11 @@ class LogView(ScrollView, can_focus=True):
         kept is read as far as it takes. Raises `ValueError` for what is neither.
         """
         self._moves += 1
-        moves, place = self._moves, place_of(self._lines, wanted)
-        line = "" if place is None else self._lines[place]
+        moves, place = self._moves, place_of(self._text.lines, wanted)
+        line = "" if place is None else self._text.lines[place]
         while await self._read_older():
-            before, place = line, place_of(self._lines, wanted)
-            line = "" if place is None else self._lines[place]
+            before, place = line, place_of(self._text.lines, wanted)
+            line = "" if place is None else self._text.lines[place]
             if line and line == before:
                 break
         if place is not None and moves == self._moves:
@@ -259,7 +249,7 @@ class LogView(ScrollView, can_focus=True):
             pass
 
     async def _read_older(self) -> bool:
-        """A piece of what lies before; whether there was one, and room for it."""
+        """Read a piece of what lies before; whether there was one, and room for it."""
         log = self._log
         async with self._one_reads:
             if log is None or log is not self._log or not log.unread or self._older >= MOST_OLDER:
@@ -270,14 +260,14 @@ class LogView(ScrollView, can_focus=True):
                 return False
         if log is not self._log:
             return False
-        before = len(self._lines)
+        before = len(self._text.lines)
         for place, lines in pieces:
-            self._kept[place:place] = lines
+            self._text.kept[place:place] = lines
             self._older += len(lines)
         stood = self.scroll_offset.y
         self._arrange()
         if not self._following:
-            self.scroll_to(y=stood + len(self._lines) - before, animate=False, force=True)
+            self.scroll_to(y=stood + len(self._text.lines) - before, animate=False, force=True)
         return True
 
     async def _to_beginning(self) -> None:
@@ -288,35 +278,28 @@ class LogView(ScrollView, can_focus=True):
 
     def _arrange(self) -> None:
         """Make what is shown anew from what is kept."""
-        self._severity = Severity.INFO
-        self._lines = self._arranged(self._kept)
-        self._match, self._matches = None, self._count(self._lines)
-        self._width = max(map(len, self._lines), default=0)
-        self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
+        self._text.room = self.scrollable_content_region.width
+        self._text.arrange()
+        self._match = None
+        self._measure()
         if self._following:
             self.call_after_refresh(self._keep_up)
         self._retitle()
         self.refresh()
 
-    def _arranged(self, lines: Sequence[str]) -> list[str]:
-        """Those of new lines that are shown, in the pieces in which they are."""
-        found = list(lines)
-        if self._least:
-            found, self._severity = at_least(lines, self._least, self._severity)
-        if not self._wrap:
-            return found
-        width = self.scrollable_content_region.width
-        return [piece for line in found for piece in wrapped(line, width)]
+    def _measure(self) -> None:
+        self.virtual_size = Size(max(self._text.width, len(self._tail)), len(self._text.lines) + bool(self._tail))
 
     def action_next_match(self) -> None:
         self._moves += 1
         start = -1 if self._match is None else self._match
-        self._go_to_match([*range(start + 1, len(self._lines)), *range(start + 1)])
+        self._go_to_match([*range(start + 1, len(self._text.lines)), *range(start + 1)])
 
     def action_previous_match(self) -> None:
         self._moves += 1
-        start = len(self._lines) if self._match is None else self._match
-        self._go_to_match([*range(start - 1, -1, -1), *range(len(self._lines) - 1, start - 1, -1)])
+        count = len(self._text.lines)
+        start = count if self._match is None else self._match
+        self._go_to_match([*range(start - 1, -1, -1), *range(count - 1, start - 1, -1)])
 
     def action_down(self) -> None:
         self._moves += 1
@@ -358,7 +341,7 @@ class LogView(ScrollView, can_focus=True):
         self.scroll_relative(x=8, animate=False)
 
     def on_resize(self, event: events.Resize) -> None:
-        if self._wrap:
+        if self._text.wrap:
             self._arrange()
         elif self._following:
             self.call_after_refresh(self._keep_up)
@@ -373,7 +356,7 @@ class LogView(ScrollView, can_focus=True):
             news = await asyncio.to_thread(log.read)
         except OSError as error:
             said = f"the log cannot be read ({error.strerror})"
-            news = News(lines=(said,)) if said not in self._kept[-1:] else None
+            news = News(lines=(said,)) if said not in self._text.kept[-1:] else None
         finally:
             self._reading = False
         if news is not None and log is self._log:
@@ -385,43 +368,33 @@ class LogView(ScrollView, can_focus=True):
         if news.restarted:
             self._clear()
         self._skipped += news.skipped
-        self._kept.extend(news.lines)
-        fresh = self._arranged(news.lines)
-        self._lines.extend(fresh)
-        self._matches += self._count(fresh)
-        tail = news.tail if self._least is Severity.INFO else ""
+        self._text.room = self.scrollable_content_region.width
+        fresh = self._text.add(news.lines)
+        tail = news.tail if self._text.least is Severity.INFO else ""
         tail_changed, self._tail = self._tail != tail, tail
-        if len(self._kept) > MAX_LINES + self._older:
-            self._drop(len(self._kept) - KEEP_LINES - self._older)
-        if fresh:
-            self._width = max(self._width, max(map(len, fresh)))
+        if len(self._text.kept) > MAX_LINES + self._older:
+            self._drop(len(self._text.kept) - KEEP_LINES - self._older)
         if not self._following:
-            self._unseen += len(fresh)
+            self._unseen += fresh
         if fresh or tail_changed:
-            self.virtual_size = Size(max(self._width, len(self._tail)), len(self._lines) + bool(self._tail))
+            self._measure()
             if self._following:
                 self._to_end()
             self.refresh()
         self._retitle()
 
     def _drop(self, dropped: int) -> None:
-        severity = self._severity
-        self._severity = Severity.INFO
-        shown = self._arranged(self._kept[:dropped])
-        self._severity, count = severity, len(shown)
-        self._matches -= self._count(shown)
-        del self._kept[:dropped]
+        count = self._text.drop(dropped)
         if self._log is not None:
             self._log.forget(dropped)
-        del self._lines[:count]
         self._dropped += dropped
         self._match = None if self._match is None or self._match < count else self._match - count
         if not self._following:
             self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
 
     def _clear(self) -> None:
-        self._kept, self._lines, self._tail, self._match, self._width, self._matches = [], [], "", None, 0, 0
-        self._severity = Severity.INFO
+        self._text.clear()
+        self._tail, self._match = "", None
         self._unseen = self._dropped = self._skipped = self._older = 0
         self._following = True
         self.virtual_size = Size(0, 0)
@@ -446,7 +419,7 @@ class LogView(ScrollView, can_focus=True):
 
     def _go_to_match(self, order: Iterable[int]) -> None:
         for index in order:
-            if self._needle and self._needle in self._lines[index].casefold():
+            if self._text.is_match(self._text.lines[index]):
                 self._match = index
                 self._set_following(False)
                 self.scroll_to(y=max(0, index - self.size.height // 2), animate=False, force=True)
@@ -465,11 +438,12 @@ class LogView(ScrollView, can_focus=True):
             state = Content.styled("paused", "$warning")
         parts = [Content("Log"), state] if self._log else [Content("Log")]
         parts += [Content.styled(self._machine, "bold $accent")] if self._machine else []
-        if self._needle:
-            count = f"{humanize.count(self._matches)} line{'s' if self._matches != 1 else ''}"
-            parts.append(Content(f"“{self._needle}” {count}" if self._matches else f"“{self._needle}” not found"))
-        parts += [Content.styled(LEAST[self._least], "bold $warning")] if self._least else []
-        parts += [Content("wrapped")] if self._wrap else []
+        text = self._text
+        if text.needle:
+            count = f"{humanize.count(text.matches)} line{'s' if text.matches != 1 else ''}"
+            parts.append(Content(f"“{text.needle}” {count}" if text.matches else f"“{text.needle}” not found"))
+        parts += [Content.styled(LEAST[text.least], "bold $warning")] if text.least else []
+        parts += [Content("wrapped")] if text.wrap else []
         left_out = [f"{humanize.count(self._dropped)} older lines dropped"] if self._dropped else []
         before = self._log.unread if self._log else 0
         key = key_of("log.pager" if self._older >= MOST_OLDER else "log.first")

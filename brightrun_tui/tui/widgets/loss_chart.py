@@ -10,7 +10,6 @@ from rich.segment import Segment as Cell
 from rich.style import Style as RichStyle
 from textual import events
 from textual.color import Color
-from textual.content import Content
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.style import Style
@@ -19,24 +18,14 @@ from textual.widget import Widget
 from brightrun_tui.domain.curve import LOSS, CurveSpec
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.store import metrics
-from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.curve import Curve
 from brightrun_tui.tui.snapshot import RunDetail
-from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.chart import Drawing, View
-from brightrun_tui.tui.widgets.chart_across import AXES, WORDS, Across, said_place
-from brightrun_tui.tui.widgets.chart_scene import (
-    RESTART,
-    Scene,
-    chart_of,
-    freeze,
-    grid_of,
-    marks_of,
-    picture,
-    value_now,
-)
-from brightrun_tui.tui.widgets.curves import curves_of, shown
-from brightrun_tui.tui.widgets.reduce import FEWEST_TO_SMOOTH, gap_words
+from brightrun_tui.tui.widgets.chart_across import AXES, Across
+from brightrun_tui.tui.widgets.chart_scene import Scene, chart_of, freeze, grid_of, marks_of, picture
+from brightrun_tui.tui.widgets.chart_title import COLOURS, ShownCurves, legend, notes
+from brightrun_tui.tui.widgets.curves import curves_of
 from brightrun_tui.tui.widgets.titles import retitle
 
 Reader = Callable[[str, str, int, int], Awaitable[list[metrics.CurveEntry]]]
@@ -45,22 +34,6 @@ Reader = Callable[[str, str, int, int], Awaitable[list[metrics.CurveEntry]]]
 REDRAW_SECONDS = 1.0
 CURSOR_MOVES = 60
 """Moves of the crosshair from one edge to the other."""
-
-COLOURS = {
-    "train": "curve-train",
-    "eval": "curve-eval",
-    "raw": "curve-train-raw",
-    "behind": "muted",
-    "axis": "muted",
-    "title": "foreground",
-    "mark": "accent",
-    "cursor": "muted",
-    "other-1": "success",
-    "other-2": "warning",
-    "other-3": "secondary",
-    "other-4": "error",
-}
-"""The theme's variable for every role in a drawing."""
 
 
 class LossChart(Widget, can_focus=True):
@@ -233,7 +206,7 @@ class LossChart(Widget, can_focus=True):
         return len(self._specs()) > 1
 
     def _specs(self) -> tuple[CurveSpec, ...]:
-        """What is drawn: the chosen curve, or as many as fit."""
+        """Return what is drawn: the chosen curve, or as many as fit."""
         known = curves_of(self._detail.curves if self._detail else ())
         across, down = grid_of(*self.content_size, len(known))
         if not self._grid or across * down < 2:
@@ -339,7 +312,7 @@ class LossChart(Widget, can_focus=True):
             self.refresh(*(Region(0, y, self.content_size.width, 1) for y in changed))
 
     async def _close(self, detail: RunDetail, name: str, curve: Curve) -> Curve:
-        """A long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
+        """Return a long curve with all that can be seen of it in the stretch that is shown; it is read from the store."""
         if self.read_close is None or self.view.window is None or self.view.axis != "step" or not curve.coarse:
             return curve
         left, right = (round(edge) for edge in self.view.window)
@@ -354,67 +327,17 @@ class LossChart(Widget, can_focus=True):
         return near
 
     def _retitle(self) -> None:
-        curves, spec, view = self.drawn, self._spec, self.view
-        known = {name: curve for name, curve in curves.items() if curve.steps}
-        legend: list[Content] = [Content(cells.one_line("Curves" if spec is LOSS or self.in_grid else spec.title))]
-        if self.screen.has_class("-zoomed") and self._run_name:
-            legend.append(Content.styled(cells.one_line(self._run_name), "bold $foreground"))
-        if not self.in_grid and self._detail is not None:
-            if view.cursor is None:
-                said = [
-                    (line.ink, f"{line.word} {shown(spec, known[line.metric].last)}")
-                    for line in spec.lines
-                    if line.metric in known
-                ]
-            else:
-                across = Across(self._detail, view.axis)
-                strands = {name: freeze(curve, across) for name, curve in known.items()}
-                said = [(line, text) for line, text in chart_of(spec, strands, view).said]  # type: ignore[misc]
-            signs = {"train": "━", "eval": "╍"}
-            legend += [
-                Content.assemble((f"{signs.get(role, '·')} ", f"${COLOURS[role]}"), cells.one_line(text))
-                for role, text in said
-            ]
-        for number, (name, one) in enumerate(self._others[:4], 1):
-            role = f"other-{number}"
-            sign = Content.assemble(("╌ ", f"${COLOURS[role]}"), cells.fit(name, min(16, len(name))))
-            curve = one.curves.get(spec.lines[0].metric)
-            strand = freeze(curve, Across(one, view.axis)) if curve is not None else None
-            if not self.in_grid and strand is not None and strand.places:
-                sign += Content(f" {shown(spec, value_now(strand, view, ends=True))}")
-            legend.append(sign)
-        bad = gap_words(
-            sorted({step for curve in curves.values() for step in curve.gaps}), cells.one_line(spec.title.lower())
+        what = ShownCurves(
+            self._detail,
+            self._spec,
+            self.drawn,
+            self.view,
+            self._others,
+            pictures=len(self._specs()) if self.in_grid else 0,
+            run_name=self._run_name if self.screen.has_class("-zoomed") else "",
+            left_out=self._drawing.left_out,
         )
-        notes = [Content.styled(f"! {bad}", "bold $error")] if bad else []
-        if view.cursor is not None:
-            notes.append(Content.styled(f"at {said_place(view.axis, view.cursor)}", "bold $foreground"))
-        smoothed = view.smooth and any(len(curve.steps) >= FEWEST_TO_SMOOTH for curve in known.values())
-        said_words = (
-            ("smoothed", smoothed and (spec.smooth or self.in_grid)),
-            ("log", view.log),
-            ("log steps", view.log_x),
-            ("by time", view.axis == "time"),
-            ("by tokens learnt from", view.axis == "tokens"),
-        )
-        notes += [Content(word) for word, on in said_words if on]
-        back = [curve.steps[-1] if curve.steps else 0 for curve in curves.values() if curve.behind]
-        if back:
-            notes.insert(
-                0, Content.styled(f"{RESTART} went back; dots: what it had learnt behind step {max(back):,}", "$accent")
-            )
-        count = len(curves_of(self._detail.curves)) if self._detail is not None else 0
-        if self.in_grid and len(self._specs()) < count:
-            next_, before = key_of("chart.next_curve"), key_of("chart.previous_curve")
-            notes.append(Content(f"{len(self._specs())} of {count} curves ({next_} {before} show each)"))
-        if self._drawing.left_out is not None:
-            notes.append(Content(f"early peak {shown(spec, self._drawing.left_out)} left out"))
-        if view.window:
-            left, right = view.window
-            low, high = WORDS[view.axis](left), WORDS[view.axis](right)
-            what = {"step": "steps ", "tokens": "tokens "}.get(view.axis, "")
-            notes.append(Content(f"{what}{low}–{high}"))
-        retitle(self, Content("   ").join(legend), Content(" · ").join(notes))
+        retitle(self, legend(what), notes(what))
 
     def _colours(self, style: Style) -> dict[str, RichStyle]:
         variables = self.app.theme_variables

@@ -16,7 +16,7 @@ _PLACE, _REF, _LOSS, _RIGHT = 5, 30, 25, 19
 
 
 def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
-    """One table a board: place, version, loss and share of right answers, each with its bounds."""
+    """Return one table a board: place, version, loss and share of right answers, each with its bounds."""
     if not boards:
         return reflow.text(NONE_YET, width, "$muted")
     lines: reflow.Lines = []
@@ -60,7 +60,7 @@ def _with_bounds(value: str, bounds: str, width: int) -> Content:
 
 
 def measured_again(found: Sequence[Evaluation], width: int) -> reflow.Lines:
-    """A heading, and some lines for each measurement; nothing where there are none."""
+    """Return a heading, and some lines for each measurement; nothing where there are none."""
     if not found:
         return []
     lines = [Content(""), *reflow.heading("Measured again", width, "E measures on other data")]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.evaluation import Evaluation
-from brightrun_tui.domain.model import Endpoint, Judgement, ModelVersion
+from brightrun_tui.domain.model import Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
@@ -67,8 +68,8 @@ def names_of(model: ModelVersion) -> tuple[str, ...]:
 def model_row(
     model: ModelVersion, endpoint: Endpoint | None, width: int, *, tall: bool, needs: bool = False, mark: str = ""
 ) -> Content:
-    """One line of the list, or two when there is room. ``needs``: somebody should look; the report card says why. ``mark``: a
-    glyph before it.
+    """Return one line of the list, or two when there is room. ``needs``: somebody should look; the report card says why.
+    ``mark``: a glyph before it.
     """
     if mark:
         row = model_row(model, endpoint, width - 2, tall=tall, needs=needs)
@@ -113,7 +114,7 @@ def report_card(
     measured: tuple[Evaluation, ...] = (),
     origin: Origin | None = None,
 ) -> reflow.Lines:
-    """The verdict in words first, then the numbers behind it.
+    """Return the verdict in words first, then the numbers behind it.
 
     ``attention``: why somebody should look at this version; ``measured``: again, later, newest first;
     ``origin``: whose it is, where it came from elsewhere.
@@ -184,7 +185,7 @@ def report_card(
 
 
 def _judgement_line(judgement: Judgement) -> Content:
-    """Wins, ties and losses, who said so, and what it cost."""
+    """Return wins, ties and losses, who said so, and what it cost."""
     counts = [
         (judgement.count("win"), "better", "$success"),
         (judgement.count("tie"), "equal", "$muted"),
@@ -198,7 +199,7 @@ def _judgement_line(judgement: Judgement) -> Content:
 
 
 def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
-    """One sample as a person needs it to say whether it is right, and what was said of it."""
+    """Return one sample as a person needs it to say whether it is right, and what was said of it."""
     sample = model.report.samples[index]
     lines: reflow.Lines = []
     for role, words in sample.turns:
@@ -220,7 +221,7 @@ def answer_to_tick(model: ModelVersion, index: int, width: int) -> reflow.Lines:
 
 
 def _checked(model: ModelVersion, index: int, width: int) -> reflow.Lines:
-    """What is known of one sample, and what the judge said to it."""
+    """Return what is known of one sample, and what the judge said to it."""
     lines: reflow.Lines = []
     if known := mark_words(model.report, index):
         lines += reflow.indented(reflow.pair("checked", known, width - 2, 9))
@@ -241,7 +242,7 @@ def _endpoint_line(endpoint: Endpoint | None) -> Content:
 
 
 def _scores(model: ModelVersion, width: int) -> reflow.Lines:
-    """Loss as two bars, and the perplexity."""
+    """Return loss as two bars, and the perplexity."""
     base, tuned = model.report.base, model.report.tuned
     most = max(base.loss, tuned.loss, 1e-9)
     room = max(8, min(48, width - 44))
@@ -269,7 +270,7 @@ def _scores(model: ModelVersion, width: int) -> reflow.Lines:
 
 
 def _measures(model: ModelVersion, width: int) -> reflow.Lines:
-    """The other measures, base and tuned in columns; those that the report card does not have are left out."""
+    """Return the other measures, base and tuned in columns; those that the report card does not have are left out."""
     lines = score_lines(model.report)
     if not lines:
         return []
@@ -306,7 +307,7 @@ def _categories(model: ModelVersion, width: int) -> reflow.Lines:
 
 
 def answers(model: ModelVersion, width: int) -> reflow.Lines:
-    """Every sample, base and tuned."""
+    """Return every sample, base and tuned."""
     if not model.report.samples:
         return [Content.styled("This version has no sample answers.", "$faint")]
     lines: reflow.Lines = []
@@ -326,7 +327,7 @@ def answers(model: ModelVersion, width: int) -> reflow.Lines:
 
 
 def training(model: ModelVersion, width: int) -> reflow.Lines:
-    """What happened while training."""
+    """Return what happened while training."""
     facts = model.report.training
     rows: list[tuple[str, str | Content]] = [
         ("Records", f"{facts.train_records:,} trained on, {facts.eval_records:,} held out{splits_words(model.report)}"),

@@ -33,7 +33,7 @@ class OfferColumn:
 
 
 def gpu(offer: Offer) -> str:
-    """``2 × RTX 4090``, or the cores of a machine without a GPU."""
+    """Write as ``2 × RTX 4090``, or the cores of a machine without a GPU."""
     machine = offer.hardware
     several = f"{machine.gpu_count} × " if machine.gpu_count > 1 else ""
     name = cells.one_line(machine.gpu).replace("NVIDIA ", "").replace("GeForce ", "")
@@ -46,12 +46,12 @@ def kind(offer: Offer) -> str:
 
 
 def region(offer: Offer) -> str:
-    """Where it stands; of one's own machine its name."""
+    """Say where it stands; of one's own machine its name."""
     return cells.one_line(offer.id if offer.provider == OWN_BOXES else offer.region)
 
 
 def where(offer: Offer) -> str:
-    """Who has it: the service, or the name of one's own machine."""
+    """Say who has it: the service, or the name of one's own machine."""
     return region(offer) if offer.provider == OWN_BOXES else place(offer.provider)
 
 
@@ -60,7 +60,7 @@ def hourly_price(offer: Offer) -> str:
 
 
 def run_time(one: WeighedOffer) -> str:
-    """How long the run takes there; a dash where it does not fit."""
+    """Say how long the run takes there; a dash where it does not fit."""
     return humanize.about(one.seconds) if one.fits != "no" else humanize.NOTHING
 
 
@@ -79,12 +79,12 @@ COLUMNS = (
 
 
 def cost(one: WeighedOffer) -> str:
-    """What the run would cost there."""
+    """Return what the run would cost there."""
     return humanize.NOTHING if one.fits == "no" else humanize.money(one.cost_usd) if one.cost_usd else "free"
 
 
 def reliability(offer: Offer) -> str:
-    """The share of its time that a machine was up, where its provider tells; else what kind of host it is."""
+    """Return the share of its time that a machine was up, where its provider tells; else what kind of host it is."""
     if offer.reliability is not None:
         return f"{100 * offer.reliability:.1f}%"
     return cells.one_line(offer.tier) if offer.tier in ("secure", "community") else humanize.NOTHING
@@ -95,7 +95,7 @@ def network(offer: Offer) -> str:
 
 
 def columns_for(width: int) -> tuple[OfferColumn, ...]:
-    """Those for which there is room beside the mark."""
+    """Return those for which there is room beside the mark."""
     kept = (
         COLUMNS
         if width >= sum(column.width for column in COLUMNS) + 1
@@ -107,13 +107,13 @@ def columns_for(width: int) -> tuple[OfferColumn, ...]:
 
 
 def table_head(width: int) -> Content:
-    """The titles over the columns; two cells are left for the mark."""
+    """Return the titles over the columns; two cells are left for the mark."""
     titles = "".join(_cell(column.title, column) for column in columns_for(width))
     return Content.styled(f"  {titles}".rstrip(), "$muted")
 
 
 def table_row(one: WeighedOffer, width: int) -> Content:
-    """One machine; what the run does not fit on is faint."""
+    """Return one machine; what the run does not fit on is faint."""
     glyph, _word, style = FITS[one.fits]
     faint = "$faint" if one.fits == "no" else ""
     cells = [(_cell(column.show(one), column), faint or column.style) for column in columns_for(width)]
@@ -126,7 +126,9 @@ def _cell(text: str, column: OfferColumn) -> str:
 
 
 def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
-    """The chosen machine in sentences: where and what it is, whether the run fits, time and money, what may happen to it."""
+    """Return the chosen machine in sentences: where and what it is, whether the run fits, time and money, what may happen to
+    it.
+    """
     offer = one.offer
     glyph, word, style = FITS[one.fits]
     parts = [place(offer.provider), region(offer), kind(offer)]
@@ -149,7 +151,7 @@ def machine_lines(one: WeighedOffer, width: int) -> reflow.Lines:
 
 
 def silent_lines(silent: Mapping[str, BrightrunError], width: int) -> reflow.Lines:
-    """Who gave no answer, and why."""
+    """Say who gave no answer, and why."""
     lines: reflow.Lines = []
     for name, error in silent.items():
         named = error.what.startswith(place(name))

@@ -26,7 +26,9 @@ class Spent:
 
 
 def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[Spent]:
-    """Each phase in the order in which it came first. What lies between two workers, a pause above all, belongs to none."""
+    """Return each phase in the order in which it came first. What lies between two workers, a pause above all, belongs to
+    none.
+    """
     now = time.time() if now is None else now
     end = run.finished_at or now
     if not run.active and run.finished_at is None and detail.phases:
@@ -72,7 +74,7 @@ def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | Non
 
 
 def phase_list(run: Run, detail: RunDetail) -> reflow.Lines:
-    """A line for each phase."""
+    """Return a line for each phase."""
     return [
         Content.assemble(
             cells.fit(one.name, 14),

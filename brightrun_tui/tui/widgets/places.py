@@ -7,5 +7,5 @@ from brightrun_tui.tui.widgets import cells
 
 
 def place(name: str) -> str:
-    """A provider as people call it."""
+    """Return a provider as people call it."""
     return cells.one_line(title_of(name))

@@ -13,7 +13,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.money import Estimate, Offer
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.service_names import OWN_BOXES
-from brightrun_tui.planning.check import Check
+from brightrun_tui.planning.check import Check, CheckName
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui import actions
@@ -74,7 +74,7 @@ def _memory(found: Estimate, width: int) -> reflow.Lines:
 
 
 def _parts(found: Estimate, width: int) -> reflow.Lines:
-    """Where the time goes: one bar whose pieces are the phases, and their names with what they take."""
+    """Say where the time goes: one bar whose pieces are the phases, and their names with what they take."""
     phases = [(name, getattr(found.parts, name)) for name in PHASES]
     said = [f"{PHASES[name]} {humanize.duration(seconds)}" for name, seconds in phases if seconds >= 1]
     if len(said) < 2 or width <= 36:
@@ -83,7 +83,7 @@ def _parts(found: Estimate, width: int) -> reflow.Lines:
 
 
 def _memory_parts(found: Estimate, width: int) -> reflow.Lines:
-    """What lies in memory, the largest first."""
+    """Return what lies in memory, the largest first."""
     largest = sorted(found.memory_parts.items(), key=lambda part: -part[1])[:3]
     said = [f"{name} {humanize.size(amount)}" for name, amount in largest if amount > found.memory // 50]
     if len(said) < 2 or width <= 36:
@@ -133,11 +133,11 @@ def cost_sentence(plan: Plan) -> str:
 
 
 def last_look(plan: Plan) -> Content:
-    """Everything that matters before money is spent, what the plan warns of included."""
+    """Return everything that matters before money is spent, what the plan warns of included."""
     found = plan.estimate
     rows = [
         ("Model", plan.name),
-        ("Data", next((check.what for check in plan.checks if check.name == "dataset"), "")),
+        ("Data", next((check.what for check in plan.checks if check.name == CheckName.DATASET), "")),
         ("Base", plan.base.title if plan.base else ""),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
@@ -147,7 +147,7 @@ def last_look(plan: Plan) -> Content:
     lines += [
         Content.assemble((f"! {check.name}  ", "$warning"), cells.one_line(check.what))
         for check in _warnings(plan)
-        if check.name != "dataset"
+        if check.name != CheckName.DATASET
     ]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
 
@@ -165,8 +165,8 @@ def sweep_words(plans: list[Plan], rule: str) -> Content:
 
 
 def checks(plan: Plan | None, remedies: Sequence[Remedy], brief: bool, width: int) -> reflow.Lines:
-    """The pre-flight list: a glyph, what was found, and the fix where one is needed; where a change is known that mends it,
-    that change. The first of them stands under a key. ``brief``: what is well takes one line, cut off where it is longer.
+    """Return the pre-flight list: a glyph, what was found, and the fix where one is needed; where a change is known that mends
+    it, that change. The first of them stands under a key. ``brief``: what is well takes one line, cut off where it is longer.
     """
     lines: reflow.Lines = []
     known = {remedy.check: remedy for remedy in remedies}
@@ -192,7 +192,7 @@ def checks(plan: Plan | None, remedies: Sequence[Remedy], brief: bool, width: in
 
 
 def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
-    """The change, and below it what becomes of the plan."""
+    """Return the change, and below it what becomes of the plan."""
     mark = actions.key_of("new_run.fix") if first else "→"
     change = reflow.text(Content.styled(cells.plain(remedy.words), "bold"), width - 6)
     follows = reflow.text(cells.plain(remedy.effect), width - 6, "$muted") if remedy.effect else []
@@ -226,7 +226,7 @@ def data_report(
     with_lengths: bool = True,
     brief: bool = False,
 ) -> reflow.Lines:
-    """How many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does.
+    """Say how many records can be used, and why the others cannot. ``more``: the action that shows all of that, where one does.
     ``brief``: one thing that was noticed, without its remedy.
     """
     if report is None:
@@ -260,14 +260,14 @@ def data_report(
 
 
 def languages(report: DatasetReport, width: int) -> reflow.Lines:
-    """What the records are in; nothing where that could not be told."""
+    """Return what the records are in; nothing where that could not be told."""
     said = report.languages.said(report.usable)
     text = Content.assemble(("languages ", "$muted"), (said, "$muted"))
     return reflow.marked(reflow.text(text, width - 4), 4, "  ·", "$line") if said else []
 
 
 def lengths(report: DatasetReport) -> Content:
-    """How long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
+    """Say how long the records are: a small histogram from short to long, and what half of them, and nearly all, stay below."""
     found = report.characters
     counts = [0] * LENGTH_BINS
     shortest = found.percentiles[0]
@@ -279,7 +279,7 @@ def lengths(report: DatasetReport) -> Content:
 
 
 def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) -> reflow.Lines:
-    """The first records as conversations; what the loss counts is marked."""
+    """Return the first records as conversations; what the loss counts is marked."""
     if report is None or not report.preview:
         return [Content.styled("Choose a dataset to see its conversations.", "$faint")]
     lines: reflow.Lines = []
@@ -290,7 +290,7 @@ def conversations(report: DatasetReport | None, width: int, *, limit: int = 20) 
 
 
 def place_of(record: Record, path: str) -> str:
-    """Where a record of this file is, in the words of its kind: a workbook has rows, other documents but text no lines."""
+    """Say where a record of this file is, in the words of its kind: a workbook has rows, other documents but text no lines."""
     kinds = {suffix.casefold() for suffix in PurePath(path).suffixes}
     unit = "row" if kinds & {".xlsx", ".xlsm"} else "record" if kinds & {".json", ".parquet"} else "line"
     return f"{unit} {record.line}" if record.line else ""

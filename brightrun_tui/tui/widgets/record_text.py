@@ -21,7 +21,7 @@ _LONGEST_TEXT = 60_000
 
 
 def outcome(found: EntryOutcome, width: int) -> reflow.Lines:
-    """The conversation with what was remarked on it; of an entry that is left out, why, and what the file holds."""
+    """Return the conversation with what was remarked on it; of an entry that is left out, why, and what the file holds."""
     if found.record is None:
         reason = LEFT_OUT[found.left_out]
         why = cells.plain(f"left out: {reason.said(1, found.detail)}")
@@ -41,7 +41,7 @@ def outcome(found: EntryOutcome, width: int) -> reflow.Lines:
 
 
 def tokens(view: TokenView, limit: int, width: int, *, borders: bool = False) -> reflow.Lines:
-    """The record as the model sees it. ``borders``: with a line between each two tokens."""
+    """Return the record as the model sees it. ``borders``: with a line between each two tokens."""
     lines: reflow.Lines = []
     if view.notice:
         lines += reflow.text(cells.plain(view.notice), width, "$muted")

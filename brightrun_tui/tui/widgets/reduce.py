@@ -74,7 +74,7 @@ FINE = 1 << 80
 
 
 def bounded(value: float) -> float:
-    """The value as far as it can be reckoned with."""
+    """Return the value as far as it can be reckoned with."""
     return max(-LARGEST, min(LARGEST, value))
 
 
@@ -83,7 +83,7 @@ FEWEST_TO_SMOOTH = 60
 
 
 def smooth(values: Sequence[float]) -> list[float]:
-    """The mean of a window around every point, a twentieth of the curve wide; at the ends it narrows on both sides alike.
+    """Return the mean of a window around every point, a twentieth of the curve wide; at the ends it narrows on both sides alike.
 
     It does not lag: where the values fall, the mean is not above them for long, as a moving average of the past would be. NaN
     stays NaN and does not count. A curve of fewer than `FEWEST_TO_SMOOTH` points comes back as it is.

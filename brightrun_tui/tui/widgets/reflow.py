@@ -67,7 +67,7 @@ class Flow(Widget):
 
 
 def _whole(line: Content, width: int) -> Content:
-    """The line, safe to show; what there is no room for is not left out without a sign."""
+    """Return the line, safe to show; what there is no room for is not left out without a sign."""
     clean = sanitize_content(line)
     return clean if clean.cell_length <= width else clean.truncate(width, ellipsis=True)
 
@@ -85,14 +85,14 @@ def text(value: str | Content, width: int, style: str = "", *, most: int | None 
 
 
 def heading(value: str, width: int, note: str = "") -> Lines:
-    """A title with a thin line behind it."""
+    """Return a title with a thin line behind it."""
     note = f"  {cells.one_line(note)}" if note else ""
     title = Content.assemble((cells.one_line(value), "bold $primary"), (note, "$muted"))
     return [Content.assemble(title, " ", ("─" * max(0, width - title.cell_length - 1), "$line"))]
 
 
 def pair(label: str, value: str | Content, width: int, label_width: int = 14, *, most: int | None = None) -> Lines:
-    """A label and its value; a long value goes on below itself, for ``most`` lines in all."""
+    """Return a label and its value; a long value goes on below itself, for ``most`` lines in all."""
     body = text(value, width - label_width, most=most)
     return [
         Content.assemble(((label if not index else "").ljust(label_width), "$muted"), line)
@@ -131,10 +131,10 @@ def column_width(width: int, gap: int = 3) -> int:
 
 
 def indented(lines: Lines, by: int = 2, mark: str = "", style: str = "$line") -> Lines:
-    """Moved right; ``mark`` stands at the left of every line."""
+    """Move to the right; ``mark`` stands at the left of every line."""
     return [Content.assemble((mark.ljust(by), style), line) for line in lines]
 
 
 def marked(lines: Lines, by: int, mark: str, style: str) -> Lines:
-    """Moved right; ``mark`` stands at the left of the first line only, so that what is wrapped reads as one thing."""
+    """Move to the right; ``mark`` stands at the left of the first line only, so that what is wrapped reads as one thing."""
     return [Content.assemble(((mark if not index else "").ljust(by), style), line) for index, line in enumerate(lines)]

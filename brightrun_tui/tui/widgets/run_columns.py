@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.run import STATE_GLYPHS, Run
+from brightrun_tui.domain.run import Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.tui.run_reader import Vitals
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.places import place
@@ -149,7 +150,7 @@ GROUPS: dict[str, tuple[str, Callable[[Run], str]]] = {
 
 
 def columns_for(width: int, wanted: Sequence[str] = ()) -> tuple[RunColumn, ...]:
-    """Those that fit beside the name: the wanted ones in their order, or by rank; at least the state."""
+    """Return those that fit beside the name: the wanted ones in their order, or by rank; at least the state."""
     chosen = [BY_NAME[name] for name in wanted if name in BY_NAME] or list(COLUMNS)
     room = width - NAME_WIDTH - 2
     kept: set[str] = set()
@@ -162,7 +163,7 @@ def columns_for(width: int, wanted: Sequence[str] = ()) -> tuple[RunColumn, ...]
 
 
 def heading(width: int, wanted: Sequence[str], sort: str, reverse: bool) -> Content:
-    """The names of the columns; the one that sorts has an arrow."""
+    """Return the names of the columns; the one that sorts has an arrow."""
     parts = [_titled("Name", "name", sort, reverse, name_width(width, wanted) + 2, left=True)]
     parts += [
         _titled(one.title, one.name, sort, reverse, one.width, left=one.left) for one in columns_for(width, wanted)
@@ -181,7 +182,7 @@ def name_width(width: int, wanted: Sequence[str]) -> int:
 
 
 def column_at(x: int, width: int, wanted: Sequence[str]) -> str:
-    """The column that a click on the heading means."""
+    """Return the column that a click on the heading means."""
     edge = name_width(width, wanted) + 3
     if x < edge:
         return "name"
@@ -195,8 +196,8 @@ def column_at(x: int, width: int, wanted: Sequence[str]) -> str:
 def table_row(
     run: Run, vitals: Vitals, width: int, *, wanted: Sequence[str], mark: str, silent: bool, alert: str
 ) -> Content:
-    """One line: a mark, the name, the columns. ``silent``: nothing was heard of a run that should be working; ``alert``: the
-    level of what is wrong with it.
+    """Return one line: a mark, the name, the columns. ``silent``: nothing was heard of a run that should be working;
+    ``alert``: the level of what is wrong with it.
     """
     parts: list[Content | str] = [
         Content.styled(f"{mark or ' '} ", "bold $accent"),

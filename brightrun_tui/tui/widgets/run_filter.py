@@ -22,12 +22,12 @@ _WITHOUT_FIELD = ("name", "state", "id")
 
 
 def matches(needle: str, run: Run) -> bool:
-    """Whether every word of ``needle`` fits, whatever the case; a field that there is not is looked for as it stands."""
+    """Say whether every word of ``needle`` fits, whatever the case; a field that there is not is looked for as it stands."""
     return all(_fits(word, lambda field: FIELDS[field](run)) for word in needle.split())
 
 
 def matches_damaged(needle: str, name: str, id_: str) -> bool:
-    """The same for a run of which nothing but this is known."""
+    """Say the same of a run of which nothing but this is known."""
     known = {"name": name, "state": "damaged", "id": id_}
     return all(_fits(word, lambda field: known.get(field, "")) for word in needle.split())
 

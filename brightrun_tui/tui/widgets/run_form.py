@@ -14,6 +14,7 @@ from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.integrations.services import services
+from brightrun_tui.planning.check import CheckName
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan
@@ -109,7 +110,7 @@ class RunForm(VerticalScroll, can_focus=False):
         self.query_one("#settings-title", Static).update(text)
 
     def row(self, key: str) -> FormRow:
-        """The row of a field; once it is there it stays, so it is looked for once."""
+        """Return the row of a field; once it is there it stays, so it is looked for once."""
         if key not in self._rows:
             self._rows = {getattr(row.field, "key", ""): row for row in self.query(FormRow)}
         return self._rows[key]
@@ -159,7 +160,7 @@ class RunForm(VerticalScroll, can_focus=False):
         self.row(key).field.focus()
 
     def first_setting(self) -> FormRow | None:
-        """The first setting that is shown now."""
+        """Return the first setting that is shown now."""
         return next((row for row in self.query(SettingRow) if row.display), None)
 
     def show(
@@ -192,7 +193,7 @@ class RunForm(VerticalScroll, can_focus=False):
         begins = self.row("not_before")
         if isinstance(begins.field, TextField):
             begins.field.put(draft.not_before)
-        failed = any(check.name == "schedule" and check.error for check in plan.checks) if plan else False
+        failed = any(check.name == CheckName.SCHEDULE and check.error for check in plan.checks) if plan else False
         begins.set_class(failed, "-wrong")
         begins.remark(
             "✗ no time to come" if failed else moment_words(plan.not_before) if plan and plan.not_before else "",
@@ -213,7 +214,7 @@ class RunForm(VerticalScroll, can_focus=False):
             row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
 
     def _show_intensity(self, draft: Draft, plan: Plan | None) -> None:
-        """The choice, and what it has set."""
+        """Show the choice, and what it has set."""
         row = self.row("intensity")
         if isinstance(row.field, ChoiceField):
             row.field.put(draft.intensity)
@@ -251,7 +252,7 @@ class RunForm(VerticalScroll, can_focus=False):
 
 
 def _advanced_rows() -> list[Widget]:
-    """All settings that are not simple, each group under its name."""
+    """Return all settings that are not simple, each group under its name."""
     rows: list[Widget] = []
     group = ""
     for setting in iter_settings():
@@ -265,7 +266,7 @@ def _advanced_rows() -> list[Widget]:
 
 
 def row_of(widget: Widget | None) -> FormRow | None:
-    """The row that a widget is part of."""
+    """Return the row that a widget is part of."""
     return next((node for node in widget.ancestors_with_self if isinstance(node, FormRow)), None) if widget else None
 
 

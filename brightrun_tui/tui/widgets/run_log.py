@@ -13,9 +13,10 @@ from pathlib import Path
 
 from brightrun_tui.domain import events as kinds
 from brightrun_tui.domain.events import BadEventError, Body, Event
-from brightrun_tui.domain.machine_parts import MachinePart, PartSpans, Span, read_parts, read_span, spans_of
+from brightrun_tui.domain.machine_parts import MachinePart, PartSpans, Span, read_parts, spans_of
 from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.files import write_atomic
+from brightrun_tui.lines import read_span, split
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.log_tail import LogTail, News, clean
 
@@ -44,11 +45,13 @@ class RunLog:
         self._open(PartSpans())
 
     def parts(self) -> tuple[MachinePart, ...]:
-        """The machines that did the run, one after the other; empty where there is nothing to tell apart. Raises ``OSError``."""
+        """Return the machines that did the run, one after the other; empty where there is nothing to tell apart. Raises
+        ``OSError``.
+        """
         return read_parts(self.files)
 
     def read(self) -> News | None:
-        """What is new of all three; None when nothing is. Raises ``OSError``."""
+        """Return what is new of all three; None when nothing is. Raises ``OSError``."""
         if self.part is not None:
             self._find_part(self.part)
         read = [one.read() for one in (self._setup, self._events, self._printed)]
@@ -105,8 +108,8 @@ class RunLog:
             paths = [self.files.setup_log, said, self.files.log]
         else:
             paths = [directory / f"{self.path.name}-setup.txt", said, directory / f"{self.path.name}-printed.txt"]
-            write_atomic(paths[0], read_span(self.files.setup_log, spans.setup))
-            write_atomic(paths[2], read_span(self.files.log, spans.printed))
+            write_atomic(paths[0], read_span(self.files.setup_log, *spans.setup))
+            write_atomic(paths[2], read_span(self.files.log, *spans.printed))
         return [path for path in paths if path.exists() and path.stat().st_size]
 
     def _open(self, spans: PartSpans) -> None:
@@ -116,7 +119,7 @@ class RunLog:
         self._first = True
 
     def _find_part(self, part: int) -> None:
-        """Where it stands; once another machine has gone on, also where it ends."""
+        """Find where it stands; once another machine has gone on, also where it ends."""
         noted = self.files.machines.stat().st_size if self.files.machines.exists() else 0
         if noted == self._noted:
             return
@@ -133,14 +136,14 @@ def _text_of_events(path: Path, span: Span) -> str:
     size = path.stat().st_size if path.exists() else 0
     end = size if end is None else min(size, end)
     left_out = max(0, end - begin - MOST_TEXT)
-    lines = read_span(path, (begin + left_out, end)).splitlines()
+    lines = split(read_span(path, begin + left_out, end))
     head = [f"… {left_out:,} bytes before this are left out …"] if left_out else []
-    texts = [text for line in lines if (text := event_line(line)) is not None]
+    texts = [text for line in lines if (text := event_line(line.removesuffix(b"\n"))) is not None]
     return "\n".join([*head, *texts, ""]) if head or texts else ""
 
 
 def event_line(line: bytes) -> str | None:
-    """A line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
+    """Return a line of ``events.jsonl`` as a person reads it in a log; None for what is shown elsewhere (progress, hardware)."""
     try:
         event = Event.from_line(line)
     except BadEventError as error:

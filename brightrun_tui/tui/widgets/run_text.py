@@ -10,7 +10,8 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.alerts import ALERT_CODES, RunAlert
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
-from brightrun_tui.domain.run import STATE_GLYPHS, Notice, Run
+from brightrun_tui.domain.run import Notice, Run
+from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.settings import iter_settings
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
@@ -55,8 +56,8 @@ def how_many(runs: Sequence[Run]) -> list[str]:
 
 
 def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = False, alert: str = "") -> Content:
-    """One line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard of it;
-    ``alert``: the level of what is wrong with it.
+    """Return one line of the runs list, or two when there is room. ``mark``: a glyph before it; ``silent``: nothing is heard
+    of it; ``alert``: the level of what is wrong with it.
     """
     width -= 2 if mark else 0
     state = Content.assemble(
@@ -76,12 +77,12 @@ def run_row(run: Run, width: int, *, tall: bool, mark: str = "", silent: bool = 
 
 
 def alarmed(state: Content, level: str) -> Content:
-    """A state, and behind it a mark where something is wrong with the run."""
+    """Return a state, and behind it a mark where something is wrong with the run."""
     return Content.assemble(state, " ", ("!", f"bold ${level}")) if level else state
 
 
 def named(run: Run, width: int) -> Content:
-    """One line for a question about a run: its name first, and whole if it can be."""
+    """Return one line for a question about a run: its name first, and whole if it can be."""
     note = f"  {run.state}" + (f" · {humanize.percent(run.fraction)}" if run.total_steps else "")
     name = cells.one_line(run.name)
     mark = (f"{STATE_GLYPHS[run.state]} ", f"bold {STATE_STYLE[run.state]}")
@@ -89,13 +90,13 @@ def named(run: Run, width: int) -> Content:
 
 
 def caption(name: str, count: int, width: int) -> Content:
-    """The line above a group of runs."""
+    """Return the line above a group of runs."""
     title = Content.assemble((cells.fit(name, min(len(name), width - 8)), "bold $primary"), (f"  {count} ", "$muted"))
     return Content.assemble(title, ("─" * max(0, width - title.cell_length), "$line"))
 
 
 def folded(count: int, width: int) -> Content:
-    """The line in place of the runs that are folded away."""
+    """Return the line in place of the runs that are folded away."""
     key = key_of("monitor.fold")
     return Content.styled(f"▸ {count} ended run{'s' if count > 1 else ''} ({key} shows them)", "$muted").truncate(
         width, ellipsis=True
@@ -103,13 +104,13 @@ def folded(count: int, width: int) -> Content:
 
 
 def damaged_row(run: DamagedRun, width: int) -> Content:
-    """One line of the runs list for a run whose record cannot be read."""
+    """Return one line of the runs list for a run whose record cannot be read."""
     name = cells.fit(run.name, max(4, width - 11)).rstrip()
     return Content.assemble(("✗ ", "bold $error"), (name, "bold"), ("  damaged", "$error"))
 
 
 def damaged_summary(run: DamagedRun, width: int) -> reflow.Lines:
-    """What can still be said and done about it."""
+    """Return what can still be said and done about it."""
     said = "This record is damaged: what the run was and did cannot be read. A machine that it had is returned, and models stay."
     return [
         Content.assemble(("✗ damaged", "bold $error"), "  ", (cells.one_line(run.name), "bold")),
@@ -135,7 +136,7 @@ def _second_line(run: Run, width: int) -> Content:
 
 
 def progress(run: Run, width: int) -> Content:
-    """A bar and per cent in ``width`` cells."""
+    """Return a bar and per cent in ``width`` cells."""
     fraction = 1.0 if run.state == "completed" else run.fraction
     filled, empty = cells.bar(fraction, max(3, width - 5))
     return Content.assemble(
@@ -193,7 +194,7 @@ def summary(
 
 
 def _told(run: Run, alerts: Sequence[RunAlert]) -> Notice | None:
-    """The newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
+    """Return the newest warning of the engine about a run at work; what the numbers say is judged anew, and is not said twice."""
     spent = any(alert.code == "budget" for alert in alerts)
     told = [one for one in run.notices if one.code not in ALERT_CODES and not (spent and one.code in BUDGET_WARNINGS)]
     return told[-1] if told and told[-1].level != Level.INFO and run.active else None
@@ -222,8 +223,8 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 
 
 def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
-    """Progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a silent
-    run said of its end is not repeated.
+    """Return progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a
+    silent run said of its end is not repeated.
     """
     if run.active and not run.total_steps:
         waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
@@ -243,7 +244,7 @@ def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
 
 
 def _time_words(run: Run) -> str:
-    """What is left of it, or what it took."""
+    """Return what is left of it, or what it took."""
     if run.active:
         return f"{humanize.duration(run.eta_seconds)} left" if run.eta_seconds is not None else ""
     if not (run.finished_at and run.started_at):

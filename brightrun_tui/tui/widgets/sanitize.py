@@ -8,6 +8,8 @@ from brightrun_tui.domain import text
 
 
 def sanitize_content(content: Content) -> Content:
-    """The same text and styles without what `domain.text.sanitize` takes out. Textual itself removes only a little of it."""
+    """Return the same text and styles without what `domain.text.sanitize` takes out. Textual itself removes only a little of
+    it.
+    """
     clean = text.sanitize(content.plain)
     return content if clean == content.plain else Content(clean, spans=list(content.spans))

@@ -59,7 +59,7 @@ class ServiceCard(Flow, can_focus=True):
         return self.service.title
 
     def explain(self) -> list[tuple[str, str]]:
-        """All of it, for the help: a card has no room for long words."""
+        """Return all of it, for the help: a card has no room for long words."""
         service, state = self.service, self.state
         _, word, _ = STATES[state.state]
         tested = humanize.ago(state.checked_at) if state.checked_at else "not yet"

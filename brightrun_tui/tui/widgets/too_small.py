@@ -26,6 +26,6 @@ class TooSmall(Static):
         size = self.app.size
         self.update(
             f"This window has {size.width} × {size.height} characters; {LEAST_WIDTH} × {LEAST_HEIGHT} are needed. "
-            "Everything goes on meanwhile; "
+            "Everything keeps running; "
             f"{key_of('app.quit')} closes the app."
         )

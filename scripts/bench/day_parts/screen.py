@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass
 from functools import cached_property
 
-from brightrun_tui.domain.run import RUN_STATES
+from brightrun_tui.domain.run_states import RUN_STATES
 
 _ROW = re.compile(rf"^│.{{3}}(\S+) .*?\S ({'|'.join(RUN_STATES)})\b")
 _COUNT = re.compile(r"3 Monitor ●(\d+)")
