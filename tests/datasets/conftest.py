@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from brightrun_tui.domain.dataset import DatasetReport
+
 Write = Callable[[str, str | bytes], Path]
 """Writes a file of this name and content, and says where it lies."""
 
@@ -27,6 +29,16 @@ def chat(*texts: str, system: str = "") -> dict[str, Any]:
 def pairs(count: int, start: int = 0) -> Iterable[dict[str, str]]:
     """Different prompt/completion records."""
     return ({"prompt": f"What is {i} plus {i}?", "completion": f"It is {i + i}."} for i in range(start, start + count))
+
+
+def kinds(report: DatasetReport) -> set[str]:
+    """The kinds of what was found."""
+    return {problem.kind for problem in report.problems}
+
+
+def first(report: DatasetReport) -> list[tuple[str, str]]:
+    """The first record: who says what."""
+    return [(message.role, message.content) for message in report.preview[0].messages]
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from brightrun_tui import datasets
 from brightrun_tui.datasets.answers import remarks_on
 from brightrun_tui.datasets.credentials import credentials_in
 from brightrun_tui.datasets.guessing import guess_columns
-from brightrun_tui.domain.dataset import DatasetReport, Message, Record
+from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import Write, lines
+from tests.datasets.conftest import Write, first, kinds, lines
 
 COUNT = 24
 
@@ -33,14 +33,6 @@ def user(i: int) -> dict[str, Any]:
 
 def turn(i: int) -> dict[str, Any]:
     return {"role": "assistant", "content": said(i)}
-
-
-def kinds(report: DatasetReport) -> set[str]:
-    return {problem.kind for problem in report.problems}
-
-
-def first(report: DatasetReport) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in report.preview[0].messages]
 
 
 def table(*rows: tuple[str, ...], delimiter: str = ";") -> str:

@@ -13,16 +13,11 @@ from openpyxl.styles import Font
 from brightrun_tui import datasets
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.spelling import is_quoted, spelling_in
-from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import Write, lines, pairs
+from tests.datasets.conftest import Write, kinds, lines, pairs
 
 COUNT = 24
 TOOLS = [{"type": "function", "function": {"name": "stock", "parameters": {"type": "object", "properties": {}}}}]
-
-
-def kinds(report: DatasetReport) -> set[str]:
-    return {problem.kind for problem in report.problems}
 
 
 def pair(i: int, **beside: Any) -> dict[str, Any]:

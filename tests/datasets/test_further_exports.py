@@ -10,9 +10,8 @@ import pytest
 from brightrun_tui import datasets
 from brightrun_tui.datasets.guessing import guess_columns
 from brightrun_tui.datasets.spelling import garbled_in, spelling_in
-from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DatasetError, UsageError
-from tests.datasets.conftest import Write, lines
+from tests.datasets.conftest import Write, first, kinds, lines
 
 COUNT = 24
 TOOL = {"type": "function", "function": {"name": "tide", "parameters": {"type": "object", "properties": {}}}}
@@ -32,14 +31,6 @@ def user(i: int) -> dict[str, Any]:
 
 def turn(i: int) -> dict[str, Any]:
     return {"role": "assistant", "content": said(i)}
-
-
-def kinds(report: DatasetReport) -> set[str]:
-    return {problem.kind for problem in report.problems}
-
-
-def first(report: DatasetReport) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in report.preview[0].messages]
 
 
 ANSWERED = [("user", asked(0)), ("assistant", said(0))]

@@ -10,23 +10,14 @@ import openpyxl
 import pytest
 
 from brightrun_tui import datasets
-from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DatasetError
-from tests.datasets.conftest import Write, lines, pairs
+from tests.datasets.conftest import Write, first, kinds, lines, pairs
 
 COUNT = 24
 PAIRS = list(pairs(COUNT))
 FIRST = [("user", PAIRS[0]["prompt"]), ("assistant", PAIRS[0]["completion"])]
 TABLE = "".join(f'"{row["prompt"]}","{row["completion"]}"\n' for row in PAIRS)
 TABS = "".join(f"{row['prompt']}\t{row['completion']}\r\n" for row in PAIRS)
-
-
-def kinds(report: DatasetReport) -> set[str]:
-    return {problem.kind for problem in report.problems}
-
-
-def first(report: DatasetReport) -> list[tuple[str, str]]:
-    return [(message.role, message.content) for message in report.preview[0].messages]
 
 
 @pytest.mark.parametrize(
