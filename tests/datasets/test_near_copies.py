@@ -5,17 +5,24 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport, Problem
 from brightrun_tui.domain.settings import DataSettings
 from tests.datasets.conftest import Write, lines
 
-DICE = random.Random(4)
+DICE = random.Random()
 WORDS = [
     first + second
     for first in ("ka", "lo", "mi", "ne", "su", "ta", "vo", "zen")
     for second in ("dra", "lin", "mer", "pos")
 ]
+
+
+@pytest.fixture(autouse=True)
+def the_same_words_in_every_order_of_tests() -> None:
+    DICE.seed(4)
 
 
 def said(count: int) -> list[str]:
