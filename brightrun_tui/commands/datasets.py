@@ -222,12 +222,7 @@ def list_added(as_json: JsonOption = False) -> None:
     for name, path in damaged:
         say(f"! {name}: its record is damaged; mend it: brightrun datasets add {path} --name {name}")
     if as_json:
-        print_json(
-            {
-                "datasets": [report.model_dump(mode="json", exclude={"preview", "texts"}) for report in found],
-                "damaged": [name for name, _ in damaged],
-            }
-        )
+        print_json({"datasets": [report.as_json() for report in found], "damaged": [name for name, _ in damaged]})
     elif found:
         print_table(
             ("name", "usable", "records", "format", "path"),

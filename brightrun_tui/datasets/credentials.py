@@ -48,9 +48,6 @@ def credentials_in(texts: Sequence[str]) -> str:
     """Which kind of them is in these texts, the worst first; empty where there is none."""
     text = "\n".join(texts)
     for kind, form, signs in _KINDS:
-        for sign in signs:
-            if sign in text:
-                if form.search(text):
-                    return kind
-                break
+        if any(map(text.__contains__, signs)) and form.search(text):
+            return kind
     return ""

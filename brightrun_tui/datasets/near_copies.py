@@ -38,7 +38,8 @@ _MOMENT = re.compile(
     r"|November|December) \d{1,2}(?:, \d{4})?\b"
 )
 """What a program writes into every system message: when it was."""
-_UNSEEN = "\u00ad\u200b\u2060\ufeff"
+UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
+"""Nobody sees them, and few people type them."""
 _LONGEST_WORDS = 16
 """Texts whose words are longer on average are in a script without spaces."""
 
@@ -108,7 +109,7 @@ def _pairs(text: str) -> list[str]:
     if text.isascii():
         words = text.translate(_NO_PUNCTUATION).split()
     else:  # where translating is slow
-        for letter in _UNSEEN:
+        for letter in UNSEEN_LETTERS:
             text = text.replace(letter, "")
         words = [word.strip(_PUNCTUATION) for word in text.split()]
         if len(text) > _LONGEST_WORDS * (len(words) + 1):

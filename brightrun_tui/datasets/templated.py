@@ -8,6 +8,7 @@ from html.entities import html5
 from typing import Any
 from unicodedata import is_normalized, normalize
 
+from brightrun_tui.datasets.near_copies import UNSEEN_LETTERS
 from brightrun_tui.datasets.turns import Turn, Unusable, role_of
 
 END_MARKS = (
@@ -56,8 +57,7 @@ _MARKUP = re.compile(
 )
 _ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_UNSEEN_LETTERS = "\u00ad\u200b\u2060\ufeff"
-_UNSEEN = re.compile(f"[{_UNSEEN_LETTERS}]")
+_UNSEEN = re.compile(f"[{UNSEEN_LETTERS}]")
 _PARTS_WORDS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff]")
 """Scripts that are written without spaces, where a break between words is one of those that nobody sees."""
 _LIGATURES = "\ufb00\ufb01\ufb02\ufb03\ufb04\ufb05\ufb06"
@@ -172,7 +172,7 @@ def has_control_characters(text: str) -> bool:
 
 def has_unseen_characters(text: str) -> bool:
     """Say whether there are characters in it that nobody sees, and that few people type."""
-    return any(letter in text for letter in _UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
+    return any(letter in text for letter in UNSEEN_LETTERS) and not _PARTS_WORDS.search(text)
 
 
 def letter_form_in(text: str) -> str:

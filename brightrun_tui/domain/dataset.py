@@ -208,6 +208,10 @@ class DatasetReport(BaseModel):
         """Whether training can start on it."""
         return self.usable > 0 and not any(problem.fatal for problem in self.problems)
 
+    def as_json(self, *, preview: bool = False) -> dict[str, Any]:
+        """Return it for other programs, without the texts that tokens are reckoned by; its first records with ``preview``."""
+        return self.model_dump(mode="json", exclude={"texts"} if preview else {"texts", "preview"})
+
     @property
     def statement(self) -> str:
         """In plain words: how many records are usable, why the rest are not, what else is worth knowing."""

@@ -93,7 +93,7 @@ def _write(model: str, data: str, as_json: bool) -> None:
     if as_json:
         print_json(
             {
-                "dataset": made.report.model_dump(mode="json", exclude={"preview", "texts"}),
+                "dataset": made.report.as_json(),
                 "before": made.before,
                 "corrections": made.new,
                 "replaced": made.replaced,

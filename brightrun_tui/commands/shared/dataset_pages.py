@@ -30,7 +30,7 @@ _BAR = 40
 def print_report(report: DatasetReport, as_json: bool, tokens: TokenLengths | None = None) -> None:
     """Print everything that was found; ``tokens``: and how long the records are for a base."""
     if as_json:
-        about = {"dataset": report.model_dump(mode="json", exclude={"texts"}), "statement": report.statement}
+        about = {"dataset": report.as_json(preview=True), "statement": report.statement}
         print_json(about | {"tokens": tokens.as_json()} if tokens else about)
         return
     from rich.console import Group
