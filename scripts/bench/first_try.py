@@ -45,7 +45,7 @@ from tests.small_model import kept_small_model
 GOAL = 0.95
 ENDS = 0.9
 """Share of the sample answers that must end by themselves."""
-TIMEOUT = 1800.0
+TIMEOUT = 3600.0
 
 
 @dataclass(frozen=True)
