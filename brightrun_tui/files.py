@@ -47,7 +47,7 @@ def remove_unfinished(directory: Path) -> None:
 
 
 def bytes_below(directory: Path) -> int:
-    """Of all files below it, links aside. Somebody may be writing and removing there meanwhile."""
+    """Return the size of all files below it, links excepted. Others may be writing and removing files there meanwhile."""
     total = 0
     for parent, _, names in os.walk(directory):
         for name in names:

@@ -44,7 +44,7 @@ def keep_secret(value: str) -> None:
 
 
 def redact(text: str) -> str:
-    """``text`` with every known secret, and what looks like one, as “…”."""
+    """Return ``text`` with “…” for every known secret, and for what looks like one."""
     if _pattern is not None:
         text = _pattern.sub(BLANK, text)
     return _LOOKS_SECRET.sub(lambda found: f" {BLANK}" if found[0][:1] in " :=,\"'%+" else BLANK, text)

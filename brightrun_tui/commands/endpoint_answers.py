@@ -39,9 +39,10 @@ def answers(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What it was asked and answered, the newest first. Nothing is kept before you say --keep.
+    """Show what it was asked and answered, newest first. Nothing is kept before you say --keep.
 
-    --wrong makes a correction of one, which the model's next version learns: brightrun models corrections NAME --dataset
+    --wrong makes a correction of one, which the model's next version learns: brightrun models corrections NAME
+    --dataset
     """
     if sum((keep, forget, bool(wrong or wanted))) > 1 or bool(wrong) != bool(wanted):
         raise UsageError(

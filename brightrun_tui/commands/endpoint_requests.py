@@ -21,8 +21,9 @@ def requests(
     last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="So many of them. 0: all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Its newest requests, the newest first: when, with which key, what became of them, tokens and times. What was asked and
-    answered is not in it."""
+    """List its newest requests, newest first: when, with which key, the outcome, tokens and times. What was asked and
+    answered is not kept here.
+    """
     found = with_store(lambda session: store.find(session.db, endpoint))
     directory = Path(found.directory)
     with plain_disk_errors(directory):

@@ -29,14 +29,14 @@ app = typer.Typer(help="The background process: status, start, stop, logs.", add
 
 @app.callback(invoke_without_command=True)
 def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Whether the engine runs. With a verb: what that verb says."""
+    """Say whether the engine runs. With a verb: what that verb says."""
     if ctx.invoked_subcommand is None:
         status(as_json)
 
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
+    """Say whether the engine runs. It starts by itself when there is work, and ends when there is none."""
 
     async def look(session: Session) -> tuple[EngineStatus, list[Lease]]:
         return await engine_status(session.db, session.paths), await leases.paid(session.db)
@@ -110,7 +110,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes.")] = False,
     lines: LinesOption = 0,
 ) -> None:
-    """What the engine wrote."""
+    """Print what the engine wrote."""
     path = get_paths().engine_log
     if not path.exists():
         raise EngineError("the engine has written nothing yet", where=str(path), kind=ErrorKind.NO_LOG)

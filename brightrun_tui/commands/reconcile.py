@@ -58,10 +58,11 @@ def reconcile(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
+    """List every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is
+    missing.
 
-    What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
-    of Bright Run on the same account are listed, and left alone: --adopt returns them.
+    What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other
+    installations of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
     found, others = with_store(_reconcile)
     if adopt and found.others:
@@ -164,7 +165,7 @@ async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
 
 
 async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines, list[Machine]]:
-    """Machines of others become leases of ours that must end; the engine sees to that."""
+    """Put machines of other installations on our books as leases that must end; the engine returns them."""
     for machine in others:
         known = await store.list_leases(session.db)
         await store.save(
@@ -203,7 +204,9 @@ async def _merge(session: Session, machines: list[Machine]) -> list[ListedMachin
 
 
 def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> ListedMachine:
-    """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
+    """Return the row for a lease, a machine, or both. What a machine without a lease has cost is reckoned from its
+    provider's word.
+    """
     run_id = lease.run_id if lease else ""
     paid = lease or (leases.found(machine.provider, machine, machine.name, "", "") if machine else None)
     return ListedMachine(

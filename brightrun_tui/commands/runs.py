@@ -43,7 +43,7 @@ LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_line
 
 @app.callback(invoke_without_command=True)
 def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Runs, newest first. With a verb: what that verb says."""
+    """List runs, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
     found, damaged, idle = with_store(_list)
@@ -63,7 +63,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Everything about one run, every machine that it rented and what that cost included."""
+    """Show everything about one run, including every machine that it rented and what that cost."""
 
     async def read(session: Session) -> tuple[Run, list[Lease], list[rented.LedgerLine]]:
         one = await store.find(session.db, run)
@@ -100,7 +100,7 @@ def logs(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
-    """What the worker of a run said."""
+    """Print what the worker of a run said."""
     if machine and follow:
         raise UsageError(
             "what comes is of the newest machine anyway",
@@ -134,7 +134,7 @@ def metrics(
     as_plot: Annotated[bool, typer.Option("--plot", help="Draw the curves.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The curves of a run: losses, learning rate, gradient norm, speed."""
+    """Print the curves of a run: losses, learning rate, gradient norm, speed."""
 
     async def read(session: Session) -> dict[str, dict[int, float | None]]:
         found = await store.find(session.db, run)

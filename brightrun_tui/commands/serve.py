@@ -32,7 +32,7 @@ def endpoints(
     show_key: Annotated[bool, typer.Option("--show-key", help="With their bearer keys.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Endpoints, and where they answer. With a verb: what that verb says."""
+    """List endpoints, and where they answer. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
     listed = with_store(lambda session: store.list_endpoints(session.db))

@@ -223,7 +223,7 @@ def _mail_in(answer: str) -> str:
 
 
 def _shown_by_a_chat(answer: str) -> str:
-    """What a chat program shows beside an answer, and was copied with it; empty where there is none."""
+    """Return what a chat program shows beside an answer and was copied along with it; empty where there is none."""
     looked = answer.lstrip()[:1] in ("[", "(") or any(sign in answer for sign in _CHAT_SIGNS)
     found = _CHAT_PAGE.search(answer) if looked else None
     return printable(found[0].strip(), _SHOWN) if found else ""

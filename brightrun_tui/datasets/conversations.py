@@ -78,7 +78,8 @@ _TURN_FIELDS = frozenset(
 
 
 def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
-    """``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked otherwise.
+    """Read ``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked
+    otherwise.
 
     Where the last answer stands in a field of its own, as ``completion``, it is the last turn.
     """
@@ -106,7 +107,9 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
 
 
 def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
-    """The field with the answer to turns that end without one, and what it says, also as a service returned it."""
+    """Return the field with the answer to turns that end without one, and the answer, also in the form a service
+    returned it.
+    """
     name = first_of(fields, COMPLETIONS)
     if is_blank(fields.get(name)):
         name = next((returned for returned in RETURNED if isinstance(fields.get(returned), list)), name)
@@ -117,7 +120,7 @@ def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _answer_elsewhere(fields: Mapping[str, Any], turns: Sequence[Any]) -> str:
-    """The field that seems to hold the answer to turns that hold none; empty where there is none, or they hold one."""
+    """Return the field that seems to hold the answer to turns without one; empty where none does, or they hold one."""
     if any(role_of_turn(turn) == "assistant" for turn in turns if isinstance(turn, dict)):
         return ""
     texts = (name for name in OTHER_ANSWERS if isinstance(fields.get(name), str) and fields[name].strip())

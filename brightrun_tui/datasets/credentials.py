@@ -45,7 +45,7 @@ _KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, _KEY, _SIGNS),
 
 
 def credentials_in(texts: Sequence[str]) -> str:
-    """Which kind of them is in these texts, the worst first; empty where there is none."""
+    """Return the worst kind of credential in these texts; empty where there is none."""
     text = "\n".join(texts)
     for kind, form, signs in _KINDS:
         if any(map(text.__contains__, signs)) and form.search(text):

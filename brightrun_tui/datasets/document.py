@@ -88,7 +88,7 @@ class Document:
             _drain(events)
 
     def _named(self, value: Any) -> Any:
-        """A row as an object where the document is a table that names its columns once, before its rows."""
+        """Return a row as an object where the document is a table that names its columns once, before its rows."""
         names = self.header.get("columns")
         if isinstance(names, list) and isinstance(value, list) and len(names) == len(value) == len(set(names)):
             return dict(zip(names, value, strict=True))
@@ -292,7 +292,7 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
 
 
 def _line_and_column(file: SourceFile, start: int, offset: int) -> tuple[int, int]:
-    """Of the byte at ``offset`` from ``start``, both from 1."""
+    """Return line and column, both from 1, of the byte at ``offset`` from ``start``."""
     line, column = 1, 1
     with readable(file.path), file.data.open("rb") as stream:
         stream.seek(start)

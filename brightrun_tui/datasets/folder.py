@@ -89,7 +89,7 @@ def data_files(directory: Path) -> DataFiles:
 
 
 def is_for_testing(name: str) -> bool:
-    """Whether a file or a list of this name is for testing, as it says itself."""
+    """Say whether the name of a file or a list marks it as meant for testing."""
     return bool(_TESTING.match(name)) and not _TRAINING.match(name)
 
 

@@ -168,7 +168,7 @@ def unwrapped(value: Any) -> Any:
 
 
 def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
-    """A record of two fields that are called by who speaks, the answer's by the machine: ``{"human": …, "gpt": …}``."""
+    """Read a record of two fields named after the speakers, the answer's after the machine: ``{"human": …, "gpt": …}``."""
     names = {str(name).strip().lower(): name for name in value}
     asking, answering = names.keys() & {"human", "user"}, names.keys() & {"gpt", "bot"}
     others = names.keys() - asking - answering - {*SYSTEMS, *IDS, *GROUPS, *CATEGORIES}
@@ -179,7 +179,7 @@ def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _joined_halves(value: dict[str, Any]) -> dict[str, Any]:
-    """A record out of what was given and what is wanted, each an object, as tools that keep examples for tests write them."""
+    """Join a record's input and expected output, each an object, as tools that keep test examples write them."""
     for given, wanted in _HALVES:
         asked, answered = value.get(given), value.get(wanted)
         if not isinstance(asked, dict) or not answered:

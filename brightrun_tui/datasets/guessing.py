@@ -199,7 +199,9 @@ def is_named_answer(name: str) -> bool:
 
 
 def _siblings(names: Sequence[str]) -> set[str]:
-    """Of these names those that differ from others by a number or a letter at their end only, or are letters as of choices."""
+    """Return the names that differ from others only by a number or letter at their end, or are single letters as of
+    choices.
+    """
     stems = {name: found[1].lower() for name in names if (found := _SIBLING.fullmatch(name.strip()))}
     counts = Counter(stems.values())
     letters = {name for name in names if len(name.strip()) == 1 and name.strip().isalpha()}
@@ -243,7 +245,7 @@ def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> flo
 
 
 def _has(name: str, words: Sequence[str]) -> bool:
-    """Whether a name has one of these words within it, or those of further languages as a word of its own."""
+    """Say whether a name contains one of these words, or one of their translations as a word of its own."""
     low = name.lower()
     return any(word in low for word in words) or bool(name_words(name) & _WHOLE.get(words, frozenset()))
 

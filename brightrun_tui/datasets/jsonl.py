@@ -42,7 +42,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers differ in which of two fields of one name they take: none is taken."""
+    """Return the object. Readers differ in which of two fields of one name they take, so neither is taken."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next((name for name, value in pairs if found[name] != value), None)

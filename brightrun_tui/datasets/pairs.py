@@ -122,7 +122,7 @@ def _taken_apart(value: Any) -> Any:
 
 
 def _is_history(value: Any) -> bool:
-    """Whether these are earlier turns, or pairs of them."""
+    """Say whether these are earlier turns, or pairs of them."""
     pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
     return bool(value) and (pairs or _are_turns(value))
 
@@ -163,7 +163,7 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
 
 
 def _trimmed(text: str) -> str:
-    """Without space at the end and empty lines before; the indentation of the first line stays."""
+    """Return the text without space at the end and empty lines before; the indentation of the first line stays."""
     found = _BEFORE.match(text)
     return text[found.end() if found else 0 :].rstrip()
 
@@ -182,7 +182,9 @@ def _choices(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _marked_choices(given: Mapping[str, Any]) -> tuple[Sequence[str], Any]:
-    """Marks and choices of an object by letter, or in its list ``text`` beside one of letters or digits; else no choices."""
+    """Return marks and choices of an object keyed by letter, or of its list ``text`` beside one of letters or digits;
+    else no choices.
+    """
     letters, texts = list(given), list(given.values())
     if isinstance(given.get("text"), list) and isinstance(given.get("label", given.get("labels")), list):
         letters, texts = given.get("label", given.get("labels")), given["text"]
@@ -193,7 +195,7 @@ def _marked_choices(given: Mapping[str, Any]) -> tuple[Sequence[str], Any]:
 
 @lru_cache(maxsize=256)
 def _choice_columns(fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Of these names of columns those that hold one choice each: A, B, C or option_a, choice 1 and the like, in their order."""
+    """Return the columns that hold one choice each, in their order: A, B, C or option_a, choice 1 and the like."""
     plain = {_CHOICE_JOINT.sub("", name): name for name in fields}
     for stem in ("", "option", "choice"):
         for marks in (_LETTERS.lower(), "123456789") if stem else (_LETTERS.lower(),):
@@ -260,7 +262,7 @@ def _is_document(value: Any) -> bool:
 
 
 def _as_json(value: Any) -> str:
-    """As JSON on one line, with the digits that numbers were written with."""
+    """Return the value as JSON on one line, with the digits that its numbers were written with."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_as_json(str(name))}: {_as_json(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list):

@@ -170,7 +170,7 @@ def _where_records_are(value: Any, deepest: int = 4) -> str:
 
 
 def _where_things_are_said(value: Any, deepest: int = 3) -> str:
-    """The way to a list of what several people said, as ``ticket.comments``; empty where there is none."""
+    """Return the path to a list of what several people said, as ``ticket.comments``; empty where there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         if isinstance(part, list) and part and all(map(_is_saying, part)):
             return printable(str(name))
@@ -180,7 +180,7 @@ def _where_things_are_said(value: Any, deepest: int = 3) -> str:
 
 
 def _is_saying(value: Any) -> bool:
-    """Whether it holds a text, and something that has to do with who said it; also as the only thing in an object."""
+    """Say whether it holds a text and something about who said it, also as the only field of an object."""
     if isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))
     if not isinstance(value, Mapping):

@@ -130,7 +130,7 @@ class SourceFile:
         return self.head.startswith(ZIP)
 
     def at(self, line: int, column: int | None = None) -> str:
-        """``file:line[:column]``."""
+        """Return ``file:line[:column]``."""
         return f"{self.path}:{line}" + (f":{column}" if column is not None else "")
 
 
@@ -169,7 +169,8 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
-    """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
+    """Return ``sha256:`` and the hex digest of a file's content, read as a stream; for a folder, of its files' names
+    and digests.
 
     Raises:
         DatasetError: it cannot be read, or is a folder that is not a dataset.

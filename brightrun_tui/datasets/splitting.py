@@ -169,7 +169,8 @@ def records_key(records: Iterable[Record]) -> str:
 
 
 def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]] | None:
-    """Of held-out records those that choose the checkpoint, and those that judge it: halves of records that belong together.
+    """Part held-out records into those that choose the checkpoint and those that judge it: halves, related records kept
+    together.
 
     None where there are not enough for both; all choose and judge then.
     """

@@ -42,9 +42,11 @@ _USUAL_DIGITS = 9
 
 
 def holds_telephone_number(text: str, context: str = "") -> bool:
-    """International ones anywhere; national ones of the countries where the language of ``context``, or the text, is spoken.
+    """Say whether the text holds an international telephone number, or a national one of a country where the language
+    of ``context`` or of the text is spoken.
 
-    A number that could as well be an amount, a date or a reference, or is called one, counts only behind a word for a telephone.
+    A number that could as well be an amount, a date or a reference, or is called one, counts only behind a word for a
+    telephone.
     """
     regions: tuple[str, ...] | None = None
     for match in _CANDIDATE.finditer(text):

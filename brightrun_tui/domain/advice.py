@@ -34,7 +34,7 @@ LARGER_BASE = "LARGER_MODEL"
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
-    """Up to `MOST` things; none where the report card holds no findings."""
+    """Return up to `MOST` pieces of advice; none where the report card holds no findings."""
     return tuple(_found(report, report.findings))[:MOST] if report.findings else ()
 
 
@@ -51,7 +51,7 @@ def name_data(report: Report, path: str) -> Report:
 
 
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
-    """In the order of what they promise."""
+    """Yield advice, the most promising first."""
     settings = report.lineage.run_settings
     yield from _of_reading(report, settings)
     yield from _of_answers(report, f)
@@ -133,7 +133,7 @@ def _of_forgetting(report: Report, f: Findings, settings: RunSettings) -> Iterat
 
 
 def _of_data(report: Report, f: Findings) -> Iterator[Advice]:
-    """More records, of which kind, and a base that holds more facts."""
+    """Advise more records, and of which kind, or a base that holds more facts."""
     facts = report.training
     if weak := _weak_category(report):
         yield Advice(

@@ -65,7 +65,9 @@ class DatasetRef(BaseModel):
 
 
 def _settled(settings: RunSettings) -> RunSettings:
-    """A specification leaves nothing open: without a plan that chose otherwise the base is held in 4 bits, which fit anywhere."""
+    """Return settings that leave nothing open: unless a plan chose otherwise the base is held in 4 bits, which fit
+    anywhere.
+    """
     return (
         settings.with_overrides({"quantisation.method": "nf4"}) if settings.quantisation.method == "auto" else settings
     )
@@ -121,7 +123,7 @@ class Failure(BaseModel):
 
 
 def failed_for_disk() -> Failure:
-    """There was no space left for what a run had to write."""
+    """Return the failure of a run that had no space left for what it had to write."""
     return Failure(
         error=ErrorKind.DISK_FULL,
         cause=DISK_IS_FULL,
@@ -204,7 +206,9 @@ class Run(BaseModel):
     @field_validator("estimate", mode="before")
     @classmethod
     def _known_estimate(cls, stored: Any) -> Any:
-        """Version 0.1 kept an empty object where there was none. One that cannot be read is as good as none."""
+        """Read a stored estimate. Version 0.1 kept an empty object where there was none; one that cannot be read is as
+        good as none.
+        """
         if isinstance(stored, dict):
             try:
                 return Estimate.model_validate(stored)

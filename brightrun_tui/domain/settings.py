@@ -27,7 +27,9 @@ SEEDS = Field(ge=-(2**31), lt=2**32)
 
 
 def simple(*stops: float) -> JsonDict:
-    """Marks a setting as one of the main ones; a slider goes from stop to stop, and takes any other value that is typed."""
+    """Mark a setting as one of the main ones; a slider moves between its stops, and takes any other value that is
+    typed.
+    """
     return {"simple": True, "stops": list(stops)}
 
 
@@ -362,17 +364,19 @@ def _titles() -> dict[str, str]:
 
 
 def setting_title(key: str) -> str:
-    """``training.epochs`` → ``Epochs``: what the form calls it; a key that is not a setting's stays as it is."""
+    """Return what the form calls a setting, ``Epochs`` for ``training.epochs``; a key that is not a setting's stays as
+    it is.
+    """
     return _titles().get(key, key)
 
 
 def title_and_key(key: str) -> str:
-    """``Epochs (training.epochs)``: for who looks for it in the form, and for who writes it."""
+    """Return ``Epochs (training.epochs)``: the name in the form, and the key to write."""
     return f"{setting_title(key)} ({key})"
 
 
 def statement_of(error: BrightrunError) -> str:
-    """`BrightrunError.statement`, but a setting that is its place is called what the form calls it."""
+    """Return `BrightrunError.statement`, with a setting named as in the form."""
     title = _titles().get(error.where)
     if title is None:
         return error.statement
@@ -380,7 +384,7 @@ def statement_of(error: BrightrunError) -> str:
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"training": {"epochs": 3}}`` → ``{"training.epochs": 3}``; what is not in a group is left out."""
+    """Turn ``{"training": {"epochs": 3}}`` into ``{"training.epochs": 3}``; what is not in a group is left out."""
     return {
         f"{group}.{name}": value
         for group, values in document.items()

@@ -114,7 +114,7 @@ def remove_channel(paths: Paths, name: str) -> bool:
 
 
 def open_channel(paths: Paths, name: str) -> AppriseChannel:
-    """Ready to send. Blocking (keyring).
+    """Return the channel, ready to send. Blocking (keyring).
 
     Raises:
         UsageError: there is no channel of that name, or its address is not known any more.

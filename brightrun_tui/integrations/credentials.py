@@ -221,7 +221,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _is_entry(entry: Any) -> bool:
-    """``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
+    """Say whether it is ``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
     return isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in ("secret", "keyring"))
 
 

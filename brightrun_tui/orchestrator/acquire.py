@@ -104,7 +104,7 @@ class Acquirer:
         return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
 
     async def _wait_for_returns(self, say: Say) -> None:
-        """Two machines for one run or endpoint are not paid at the same time.
+        """Wait until no machine is still being returned: two for one run or endpoint are never paid at the same time.
 
         Raises:
             ProviderDownError: the provider does not let go of one for ``provider_seconds``.
@@ -215,7 +215,7 @@ class Acquirer:
         return dearer
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
-        """From a lease to a machine that lets us in, shows its GPUs and has its guard.
+        """Wait until the leased machine lets us in, shows its GPUs and has its guard.
 
         Raises:
             HostError: not within ``ready_seconds``; the machine is to be replaced.

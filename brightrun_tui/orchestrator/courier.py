@@ -115,7 +115,7 @@ class Courier:
         return bool(due)
 
     async def _tell(self, line: _Line, due: list[Notification]) -> None:
-        """In order, until one does not arrive."""
+        """Deliver what is due in order, until one fails."""
         try:
             channel = await self._channel(line.name)
             for one in due:

@@ -58,8 +58,9 @@ class Engine:
     """
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, *, since: float | None = None) -> None:
-        """``since``: when others could first see that an engine runs, in seconds since the epoch; what asks it to stop since
-        then means this one."""
+        """Make the engine, visible to others since ``since`` (seconds since the epoch): requests to stop made after
+        that mean this one.
+        """
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
@@ -355,5 +356,5 @@ class Engine:
 
 
 def _name(run_id: str) -> str:
-    """Of a run among the troubles."""
+    """Return what a run is called among the troubles."""
     return f"run {run_id}"

@@ -62,7 +62,9 @@ def disk_is_full(paths: Paths) -> bool:
 
 
 def lock_is_held(paths: Paths) -> bool:
-    """Asked with a shared lock, so that those who ask at the same moment do not take one another for an engine."""
+    """Say whether an engine holds the lock. It is asked for in shared mode, so that two who ask at once do not take
+    each other for an engine.
+    """
     try:
         asking = os.open(paths.engine_lock, os.O_RDONLY)
     except FileNotFoundError:

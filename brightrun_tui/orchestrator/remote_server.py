@@ -91,7 +91,7 @@ class RemoteServer:
         return posixpath.normpath(posixpath.join(self.place, name))
 
     async def equip(self, lease: Lease, say: Say) -> None:
-        """Implements `holding.Equip`. What is there already is neither sent nor started again.
+        """Equip the machine (`holding.Equip`). What is there already is neither sent nor started again.
 
         Raises:
             HostError: the machine cannot be used for it.

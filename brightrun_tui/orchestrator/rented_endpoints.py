@@ -56,7 +56,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
     # What the gate needs here
 
     async def _prepare(self) -> bool:
-        """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
+        """Fetch tokenizer and configuration of the model, some megabytes, and make the endpoint's directory."""
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             if not await self._made_ready(version):
@@ -110,8 +110,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return False
 
     async def _find_again(self, holding: Holding) -> bool:
-        """Of an endpoint that answered, after a restart of the engine or a broken link. False where it is not clear yet, or
-        where the machine went back while nobody was here: then nobody has said that another one is to be paid."""
+        """Find the machine of an endpoint that answered, after a restart of the engine or a broken link. False where
+        that is not clear yet, or where it went back meanwhile: nobody has agreed to pay for another.
+        """
         known = await self._tenant.leases(self.db)
         if await holding.find_again():
             if not holding.in_hand:
@@ -249,7 +250,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             raise HostError(await server.last_words(), kind=ErrorKind.DEPLOY_FAILED)
 
     async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
-        """A machine that cannot be reached says nothing about the version: it is tried again once it can."""
+        """Give up the candidate, unless its machine is out of reach: that says nothing about the version, which is
+        tried again.
+        """
         if not isinstance(error, HostUnreachableError | MachineLostError):
             await super()._give_up_beside(version, error)
 

@@ -116,7 +116,7 @@ def _target(engine: EngineApi, run_id: str) -> Target | None:
 
 
 async def _retry(engine: EngineApi, ask: RetryRun) -> RetryAnswer:
-    """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
+    """Let the same run go on from its newest checkpoint, or start a new run of the same name where there are changes."""
     run = await runs.get(engine.db, ask.target)
     overrides: Mapping[str, SettingValue | list[str]] = ask.overrides
     if ask.apply_suggestion and run.failure:
@@ -143,7 +143,9 @@ async def _checkpoint(engine: EngineApi, ask: CheckpointRun) -> RunAnswer:
 
 
 async def _delete(engine: EngineApi, ask: DeleteRun) -> DeleteAnswer:
-    """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
+    """Delete a run. One whose record is damaged is no longer followed, so whatever it still has on this machine ends
+    first.
+    """
     directory = engine.paths.run_directory(ask.target)
     try:
         run = await runs.get(engine.db, ask.target)
@@ -187,7 +189,7 @@ async def _deploy(engine: EngineApi, ask: Deploy) -> DeployAnswer:
 
 
 async def _redeploy(engine: EngineApi, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> DeployAnswer:
-    """A name that serves already: another version takes the place of the present one, without a pause."""
+    """Replace the version that an endpoint serves by another, without a pause."""
     if known.model != version.name:
         raise UsageError(
             f"endpoint {known.id} serves another model, {known.model}",
@@ -286,7 +288,7 @@ async def _undeploy(engine: EngineApi, ask: Undeploy) -> UndeployAnswer:
 
 
 async def _sweep(engine: EngineApi) -> SweepLeasesAnswer:
-    """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
+    """Sweep now, not at the next turn of the timer; machines that no run uses are on their way back from here on."""
     return SweepLeasesAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
 
 

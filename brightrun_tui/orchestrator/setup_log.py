@@ -15,7 +15,7 @@ class SetupLog:
     """Of one machine, behind those of the machines before it; what exceeds the limit is left out."""
 
     def __init__(self, home: Path, lease: Lease, number: int = 0) -> None:
-        """``number``: which part of a run the machine is to do."""
+        """Log the set-up of a leased machine; ``number``: which part of the run it does."""
         self._path = RunDirectory(home).setup_log
         self._heading = machine_heading(lease.machine, number)
 

@@ -91,7 +91,7 @@ def check_settings(
 
 
 def check_defaults(paths: Paths) -> Check | None:
-    """What a run starts from where the person says nothing may hold a budget: a table that cannot be read stops all runs."""
+    """Check that the defaults can be read: they may hold a budget, so a table that cannot be read stops all runs."""
     load_section(paths, "defaults", RunDefaults)
     return None
 

@@ -132,7 +132,7 @@ def _directory(found: BaseModelInfo, paths: Paths) -> Path:
 
 @lru_cache(maxsize=32)
 def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
-    """By header alone. The fingerprint is that of the file, not of what becomes of it."""
+    """Describe a file by its header alone. The fingerprint is that of the file, not of what is made of it."""
     try:
         header = read_header(file)
     except OSError as error:
@@ -221,7 +221,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
 
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
-    """Every tensor lies inside the file and is of a kind that can be unpacked."""
+    """Refuse a file unless every tensor lies inside it and is of a kind that can be unpacked."""
     if missing := missing_packages():
         raise BrightrunError(
             f"GGUF files need {', '.join(missing)}",

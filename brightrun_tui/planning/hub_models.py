@@ -176,7 +176,7 @@ def _about(api: Any, name: str, revision: str) -> Any:
 
 
 def _traits(about: Any) -> Traits:
-    """From the Hub's own copy of the tokenizer's settings, and the model's card."""
+    """Read traits from the Hub's copy of the tokenizer's settings, and from the model's card."""
     tokenizer = (about.config or {}).get("tokenizer_config")
     template = (tokenizer.get("chat_template") if isinstance(tokenizer, dict) else None) or ""
     text = template if isinstance(template, str) else json.dumps(template)
@@ -218,7 +218,7 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
 
 
 def _is_complete(snapshot: Path) -> bool:
-    """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
+    """Say whether config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
     if not os.path.isfile(snapshot / "config.json") or not any(
         os.path.isfile(snapshot / name) for name in TOKENIZER_FILES
     ):

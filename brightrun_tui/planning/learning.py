@@ -86,6 +86,6 @@ def _ratio(one: Measured, part: str) -> float | None:
 
 
 def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:
-    """From 0 to 1."""
+    """Return how alike the two are, from 0 to 1."""
     lengths = math.exp(-LENGTHS * abs(math.log(one.mean_tokens / mean_tokens)))
     return lengths * (1.0 if (one.base, one.quantisation) == (base, quantisation) else OTHER_BASE)

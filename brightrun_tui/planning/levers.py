@@ -101,7 +101,7 @@ def _shorter(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange]:
-    """So that few records are longer."""
+    """Offer lengths at which few records are longer."""
     return [
         change
         for change in _shorter(plan, check, paths)
@@ -155,7 +155,7 @@ def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 
 def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Of the same service, whichever suits: it is asked again."""
+    """Offer any GPU of the same service, which is then asked again."""
     return [PlanChange(fields={"gpu": ""})] if not plan.draft.here and plan.draft.gpu else []
 
 

@@ -89,7 +89,7 @@ def available(machine: Hardware) -> int:
 
 
 def adapter_bytes(model: Architecture, settings: RunSettings, machine: Hardware) -> tuple[int, int]:
-    """(weights of the adapter, state of its optimiser)."""
+    """Return (bytes of the adapter's weights, bytes of its optimiser's state)."""
     parameters = model.lora_parameters(settings.lora.r, settings.lora.target_modules)
     eight_bit = settings.training.optim in ("adamw_8bit", "paged_adamw_8bit") or (
         settings.training.optim == "auto" and machine.gpu_count > 0

@@ -59,5 +59,5 @@ def choose_quantisation(
 
 
 def held_as(method: Method, machine: Hardware) -> str:
-    """``NF4``, or the width of the weights that are not quantised on such a machine."""
+    """Return ``NF4``, or the width of unquantised weights on such a machine."""
     return "NF4" if method == "nf4" else "16-bit" if machine.gpu_count else "32-bit"

@@ -35,7 +35,7 @@ BRIEF = {
 
 
 def words(before: Plan, after: Plan, change: PlanChange) -> str:
-    """``Epochs 3 → 2.4``."""
+    """Return ``Epochs 3 → 2.4``."""
     said = [
         f"{setting_title(key)} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
         if value is not None
@@ -57,7 +57,7 @@ def words(before: Plan, after: Plan, change: PlanChange) -> str:
 
 
 def brief(change: PlanChange) -> str:
-    """``NF4``, ``max length 1,024``: what fits into a column."""
+    """Return ``NF4`` or ``max length 1,024``: what fits into a column."""
     said = [
         BRIEF[key].format(value) if key in BRIEF else setting_title(key).lower()
         for key, value in change.overrides.items()

@@ -148,7 +148,7 @@ def _rank(offer: Offer) -> tuple[object, ...]:
 
 
 def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> EndpointRental:
-    """Without the machine. Blocking."""
+    """Return the rental without its machine. Blocking."""
     provider, box = request.on, ""
     serverless = is_serverless(request.on)
     if not serverless and (request.repository or request.volume or request.workers != 1):

@@ -43,7 +43,7 @@ def find_objective(name: str) -> ObjectiveSpec:
 
 
 def memory_factor(settings: RunSettings) -> float:
-    """Of the run's objective; 1 where that cannot be used, which `find_objective` tells."""
+    """Return the memory factor of the run's objective; 1 where that cannot be used, which `find_objective` tells."""
     name = settings.training.objective
     found = plugins.load_all(Door.OBJECTIVES, ObjectiveSpec).found if name != DEFAULT_OBJECTIVE else {}
     return found[name].memory_factor if name in found else 1.0

@@ -23,13 +23,14 @@ Values = dict[str, tuple[str, ...]]
 
 
 def suggested(settings: RunSettings) -> str:
-    """Three learning rates around the plan's own, as `parse_sweep` reads them."""
+    """Suggest three learning rates around the plan's own, as `parse_sweep` reads them."""
     rate = settings.training.learning_rate
     return f"{LEARNING_RATE} = " + " ".join(f"{rate * factor:.3g}" for factor in (0.5, 1, 2))
 
 
 def parse_sweep(text: str) -> Values:
-    """``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``. A setting may be named as in the form: ``Rank (r)``, ``rank``.
+    """Parse ``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``. A setting may be named as in the form: ``Rank (r)``,
+    ``rank``.
 
     Raises:
         UsageError: an unknown setting, a value that does not fit, too few or too many of either.

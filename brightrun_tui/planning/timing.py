@@ -94,7 +94,7 @@ class Pace:
 
 
 def pace_of(machine: Hardware) -> Pace:
-    """Rough, for GPUs and CPUs in general."""
+    """Return a rough pace for GPUs and CPUs in general."""
     if machine.gpu_count:
         return Pace(0.40 * max(1.0, machine.flops), 0.003, 1e12)
     return Pace(0.75 * max(1.0, machine.flops), 0.006, 1e10)
@@ -159,8 +159,8 @@ def reckon_time(
 def _loading_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> float:
-    """Imports, weights, finding the fastest way that is right, and on a GPU a dry run with the longest records: on a CPU
-    the first step is one.
+    """Return the seconds for imports, weights, finding the fastest way that is right and, on a GPU, a dry run with the
+    longest records: on a CPU the first step is one.
     """
     pace = pace_of(machine)
     tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1)
@@ -180,7 +180,9 @@ def _rounds(settings: RunSettings, shape: Shape) -> float:
 def _measuring_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """The held-out records before training, on the way and afterwards, and everyday talk; and some training records at last."""
+    """Return the seconds for scoring held-out records before, during and after training, everyday questions, and some
+    training records.
+    """
     pace = pace_of(machine)
     one_record = (
         forward_seconds(model, settings, machine, shape, need, shape.eval_records * shape.mean) / shape.eval_records
@@ -235,7 +237,9 @@ def _answering_seconds(
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:
-    """``passes``: 1 forward only, 2 with gradients of the inputs, 3 with activations computed twice."""
+    """Return floating point operations a token. ``passes``: 1 forward only, 2 with gradients of the inputs, 3 with
+    activations computed twice.
+    """
     trains = passes > 1
     adapter = model.lora_parameters(settings.lora.r, settings.lora.target_modules)
     linear = 2.0 * passes * model.active_linear_parameters
@@ -245,7 +249,7 @@ def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, p
 
 
 def _micro_batch_tokens(machine: Hardware, settings: RunSettings, need: MemoryNeed) -> float:
-    """On a GPU as many as fit, where the setting leaves it open."""
+    """Return the tokens of a micro-batch; on a GPU as many as fit, where the setting leaves it open."""
     if not machine.gpu_count or settings.training.micro_batch_size:
         return float(need.tokens)
     room = GPU_SHARE * machine.gpu_memory - (need.total - need.parts["activations"])

@@ -54,7 +54,7 @@ class BoxFacts:
 
     @classmethod
     def read(cls, seen: str) -> BoxFacts:
-        """From the answer to `QUESTION`. What is not in its words is left out."""
+        """Read the answer to `QUESTION`. What is not in its words is left out."""
         rows = (one.partition(" ") for one in _rows(seen, "lease") if one)
         leases = {name: as_gpu_id(gpu) for name, _, gpu in islice(rows, MOST_LEASES)}
         return cls(

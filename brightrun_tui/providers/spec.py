@@ -116,17 +116,17 @@ class ProviderSpec:
 
 
 def provider_names() -> tuple[str, ...]:
-    """Of every provider, without importing one."""
+    """Return the names of all providers, without importing one."""
     return plugins.names(Door.PROVIDERS)
 
 
 def provider_specs() -> Loaded[ProviderSpec]:
-    """Of every provider that can be used, and what is wrong with the others."""
+    """Return the specs of all providers that can be used, and what is wrong with the others."""
     return plugins.load_all(Door.PROVIDERS, ProviderSpec)
 
 
 def provider_spec(name: str) -> ProviderSpec | None:
-    """Of one provider, importing no other; None when there is none of that name. Raises `PluginError`."""
+    """Return one provider's spec, importing no other; None when there is none of that name. Raises `PluginError`."""
     return plugins.load(Door.PROVIDERS, ProviderSpec, name)
 
 

@@ -56,7 +56,9 @@ class VastOffer(_Tolerant):
     geolocation: Text = ""
 
     def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer | None:
-        """With ``bid`` (US dollars per hour, disk not included) an interruptible one; None where it has no price."""
+        """Return the offer, an interruptible one with ``bid`` (US dollars an hour, disk not included); None where it
+        has no price.
+        """
         price = self.dph_base if bid is None else bid
         if not price:
             return None

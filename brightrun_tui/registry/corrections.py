@@ -201,7 +201,7 @@ async def _run_of(db: Database, version: ModelVersion) -> Run | None:
 
 
 async def _run_before(db: Database, version: ModelVersion) -> Run | None:
-    """That of the newest version of the model that was made here: the one in question came from elsewhere."""
+    """Return the run of the model's newest version that was made here: the one in question came from elsewhere."""
     others = [each for each in await models.list_models(db) if each.name == version.name]
     for other in sorted(others, key=lambda each: -each.version):
         if run := await _run_of(db, other):

@@ -179,7 +179,7 @@ def _data_settings(version: ModelVersion) -> DataSettings:
 
 
 def _settings(version: ModelVersion, answers: int) -> RunSettings:
-    """As it was trained, the adapter as its own configuration says. Blocking."""
+    """Return the settings it was trained with, the adapter as its own configuration says. Blocking."""
     trained = version.report.lineage.run_settings
     config = read_json(Path(version.directory) / ADAPTER_CONFIG, version.directory)
     targets = config.get("target_modules")

@@ -50,7 +50,7 @@ class ExportKind:
 
 
 def file_stem(version: ModelVersion) -> str:
-    """``NAME-vNUMBER``."""
+    """Return ``NAME-vNUMBER``."""
     return f"{version.name}-v{version.version}"
 
 

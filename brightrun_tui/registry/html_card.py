@@ -103,7 +103,9 @@ def report_html(
 
 
 def _command(command: str) -> str:
-    """Lines end between its options, never within one: “--” at an end of a line would be read as a word of its own."""
+    """Return a command whose lines break between its options, never within one: “--” at the end of a line would be read
+    as a word of its own.
+    """
     first, *options = command.split(" --")
     return (
         "<code>" + " ".join(f"<span>{_text(part)}</span>" for part in (first, *(f"--{o}" for o in options))) + "</code>"

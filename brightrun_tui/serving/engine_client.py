@@ -175,7 +175,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._wire.abort()
 
     def get_extra_info(self, info: str) -> Any:
-        """``is_readable`` of an idle connection: the other side has closed it."""
+        """Answer ``is_readable`` of an idle connection: the other side has closed it."""
         return self._wire.ended if info == "is_readable" else None
 
 

@@ -165,7 +165,9 @@ class _Check:
                 raise Unfollowed(f"“{word}” in a schema is empty")
 
     def _reference(self, schema: Schema) -> None:
-        """Each leads to a schema of this document, and not round in a circle; none is followed twice."""
+        """Follow a reference, which leads to a schema of this document and not round in a circle; none is followed
+        twice.
+        """
         seen: set[int] = set()
         while isinstance(schema, dict) and "$ref" in schema and id(schema) not in self.leads_on:
             if id(schema) in seen:

@@ -213,7 +213,9 @@ def read_key_file(path: Path) -> str:
 
 
 def _require_unused(known: list[NamedKey], key: str) -> None:
-    """A key of two names would still be let in after one of them was removed. Raises ``UsageError``."""
+    """Refuse a key that already has a name: it would still be valid after one of two names was removed. Raises
+    ``UsageError``.
+    """
     digest = _digest(key.encode())
     same = next((each for each in known if each.digest == digest), None)
     if same is not None:
@@ -238,7 +240,7 @@ def _main(directory: Path) -> list[NamedKey]:
 
 
 def _admitted(directory: Path) -> list[NamedKey]:
-    """Nobody is let in by a file that cannot be read."""
+    """Return the keys to admit; only the main one where the file cannot be read."""
     try:
         return list_keys(directory)
     except UsageError:

@@ -58,6 +58,6 @@ class LongPrompts:
 
 
 def _alike(ids: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens with which both begin."""
+    """Return how many tokens both begin with."""
     pairs = zip(ids, other, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(ids), len(other)))

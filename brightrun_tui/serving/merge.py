@@ -145,7 +145,7 @@ def _tuned(base: Path, adapter: Path, held: HeldBase, cases: list[Case]) -> tupl
 
 
 def _stored_dtype(base: Path) -> str:
-    """In what numbers the base model is stored."""
+    """Return the type of numbers that the base model is stored in."""
     from transformers import AutoConfig
 
     return str(AutoConfig.from_pretrained(base).get_text_config().dtype or "float32").removeprefix("torch.")

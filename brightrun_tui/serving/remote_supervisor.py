@@ -53,7 +53,7 @@ class RemoteSupervisor(Watch):
         return self._engine
 
     async def sleep(self) -> None:
-        """Its memory is not ours to save: a machine that nobody uses is returned as a whole."""
+        """Do nothing: its memory is not ours to save, and a machine that nobody uses is returned as a whole."""
 
     async def _look(self, presentable: bool) -> float:
         answers = presentable and await self._answers()

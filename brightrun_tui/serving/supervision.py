@@ -49,7 +49,7 @@ class Supervision(ABC):
 
     @abstractmethod
     async def run(self) -> None:
-        """Returns when `stop` was called, or when the version cannot be served (then the state is ``failed``)."""
+        """Serve until `stop` is called, or until the version cannot be served (then the state is ``failed``)."""
 
     @abstractmethod
     async def stop(self) -> None:

@@ -92,7 +92,7 @@ def names_at(client: httpx.Client) -> list[str] | None:
 
 
 def connection() -> httpx.Client:
-    """To vLLM, over the socket in the current directory."""
+    """Return a client of vLLM, over the socket in the current directory."""
     return httpx.Client(transport=httpx.HTTPTransport(uds=SOCKET), base_url="http://engine", timeout=60.0)
 
 
@@ -156,7 +156,7 @@ def _end_left_over() -> None:
 
 
 def _end(vllm: subprocess.Popen[bytes]) -> None:
-    """It and the processes that it started; after `GRACE_SECONDS` without mercy."""
+    """End it and the processes that it started; kill them after `GRACE_SECONDS`."""
     with suppress(ProcessLookupError):
         os.killpg(vllm.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
@@ -172,7 +172,7 @@ def _environment() -> dict[str, str]:
 
 
 def _end_with_parent() -> Any:
-    """For the child to call: it is asked to end when the keeper is killed, whatever killed it."""
+    """Return a function for the child to call: it is asked to end when the keeper dies, whatever killed it."""
     prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible is done
     return lambda: prctl(_PARENT_DEATH, signal.SIGTERM)
 

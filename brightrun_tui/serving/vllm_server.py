@@ -109,7 +109,7 @@ def command(plan: EndpointPlan, tokenizer: Path) -> list[str]:
 
 
 def _rank(adapter: Path) -> int:
-    """Of an adapter that vLLM can load. Raises `EngineUnsuitableError`."""
+    """Return the rank of an adapter that vLLM can load. Raises `EngineUnsuitableError`."""
     try:
         config = read_json(adapter / ADAPTER_CONFIG)
     except ForeignFileError as error:
@@ -191,7 +191,7 @@ def _bring_adapter(place: Path, plan: EndpointPlan) -> None:
 
 
 def _how_it_ended(place: Path) -> str:
-    """In words; what it printed last goes into the log of this endpoint."""
+    """Say in words how it ended; what it printed last goes into this endpoint's log."""
     with suppress(OSError):
         print((place / LOG).read_text(errors="replace")[-LOG_TAIL:], file=sys.stderr, flush=True)
     with suppress(OSError):

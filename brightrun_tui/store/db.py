@@ -67,7 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
-        """Everything inside is committed together, or not at all."""
+        """Commit everything inside together, or nothing."""
         async with self._lock:
             try:
                 await self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
@@ -100,7 +100,7 @@ class Database:
         return rows[0] if rows else None
 
     async def data_version(self) -> int:
-        """Changes whenever another connection has committed; costs microseconds."""
+        """Return a number that changes whenever another connection has committed; costs microseconds."""
         row = await self.one("PRAGMA data_version")
         return int(row[0]) if row else 0
 

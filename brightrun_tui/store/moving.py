@@ -83,7 +83,7 @@ def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, he
 
 
 def _document(text: str) -> dict[str, Any] | None:
-    """None where the row is damaged; that is for others to say."""
+    """Return the document; None where the row is damaged, which others tell of."""
     try:
         document = json.loads(text)
     except ValueError:

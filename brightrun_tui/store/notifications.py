@@ -78,7 +78,7 @@ async def delivered(db: Database, channel: str, notification: int, *, given_up: 
 
 
 async def deliveries(db: Database, notifications: Iterable[int]) -> dict[int, dict[str, str]]:
-    """By notification: what became of it, by channel."""
+    """Return the state of delivery by notification, then by channel."""
     wanted = list(notifications)
     found: dict[int, dict[str, str]] = {}
     for row in await db.all(

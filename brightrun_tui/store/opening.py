@@ -78,5 +78,5 @@ async def _migrate(db: Database) -> None:
 
 
 def _text(stored: bytes) -> str:
-    """A damaged text is not the end of reading the others; whoever reads it sees that it is damaged."""
+    """Decode a text. A damaged one does not stop the reading of others; whoever reads it sees that it is damaged."""
     return stored.decode("utf-8", "replace")

@@ -117,7 +117,7 @@ async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
 
 
 async def stamps(db: Database) -> dict[str, tuple[str, float]]:
-    """State and time of the last change of every run, newest run first: enough to know which must be read again."""
+    """Return state and time of the last change of every run, newest run first: enough to know which must be read again."""
     found = await db.all("SELECT id, state, updated_at FROM runs ORDER BY created_at DESC")
     return {str(row["id"]): (str(row["state"]), rows.number(row["updated_at"])) for row in found}
 
@@ -141,7 +141,7 @@ async def names(db: Database) -> dict[str, str]:
 
 
 async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
-    """Of the runs in these states, oldest first; also of those that cannot be read."""
+    """Return the ids of the runs in these states, oldest first, including those that cannot be read."""
     marks = ", ".join("?" * len(states))
     found = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
     return [row["id"] for row in found]
@@ -259,6 +259,6 @@ def _damaged(row: aiosqlite.Row) -> DamagedRun:
 
 
 def _read(row: aiosqlite.Row) -> Run | None:
-    """None when the record is damaged, or says something else than its columns do."""
+    """Return the run; None when the record is damaged, or contradicts its columns."""
     run = rows.read(Run, row["doc"])
     return run if run is not None and (run.id, run.state) == (row["id"], row["state"]) else None

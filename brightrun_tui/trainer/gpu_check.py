@@ -39,7 +39,7 @@ PRODUCT_ROWS = (1, 48, 1024)
 
 
 def require_fit(machine: TrainingDevice, settings: QuantisationSettings) -> None:
-    """Nothing on a CPU, whose arithmetic nobody doubts.
+    """Refuse a GPU that computes wrongly. A CPU passes: nobody doubts its arithmetic.
 
     Raises:
         GpuError: the GPU computes wrongly, or not at all.

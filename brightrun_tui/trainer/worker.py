@@ -104,7 +104,7 @@ def _read_spec(files: RunDirectory) -> RunSpec:
 def _set_up(
     spec: RunSpec, files: RunDirectory, log: EventLog, control: Control, monitor: HardwareMonitor
 ) -> tuple[TrainingSession, ChatTemplate]:
-    """Data first: it can be refused before the model, which takes longest, is loaded."""
+    """Prepare the data, which can be refused, before the model is loaded, which takes longest."""
 
     def alert(code: str, message: str) -> None:
         log.write(events.Alert(level="warning", code=code, message=message))
@@ -201,7 +201,7 @@ def _tell_if_back(session: TrainingSession) -> None:
 
 
 def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
-    """Stands for all that must be the same for a checkpoint to be continued exactly."""
+    """Return a key over all that must be the same for a checkpoint to be continued exactly."""
     settings, training = spec.settings, spec.settings.training
     document = {
         "base": spec.base.fingerprint or [spec.base.id, spec.base.revision],

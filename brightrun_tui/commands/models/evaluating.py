@@ -126,7 +126,7 @@ def leaderboard(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Versions by what they were measured to be worth: those measured on the very same records stand together."""
+    """Rank versions by what they were measured to be worth: those measured on the very same records stand together."""
     from brightrun_tui.commands.shared.measured import print_board
 
     boards = with_store(lambda session: registry.leaderboards(session.db, dataset))

@@ -215,7 +215,7 @@ def _check_keyring(paths: Paths) -> DoctorCheck:
 
 
 async def _check_torch() -> list[DoctorCheck]:
-    """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
+    """Try torch, the GPU and 4-bit arithmetic in a separate process: this one never imports torch."""
     if _version("torch") is None:
         return [
             DoctorCheck(

@@ -136,7 +136,7 @@ def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterato
 
 
 def why_left_out(outcome: EntryOutcome) -> str:
-    """In words."""
+    """Say in words why the entry was left out."""
     reason = LEFT_OUT.get(outcome.left_out)
     return reason.said(1, outcome.detail) if reason else outcome.left_out
 

@@ -133,7 +133,7 @@ async def _follow(session: Session, run: Run, followers: Sequence[LineFollower],
 
 
 def _plain_text(line: str) -> str:
-    """A bar that was drawn over and over in one line becomes a line each time."""
+    """Return the line with each redraw of a progress bar as a line of its own."""
     return sanitize(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 

@@ -147,7 +147,7 @@ def scores_table(report: Report | Evaluation) -> Group:
 
 
 def change_words(before: float, after: float) -> Text:
-    """By which part of itself a loss has changed."""
+    """Return the relative change of a loss in per cent, coloured by whether it fell."""
     if not before:
         return Text("–")
     change = (after - before) / before

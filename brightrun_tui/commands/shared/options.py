@@ -113,7 +113,8 @@ SheetOption = Annotated[
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:
-    """``["training.epochs=3"]`` → ``{"training.epochs": "3"}``; values are converted where the setting is known.
+    """Turn ``["training.epochs=3"]`` into ``{"training.epochs": "3"}``; values are converted where the setting is
+    known.
 
     Raises:
         UsageError: a pair without “=”.
@@ -127,7 +128,7 @@ def machine_overrides(gpus: str, shared_gpu: bool) -> Overrides:
 
 
 def parse_columns(pairs: list[str]) -> dict[str, str]:
-    """``["prompt=question"]`` → ``{"prompt": "question"}``.
+    """Turn ``["prompt=question"]`` into ``{"prompt": "question"}``.
 
     Raises:
         UsageError: a pair without “=”.
@@ -136,7 +137,7 @@ def parse_columns(pairs: list[str]) -> dict[str, str]:
 
 
 def parse_relabel(pairs: list[str]) -> dict[str, str]:
-    """``["bilings=billing"]`` → ``{"bilings": "billing"}``.
+    """Turn ``["bilings=billing"]`` into ``{"bilings": "billing"}``.
 
     Raises:
         UsageError: a pair without “=”, or without a name behind it.

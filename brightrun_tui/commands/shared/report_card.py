@@ -205,7 +205,7 @@ def _verdict(report: Report) -> Group:
 
 
 def _advice(advice: Sequence[Advice]) -> Table:
-    """Numbered, each with its command on lines of its own."""
+    """Return the advice as a numbered table, each command on lines of its own."""
     table = Table.grid(padding=(0, 1))
     for number, each in enumerate(advice, 1):
         table.add_row(f"{number}.", Text(each.why))
@@ -348,6 +348,6 @@ def _pairs(pairs: list[tuple[str, str]]) -> Table:
 
 
 def _whole(text: str) -> str:
-    """As it was written, up to what fits on a screen."""
+    """Return the text as it was written, up to what fits on a screen."""
     text = text.strip()
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"

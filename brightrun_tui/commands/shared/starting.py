@@ -17,7 +17,7 @@ from brightrun_tui.planning.plan import Plan, make_plan
 
 
 async def plan_run(draft: Draft, paths: Paths) -> Plan:
-    """On this machine, or on the cheapest machine for rent that the run fits on.
+    """Plan the run on this machine, or on the cheapest machine for rent that it fits on.
 
     Raises:
         BrightrunError: the provider is not connected, does not answer, or has no such machine.

@@ -132,7 +132,7 @@ def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.
 
 
 def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed: int) -> Bounds:
-    """Tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
+    """Return tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
 
     Whole conversations are drawn (`conversations`), because examples of one and the same rise and fall together.
     """
@@ -141,7 +141,9 @@ def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed:
 
 
 def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> Bounds:
-    """Within what bounds the loss (nats a token) would fall on other records of this kind, found as in `loss_difference`."""
+    """Return the bounds within which the loss (nats a token) would fall on other records of this kind, found as in
+    `loss_difference`.
+    """
     low, high = _interval(scores.losses, scores.tokens, conversation, seed)
     return {"low": low, "high": high, "confidence": 0.95}
 

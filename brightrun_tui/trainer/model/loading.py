@@ -42,7 +42,7 @@ class TrainingDevice:
 
 
 def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
-    """bfloat16 where the GPU computes in it, else float16; float32 on a CPU, where both are many times slower."""
+    """Choose bfloat16 where the GPU computes in it, else float16; float32 on a CPU, where both are many times slower."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if settings.compute_dtype != "auto":
         compute = _DTYPES[settings.compute_dtype]
@@ -99,7 +99,7 @@ def packed_implementations(machine: TrainingDevice) -> tuple[str, ...]:
 
 
 def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
-    """(trainable, all others); a quantised weight counts as the numbers it stands for."""
+    """Return (trainable, all others); a quantised weight counts as the numbers it stands for."""
     trainable = frozen = 0
     for parameter in model.parameters():
         if parameter.requires_grad:

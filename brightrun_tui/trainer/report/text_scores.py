@@ -22,7 +22,7 @@ _WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of precision and recall over the words of both, 0 to 1; order does not matter.
+    """Return the harmonic mean of precision and recall over the words of both, 0 to 1; order does not matter.
 
     The formula and the normalisation (lower case, no punctuation, no English articles) are those of the official SQuAD
     evaluation (Rajpurkar et al. 2016, arXiv:1606.05250, ``evaluate-v1.1.py``); beyond English, as that of MLQA has it

@@ -72,7 +72,7 @@ class ChatScreen(Dialog[None]):
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
 
     def on_worker_state_changed(self) -> None:
-        """Some keys are for while an answer is written, others for when it has been."""
+        """Redraw the footer: some keys are for while an answer is written, others for afterwards."""
         for footer in self.query(KeyFooter):
             footer.look()
 
@@ -102,7 +102,7 @@ class ChatScreen(Dialog[None]):
         self._say("stopped")
 
     async def action_dismiss(self, result: None = None) -> None:
-        """What the chat has started is asked about, or ended, before it closes."""
+        """Close the chat, once what it has started is ended or asked about."""
         if self._started_here() or self._begun or any(partner.base_alone for partner in self._started.values()):
             self._leave()
         else:
@@ -114,7 +114,7 @@ class ChatScreen(Dialog[None]):
 
     @work(group="leave", exclusive=True)
     async def _leave(self) -> None:
-        """What was started for the chat is not left behind without a word; a base never is."""
+        """End what was started for the chat, or ask about it; a base that was started always ends."""
         await asyncio.gather(*self._begun)
         for partner in {*self._started.values()}:
             await self._end_base(partner)
@@ -163,7 +163,7 @@ class ChatScreen(Dialog[None]):
 
     @work(group="ask")
     async def action_beside(self) -> None:
-        """A second model that is asked the same; the same key takes it away again."""
+        """Ask a second model the same; the same key takes it away again."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         if len(self._partners) == MOST_PARTNERS:
@@ -186,7 +186,7 @@ class ChatScreen(Dialog[None]):
 
     @work(group="base")
     async def _base_or_not(self) -> None:
-        """The base of the model is asked the same; the same key takes it away again, and out of memory."""
+        """Ask the model's base the same; the same key takes it away again, and out of memory."""
         if self._partners[-1].base_alone:
             await self._take_away()
             return
@@ -208,7 +208,7 @@ class ChatScreen(Dialog[None]):
         self._prepare()
 
     async def _take_away(self) -> None:
-        """The second one is asked no more."""
+        """Stop asking the second model."""
         gone = self._partners.pop()
         self._title_anew()
         self._say("")
@@ -224,7 +224,7 @@ class ChatScreen(Dialog[None]):
                 await self._to_its_end(self.app.ask(Undeploy(target=endpoint), wait=0.0))
 
     async def _to_its_end(self, asking: Coroutine[Any, Any, Result]) -> Result:
-        """Whoever waits for it may be cancelled; it goes on, and the chat does not end before it."""
+        """Wait for it; it goes on when whoever waits is cancelled, and the chat does not end before it."""
         task = asyncio.create_task(asking)
         self._begun.add(task)
         task.add_done_callback(self._begun.discard)
@@ -390,7 +390,7 @@ class ChatScreen(Dialog[None]):
         return reply is not None
 
     async def _until_ready(self, partner: Partner) -> Endpoint | None:
-        """None where it was taken away meanwhile."""
+        """Wait until the endpoint is ready; None where it was taken away meanwhile."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         while (waited := loop.time() - start) < READY_SECONDS:

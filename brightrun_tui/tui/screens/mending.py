@@ -29,7 +29,7 @@ class Mending(DraftActions):
 
     @work(exclusive=True, group="remedies")
     async def _find_remedies(self, plan: Plan) -> None:
-        """For this plan, while it is the one that is shown."""
+        """Find remedies for this plan, while it is the one that is shown."""
         found = await asyncio.to_thread(
             find_remedies, plan, self.app.paths, account=self._account, refusal=self._refusal
         )

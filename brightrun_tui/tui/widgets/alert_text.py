@@ -47,7 +47,9 @@ CURVES: dict[AlertCode, str] = {
 
 
 def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
-    """Of every run, errors first; the chosen one is judged by its curves, too. The order stays whichever run is chosen."""
+    """Return the alerts of every run, errors first; the chosen one is judged by its curves, too. The order stays
+    whichever run is chosen.
+    """
     detail = snapshot.detail
     chosen = detail.run_id if detail else ""
     held = {lease.run_id for lease in snapshot.leases}

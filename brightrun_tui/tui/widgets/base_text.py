@@ -128,12 +128,12 @@ def fits(one: BaseLine) -> str:
 
 
 def able(traits: Traits) -> str:
-    """``tools, thinks``; nothing where it is not known or not so."""
+    """Return ``tools, thinks``; empty where it is not known or not so."""
     return ", ".join(word for word, so in (("tools", traits.tools), ("thinks", traits.thinks)) if so)
 
 
 def spoken(traits: Traits, language: str) -> str:
-    """``English``, ``29+ with German``, ``8``; nothing where it is not known."""
+    """Return ``English``, ``29+ with German`` or ``8``; empty where it is not known."""
     if not traits.languages:
         return f"{traits.language_count}+" if traits.language_count else ""
     if len(traits.languages) <= SEVERAL and not traits.language_count:

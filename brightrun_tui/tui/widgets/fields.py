@@ -173,7 +173,7 @@ class ChoiceField(_InForm, Widget, can_focus=True):
     def __init__(
         self, key: str, choices: Sequence[str], value: str = "", *, titles: Mapping[str, str] | None = None
     ) -> None:
-        """``titles`` are the words for choices that are not said as they are written."""
+        """Offer ``choices``; ``titles`` are the words for those that are not shown as they are written."""
         super().__init__(classes="field choice")
         self._titles = titles or {}
         self.key = key
@@ -217,7 +217,7 @@ class PickField(_InForm, Widget, can_focus=True):
         key: str
 
     def __init__(self, key: str, *, arrow: str = " ▾") -> None:
-        """``arrow`` stands behind what is shown."""
+        """Show a value to pick; ``arrow`` stands behind it."""
         super().__init__(classes="field pick")
         self.key = key
         self._arrow = arrow

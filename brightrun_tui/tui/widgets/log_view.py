@@ -316,7 +316,7 @@ class LogView(ScrollView, can_focus=True):
         self._up(self.scroll_page_up)
 
     def _up(self, scroll: Callable[..., None], **by: int) -> None:
-        """Upwards; from the first line on into what lies before it."""
+        """Scroll up; from the first line on into what comes before it."""
         self._moves += 1
         if self.scroll_offset.y == 0 and self._log is not None and self._log.unread:
             self._set_following(False)
@@ -409,7 +409,7 @@ class LogView(ScrollView, can_focus=True):
         self._retitle()
 
     def _keep_up(self) -> None:
-        """At the end, unless somebody has gone elsewhere meanwhile."""
+        """Stay at the end, unless somebody has gone elsewhere meanwhile."""
         if self._following:
             self._to_end()
 

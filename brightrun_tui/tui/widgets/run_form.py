@@ -98,13 +98,13 @@ class RunForm(VerticalScroll, can_focus=False):
         self._show_toggle(False)
 
     def watch_virtual_size(self) -> None:
-        """Rows came or went: the field that keys act on stays in sight."""
+        """Keep the field that keys act on in sight when rows came or went."""
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
             self.call_after_refresh(focused.scroll_visible, animate=False)
 
     def _show_title(self, typed: Mapping[str, str]) -> None:
-        """Over the settings: how many of all are the person's own, shown or not."""
+        """Show over the settings how many of all are the person's own, visible or not."""
         mark = f"  ● {len(typed)} changed" if typed else ""
         text = Content.assemble(("Settings", "bold $primary"), (mark, "$accent"))
         self.query_one("#settings-title", Static).update(text)
