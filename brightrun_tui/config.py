@@ -108,11 +108,11 @@ def load_section(
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
-    """Return what is not a table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
+    """Return the tables that are not ours. Providers are only looked up where a file has more than the fixed tables."""
     others = document.keys() - set(SECTIONS)
     return others - plugins.claimed(plugins.Door.PROVIDERS) if others else set()
 
 
 def reason(error: ValidationError) -> str:
-    """Say why the first value that does not fit does not, in words."""
+    """Say in words why the first value that does not fit does not."""
     return error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")

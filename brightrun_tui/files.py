@@ -40,7 +40,7 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
 
 
 def remove_unfinished(directory: Path) -> None:
-    """Remove what `write_atomic` began below ``directory`` and was killed over. Nobody may be writing there."""
+    """Remove what `write_atomic` left unfinished below ``directory`` when it was killed. Nobody may be writing there."""
     for path in directory.rglob(".*"):
         if _ASIDE.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)

@@ -275,7 +275,9 @@ def _month(moment: float) -> str:
 
 
 def _months(begin: float, end: float) -> Iterator[tuple[float, float]]:
-    """Return the first and last moment of every month between two times, by the local clock; the month of ``begin`` at least."""
+    """Yield the first and last moment of every month between two times, by the local clock; the month of ``begin`` at
+    least.
+    """
     first = month_start(begin)
     while first <= max(begin, end):
         following = month_start(first + 40 * 86400)

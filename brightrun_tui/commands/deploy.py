@@ -155,7 +155,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raise ``UsageError`` for what is not an address."""
+    """Return the address. Raises ``UsageError`` for what is not one."""
     if not text:
         return ""
     try:

@@ -133,7 +133,7 @@ def _print_adopted(others: list[Machine], found: FoundMachines) -> None:
 
 
 async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
-    """Return what there is; and again the machines of other installations, as their providers describe them."""
+    """Return what was found, and separately the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)
@@ -192,7 +192,7 @@ async def _ask(session: Session, name: str, installation: str) -> tuple[list[Mac
 
 
 async def _merge(session: Session, machines: list[Machine]) -> list[ListedMachine]:
-    """Open leases and listed machines; the same machine is one row, and two of one name are two."""
+    """Merge open leases and listed machines: the same machine is one row, and two of one name are two."""
     run_names = await runs.names(session.db)
     known = await store.list_leases(session.db)
     pairs: list[tuple[Lease | None, Machine | None]] = [

@@ -176,7 +176,7 @@ def _draw(curves: dict[str, dict[int, float | None]]) -> None:
 
 
 async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
-    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
+    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not running."""
     found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
     idle = waiting and not (await engine_status(session.db, session.paths)).running

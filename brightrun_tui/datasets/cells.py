@@ -130,7 +130,7 @@ def _form_of_date(value: datetime | date | time, number_format: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return what comes out as ``text`` of ``strftime`` and then ``format``."""
+    """Escape ``text`` so that ``strftime`` and then ``format`` give it back."""
     return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
 
 

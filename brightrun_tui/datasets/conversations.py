@@ -243,7 +243,7 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
 
 
 def _are_unsorted(turns: Sequence[Any]) -> bool:
-    """Say whether a time or a number in every turn says that they belong into another order."""
+    """Say whether a time or a number in every turn shows that they are out of order."""
     return any(any(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
 
 
@@ -253,7 +253,7 @@ def _are_reversed(turns: Sequence[Any]) -> bool:
 
 
 def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
-    """Return, for each field that may say when a turn was, what it says of all of them."""
+    """Yield, for each field that may tell when a turn was, its values over all turns."""
     first = turns[0] if turns else None
     for name in first if isinstance(first, dict) else ():
         if _says_when(str(name)):
@@ -289,7 +289,7 @@ def _literal(text: str) -> Any:
 
 
 def list_in(text: str) -> list[Any]:
-    """Return the texts in a list that a cell spells as JSON or as Python does; empty where it is none of texts."""
+    """Return the texts in a list that a cell spells as JSON or as Python does; empty unless all are texts."""
     try:
         found = turns_in(text)
     except Unusable:

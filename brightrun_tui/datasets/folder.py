@@ -94,7 +94,7 @@ def is_for_testing(name: str) -> bool:
 
 
 def is_about(name: str) -> bool:
-    """Say whether a file of this name is about the data, or hidden, and holds none of it."""
+    """Say whether a file of this name is hidden or describes the data, and so holds none of it."""
     return bool(_ABOUT.match(name))
 
 

@@ -218,7 +218,9 @@ def _is_decision(text: str) -> bool:
 
 
 def _kinship(prompt: str, completion: str) -> float:
-    """Say whether the names are the same but for the word that says which is which, as ``question_en`` and ``answer_en``."""
+    """Return how alike the names are but for the word that says which is which, as in ``question_en`` and
+    ``answer_en``.
+    """
     rests = [
         next((name.lower().replace(word, "") for word in words if word in name.lower()), "")
         for name, words in ((prompt, _PROMPT_WORDS), (completion, _COMPLETION_WORDS))
@@ -236,7 +238,7 @@ def _is_constant(texts: Sequence[str]) -> bool:
 
 
 def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> float:
-    """Say how much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
+    """Return how strongly a name speaks for one role by its ``words``, below 0 where it has only those of the other."""
     if _is_about(name, _ABOUT):
         return -1.0
     if meant := _SHORT.get(name.strip().lower()):
@@ -257,7 +259,7 @@ def _is_about(name: str, words: Sequence[str]) -> bool:
 
 
 def _only(value: Any) -> Any:
-    """Return what a list of one holds, as tools of annotators write what one of them said."""
+    """Return the only entry of a list, as annotation tools write what one person said; anything else as it is."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

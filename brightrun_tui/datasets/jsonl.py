@@ -18,7 +18,7 @@ _EXPORT_AGAIN = "repair or delete that line, or export the file again"
 
 
 def read_jsonl(file: SourceFile) -> Iterator[SourceRow]:
-    """Return the value of every line that is not blank.
+    """Yield the value of every line that is not blank.
 
     Raises:
         DatasetError: a line is not JSON; names line, column, reason and fix.

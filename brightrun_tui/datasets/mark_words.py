@@ -199,7 +199,7 @@ def is_explanation(name: str) -> bool:
 
 
 def is_note(name: str) -> bool:
-    """Say whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
+    """Say whether a column's name tells that somebody noted there what they think of a record, or ticked those to use."""
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)

@@ -93,7 +93,7 @@ def learnt_in_parts(content: Any) -> bool:
 
 
 def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Return every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
+    """Yield every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
 
     A list of objects with name and value, or key and score, is such an object, too.
     """

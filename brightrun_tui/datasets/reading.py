@@ -89,7 +89,7 @@ class Source:
     others: dict[str, int] = field(default_factory=dict)
 
     def outcomes(self, ids: set[int], part: str) -> Iterator[EntryOutcome]:
-        """Return what becomes of every entry, in order.
+        """Yield what becomes of every entry, in order.
 
         ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
 
@@ -339,7 +339,7 @@ def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
 
 
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
-    """Return rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
+    """Yield rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
         value = unwrapped(row.value)
@@ -366,8 +366,8 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
-    """Return rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what
-    says that something is not to be learnt.
+    """Yield rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and
+    what says that something is not to be learnt.
     """
     mapped = set(columns.values())
     categories = () if "category" in columns else CATEGORIES

@@ -185,7 +185,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
-    """Return lines with their numbers from 1, line ends kept, a byte-order mark removed.
+    """Yield lines with their numbers from 1, line ends kept, a byte-order mark removed.
 
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.

@@ -66,10 +66,10 @@ _EMPTY_CELLS = frozenset(
 
 
 def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[SourceRow]:
-    """Return a dict of column name to text for every row, numbered by the line on which the row starts.
+    """Yield a dict of column name to text for every row, numbered by the line on which the row starts.
 
-    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most. The
-    names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
+    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line
+    most. The names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
 
     Raises:
         DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
@@ -149,7 +149,7 @@ def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
 
 
 def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
-    """Return a dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
+    """Yield a dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
 
     Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
 
@@ -211,7 +211,7 @@ def _parquet(file: SourceFile) -> Any:
 
 
 def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
-    """Return rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
+    """Yield rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
 
     Raises:
         DatasetError: one row takes more, or all of them far more than the file.

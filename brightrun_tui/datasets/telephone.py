@@ -76,7 +76,9 @@ def _is_something_else(number: str) -> bool:
 
 @lru_cache(maxsize=1 << 15)
 def _is_one(around: str, region: str, plain: bool) -> bool:
-    """Say whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nobody else has."""
+    """Say whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nothing
+    else has.
+    """
     from phonenumbers import Leniency, PhoneNumberMatcher, PhoneNumberType, number_type
 
     found = PhoneNumberMatcher(around, region, leniency=Leniency.VALID)

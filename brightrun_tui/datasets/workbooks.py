@@ -64,10 +64,11 @@ class _Scan:
 def read_workbook(
     file: SourceFile, others: dict[str, int], sheet: str = "", is_header: IsHeader = lambda cells: True
 ) -> Iterator[SourceRow]:
-    """Return a dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with
-    rows.
+    """Yield a dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other
+    sheets with rows.
 
-    The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header`` knows.
+    The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header``
+    knows.
 
     Raises:
         DatasetError: openpyxl is missing, the workbook is damaged, protected or a bomb, or it has no sheet with rows.
@@ -283,7 +284,7 @@ def _refuse_bombs(file: SourceFile) -> None:
 
 
 def _held(archive: zipfile.ZipFile, sizes: dict[str, int]) -> int:
-    """Return bytes of the parts that are read at once, wherever in the archive they lie."""
+    """Return the bytes of the parts that are read at once, wherever in the archive they are."""
     names = {name for name in sizes if name.endswith(".rels")} | {_TYPES}
     if sizes.get(_TYPES, 0) <= _LEAST_SUSPECT_HELD:
         for tag in archive.read(_TYPES).split(b"<") if _TYPES in sizes else ():

@@ -63,7 +63,7 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
 
 
 def _of_reading(report: Report, settings: RunSettings) -> Iterator[Advice]:
-    """Return what people do with the answers: say which are right, correct them, rely on them."""
+    """Advise what people can do with the answers: say which are right, correct them, rely on them."""
     verdict, answers = report.verdict, f"brightrun models answers {shlex.quote(report.name)}"
     if verdict.content is None and report.samples:
         yield Advice(why="nobody knows yet whether its answers are right: read them and say so", command=answers)
@@ -101,7 +101,7 @@ def _does_not_end(f: Findings) -> bool:
 
 
 def _of_training(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
-    """Say how long, and in which steps; one of these at most."""
+    """Advise how long to train, and with what step size; yields one of these at most."""
     better, may_go_on = f.tuned_loss < f.base_loss, settings.training.epochs < MANY_EPOCHS
     if f.stopped and better:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))

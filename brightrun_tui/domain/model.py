@@ -198,7 +198,7 @@ class Judgement(BaseModel):
     cost_usd: float | None = None
 
     def count(self, outcome: str) -> int:
-        """Return samples that ended so."""
+        """Count the samples that ended so."""
         return sum(ruling.outcome == outcome for ruling in self.rulings)
 
 

@@ -234,7 +234,7 @@ class LeaseChanges(TypedDict, total=False):
 
 
 def month_start(now: float) -> float:
-    """Say when the calendar month of ``now`` began, by the local clock. Seconds since the epoch."""
+    """Return when the calendar month of ``now`` began by the local clock, in seconds since the epoch."""
     moment = time.localtime(now)
     return time.mktime((moment.tm_year, moment.tm_mon, 1, 0, 0, 0, 0, 0, -1))
 

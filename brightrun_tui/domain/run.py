@@ -250,8 +250,8 @@ class Run(BaseModel):
         return self.step + self.spec.settings.training.logging_steps
 
     def upto(self, metric: str) -> int:
-        """Return the last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint
-        has older ones behind it.
+        """Return the last step whose values of a metric belong to what the run is now: one that went back to a
+        checkpoint has older ones beyond it.
         """
         return self.step if metric in EVERY_STEP else self.reached
 
@@ -278,8 +278,8 @@ SILENT_STEPS = 10
 
 
 def silence(run: Run, heard_at: float | None, now: float) -> float | None:
-    """Return seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None.
-    While a worker begins nothing is expected of it.
+    """Return the seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long;
+    else None. A worker that is starting is not expected to say anything.
     """
     if run.state != "running" or heard_at is None or run.phase in BEGINNING:
         return None

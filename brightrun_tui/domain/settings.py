@@ -336,7 +336,7 @@ class Setting(BaseModel):
 
 
 def iter_settings() -> Iterator[Setting]:
-    """Return every setting in declaration order."""
+    """Yield every setting in declaration order."""
     for group, group_field in RunSettings.model_fields.items():
         model = group_field.annotation
         assert isinstance(model, type) and issubclass(model, SettingsGroup)

@@ -54,7 +54,7 @@ class SavedChannels(RootModel[dict[str, SavedChannel]]):
 
 
 def saved_channels(paths: Paths) -> dict[str, SavedChannel]:
-    """Find by name. Raises `UsageError` where the file does not fit."""
+    """Return the channels by name. Raises `UsageError` where the file does not fit."""
     path = _file(paths)
     try:
         return fit(read_toml(path), SavedChannels, str(path)).root
@@ -136,7 +136,7 @@ async def try_channel(name: str, channel: AppriseChannel) -> str:
 
 
 def kinds_of(text: str) -> tuple[NewsKind, ...]:
-    """Return kinds as people type them, with commas between them; everything where nothing is typed. Raises `UsageError`."""
+    """Parse kinds as people type them, separated by commas; every kind where nothing is typed. Raises `UsageError`."""
     words = [word for word in text.replace(",", " ").split() if word != "everything"]
     if unknown := [word for word in words if word not in set(NewsKind)]:
         raise UsageError(

@@ -165,8 +165,9 @@ class Acquirer:
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
     async def _in_order(self, tenant: Tenant, offers: list[Offer]) -> list[Offer]:
-        """Return the machine that was agreed to, if none has been had yet; then by what the rest costs there, traffic included;
-        those that can be relied upon before others."""
+        """Return the machine that was agreed to, if none has been had yet, then the others by the cost of the rest,
+        traffic included; reliable ones before others.
+        """
         had = any(lease.provider_id for lease in await tenant.leases(self.db))
 
         def rank(offer: Offer) -> tuple[object, ...]:

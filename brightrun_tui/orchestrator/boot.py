@@ -79,7 +79,7 @@ def install() -> Installed:
 
 
 def uninstall() -> bool:
-    """Take the unit away; whether there was one. Runs and endpoints go on. Raises as `install` does."""
+    """Take the unit away; returns whether there was one. Runs and endpoints go on. Raises as `install` does."""
     unit = _unit_file()
     if not unit.exists():
         return False

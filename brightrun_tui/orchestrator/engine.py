@@ -163,7 +163,7 @@ class Engine:
             )
 
     async def _look(self) -> bool:
-        """Look at the store once; whether there is, or may be, anything to look after."""
+        """Look at the store once; returns whether there is, or may be, anything to look after."""
         parts: dict[str, Callable[[], Awaitable[bool]]] = {
             "requests": self._look_at_requests,
             "runs and endpoints": self._look_at_work,
@@ -253,7 +253,7 @@ class Engine:
                     begun.append(run)
 
     async def _seat(self, run: Run, begun: list[Run]) -> bool:
-        """Start a run of the queue if it has room beside those that have ``begun``. Whether it was started."""
+        """Start a run of the queue if it has room beside those that have ``begun``; returns whether it was started."""
         there = [one for one in begun if one.spec.provider == run.spec.provider]
         gpu_request = run.spec.settings.machine.gpu_request
         try:
@@ -340,7 +340,7 @@ class Engine:
                 await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.ask.kind})", error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
-        """Start a task of its own, whose failure is nobody else's."""
+        """Start a task whose failure affects nothing else."""
 
         async def guarded() -> None:
             try:

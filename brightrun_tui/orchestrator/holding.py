@@ -305,6 +305,6 @@ class Holding:
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)
 
     async def _seconds_left(self, tenant: Tenant, lease: Lease) -> float:
-        """Say how long the machine may live at most from now on, whatever becomes of us."""
+        """Return how many seconds the machine may live at most from now on, whatever becomes of us."""
         now = await tenant.budget(self.db, self.money.now())
         return budget.lease_seconds(now.ceiling, now.spent, lease.rate, tenant.hours_left(), timings=self.timings)

@@ -77,10 +77,10 @@ class LeaseManager:
         return await asyncio.to_thread(_access, name, self.paths)
 
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
-        """See to leases that must end; whether any lease is open or a sweep is on.
+        """See to leases that must end; returns whether any lease is open or a sweep is on.
 
-        A lease must end when no active run and no endpoint that serves uses it. No run is read for that. The ``unreadable``
-        ones, given by id, use none; nor does an endpoint whose record is damaged.
+        A lease must end when no active run and no endpoint that serves uses it. No run is read for that. The
+        ``unreadable`` ones, given by id, use none; nor does an endpoint whose record is damaged.
         """
         open_leases = await lease_store.list_leases(self.db, open_only=True)
         active = set(await runs.ids(self.db, ACTIVE)) - unreadable if open_leases else set()

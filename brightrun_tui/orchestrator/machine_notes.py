@@ -36,7 +36,7 @@ def note_machine(files: RunDirectory, machine: str) -> None:
 
 
 def part_number(files: RunDirectory, machine: str) -> int:
-    """Say which part of the run it is, from 1, that ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
+    """Return which part of the run, from 1, ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
     parts = read_parts(files)
     return len(parts) if parts and parts[-1].machine == machine else _next_number(files, parts)
 

@@ -62,7 +62,7 @@ class Mirror:
         self._lie: MachineLiesError | None = None
 
     async def follow(self, host: SshHost) -> bool:
-        """Take home one piece of what is new of the events, and one of the log; whether no event is left there.
+        """Take home one piece of what is new of the events, and one of the log; returns whether no event is left there.
 
         Raises:
             MachineLiesError: the machine is not to be worked with any more.

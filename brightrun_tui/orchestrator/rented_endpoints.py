@@ -69,8 +69,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return self._server is not None
 
     async def _find_servers(self, version: ModelVersion) -> None:
-        """Return the worker of ``version``, and those of versions that it replaced and that may still answer what was asked
-        before.
+        """Find the worker of ``version``, and those of versions that it replaced and that may still answer what was
+        asked before.
         """
         serving, latest = serving_place(self.directory), time.monotonic() + LAST_ANSWER_SECONDS
         for place in (".", *(home.name for home in self.directory.glob("version-*"))):
@@ -153,7 +153,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             await asyncio.gather(telling, return_exceptions=True)
 
     async def _at_work(self, holding: Holding) -> bool:
-        """Say whether the worker is; one that died is started again. A machine that does not answer is asked about first.
+        """Say whether the worker is at work; one that died is started again. A machine that does not answer is asked
+        about first.
 
         Raises:
             HostError: the model cannot be served there.

@@ -108,7 +108,7 @@ class Runner:
         return list(lifecycle.adopt(run))
 
     async def _advance(self, effects: list[Effect]) -> list[Effect]:
-        """Perform the first effect, if there is one; what is to be done after it."""
+        """Perform the first effect, if there is one; returns what is left to do."""
         if not effects:
             return effects
         signal: Signal | RunCommand | None
@@ -341,7 +341,7 @@ class Runner:
                 await self.commands.heard(self.target.poll_seconds)
 
     async def _look(self, run: Run) -> tuple[bool, int | None]:
-        """Bring home what is new; whether the worker is at work, and else its exit code."""
+        """Bring home what is new; returns whether the worker is at work, and else its exit code."""
         worker = await self.target.worker()
         await self.target.sync(run)
         return worker.running, worker.exit_code

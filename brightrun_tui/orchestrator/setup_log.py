@@ -20,7 +20,7 @@ class SetupLog:
         self._heading = machine_heading(lease.machine, number)
 
     def take(self, piece: bytes) -> None:
-        """Raise `OSError` when the disk is full but for its reserve."""
+        """Append a piece of what was printed. Raises `OSError` when the disk is full but for its reserve."""
         size = self._path.stat().st_size if self._path.exists() else 0
         if piece and size < SETUP_LOG_LIMIT:
             heading = line_break(self._path) + self._heading if self._heading else b""

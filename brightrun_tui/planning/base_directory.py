@@ -52,7 +52,7 @@ class ShardIndex(BaseModel):
 
 
 def describe_directory(directory: Path, *, model_id: str, title: str = "", revision: str = "") -> BaseModelInfo:
-    """Return what lies in ``directory``; the answer is kept until a file there changes.
+    """Describe the model in ``directory``; the answer is kept until a file there changes.
 
     Raises:
         BaseModelError: it is not a complete base model; says what is missing and how to get it.
@@ -85,7 +85,9 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
 
 
 def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """Return what lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises ``OSError``."""
+    """Yield what lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises
+    ``OSError``.
+    """
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             if number >= MAX_ENTRIES:
@@ -96,7 +98,7 @@ def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """Return what is wrong with one file, as what is wrong with the model."""
+    """Turn an error of one file into an error of the model."""
     try:
         yield
     except ForeignFileError as error:

@@ -184,7 +184,7 @@ def _traits(about: Any) -> Traits:
 
 
 def _file_sizes(about: Any) -> dict[str, int]:
-    """Name → bytes of the files that training needs."""
+    """Return the bytes of each file that training needs, by name."""
     return {
         file.rfilename: file.size
         for file in about.siblings or []

@@ -154,7 +154,7 @@ def _packed(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """Raise `ValueError`: damaged, or more than we would have written."""
+    """Unpack what was kept. Raises `ValueError`: it is damaged, or more than we would have written."""
     from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
     try:

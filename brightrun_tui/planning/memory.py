@@ -52,8 +52,8 @@ class MemoryNeed:
 def memory_need(
     model: Architecture, settings: RunSettings, machine: Hardware, longest: int, supervised_share: float
 ) -> MemoryNeed:
-    """Return what the worker would choose here where a setting is automatic: rows side by side where a CPU's memory has room for
-    them, activations computed twice where it is short.
+    """Return what the worker needs, choosing as it would where a setting is automatic: rows side by side where a CPU's
+    memory has room for them, activations computed twice where it is short.
     """
     checkpointing = settings.training.gradient_checkpointing
     one = _need(model, settings, machine, longest, supervised_share, checkpointing == "on", 1)

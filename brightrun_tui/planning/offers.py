@@ -157,7 +157,7 @@ async def _weigh_all(provider: str, draft: Draft, plan: Plan, paths: Paths) -> l
 
 
 def _need(draft: Draft, plan: Plan) -> Need:
-    """Raise the plan's first problem where it is not known what the run needs."""
+    """Return what the run needs. Raises the plan's first problem where that is not known."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
     return need_of(plan.estimate, draft, plan.settings.machine.gpu_request)

@@ -196,7 +196,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
 
 
 def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
-    """Do as `_rental_of`, of workers that come and go."""
+    """Do as `_rental_of`, for workers that come and go."""
     settings = version.report.lineage.run_settings
     model = hosted_model(
         version,

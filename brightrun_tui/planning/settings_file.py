@@ -119,7 +119,7 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
 
 
 def changed_settings(plan: Plan) -> dict[str, SettingValue]:
-    """Find every setting of the plan that is not at its default, by its dotted key."""
+    """Return every setting of the plan that is not at its default, by its dotted key."""
     defaults = {setting.key: setting.default for setting in iter_settings()}
     return {key: value for key, value in _settings(plan).items() if value != defaults[key]}
 

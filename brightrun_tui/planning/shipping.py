@@ -36,7 +36,9 @@ LARGEST = 8 << 20
 
 
 def find_objective(name: str) -> ObjectiveSpec:
-    """Raise `UsageError` when there is none of that name, `PluginError` when its package is broken."""
+    """Return the objective's spec. Raises `UsageError` when there is none of that name, `PluginError` when its package
+    is broken.
+    """
     return plugins.require(
         Door.OBJECTIVES, ObjectiveSpec, name, where="training.objective", reason=ErrorKind.UNKNOWN_OBJECTIVE
     )

@@ -111,8 +111,8 @@ class _Steps(BaseModel):
 
 
 def _growth(step: Any) -> float:
-    """Say how many times longer a step, or a sequence of steps, may make a text. The library does it, whatever memory it
-    takes.
+    """Return how many times longer a step, or a sequence of steps, may make a text. The library does it, whatever
+    memory it takes.
     """
     if not isinstance(step, dict):
         return 1.0

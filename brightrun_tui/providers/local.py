@@ -106,7 +106,7 @@ def _cores() -> int:
 
 
 def _cgroup_memory() -> tuple[int, int]:
-    """Limit and use of the container in bytes; (0, 0) where there is no limit."""
+    """Return limit and use of the container in bytes; (0, 0) where there is no limit."""
     try:
         return int((CGROUP / "memory.max").read_text()), int((CGROUP / "memory.current").read_text())
     except (OSError, ValueError):

@@ -244,7 +244,9 @@ class Ssh:
         return facts
 
     async def _look(self, name: str) -> BoxFacts:
-        """Raise ``NotConnectedError``, whatever is the matter with it: one box says nothing of the others."""
+        """Look at one box. Raises ``NotConnectedError``, whatever is the matter with it: one box says nothing of the
+        others.
+        """
         async with _Session(self, name) as host:
             try:
                 return await _ask(host)

@@ -65,7 +65,7 @@ async def find_spare(db: Database) -> list[Spare]:
 
 
 async def clean(spare: Sequence[Spare]) -> int:
-    """Remove them; bytes that are free then. Models, report cards and logs stay, and so does a copy that is being made."""
+    """Remove them; returns the bytes freed. Models, report cards and logs stay, and so does a copy that is being made."""
     return sum([await asyncio.to_thread(_remove, each) for each in spare])
 
 

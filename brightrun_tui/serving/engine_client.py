@@ -35,7 +35,7 @@ class Reply:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raise `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
+        """Yield the body. Raises `EngineGone` where it breaks off, or has no end: an engine elsewhere is not believed."""
         received = 0
         try:
             async for chunk in self._response.aiter_stream():

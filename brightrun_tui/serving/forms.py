@@ -96,7 +96,7 @@ class _Check:
             raise Unfollowed("there are too many patterns, formats or multiples in a schema")
 
     def _below(self, schema: Any) -> Iterator[Schema]:
-        """Return the schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
+        """Yield the schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
         if isinstance(schema, bool):
             return
         if not isinstance(schema, dict):

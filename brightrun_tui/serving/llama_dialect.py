@@ -70,8 +70,8 @@ _NO_ANSWER = 'data: {"error": "this is not an answer"}'
 async def translated(
     lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False, read: int = 0
 ) -> AsyncIterator[str]:
-    """Return llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``:
-    tokens of the prompt that the engine knows because this very request had them read before.
+    """Yield llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it.
+    ``read``: tokens of the prompt that the engine knows because this very request had them read before.
 
     Raises:
         RequestRefused: the answer does not have the form that was asked for.

@@ -32,8 +32,8 @@ class LongPrompts:
     async def read(
         self, engine: Answers, ids: Sequence[int], left: Callable[[], Awaitable[bool]], others: Callable[[], bool]
     ) -> int:
-        """Have all of a prompt but its last piece read; how many tokens were. Ends early where the caller has ``left``;
-        ``others`` says whether somebody else is to be answered.
+        """Have all of a prompt but its last piece read; returns how many tokens were. Ends early where the caller has
+        ``left``; ``others`` says whether somebody else is to be answered.
 
         Raises:
             EngineGone: nobody answers.

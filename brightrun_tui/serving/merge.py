@@ -53,7 +53,7 @@ def main(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> 
 
 
 def merge(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> dict[str, Any]:
-    """Write the export to ``target``; the facts of the comparison.
+    """Write the export to ``target``; returns the facts of the comparison.
 
     Raises:
         BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know

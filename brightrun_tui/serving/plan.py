@@ -197,7 +197,7 @@ def cached_at(adapter: Path) -> Path:
 
 
 def read_plan(directory: Path) -> EndpointPlan:
-    """Raise ``UsageError`` when the directory was not prepared."""
+    """Return the plan. Raises ``UsageError`` when the directory was not prepared."""
     try:
         return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
     except (OSError, ValidationError):

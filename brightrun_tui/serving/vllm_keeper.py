@@ -121,7 +121,7 @@ def _members_are_left(vllm: subprocess.Popen[bytes]) -> bool:
 
 
 def _members() -> Iterator[tuple[Path, bool]]:
-    """Return each with whether its worker lives."""
+    """Yield each with whether its worker lives."""
     for path in sorted(Path(MEMBERS).iterdir()):
         with suppress(FileNotFoundError), path.open("rb") as file:
             try:
@@ -148,7 +148,7 @@ def _say(vllm: int) -> None:
 
 
 def _end_left_over() -> None:
-    """Return the vLLM of a keeper that was killed is asked to end by the kernel; one that did not listen is ended here."""
+    """End the vLLM of a keeper that was killed: the kernel has asked it to end, but may not have been obeyed."""
     with suppress(OSError, ValueError, KeyError):
         kept = json.loads(Path(KEEPER).read_bytes())
         if same_process(int(kept["vllm"]), float(kept["vllm_started"])):

@@ -126,8 +126,9 @@ def _rank(adapter: Path) -> int:
 
 @contextmanager
 def _membership(place: Path, plan: EndpointPlan) -> Iterator[None]:
-    """Be one of those for whom vLLM is kept, and have it started where it is not there. Afterwards vLLM has let go of the
-    adapter, or has ended with its last user."""
+    """Join those for whom vLLM is kept, and have it started where it is not there. Afterwards vLLM has let go of the
+    adapter, or has ended with its last user.
+    """
     private_directory(place)
     private_directory(place / keeper.MEMBERS)
     ours = place / keeper.MEMBERS / str(os.getpid())

@@ -65,8 +65,8 @@ async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpo
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """Find by id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
-    One that serves a base alone is found by its id or as ``name:version@base`` only.
+    """Return the endpoint with that id, or beginning of one, or the newest of a model (``name`` or ``name:version``), a
+    live one before one that failed. One that serves a base alone is found by its id or as ``name:version@base`` only.
 
     Raises:
         UsageError: there is none.

@@ -74,8 +74,8 @@ async def find(db: Database, ref: str) -> ModelVersion:
 
 
 async def locate(db: Database, ref: str) -> tuple[str, int]:
-    """Name and number of ``name`` (its champion; the newest where there is none), ``name:2`` or ``name:champion``, also of a
-    version that cannot be read.
+    """Return name and number of ``name`` (its champion; the newest where there is none), ``name:2`` or
+    ``name:champion``, also of a version that cannot be read.
 
     Raises:
         UsageError: there is none.

@@ -71,7 +71,7 @@ async def _move_rows(
 
 
 def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, here: PurePath) -> bool:
-    """Change one path in a document; whether there was something to change."""
+    """Change one path in a document; returns whether there was something to change."""
     holder: Any = document
     for name in place[:-1]:
         holder = holder.get(name) if isinstance(holder, dict) else None

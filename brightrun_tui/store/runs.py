@@ -53,7 +53,7 @@ async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate
 
 
 async def get(db: Database, run_id: str) -> Run:
-    """Find by full id.
+    """Return the run with that full id.
 
     Raises:
         UsageError: there is none.
@@ -69,7 +69,9 @@ async def get(db: Database, run_id: str) -> Run:
 
 
 async def find(db: Database, word: str) -> Run:
-    """Find by id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
+    """Return the run with that id, or beginning of one, or the newest of that name; ``last`` is the newest of all.
+    Raises as `get` does.
+    """
     return await get(db, await locate(db, word))
 
 
@@ -136,7 +138,7 @@ async def readable(db: Database, run_id: str) -> Run | None:
 
 
 async def names(db: Database) -> dict[str, str]:
-    """Find by id, also of runs whose record is damaged."""
+    """Return the names of runs by id, including those whose record is damaged."""
     return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}
 
 
@@ -154,7 +156,7 @@ async def queue(db: Database) -> list[Run]:
 
 
 async def move(db: Database, run_id: str, to: str) -> list[Run]:
-    """Give a run that waits another place among those that wait at the same provider; the queue as it is then.
+    """Give a run that waits another place among those that wait at the same provider; returns the queue as it is then.
 
     Raises:
         UsageError: it does not wait, or there is no such place.

@@ -192,7 +192,7 @@ def _resume(session: TrainingSession) -> None:
 
 
 def _tell_if_back(session: TrainingSession) -> None:
-    """Say at which step the run is, where one before it had come further: until the next step nothing else would."""
+    """Say at which step the run is, where an earlier worker had got further: nothing else would until the next step."""
     step, plan = session.progress.step, session.plan
     told = [event.body.step for event in session.log.history if isinstance(event.body, events.Metric)]
     if max(told, default=0) > step:

@@ -26,7 +26,7 @@ class Faults:
         self._recent: deque[float] = deque(maxlen=STORM)
 
     def count(self, error: Exception) -> int:
-        """Say how often this kind has come by now, this time included."""
+        """Return how often this kind has come by now, this time included."""
         self._recent.append(self._clock())
         kind = kind_of(error)
         if kind not in self.counts and len(self.counts) >= _MOST_KINDS:

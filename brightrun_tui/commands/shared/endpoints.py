@@ -106,7 +106,7 @@ async def await_state(
 
 
 def _doing(endpoint: Endpoint) -> str:
-    """Return what a server that is starting does at the moment; empty where it does not say."""
+    """Return what a starting server is doing at the moment; empty where it does not say."""
     if endpoint.rental:
         return endpoint.doing
     server = read_state(Path(endpoint.directory))
@@ -114,7 +114,7 @@ def _doing(endpoint: Endpoint) -> str:
 
 
 def state_text(endpoint: Endpoint) -> str:
-    """Say how it is, in some words."""
+    """Say in a few words how it is."""
     if endpoint.down:
         return f"down since {clock(endpoint.down_since)}"
     if endpoint.asleep:
@@ -133,7 +133,7 @@ def place_text(endpoint: Endpoint) -> str:
 
 
 def engine_text(endpoint: Endpoint) -> str:
-    """Return the engine, and why it is not a faster one."""
+    """Name the engine, and say why it is not a faster one."""
     return endpoint.engine + (f" ({endpoint.engine_note})" if endpoint.engine_note else "")
 
 

@@ -87,7 +87,7 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
 
 
 def _write_log(error: Exception, arguments: list[str]) -> Path:
-    """Say where the traceback now lies."""
+    """Write the traceback to a file that is new; returns its path."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
     # a name that others can foretell in a directory of everybody may be theirs already

@@ -89,7 +89,7 @@ def print_board(out: Console, board: Board) -> None:
 
 
 def evaluations_table(measured: Sequence[Evaluation]) -> Table:
-    """Return one measurement a line."""
+    """Return a table with a measurement a line."""
     table = Table(
         "data",
         "records",

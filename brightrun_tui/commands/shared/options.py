@@ -17,7 +17,8 @@ from brightrun_tui.planning.intensity import Intensity
 
 
 def bounded(number: float | None) -> float | None:
-    """Return the callback of every option that is a number: “nan” and “inf” are none, and nothing of ours counts further.
+    """Check a number that is given as an option: “nan” and “inf” are refused, and so is what is larger than anything
+    here.
 
     Raises:
         typer.BadParameter: it is no such number.

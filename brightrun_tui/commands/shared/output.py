@@ -50,7 +50,7 @@ def say_done(text: str) -> None:
 
 
 def say_problem(error: BrightrunError) -> None:
-    """Say that something is wrong which does not end the verb."""
+    """Say that something is wrong that does not end the verb."""
     say(("✗", "red"), f" {error.what}", f" — {error.fix}" if error.fix else "")
 
 

@@ -240,8 +240,8 @@ def _categories(report: Report) -> Table:
 
 
 def _answer(report: Report, number: int) -> Table:
-    """Return what was asked, with the talk before it, and what base, tuned model and the data answer; and what is said to
-    that.
+    """Return one sample: what was asked, with the talk before it, the answers of base, tuned model and data, and what
+    was said of them.
     """
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()

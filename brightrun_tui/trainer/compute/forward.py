@@ -204,7 +204,9 @@ class Forward:
         return plain
 
     def _slope(self, sample: Sequence[Example]) -> torch.Tensor:
-        """Say how the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
+        """Return the gradient of the last record's hidden states with respect to the embeddings of all of them, (R, L,
+        H), as things are set.
+        """
         batch = (
             packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
         )

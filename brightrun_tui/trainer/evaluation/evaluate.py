@@ -82,7 +82,9 @@ def evaluate(
 
 
 def require_finite(scores: Scores, what: str) -> Scores:
-    """Raise `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
+    """Return the scores. Raises `TrainingError` where a loss is not a number: float16 is too narrow for this model or
+    its data.
+    """
     if not math.isfinite(scores.loss):
         raise TrainingError(
             f"{what} is not a finite number",

@@ -21,7 +21,7 @@ def read_documents(text: str) -> list[Any]:
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Return the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
+    """Yield the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from leaves(value, f"{path}.{key}")

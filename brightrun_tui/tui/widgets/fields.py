@@ -91,7 +91,7 @@ class TextField(_InForm, Input):
             self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the next field; from the last text of a dialogue on, it presses the button that the dialogue is for."""
+        """Go to the next field; from the last text of a dialogue on, press the button that the dialogue is for."""
         event.stop()
         texts = [widget for widget in self.screen.focus_chain if isinstance(widget, TextField)]
         does = [button for button in self.screen.query(Button) if button.variant == "primary"]

@@ -227,8 +227,8 @@ class LogView(ScrollView, can_focus=True):
             self._show(RunLog(log.path))
 
     async def jump(self, wanted: str) -> bool:
-        """Stand still at the first line at or after a time or a step; whether there is one. What lies before the lines that are
-        kept is read as far as it takes. Raises `ValueError` for what is neither.
+        """Stand still at the first line at or after a time or a step; returns whether there is one. What lies before
+        the lines that are kept is read as far as it takes. Raises `ValueError` for what is neither.
         """
         self._moves += 1
         moves, place = self._moves, place_of(self._text.lines, wanted)
@@ -249,7 +249,7 @@ class LogView(ScrollView, can_focus=True):
             pass
 
     async def _read_older(self) -> bool:
-        """Read a piece of what lies before; whether there was one, and room for it."""
+        """Read a piece of what lies before; returns whether there was one, and room for it."""
         log = self._log
         async with self._one_reads:
             if log is None or log is not self._log or not log.unread or self._older >= MOST_OLDER:
