@@ -16,7 +16,7 @@ from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.run_directory import EVAL, TRAIN
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 
 
 def prepare(

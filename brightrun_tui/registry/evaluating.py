@@ -29,7 +29,8 @@ from brightrun_tui.domain.run_directory import (
     TRAIN,
     RunDirectory,
 )
-from brightrun_tui.domain.settings import DataSettings, LoraSettings, Overrides, RunSettings
+from brightrun_tui.domain.setting_groups import DataSettings, LoraSettings
+from brightrun_tui.domain.settings import Overrides, RunSettings
 from brightrun_tui.domain.subject import LearntFrom, Subject
 from brightrun_tui.files import copy_synced, plain_disk_errors, write_atomic
 from brightrun_tui.planning.names import new_run_id

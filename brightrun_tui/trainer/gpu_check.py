@@ -20,7 +20,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine
 
 ROUNDING = {torch.bfloat16: 6e-3, torch.float16: 1.5e-3, torch.float32: 1e-3}

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from brightrun_tui.domain.settings import TrainingSettings
+from brightrun_tui.domain.setting_groups import TrainingSettings
 from brightrun_tui.trainer.model.adapter import trainable
 
 EIGHT_BIT_STATE = 2

@@ -12,7 +12,7 @@ from transformers.utils import is_flash_attn_2_available
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.gpu import CPU
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
 from brightrun_tui.trainer.model.base_model import first_line
