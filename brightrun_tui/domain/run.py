@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Outcome, PhaseName, Step, Suggested
@@ -43,6 +44,10 @@ class BaseModelRef(BaseModel):
     license: str = ""
 
 
+SPOKEN = 0.1
+"""Share of the records from which on a language is one of the dataset's."""
+
+
 class DatasetRef(BaseModel):
     """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`; ``languages``: ISO 639 codes of those that
     more than a few records are in.
@@ -62,6 +67,22 @@ class DatasetRef(BaseModel):
     columns: dict[str, str] = Field(default_factory=dict)
     source: str = ""
     languages: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, report: DatasetReport) -> DatasetRef:
+        """Return the dataset that was checked, not split yet."""
+        return cls(
+            path=report.path,
+            name=report.name,
+            format=report.format,
+            fingerprint=report.fingerprint,
+            records=report.records,
+            usable=report.usable,
+            statement=report.statement,
+            columns=report.columns,
+            source=report.source,
+            languages=tuple(code for code, share in report.languages.shares.items() if share >= SPOKEN),
+        )
 
 
 def _settled(settings: RunSettings) -> RunSettings:
