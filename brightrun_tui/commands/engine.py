@@ -71,12 +71,12 @@ def stop(as_json: JsonOption = False) -> None:
     """End the engine. Runs and endpoints go on; the next engine takes care of them again."""
     require_changes()
     # Where none runs there may be no store to open, or no room to open it in.
-    running = lock_is_held(get_paths())
-    ended = running and with_store(lambda session: client.stop_engine(session.db, session.paths))
+    if running := lock_is_held(get_paths()):
+        with_store(lambda session: client.stop_engine(session.db, session.paths))
     if as_json:
-        print_json({"stopped": ended})
+        print_json({"stopped": running})
     else:
-        say_done("the engine ended") if ended else say("the engine was not running")
+        say_done("the engine ended") if running else say("the engine was not running")
 
 
 @app.command()

@@ -135,14 +135,12 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
         ) from None
 
 
-async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> bool:
-    """End the engine; workers and servers run on. False when none was running.
+async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> None:
+    """End the engine that runs, and wait until it has ended; workers and servers run on.
 
     Raises:
         EngineError: it does not end.
     """
-    if not await asyncio.to_thread(lock_is_held, paths):
-        return False
     try:
         await requests.add(db, StopEngine())
     except StoreError as error:
@@ -158,7 +156,7 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):
-            return True
+            return
         await asyncio.sleep(0.05)
     pid = await asyncio.to_thread(_engine_process, paths)
     ends = f"kill -9 {pid} ends it; runs and endpoints go on, and the next engine looks after them"
