@@ -58,6 +58,13 @@ class MoneyLimits(Section):
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
+def flaw_of_settings(settings: object) -> str:
+    """Say what is wrong with the settings that a spec declares, as the rest of a sentence; empty where nothing is."""
+    if isinstance(settings, type) and issubclass(settings, Section):
+        return ""
+    return "its settings should be a subclass of brightrun_tui.config.Section"
+
+
 def load_section(
     paths: Paths, name: str, model: type[Table], *, nested: Callable[[], Collection[str]] = frozenset
 ) -> Table:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
@@ -37,6 +37,13 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
         aside.unlink(missing_ok=True)
         raise
     sync_directory(path.parent)
+
+
+def target_taken(path: Path) -> UsageError:
+    """Return the error for a place that a person named, where something is already."""
+    return UsageError(
+        "there is something already", where=str(path), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
+    )
 
 
 def remove_unfinished(directory: Path) -> None:

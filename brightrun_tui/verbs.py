@@ -19,7 +19,11 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "datasets": ("datasets:app", START, "Check a dataset file; keep datasets by name."),
     "bases": ("bases:app", START, "List base models that can be trained; fetch one beforehand."),
     "offers": ("integrations:offers", START, "List machines a run could take, with their price."),
-    "runs": ("runs:app", WATCH, "Work with runs: list, show, logs, metrics, stop, pause, resume, retry, delete."),
+    "runs": (
+        "runs:app",
+        WATCH,
+        "Work with runs: list, show, logs, metrics, stop, pause, resume, change, retry, move, delete.",
+    ),
     "models": (
         "models:app",
         KEEP,
@@ -63,7 +67,9 @@ def load(name: str) -> Any:
     module, attribute = COMMANDS[name][0].split(":")
     with without_garbage_collection():
         found = getattr(importlib.import_module(f"brightrun_tui.commands.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        found.info.help = COMMANDS[name][2]
+    else:
         verb, found = found, typer.Typer(add_completion=False)
         found.command(name, help=verb.__doc__)(verb)
     command = typer.main.get_command(found)

@@ -16,7 +16,7 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases
 from brightrun_tui.planning.unpacked import read_origin
 
-app = typer.Typer(help="Base models: what can be trained; fetch one beforehand.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

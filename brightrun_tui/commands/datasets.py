@@ -44,7 +44,7 @@ MaxLengthOption = Annotated[
     int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
 ]
 
-app = typer.Typer(help="Check a dataset file; keep datasets by name.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.options import EndpointArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.correction import Correction
@@ -26,7 +26,7 @@ SHOWN = 60
 
 
 def answers(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
+    endpoint: EndpointArgument,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep questions and answers from now on, in a file only you can read.")
     ] = False,

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from brightrun_tui.commands.shared.options import EndpointArgument
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, put, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
@@ -19,7 +20,6 @@ from brightrun_tui.domain.humanize import ago, duration
 from brightrun_tui.serving import add_key, list_keys, read_key_file, remove_key, rotate_key
 from brightrun_tui.store import endpoints as store
 
-EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")]
 KeyFileOption = Annotated[
     Path | None, typer.Option("--key-file", help="A file with the new key. Without: one is made up.")
 ]

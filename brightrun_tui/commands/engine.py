@@ -24,7 +24,7 @@ from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 
-app = typer.Typer(help="The background process: status, start, stop, logs.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)

@@ -23,7 +23,7 @@ from brightrun_tui.notify.opening import notify_settings
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import notifications
 
-app = typer.Typer(help="Channels that tell you what happens, and what has happened.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 ChannelArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun notify list” has it.")]
 SHOWN = 20

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    YesOption,
+    confirm,
+    print_json,
+    print_table,
+    require_somebody,
+    say,
+)
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
-from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
-from brightrun_tui.domain.errors import MissingScopeError, UsageError
+from brightrun_tui.domain.error_kinds import ExitCode
+from brightrun_tui.domain.errors import MissingScopeError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import SweepLeases
@@ -70,13 +77,8 @@ def reconcile(
         if not as_json:
             _print_others(found.others)
         names = ", ".join(row.name for row in found.others)
-        if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                "whatever is on those machines is lost, and there is nobody to ask",
-                where="--adopt",
-                fix="add --yes to agree beforehand",
-                kind=ErrorKind.NOT_CONFIRMED,
-            )
+        if not yes:
+            require_somebody("whatever is on those machines is lost", where="--adopt")
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
         found, _ = with_store(lambda session: _adopt(session, others))
         if not as_json:

@@ -31,10 +31,7 @@ from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
 from brightrun_tui.store.rows import DAMAGED
 
-app = typer.Typer(
-    help="Runs: list, show, logs, metrics, stop, pause, resume, change, checkpoint, retry, move, delete.",
-    add_completion=False,
-)
+app = typer.Typer(add_completion=False)
 app.add_typer(run_actions.app)
 
 LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_lines", "bad_in_a_row"}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from operator import lt
-from typing import Any
+from typing import Any, TypeGuard
 
 from brightrun_tui.datasets.client_turns import RETURNED, answer_of, are_said, as_turn, from_items, with_thoughts
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
@@ -52,7 +52,7 @@ _ORDERS = frozenset(
     "timestamp createdat createdtime createtime created time ts date datetime sentat sent index turn turnid turnindex turnnumber "
     "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
 )
-_JOINTS = re.compile(r"[ _.-]")
+JOINTS = re.compile(r"[ _.-]")
 _SURELY_REVERSED = 3
 """Turns; of two a number may mean something else."""
 _TURN_FIELDS = frozenset(
@@ -180,6 +180,11 @@ def is_turn(value: Any) -> bool:
     return bool(_speaker_key(value))
 
 
+def are_turns(value: Any) -> TypeGuard[list[Any]]:
+    """Say whether this is a list of turns, by its first."""
+    return isinstance(value, list) and bool(value) and is_turn(value[0])
+
+
 def role_of_turn(turn: Mapping[str, Any]) -> str:
     """Say who speaks in a turn; empty where that is not known."""
     try:
@@ -263,7 +268,7 @@ def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
 @lru_cache(maxsize=1024)
 def _says_when(name: str) -> bool:
     """Say whether a field of this name says when a turn was, or which one it is."""
-    return _JOINTS.sub("", name.lower()) in _ORDERS
+    return JOINTS.sub("", name.lower()) in _ORDERS
 
 
 def _is_before(one: MomentKey, other: MomentKey) -> bool:

@@ -17,6 +17,7 @@ from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, GROUPS, IDS, 
 from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
+from brightrun_tui.domain.spec_names import flaw_of_name
 from brightrun_tui.plugins import Blame, Door, Loaded
 
 _WRAPPING = {
@@ -56,8 +57,8 @@ class DatasetFormat:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.name):
-            return "its name should be lower-case letters, digits and dashes, at most 40"
+        if flaw := flaw_of_name(self.name, most=40):
+            return flaw
         if not self.title.strip() or not self.looks.strip():
             return "title and looks should say what it is"
         if bool(self.suffixes) != (self.rows is not None):

@@ -163,6 +163,14 @@ def truth(value: Any) -> float | None:
     raise ValueError("not a mark")
 
 
+def judgement(value: Any) -> float | None:
+    """Return what a judgement says, as `truth`; None where it is a comment, or nothing."""
+    try:
+        return truth(value)
+    except ValueError:
+        return None
+
+
 def says_so(value: Any) -> bool | None:
     """Return what a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for
     all else.

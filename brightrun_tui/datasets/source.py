@@ -24,6 +24,10 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 """Longest line or record that is read. One training example of 32 MiB is some eight million tokens."""
 
 HEAD_BYTES = 64 * 1024
+PEEK = 20
+"""Entries by which it is told what a file holds."""
+MOST_TIMES, LEAST_SUSPECT = 300, 1 << 28
+"""A table that unpacks to more bytes than the second, and to more times its size than the first, is a bomb."""
 
 ACCEPTED = ".jsonl, .json, .csv, .tsv, .xlsx or .parquet"
 

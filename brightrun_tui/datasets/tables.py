@@ -11,7 +11,9 @@ from typing import Any
 from brightrun_tui.datasets.flaws import PARQUET_BOMB
 from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import (
+    LEAST_SUSPECT,
     MAX_RECORD_BYTES,
+    MOST_TIMES,
     Literal,
     SourceFile,
     SourceRow,
@@ -24,8 +26,6 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
-_MOST_TIMES = 300
-_LEAST_SUSPECT = 1 << 28
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
 _RULE = re.compile(r"\s*:?-{3,}:?\s*")
 """The line below the names of the columns in Markdown."""
@@ -216,7 +216,7 @@ def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
     Raises:
         DatasetError: one row takes more, or all of them far more than the file.
     """
-    most = max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
+    most = max(LEAST_SUSPECT, MOST_TIMES * file.size)
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     if sum(group.column(number).num_values for group in groups for number in range(group.num_columns)) > most:
         raise PARQUET_BOMB.at(str(file.path))

@@ -12,7 +12,7 @@ from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
-from brightrun_tui.datasets.source import SourceFile, SourceRow, readable
+from brightrun_tui.datasets.source import LEAST_SUSPECT, MOST_TIMES, SourceFile, SourceRow, readable
 from brightrun_tui.datasets.tables import ABOVE, IsHeader, as_dict, header_names
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -32,8 +32,6 @@ _NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
 _PIECE = 1 << 20
 _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
-_MOST_TIMES = 300
-_LEAST_SUSPECT = 1 << 28
 _MOST_TIMES_HELD = 20
 _LEAST_SUSPECT_HELD = 1 << 24
 """Of the parts that the library holds in memory as a whole, a hundred bytes for every few of theirs: texts, styles, names."""
@@ -169,7 +167,7 @@ def _header_below(sheet: Any, is_header: IsHeader) -> int:
 def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator[SourceRow]:
     header: list[str] = []
     file.position.total = scan.rows
-    said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
+    said, most = 0, max(LEAST_SUSPECT, MOST_TIMES * file.size)
     title: list[str] = []
     file.sheet.dates.clear()
     file.sheet.filled = file.sheet.hidden = file.sheet.struck = 0
@@ -277,7 +275,7 @@ def _refuse_bombs(file: SourceFile) -> None:
         ) from None
     if (
         size > _MOST_BYTES
-        or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size)
+        or (size > LEAST_SUSPECT and size > MOST_TIMES * file.size)
         or (held > _LEAST_SUSPECT_HELD and held > _MOST_TIMES_HELD * file.size)
     ):
         raise WORKBOOK_BOMB.at(str(file.path))

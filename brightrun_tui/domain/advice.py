@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
+from brightrun_tui.domain.measures import FEWEST_OF_CATEGORY
 from brightrun_tui.domain.model import Advice, Report
 from brightrun_tui.domain.settings import Overrides, RunSettings, flatten
 
@@ -29,7 +30,6 @@ LEAST_ENDED = 0.8
 """Share of the answers that had room enough which should end by themselves."""
 WEAK = 1.3
 """Times the loss of all records that a category must have to be called weak."""
-FEWEST_RECORDS = 5
 LARGER_BASE = "LARGER_MODEL"
 
 
@@ -198,7 +198,7 @@ def _weak_category(report: Report) -> str:
         (scores["tuned"], f"{category}: {value}")
         for category, values in report.by_category.items()
         for value, scores in values.items()
-        if scores.get("records", 0) >= FEWEST_RECORDS and "tuned" in scores
+        if scores.get("records", 0) >= FEWEST_OF_CATEGORY and "tuned" in scores
     ]
     worst = max(rows, default=(0.0, ""))
     return worst[1] if len(rows) > 1 and worst[0] > WEAK * report.tuned.loss else ""

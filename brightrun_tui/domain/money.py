@@ -12,7 +12,7 @@ from brightrun_tui.domain.spending import Spending, Usd
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.domain.time_parts import TimeParts
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 
 
 class Hardware(BaseModel):

@@ -37,6 +37,11 @@ class RunSettings(SettingsGroup):
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
     machine: MachineSettings = Field(default_factory=MachineSettings)
 
+    def value(self, key: str) -> Any:
+        """Return what a setting is, by its dotted key."""
+        group, name = key.split(".", 1)
+        return getattr(getattr(self, group), name)
+
     def with_overrides(self, overrides: Mapping[str, SettingValue | list[str]]) -> RunSettings:
         """Return a copy with dotted keys replaced, e.g. ``{"training.epochs": "3"}``. Strings are converted.
 
@@ -159,6 +164,13 @@ def statement_of(error: BrightrunError) -> str:
     if title is None:
         return error.statement
     return error.what if title.casefold() in error.what.casefold() else f"{title_and_key(error.where)}: {error.what}"
+
+
+def show_value(value: Any) -> str:
+    """Return a value of a setting as it is typed: 2e-04 would be read aloud badly, so short forms are kept."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def flatten(document: Mapping[str, Any]) -> dict[str, Any]:

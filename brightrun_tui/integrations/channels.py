@@ -10,6 +10,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.notices import Level
@@ -161,7 +162,7 @@ def _write(paths: Paths, channels: dict[str, SavedChannel]) -> None:
         raise BrightrunError(
             f"the channel cannot be saved ({error.strerror})",
             where=str(_file(paths)),
-            fix="set BRIGHTRUN_HOME to a directory you can write",
+            fix=WRITABLE_HOME,
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None
 

@@ -33,6 +33,7 @@ from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.tenants import Price, Tenant, all_leases, given_up_words
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.planning.offers import SOLD_OUT
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
@@ -133,7 +134,7 @@ class Acquirer:
                 f"no machine that fits this {tenant.words.partition(' ')[0]} is for rent now",
                 where=self.provider.name,
                 kind=ErrorKind.NO_CAPACITY,
-                fix="choose another GPU or provider, or try again later",
+                fix=SOLD_OUT,
             )
         if all(offer.busy for offer in offers):
             raise NoCapacityError(
@@ -204,7 +205,7 @@ class Acquirer:
         raise NoCapacityError(
             f"none of {len(offers)} offers could be rented ({refused})",
             where=self.provider.name,
-            fix="choose another GPU or provider, or try again later",
+            fix=SOLD_OUT,
             kind=kind,
         )
 

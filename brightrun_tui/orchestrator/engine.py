@@ -29,6 +29,7 @@ from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.engine_status import SEE_LOG
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.paid_endpoints import Means
@@ -329,7 +330,7 @@ class Engine:
                 f"the engine itself failed ({type(error).__name__})",
                 where=str(self.paths.engine_log),
                 kind=ErrorKind.INTERNAL,
-                fix="see: brightrun engine logs",
+                fix=SEE_LOG,
             )
         while True:
             try:

@@ -14,6 +14,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
 from brightrun_tui.store import engine as engine_facts
 
+SEE_LOG = "see: brightrun engine logs"
 STALE_SECONDS = 30.0
 """An engine that gave no sign of life for so long is shown as stuck."""
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from brightrun_tui.domain.endpoint import Endpoint
+from brightrun_tui.domain.endpoint import NAME, NAME_RULE, Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import ModelVersion
@@ -59,8 +58,6 @@ from brightrun_tui.planning.names import new_run_id
 from brightrun_tui.serving import read_key_file
 from brightrun_tui.serving.engines import ENGINE_CHOICES, what_is_missing
 from brightrun_tui.store import Database, endpoints, models, runs
-
-_ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class EngineApi(Protocol):
@@ -240,12 +237,9 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
             fix="deploy the model that was trained from it",
             kind=ErrorKind.BAD_OPTION,
         )
-    if ask.name and not _ENDPOINT_NAME.fullmatch(ask.name):
+    if ask.name and not NAME.fullmatch(ask.name):
         raise UsageError(
-            f"“{ask.name}” cannot be an endpoint's name",
-            where="--name",
-            fix="letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
-            kind=ErrorKind.BAD_NAME,
+            f"“{ask.name}” cannot be an endpoint's name", where="--name", fix=NAME_RULE, kind=ErrorKind.BAD_NAME
         )
     engine = next((choice for choice in ENGINE_CHOICES if choice == ask.engine), None)
     if engine is None:

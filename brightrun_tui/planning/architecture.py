@@ -92,6 +92,9 @@ class Architecture(BaseModel):
         return (3 if self.gated_mlp else 2) * self.hidden * self.intermediate
 
 
+NO_TEMPLATE = "This model has no chat template of its own. Choose an “instruct” version for chats."
+
+
 class Traits(BaseModel):
     """What a model can do; None and empty where it is not known.
 

@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
-from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
+from brightrun_tui.planning.architecture import NO_TEMPLATE, BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.model_card import CARD, CardFacts, card_facts
 
 DESCRIBING_FILES = (
@@ -136,9 +136,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
             kind=ErrorKind.BASE_NO_TOKENIZER,
         )
     template = _chat_template(directory, names)
-    warnings = (
-        [] if template else ["This model has no chat template of its own. Choose an “instruct” version for chats."]
-    )
+    warnings = [] if template else [NO_TEMPLATE]
     if quantisation := config.get("quantization_config"):
         method = quantisation.get("quant_method") if isinstance(quantisation, dict) else None
         warnings.append(

@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.gguf_header import GgufHeader, read_header
 from brightrun_tui.integrations.packages import install_command, missing_packages
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
+from brightrun_tui.planning.architecture import NO_TEMPLATE, Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.unpacked import (
     BYTES_PER_WEIGHT,
@@ -170,7 +170,7 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
 def _warnings(header: GgufHeader, template: bool) -> tuple[str, ...]:
     found = []
     if not template:
-        found.append("This model has no chat template of its own. Choose an “instruct” version for chats.")
+        found.append(NO_TEMPLATE)
     if any(tensor.name == "rope_freqs.weight" for tensor in header.tensors):
         found.append("How this model stretches its positions is not carried over from GGUF; long texts may suffer.")
     return tuple(found)

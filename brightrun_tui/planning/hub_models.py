@@ -25,8 +25,6 @@ from brightrun_tui.planning.model_card import CARD, languages, license_name
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
-REMEMBER_SECONDS = 3600.0
-REMEMBER_FAILURE_SECONDS = 20.0
 
 _remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunError]] = {}
 
@@ -53,9 +51,9 @@ def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> Bas
     key = (hub.endpoint(), model_id, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
-    if isinstance(known, BaseModelInfo) and age < REMEMBER_SECONDS:
+    if isinstance(known, BaseModelInfo) and age < hub.REMEMBER_SECONDS:
         return known
-    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+    if isinstance(known, BrightrunError) and age < hub.REMEMBER_FAILURE_SECONDS:
         raise known
     if not network:
         raise BaseModelError(

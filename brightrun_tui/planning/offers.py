@@ -23,6 +23,8 @@ from brightrun_tui.planning.plan import Plan, make_plan, with_speed, with_traffi
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.offers import relied_upon
 
+SOLD_OUT = "choose another GPU or provider, or try again later"
+"""What to do where no machine is to be had."""
 _FITS = {"safe": 0, "tight": 1, "no": 2}
 
 
@@ -107,10 +109,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     if not weighed or weighed[0].fits == "no":
         need = f" with {humanize.memory(weighed[0].memory * SAFE)} of GPU memory" if weighed else " that fits this run"
         raise NoCapacityError(
-            f"no machine{need} is for rent now",
-            where=draft.provider,
-            kind=ErrorKind.NO_CAPACITY,
-            fix="choose another GPU or provider, or try again later",
+            f"no machine{need} is for rent now", where=draft.provider, kind=ErrorKind.NO_CAPACITY, fix=SOLD_OUT
         )
     return weighed[0].offer
 

@@ -34,8 +34,8 @@ from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import Template, get_template
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.providers.base import Account
-from brightrun_tui.providers.gpus import find_gpu, peak_flops
-from brightrun_tui.providers.local import CPU_FLOPS_PER_CORE, hardware
+from brightrun_tui.providers.gpus import CPU_FLOPS_PER_CORE, find_gpu, peak_flops
+from brightrun_tui.providers.local import hardware
 
 Found = TypeVar("Found")
 

@@ -20,7 +20,6 @@ Method = Literal["nf4", "none"]
 SETTING = "quantisation.method"
 WORTH = 0.05
 """Of a GPU's memory, which 4-bit weights must save to be chosen where the run fits without them."""
-GIB = 1024**3
 
 
 class QuantisationChoice(BaseModel):

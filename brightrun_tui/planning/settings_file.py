@@ -125,7 +125,7 @@ def changed_settings(plan: Plan) -> dict[str, SettingValue]:
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
-    return {setting.key: getattr(getattr(plan.settings, setting.group), setting.name) for setting in iter_settings()}
+    return {setting.key: plan.settings.value(setting.key) for setting in iter_settings()}
 
 
 def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:

@@ -12,11 +12,11 @@ from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings, Setting, iter_settings
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan, make_spec
+from brightrun_tui.planning.resolve import LEARNING_RATE
 
 MOST_SETTINGS, MOST_VALUES = 2, 3
 NAME_ROOM = 30
 """Characters of the name that stay before the values."""
-LEARNING_RATE = "training.learning_rate"
 
 Values = dict[str, tuple[str, ...]]
 """Dotted setting to the values to try, as typed."""

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.money import MIB, Hardware, Offer
 from brightrun_tui.providers.amounts import Moment, Port, Quantity, moment, port, quantity
 from brightrun_tui.providers.base import Machine, MachineStatus
 from brightrun_tui.providers.gpus import peak_flops
 
-MIB = 1024**2
 _STATUS: dict[str, MachineStatus] = {
     "": "starting",
     "created": "starting",

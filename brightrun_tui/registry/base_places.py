@@ -17,7 +17,7 @@ from brightrun_tui.store import Database, models
 
 
 def has_base(version: ModelVersion) -> bool:
-    """Say whether its base model lies on this machine."""
+    """Say whether its base model lies on this machine. A run on a rented machine leaves it there."""
     return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
 
 

@@ -174,9 +174,8 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
     overrides: dict[str, SettingValue] = {}
     if run:
         for setting in iter_settings():
-            group, field = setting.key.split(".", 1)
-            was = getattr(getattr(run.spec.settings, group), field)
-            if setting.key != "quantisation.method" and was != getattr(getattr(usual, group), field):
+            was = run.spec.settings.value(setting.key)
+            if setting.key != "quantisation.method" and was != usual.value(setting.key):
                 overrides[setting.key] = was
     shown = "data.correction_repeats"
     before = overrides.get(shown)

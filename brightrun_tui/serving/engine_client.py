@@ -15,8 +15,8 @@ import httpcore
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import HostError
+from brightrun_tui.foreign_answers import MAX_ANSWER_BYTES
 
-MAX_ANSWER_BYTES = 64 << 20
 """Of one request: thousands of tokens with the likelihoods of twenty alternatives each need half of it."""
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
@@ -175,7 +176,7 @@ def prepare(
         raise BrightrunError(
             f"the endpoint cannot be set up ({error.strerror or error})",
             where=str(directory),
-            fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
+            fix=f"free some space, or {WRITABLE_HOME}",
             kind=ErrorKind.ENDPOINT_NOT_WRITABLE,
         ) from None
     return plan

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from brightrun_tui.domain.disk import disk_full_as
+from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 
@@ -26,7 +26,6 @@ PATIENCE_SECONDS = 15.0
 BUSY_MS = 200
 """How long SQLite itself waits before we hear of it: one look at a cancelled task takes no longer."""
 SAY_SECONDS = 1.0
-ELSEWHERE = "set BRIGHTRUN_HOME to a directory you can write"
 _ANOTHER_SCHEMA = ("no such table", "no such column", "already exists")
 """What SQLite says of a database that is not ours, or has lost a part."""
 LOCKED = "another program keeps the database locked"
@@ -181,7 +180,7 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
         return disk_full_as(StoreError, path.parent)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreError(
-            f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE
+            f"cannot write the database ({error})", where=str(path), fix=WRITABLE_HOME, kind=ErrorKind.HOME_NOT_WRITABLE
         )
     of_others = name == "SQLITE_ERROR" and any(words in str(error) for words in _ANOTHER_SCHEMA)
     if of_others or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

@@ -7,7 +7,7 @@ from typing import Unpack, get_args
 
 import aiosqlite
 
-from brightrun_tui.domain.endpoint import Endpoint, EndpointChanges, EndpointState
+from brightrun_tui.domain.endpoint import SEE_ENDPOINTS, Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.store import rows
@@ -81,9 +81,7 @@ async def find(db: Database, word: str) -> Endpoint:
         )
     )
     if not matches:
-        raise UsageError(
-            f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind=ErrorKind.UNKNOWN_ENDPOINT
-        )
+        raise UsageError(f"there is no endpoint “{word}”", fix=SEE_ENDPOINTS, kind=ErrorKind.UNKNOWN_ENDPOINT)
     return matches[0]
 
 

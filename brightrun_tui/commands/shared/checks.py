@@ -21,6 +21,7 @@ from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
@@ -141,12 +142,7 @@ def _check_home(paths: Paths) -> DoctorCheck:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return DoctorCheck(
-            "home",
-            "failed",
-            f"cannot write to {place} ({error.strerror})",
-            "set BRIGHTRUN_HOME to a directory you can write",
-        )
+        return DoctorCheck("home", "failed", f"cannot write to {place} ({error.strerror})", WRITABLE_HOME)
     return DoctorCheck("home", "ok", f"{paths.data} can be written")
 
 

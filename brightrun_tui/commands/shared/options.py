@@ -28,6 +28,7 @@ def bounded(number: float | None) -> float | None:
     return number
 
 
+EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")]
 DataArgument = Annotated[
     str,
     typer.Argument(

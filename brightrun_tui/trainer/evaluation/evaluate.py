@@ -9,7 +9,7 @@ import numpy as np
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.measures import Bounds, CategoryLosses
+from brightrun_tui.domain.measures import FEWEST_OF_CATEGORY, Bounds, CategoryLosses
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.row_parallel import RowParallel
 from brightrun_tui.trainer.compute.scores import Scores
@@ -18,7 +18,6 @@ from brightrun_tui.trainer.data.plan import split_window
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
-FEWEST_RECORDS = 5
 WORSE = 1.02
 """Times the base model's loss from which on, with so many records, a category is worth a word."""
 RESAMPLES = 2000
@@ -122,7 +121,7 @@ def worse_categories(categories: CategoryLosses) -> tuple[str, ...]:
         f"{category}: {value}"
         for category, values in categories.items()
         for value, score in values.items()
-        if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"]
+        if score["records"] >= FEWEST_OF_CATEGORY and score["tuned"] > WORSE * score["base"]
     )
 
 

@@ -23,7 +23,7 @@ from brightrun_tui.trainer.report.fact_words import (
 )
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words."""
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words, so a character stands for one."""
 MOST_NUMBERS = 40
 """Numbers of a text that are compared, its first."""
 DENIED_WORDS = 3

@@ -11,6 +11,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.domain.settings import show_value
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import require_account
@@ -18,7 +19,6 @@ from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
 from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import plan_text
-from brightrun_tui.tui.widgets.form import show_value
 
 
 class DraftActions(ModeScreen):

@@ -15,7 +15,6 @@ from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui.widgets import cells, offer_text
 
-GIB = 1024**3
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
 MARKS = {"tight": "!", "no": "✗"}
 SEVERAL, MANY = 2, 13

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.settings import setting_title
+from brightrun_tui.domain.settings import setting_title, show_value
 from brightrun_tui.planning.templates import Template
-from brightrun_tui.tui.widgets.form import show_value
 
 GRADES = ("poor", "mixed", "good")
 """From the worst to the best."""
