@@ -221,6 +221,6 @@ def _writing(paths: Paths, path: Path) -> Iterator[None]:
         raise BrightrunError(
             f"the configuration cannot be written ({error.strerror})",
             where=str(path),
-            fix="set BRIGHTRUN_HOME, or BRIGHTRUN_CONFIG, to what you can write",
+            fix="set BRIGHTRUN_HOME, or BRIGHTRUN_CONFIG, to a place you can write",
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None

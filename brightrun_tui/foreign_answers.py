@@ -22,7 +22,7 @@ PLAIN_HEADERS = {"Accept-Encoding": "gzip"}
 NONSENSE = (ArithmeticError, AssertionError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 """What a library raises that reads an answer of a form that it did not expect."""
 _TOO_LONG = "the answer is too long"
-_TOO_SLOW = "the answer did not come to its end"
+_TOO_SLOW = "the answer did not end in time"
 _PACKED = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 

@@ -76,7 +76,7 @@ def chat(
     beside: Annotated[
         str,
         typer.Option(
-            "--beside", metavar="base|MODEL", help="Ask a second one the same: “base”, what was trained, or a model."
+            "--beside", metavar="base|MODEL", help="Ask a second model the same: “base”, or another model or version."
         ),
     ] = "",
     as_json: JsonOption = False,

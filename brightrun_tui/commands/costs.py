@@ -75,9 +75,9 @@ class Sum(BaseModel):
 
 
 def costs(
-    month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="Another month than this one.")] = "",
+    month: Annotated[str, typer.Option("--month", metavar="YYYY-MM", help="A month other than this one.")] = "",
     by: Annotated[
-        CostGroup | None, typer.Option("--by", help="Sums instead of machines; by month: of all months.")
+        CostGroup | None, typer.Option("--by", help="Sums instead of machines; “month” covers all months.")
     ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV on stdout.")] = False,
     as_json: JsonOption = False,

@@ -61,9 +61,12 @@ def check(
     encoding: EncodingOption = "",
     sheet: SheetOption = "",
     show: Annotated[
-        str, typer.Option("--show", metavar="KIND", help="The records that a finding is about, by the word behind it.")
+        str,
+        typer.Option(
+            "--show", metavar="KIND", help="The records that a finding is about, by the word shown beside it."
+        ),
     ] = "",
-    limit: Annotated[int, typer.Option("--limit", min=0, callback=bounded, help="With --show: so many. 0: all.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", min=0, callback=bounded, help="With --show: how many. 0: all.")] = 20,
     base: Annotated[
         str, typer.Option("--base", metavar="MODEL", help="Lengths in this model's tokens, against its context.")
     ] = "",
@@ -158,7 +161,7 @@ def repair(
     records: Annotated[
         list[int] | None, typer.Option("--drop-record", metavar="N", min=1, help="Take out one record. Repeatable.")
     ] = None,
-    trim: Annotated[bool, typer.Option("--trim", help="White space off both ends of every turn.")] = False,
+    trim: Annotated[bool, typer.Option("--trim", help="Strip white space from both ends of every turn.")] = False,
     relabel: Annotated[
         list[str] | None,
         typer.Option(

@@ -45,7 +45,8 @@ KeyFileOption = Annotated[
     Path | None, typer.Option("--key-file", help="A file with the bearer key. Without: a new one is made up.")
 ]
 EngineOption = Annotated[
-    str, typer.Option("--engine", help="auto, llama.cpp, vllm or transformers; auto takes the fastest that is here.")
+    str,
+    typer.Option("--engine", help="auto, llama.cpp, vllm or transformers; auto takes the fastest that is installed."),
 ]
 OnOption = Annotated[
     str, typer.Option("--on", "--provider", metavar="PLACE", help="Where it runs: a rental service, a box of yours.")
@@ -147,8 +148,8 @@ def deploy(
     if endpoint.wanted_host and not ip_address(endpoint.wanted_host).is_loopback:
         say(
             ("!", "yellow"),
-            f" It answers others at {endpoint.wanted_host}, without encryption: who can read the traffic can read the key. "
-            "Put a proxy with TLS before it where that is not only you.",
+            f" It answers others at {endpoint.wanted_host}, without encryption: whoever can read the traffic can read the key. "
+            "Put a proxy with TLS in front of it unless that is only you.",
         )
     put(f"url    {endpoint.url}\nmodel  {endpoint.served_name}\nkey    {key}")
 
@@ -209,9 +210,8 @@ async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, ye
         if same or (wanted.name == one.id and one.rental.serverless is None):
             if not same:
                 _require_no_other_terms(request, one)
-                say(
-                    f"{version.ref} is loaded on the machine that serves {one.model}:{one.model_version}; no other one is rented."
-                )
+                serving = f"{one.model}:{one.model_version}"
+                say(f"{version.ref} is loaded on the machine that serves {serving}; no other machine is rented.")
             return wanted.model_copy(update={"rental": one.rental})
     rental, offer = await plan_rental(version, request, session.paths)
     say(
@@ -232,6 +232,6 @@ def _require_no_other_terms(request: RentalRequest, running: Endpoint) -> None:
         raise UsageError(
             f"endpoint {running.id} runs on {request.on}; its machine, budget and idle time are fixed",
             where="--on",
-            fix=f"leave --gpu and all about money and time out, or: brightrun undeploy {running.id}, and deploy it again",
+            fix=f"leave out --gpu and all options about money and time, or: brightrun undeploy {running.id}, and deploy it again",
             kind=ErrorKind.IN_USE,
         )

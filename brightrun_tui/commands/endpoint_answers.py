@@ -35,7 +35,7 @@ def answers(
     ] = False,
     wrong: Annotated[str, typer.Option("--wrong", metavar="ID", help="This answer is wrong; with --wanted.")] = "",
     wanted: Annotated[str, typer.Option("--wanted", metavar="ANSWER", help="With --wrong: the right answer.")] = "",
-    last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="So many of them. 0: all.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="How many of them. 0: all.")] = 20,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -94,7 +94,7 @@ def _list(endpoint: Endpoint, directory: Path, last: int, as_json: bool) -> None
             ],
         )
     elif on:
-        say(f"{endpoint.id} has not been asked anything since its answers are kept.")
+        say(f"{endpoint.id} has not been asked anything since its answers have been kept.")
     else:
         say("Nothing is kept. Keep it from now on: ", (f"brightrun endpoints answers {endpoint.id} --keep", "bold"))
 

@@ -18,7 +18,7 @@ from brightrun_tui.store import endpoints as store
 
 def requests(
     endpoint: EndpointArgument,
-    last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="So many of them. 0: all.")] = 20,
+    last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="How many of them. 0: all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
     """List its newest requests, newest first: when, with which key, the outcome, tokens and times. What was asked and

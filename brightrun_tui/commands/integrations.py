@@ -30,7 +30,7 @@ from brightrun_tui.store import engine as facts
 
 GLYPHS = {"ok": "✓", "failed": "✗", "off": "–"}
 
-NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun integrations” lists it.")]
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Its name, as “brightrun integrations” lists it.")]
 
 
 def integrations(
@@ -109,7 +109,7 @@ def disconnect(name: NameArgument, as_json: JsonOption = False) -> None:
 
 
 def offers(
-    provider: Annotated[str, typer.Option("--provider", help="Only of this one.")] = "",
+    provider: Annotated[str, typer.Option("--provider", help="Only this one's.")] = "",
     gpu: GpuOption = "",
     interruptible: InterruptibleOption = False,
     as_json: JsonOption = False,

@@ -25,7 +25,7 @@ from brightrun_tui.store import notifications
 
 app = typer.Typer(add_completion=False)
 
-ChannelArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun notify list” has it.")]
+ChannelArgument = Annotated[str, typer.Argument(metavar="NAME", help="Its name, as “brightrun notify list” shows it.")]
 SHOWN = 20
 
 
@@ -63,7 +63,7 @@ def add(
         list[NewsKind] | None, typer.Option("--kind", help="What it tells. Repeatable; without it everything.")
     ] = None,
     quiet: Annotated[str, typer.Option("--quiet", metavar="HH:MM-HH:MM", help="Hours in which it is silent.")] = "",
-    untested: Annotated[bool, typer.Option("--untested", help="Save it without sending a word first.")] = False,
+    untested: Annotated[bool, typer.Option("--untested", help="Save it without sending a test message.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Add a channel, or change it. Its address is asked for, or read from stdin; never given as an argument: it holds keys.
@@ -79,7 +79,7 @@ def add(
         why = asyncio.run(channels.try_channel(name, channels.AppriseChannel(name, url)))
         if why:
             raise NotConnectedError(
-                f"a word to try it did not arrive: {why}",
+                f"a test message did not arrive: {why}",
                 where=name,
                 kind=ErrorKind.CHANNEL_FAILED,
                 fix="correct the address, or save it anyway with --untested",
@@ -169,6 +169,6 @@ def _kinds(kinds: tuple[NewsKind, ...]) -> str:
 
 def _read_url() -> str:
     if sys.stdin.isatty():
-        say(f"Address, {channels.EXAMPLE} (empty: as it is)")
+        say(f"Address, {channels.EXAMPLE} (empty: unchanged)")
         return getpass("› ").strip()
     return sys.stdin.readline().strip()

@@ -100,7 +100,7 @@ def logs(
     """Print what the worker of a run said."""
     if machine and follow:
         raise UsageError(
-            "what comes is of the newest machine anyway",
+            "new lines come from the newest machine anyway",
             where="--machine with --follow",
             fix="leave one of them out",
             kind=ErrorKind.BAD_OPTION,

@@ -89,7 +89,7 @@ def endpoints(
             ],
         )
         if any(endpoint.down for endpoint in found):
-            say("Nobody answers where it says down. Start them again: ", ("brightrun engine start", "bold"))
+            say("Those marked “down” do not answer. Start them again: ", ("brightrun engine start", "bold"))
     else:
         say("Nothing is served. Serve a model: ", ("brightrun deploy NAME", "bold"))
 

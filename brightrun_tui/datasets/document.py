@@ -27,11 +27,11 @@ _REASONS = {
     "invalid char in json text": "there is a character that JSON does not know here",
     "invalid character inside string": "a text holds a raw control character (a line break must be written \\n)",
     "trailing garbage": "something follows after the end of the document (if each line is a record, name the file .jsonl)",
-    "unallowed token at this point in JSON text": "a value or a bracket stands where none may be (often a comma too many)",
+    "unallowed token at this point in JSON text": "a value or a bracket is where none may be (often an extra comma)",
     "object key and value must be separated by a colon (':')": "a colon is missing between a name and its value",
     "after array element, I expect ',' or ']'": "a comma is missing between two entries",
     "after key and value, inside map, I expect ',' or '}'": "a comma is missing between two fields",
-    "invalid object key (must be a string)": "here must be the name of a field in double quotes (or a comma is too many)",
+    "invalid object key (must be a string)": "the name of a field in double quotes is expected here (or there is an extra comma)",
 }
 
 Events = Iterator[tuple[str, Any]]

@@ -29,7 +29,7 @@ NOT_A_NUMBER = Flaw(
     "{detail} is not a JSON value", "write null for a missing value, or leave the field out", ErrorKind.DATASET_NAN
 )
 NAME_TWICE = Flaw(
-    "the field “{detail}” stands twice in one object, with different values",
+    "the field “{detail}” occurs twice in one object, with different values",
     "keep the one that is meant, or give one of them another name",
     ErrorKind.DATASET_COLUMNS,
 )

@@ -26,7 +26,7 @@ def join_messages(
     """Return the first rows and those behind them; where each is one message that names its conversation, joined.
 
     Raises (while the rows are read):
-        DatasetError: the rows of a conversation do not stand together.
+        DatasetError: the rows of a conversation are not next to one another.
     """
     name = _field_of_conversations([row.value for row in first])
     if not name:
@@ -60,7 +60,7 @@ def _joined(file: SourceFile, rows: Iterable[SourceRow], name: str) -> Iterator[
         key = hash(conversation)
         if conversation and key in seen:
             raise DatasetError(
-                f"the messages of the conversation “{printable(conversation)}” do not stand together",
+                f"the messages of the conversation “{printable(conversation)}” are not next to one another",
                 where=f"{file.path}, {messages[0].place}",
                 fix=f"sort the table by “{name}”, and within each conversation by time",
                 kind=ErrorKind.DATASET_TURNS,

@@ -308,7 +308,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "noted": Reason(
         "with remarks or ticks of people beside them ({detail}), which are not looked at",
-        "read them: leave out or correct the records that they complain of; which records are to be learnt belongs into a column "
+        "read them: leave out or correct the records that they complain of; which records are to be learnt belongs in a column "
         "“train”, with true or false in every row",
     ),
     "internal_notes": Reason(
@@ -340,7 +340,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "unused_fields": Reason(
         "with text in fields that are not used: {detail}",
-        "usually nothing to do; what the model should see belongs into the prompt, or map it: context=NAME (beside messages "
+        "usually nothing to do; what the model should see belongs in the prompt, or map it: context=NAME (beside messages "
         "system=NAME); a better answer, map it: completion=NAME",
     ),
     "announced": Reason(

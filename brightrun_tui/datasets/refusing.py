@@ -77,7 +77,7 @@ def _one_turn_each(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[
             f"each entry is one message of a tree (“{parent}” names the one before it), not a whole conversation",
             where=str(file.path),
             kind=ErrorKind.DATASET_TURNS,
-            fix="make a record of each way from a first question to an answer that is to be learnt: "
+            fix="make a record of each path from a first question to an answer that is to be learnt: "
             '{"messages": [{"role": …, "content": …}, …]}',
         )
     if turn:
@@ -148,7 +148,7 @@ def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence
         return DatasetError(
             f"the records are in “{nested}”, within each entry",
             where=f"{file.path}, {rows[0].place}",
-            fix="put these records into one list, or each on a line of its own, with what belongs to them from around them",
+            fix="put these records into one list, or each on a line of its own, together with what around them belongs to each",
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
     if len(rows) == 1 and _reads_like_content(found):
@@ -170,13 +170,13 @@ def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence
         turns = rows[0].value.get(said)
         if isinstance(turns, list) and all(map(role_of_turn, turns)):
             return DatasetError(
-                f"the conversation stands in “{said}”, which may mean something else",
+                f"the conversation is in “{said}”, which may mean something else",
                 where=f"{file.path}, {rows[0].place}",
                 fix=f"if it is what is to be learnt, map it (--column, in the app F4): messages={said}",
                 kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
             )
         return DatasetError(
-            f"what was said stands in “{said}”, and nothing that is known tells there who asks and who answers",
+            f"what was said is in “{said}”, and nothing there tells who asks and who answers",
             where=f"{file.path}, {rows[0].place}",
             fix='write each conversation as its turns, without internal notes: {"messages": [{"role": "user", "content": …}, '
             '{"role": "assistant", "content": …}]}',

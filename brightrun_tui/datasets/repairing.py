@@ -70,7 +70,7 @@ def repair(
     origin = DatasetOrigin(name=name, fingerprint=examined.report.fingerprint, done=_promised(examined, repairs, taken))
     if not origin.done:
         raise UsageError(
-            "nothing is to be repaired", fix="say what to take out, trim or relabel", kind=ErrorKind.BAD_OPTION
+            "there is nothing to repair", fix="say what to take out, trim or relabel", kind=ErrorKind.BAD_OPTION
         )
     if target.suffix.lower() not in ("", ENDING):
         raise UsageError(

@@ -368,7 +368,7 @@ def as_dict(file: SourceFile, line: int, header: list[str], cells: list[str]) ->
 def _broken_csv(file: SourceFile, line: int, error: csv.Error) -> DatasetError:
     reason = str(error)
     if "new-line character" in reason:
-        what, fix = "the lines end in the way of old Macs (with CR only)", "save it again as CSV UTF-8"
+        what, fix = "the lines end as on old Macs (with CR only)", "save it again as CSV UTF-8"
     elif "unexpected end of data" in reason or "field larger" in reason:
         what, fix = "a double quote that opens in this row is never closed", "close it, or export the table again"
     elif "expected after" in reason:

@@ -216,7 +216,7 @@ def _resources(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
                 Level.WARNING,
                 "its budget will not last to its end",
                 f"about {humanize.money(end)} at the end, {humanize.money(budget)} is its budget",
-                "give it more, or fewer epochs; else it is saved and its machine returned before the budget is reached",
+                "give it more, or fewer epochs; otherwise it is saved and its machine returned before the budget is reached",
                 RunAction.CHANGE,
             )
     used, total = run.hardware.memory_used, run.hardware.memory_total

@@ -7,7 +7,7 @@ import re
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 
-ENDLESS = "its chat template does not come to an end"
+ENDLESS = "its chat template never ends"
 GREEDY = "its chat template takes more memory than there is"
 _THINKS = re.compile(r"<think>|enable_thinking|reasoning_content")
 

@@ -228,7 +228,7 @@ class MachineSettings(SettingsGroup):
         description="Only on one of these: numbers as nvidia-smi shows them, such as 0,2, or UUIDs. Empty: any that is free.",
     )
     shared_gpu: bool = Field(
-        False, title="Share a GPU", description="Begin also where other people's processes hold memory of the GPU."
+        False, title="Share a GPU", description="Start even where other people's processes hold GPU memory."
     )
 
     @property

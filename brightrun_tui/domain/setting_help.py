@@ -14,7 +14,7 @@ class Trade(NamedTuple):
 
 TRADES: dict[str, Trade] = {
     "lora.r": Trade(
-        "More room for what is new to the model: facts and long formats want 32 and more, a tone or labels are content with 8.",
+        "More room for what is new to the model: facts and long formats want 32 or more; for a tone or labels 8 is enough.",
         "Adapter, optimiser and checkpoints grow in proportion; with few records a large rank learns them by heart.",
     ),
     "lora.lora_alpha": Trade(
@@ -75,7 +75,7 @@ TRADES: dict[str, Trade] = {
         "Far more of it, and the model gives the corrected answer to questions that are only like it.",
     ),
     "training.objective": Trade(
-        "sft teaches the answers as they stand. Packages may bring others.",
+        "sft teaches the answers as they are. Packages may bring others.",
         "Another objective may need data of another kind.",
     ),
     "training.epochs": Trade(
@@ -146,7 +146,7 @@ TRADES: dict[str, Trade] = {
     ),
     "evaluation.early_stopping_patience": Trade(
         "A run that no longer improves ends by itself, and saves its time.",
-        "Too few evaluations and a run that rests for a moment is ended too early.",
+        "With too few evaluations, a run that pauses for a moment is ended too early.",
     ),
     "evaluation.sample_prompts": Trade(
         "More answers of base and tuned model to compare by eye.", "Writing them takes time, most of all on a CPU."

@@ -106,7 +106,9 @@ def assign(seats: Seats, gpu_request: GpuRequest) -> Seat:
     """Say where the next run of a machine goes: to the GPU that it may have with the fewest runs, then the most free memory."""
     if gpu_request.cards and not any(map(gpu_request.fits, seats.cards)):
         there = ", ".join(card.index for card in seats.cards) or "none"
-        return Seat(False, waits_for=f"GPU {', '.join(gpu_request.cards)}, which this machine has not; it has {there}")
+        return Seat(
+            False, waits_for=f"GPU {', '.join(gpu_request.cards)}, which this machine does not have; it has {there}"
+        )
     free = [card for card in seats.cards if gpu_request.fits(card) and not why_not(seats, card, gpu_request)]
     if seats.cards and not free:
         why = "; ".join(

@@ -111,7 +111,7 @@ def _doubts(report: Report, found: Tally, f: Findings) -> list[str]:
         )
     if a and a.phrases >= FEW_PHRASES and a.copied - a.usually_copied > COPIED:
         doubts.append(
-            f"{a.copied:.0%} of what it writes stands word for word in the training answers "
+            f"{a.copied:.0%} of what it writes appears word for word in the training answers "
             f"({a.usually_copied:.0%} would be usual for this data): check that nothing private is in there"
         )
     if f.general_base > 0 and f.general_tuned > MUCH_FORGOTTEN * f.general_base:

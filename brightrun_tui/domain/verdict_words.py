@@ -119,8 +119,8 @@ def _worst_of_style(f: Findings) -> str:
     if a and a.empty > 0.5:
         return "most of its answers are empty"
     if a and a.fair and a.ended < 0.5:
-        return "most of its answers do not come to an end"
-    return "its answers have not the form that your data teaches"
+        return "most of its answers never end"
+    return "its answers do not have the form that your data teaches"
 
 
 def often_wrong(found: Tally, f: Findings | None) -> str:

@@ -96,7 +96,7 @@ def swap_in(aside: Path, target: Path, wanted: set[str]) -> None:
 
 def _in_the_way(path: Path) -> BrightrunError:
     return BrightrunError(
-        "something else lies where a file of the run belongs",
+        "something else is where a file of the run belongs",
         where=str(path),
         kind=ErrorKind.IN_THE_WAY,
         fix="move it away; nothing was written to it",

@@ -332,7 +332,7 @@ def _public_key(text: str, where: str) -> asyncssh.SSHKey:
         return asyncssh.import_public_key(text)
     except ValueError as error:  # a KeyImportError, or characters that no key has
         raise BadHostKeyError(
-            f"the host key that was given for this machine is not a SSH key ({str(error)[:80]})",
+            f"the host key that was given for this machine is not an SSH key ({str(error)[:80]})",
             where=where,
             fix="take the line that ssh-keyscan prints, from “ssh-” on; or leave host_key out",
             kind=ErrorKind.BAD_HOST_KEY,

@@ -280,5 +280,5 @@ async def _all_of(stream: asyncssh.SSHReader[bytes], where: str) -> bytes:
     while part := await stream.read(CHUNK):
         data += part
         if len(data) > OUTPUT_LIMIT:
-            raise MachineLiesError("a command there does not stop to print", where=where)
+            raise MachineLiesError("a command there does not stop printing", where=where)
     return bytes(data)

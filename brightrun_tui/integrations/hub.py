@@ -106,7 +106,7 @@ def plain_errors(
         raise unusable(
             f"“{repository}” has no such revision",
             where=endpoint(),
-            fix="check what stands behind the @",
+            fix="check what follows the @",
             kind=f"{prefix}_unknown",
         ) from None
     except errors.RepositoryNotFoundError:

@@ -43,7 +43,7 @@ class AppriseChannel:
                 f"it was not taken{said.words()}",
                 where=self._name,
                 kind=ErrorKind.CHANNEL_FAILED,
-                fix="look whether address and key still hold: brightrun notify test " + self._name,
+                fix="check that address and key are still valid: brightrun notify test " + self._name,
             )
 
 

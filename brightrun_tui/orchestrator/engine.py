@@ -153,8 +153,8 @@ class Engine:
     async def _tell_of_clock(self, seconds: float) -> None:
         way = "forward" if seconds > 0 else "back"
         words = (
-            f"the clock of this machine was put {way} by {humanize.duration(abs(seconds))}: times that are told by it are wrong "
-            "by as much; costs and limits, which count the seconds that pass, are not"
+            f"the clock of this machine was set {way} by {humanize.duration(abs(seconds))}: times taken from it are wrong by as "
+            "much; costs and limits, which count the seconds that pass, are not"
         )
         log.warning("%s", words)
         for run_id in list(self.runners):

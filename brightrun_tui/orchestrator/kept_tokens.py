@@ -85,7 +85,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 
     Raises:
         DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
-        BaseModelError: its chat template does not come to an end.
+        BaseModelError: its chat template never ends.
     """
     done = subprocess.run(
         python("-m", "brightrun_tui.trainer.tokenise", str(directory), str(tokenizer)),

@@ -182,7 +182,7 @@ def dearer_than_quoted(lease: Lease) -> str:
     if lease.price_per_hour <= lease.quoted_per_hour * PRICE_TOLERANCE:
         return ""
     now, before = humanize.money(lease.price_per_hour), humanize.money(lease.quoted_per_hour)
-    return f"the machine costs {now} an hour, quoted were {before}"
+    return f"the machine costs {now} an hour; the quote was {before}"
 
 
 async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:

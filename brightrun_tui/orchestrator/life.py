@@ -84,9 +84,9 @@ class Patience:
                 return (
                     ""
                     if left > self._silent_limit
-                    else f"asked to {self._verb} {humanize.span(waited)} ago; ends it in {humanize.span(left)}"
+                    else f"asked to {self._verb} {humanize.span(waited)} ago; it is ended in {humanize.span(left)}"
                 )
-            return f"asked to {self._verb} {humanize.span(waited)} ago; it does not answer; ends it in {humanize.span(left)}"
+            return f"asked to {self._verb} {humanize.span(waited)} ago; it does not answer; it is ended in {humanize.span(left)}"
         if self._step == "terminated":
-            return f"told to end {humanize.span(waited)} ago; kills it in {humanize.span(left)}"
-        return f"killed {humanize.span(waited)} ago; lets the machine go in {humanize.span(left)}"
+            return f"told to end {humanize.span(waited)} ago; it is killed in {humanize.span(left)}"
+        return f"killed {humanize.span(waited)} ago; its machine is let go in {humanize.span(left)}"

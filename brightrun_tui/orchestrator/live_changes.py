@@ -114,7 +114,7 @@ async def _require_room(db: Database, run: Run, budget: float) -> None:
     spent = total(lease.spending(time.time()) for lease in await leases.list_leases(db, run_id=run.id)).total
     if budget <= max(spent, run.cost_usd):
         raise UsageError(
-            f"{humanize.money(max(spent, run.cost_usd))} of it are spent already",
+            f"{humanize.money(max(spent, run.cost_usd))} of it is spent already",
             where="--budget",
             fix="give more, or stop the run: brightrun runs stop",
             kind=ErrorKind.BUDGET_TOO_SMALL,

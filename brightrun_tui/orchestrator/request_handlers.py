@@ -232,7 +232,7 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
     """Return what was asked for beside the model. Raises ``UsageError``."""
     if ask.base_alone and (ask.rental is not None or ask.name):
         raise UsageError(
-            "a base model alone is served on this machine only, to be compared with, and under no name of its own",
+            "a base model alone is served on this machine only, for comparison, and under no name of its own",
             where="deploy",
             fix="deploy the model that was trained from it",
             kind=ErrorKind.BAD_OPTION,

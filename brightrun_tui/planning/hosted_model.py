@@ -87,7 +87,7 @@ def hosted_model(
     push = f"brightrun models push {version.ref} --to {repository or 'OWNER/NAME'} --public"
     if not repository:
         raise UsageError(
-            "workers fetch the adapter from the Hub, and it is not said where it is there",
+            "workers fetch the adapter from the Hub, and you have not said where it is",
             where="--repository",
             fix=f"{push}, then add: --repository OWNER/NAME",
             kind=ErrorKind.NOT_AT_HUB,
@@ -143,14 +143,14 @@ def _public_base(version: ModelVersion) -> ModelInfo:
             found = hub.api(None).model_info(base_id, revision=version.report.lineage.base_revision or None)
     except BaseModelError as error:
         raise BaseModelError(
-            f"{error.what}, as workers see it, who have no token of yours",
+            f"{error.what}, as seen by workers, which have no token of yours",
             where=error.where,
             fix=error.fix,
             kind=error.kind,
         ) from None
     if found.gated:
         raise UsageError(
-            f"the base model “{base_id}” is gated: workers would need your token, which is safe nowhere at the service",
+            f"the base model “{base_id}” is gated: workers would need your token, which would be safe nowhere at the service",
             where=f"{hub.endpoint()}/{base_id}",
             fix="put its merged export on a network volume (--volume), or serve it on this machine",
             kind=ErrorKind.BASE_GATED,

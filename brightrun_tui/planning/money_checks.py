@@ -20,7 +20,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
             return failed(
                 CheckName.BUDGET,
                 UsageError(
-                    f"a {title} must be a number, and more than nothing",
+                    f"a {title} must be a number above 0",
                     where=title,
                     fix="give a number above 0, or leave it out for no limit",
                     kind=ErrorKind.BAD_LIMIT,

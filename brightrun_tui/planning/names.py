@@ -28,7 +28,7 @@ def check_name(name: str) -> None:
             f"“{name}” cannot be a name",
             where="name",
             kind=ErrorKind.BAD_NAME,
-            fix=f"small letters, digits, “-”, “_” and “.”, at most {LONGEST}; for example: {name_from(name)}",
+            fix=f"lower-case letters, digits, “-”, “_” and “.”, at most {LONGEST}; for example: {name_from(name)}",
         )
 
 

@@ -46,7 +46,7 @@ def words(before: Plan, after: Plan, change: PlanChange) -> str:
         if name == "base":
             said.append(f"{title} {after.base.title if after.base else value}")
         elif name == "gpu":
-            said.append(f"any GPU that fits instead of {before.draft.gpu}, asked for anew")
+            said.append(f"any GPU that fits instead of {before.draft.gpu}, asked for again")
         elif value is None:
             said.append(f"no {title}")
         else:

@@ -55,7 +55,7 @@ def read_settings(path: Path) -> SettingsFile:
         found = SettingsFile.model_validate(document)
     except ValidationError as error:
         groups = document.keys() & RunSettings.model_fields.keys()
-        fix = f"settings stand below [settings]: write [settings.{min(groups)}]" if groups else _CORRECT
+        fix = f"settings belong under [settings]: write [settings.{min(groups)}]" if groups else _CORRECT
         raise _unusable(path, first_problem(error), fix) from None
     try:
         RunSettings().with_overrides(found.settings)

@@ -136,7 +136,7 @@ def _module_files(top: str, one: Registration) -> dict[str, bytes]:
     elif found is not None and found.origin and Path(found.origin).is_file():
         named = {Path(found.origin).name: Path(found.origin)}
     else:
-        raise _refusal(one, f"the files of its module {top} are not to be found")
+        raise _refusal(one, f"the files of its module {top} cannot be found")
     compiled = next((name for name in named if name.endswith(COMPILED)), "")
     if compiled:
         raise _refusal(one, f"{compiled} is compiled for this machine")

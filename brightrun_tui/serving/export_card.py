@@ -26,7 +26,7 @@ With MLX on a Mac (written from its documentation, not run): `mlx_lm.generate --
 
 _CHOSEN = (
     "Both choose tokens as the model's own settings say, as its endpoint does; without these words they would draw them at\n"
-    "random, and answer otherwise than the samples above. They also round what they compute with, so an answer that hung in\n"
+    "random, and answer differently from the samples above. They also round what they compute with, so an answer that hung in\n"
     "the balance can still be another one."
 )
 

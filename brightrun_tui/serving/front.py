@@ -58,7 +58,7 @@ class _PlainConnection(h11.Connection):
             self._pieces += 1
             self._bytes += len(event.data)
             if self._pieces > FREE_PIECES and self._bytes < CRUMB * self._pieces:
-                raise h11.RemoteProtocolError("the body comes in crumbs")
+                raise h11.RemoteProtocolError("the body comes in pieces that are too small")
         return event
 
 

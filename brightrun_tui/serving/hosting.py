@@ -40,7 +40,7 @@ class Hosting(BaseModel):
     def workers_words(self) -> str:
         """What becomes of the workers, in some words."""
         if self.workers.get("unhealthy"):
-            return f"a worker there fails its health check: its log is to be seen at {self.service}"
+            return f"a worker there fails its health check: its log is at {self.service}"
         if self.workers.get("throttled"):
             return f"{self.service} has no GPU of this kind free"
         if self.workers.get("initialising"):

@@ -133,7 +133,7 @@ def compare(references: list[Reference]) -> float:
             worst = max(worst, _difference(known, [(each["id"], each["logprob"]) for each in probabilities]))
     if not worst <= NOISE or math.isnan(worst):
         raise EngineUnsuitableError(
-            f"llama.cpp answers otherwise than the graded model: a token is {worst:.2g} nats more or less likely"
+            f"llama.cpp answers differently from the graded model: a token is {worst:.2g} nats more or less likely"
         )
     return worst
 

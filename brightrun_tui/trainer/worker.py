@@ -181,8 +181,8 @@ def _resume(session: TrainingSession) -> None:
     if not same_optimizer:
         session.alert(
             "optimizer_afresh",
-            "this machine takes another optimiser than the one before: what that remembered of "
-            "past gradients is not carried over, all else is",
+            "this machine uses a different optimiser: what the one before remembered of past gradients is not carried over; "
+            "everything else is",
         )
     told = {event.body.step for event in session.log.history if isinstance(event.body, events.Checkpoint)}
     if session.progress.step not in told:

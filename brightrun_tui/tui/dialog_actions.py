@@ -104,13 +104,15 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     ),
     action("answers.right", "y", "Right", "The answer is right.", changes=True, footer=2, palette=False),
     action("answers.wrong", "n", "Wrong", "The answer is wrong.", changes=True, footer=3, palette=False),
-    action("answers.skip", "s right l", "Skip", "Say nothing of it; the next answer.", footer=4, palette=False),
+    action(
+        "answers.skip", "s right l", "Skip", "Say nothing about it; go to the next answer.", footer=4, palette=False
+    ),
     action("answers.before", "left h", "Before", "Back to the answer before.", footer=5, palette=False),
     action(
         "answers.take_back",
         "backspace u",
         "Take back",
-        "Forget what was said of this answer.",
+        "Forget what was said about this answer.",
         changes=True,
         palette=False,
     ),

@@ -56,7 +56,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "new_run.sweep",
         "S",
         "Sweep",
-        "Try several values of a setting (three learning rates, unasked) as a group of runs.",
+        "Try several values of a setting (three learning rates by default) as a group of runs.",
         changes=True,
     ),
     action(
@@ -192,7 +192,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         "Put the marked runs side by side: results, and what was set differently.",
         footer=5,
     ),
-    action("monitor.sort", "S", "Sort", "Order the runs by a column; the same one again turns it round."),
+    action("monitor.sort", "S", "Sort", "Order the runs by a column; the same one again reverses it."),
     action("monitor.group", "b", "Group", "Group the runs by name, state, dataset, base, sweep or project."),
     action("monitor.columns", "O", "Columns", "Which columns the table has, and in what order."),
     action("monitor.fold", "F", "Fold the past", "Hide all but the newest runs that have ended, or show them again."),

@@ -350,7 +350,7 @@ class Workspace(App[int]):
         self.exit(
             1,
             return_code=1,
-            message=Text(f"Bright Run ended by a fault of its own: {why} ({type(error).__name__}).{place}"),
+            message=Text(f"Bright Run ended because of a fault of its own: {why} ({type(error).__name__}).{place}"),
         )
         self._close_messages_no_wait()
         if self._exception is None:  # what drives the app in a test waits for this

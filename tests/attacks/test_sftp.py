@@ -165,7 +165,7 @@ async def test_a_home_that_is_no_path_ends_the_first_contact(connect: Callable[.
         await first_contact(host, 2 * AN_HOUR, pause=AN_HOUR)  # it is not tried again, or this would not end
 
 
-async def test_a_command_that_never_stops_to_print_is_broken_off(connect: Callable[..., Any]) -> None:
+async def test_a_command_that_never_stops_printing_is_broken_off(connect: Callable[..., Any]) -> None:
     host = await connect()
     with pytest.raises(MachineLiesError, match="stop to print"):
         await host.run("flood", repeat=True)

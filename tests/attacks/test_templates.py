@@ -50,14 +50,14 @@ def test_a_template_that_never_ends_is_a_damaged_base_model(tokenizer: Any, monk
     """The preparation of a run hung for ever, and took no stop."""
     monkeypatch.setattr(template, "RENDER_SECONDS", 0.2)
     tokenizer.chat_template = ROUNDS
-    with pytest.raises(BaseModelError, match="does not come to an end"):
+    with pytest.raises(BaseModelError, match="never ends"):
         template.chat_template(tokenizer)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "said"),
-    [("{{ 10 ** (10 ** 9) }}", "does not come to an end"), ("{{ 'x' * 10 ** 15 }}", "memory")],
+    [("{{ 10 ** (10 ** 9) }}", "never ends"), ("{{ 'x' * 10 ** 15 }}", "memory")],
     ids=["reckons", "grows"],
 )
 def test_looking_at_records_with_it_ends_in_a_sentence(

@@ -114,7 +114,7 @@ def test_a_field_that_stands_twice_is_refused_unless_both_say_the_same(write: Wr
     assert datasets.check(write(name, text.replace(answer, f"{answer}, {answer}"))).usable == COUNT
     with pytest.raises(DatasetError, match="completion") as refused:
         datasets.check(write(name, text.replace(answer, f'{answer}, "completion": "It is 70."')))
-    assert "stands twice" in refused.value.what and refused.value.fix and refused.value.where
+    assert "occurs twice" in refused.value.what and refused.value.fix and refused.value.where
 
 
 def test_two_fields_that_differ_in_capitals_are_not_mixed_up(write: Write) -> None:

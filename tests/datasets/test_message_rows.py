@@ -63,7 +63,7 @@ def test_an_internal_note_among_turns_is_left_out_and_said(write: Write, mark: d
 def test_messages_that_do_not_stand_together_are_refused_with_the_place(write: Write) -> None:
     rows = [f"{i},user,Where is shop {i}?\n{i},assistant,In street {i}." for i in range(COUNT)]
     table = "conversation_id,role,content\n" + "\n".join(rows) + "\n3,user,Again?\n3,assistant,Street 3."
-    with pytest.raises(DatasetError, match="“3” do not stand together") as error:
+    with pytest.raises(DatasetError, match="“3” are not next to one another") as error:
         datasets.check(write("a.csv", table))
     assert "line 50" in error.value.where and "sort the table by “conversation_id”" in error.value.fix
 

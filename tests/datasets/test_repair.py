@@ -59,7 +59,7 @@ def test_a_repaired_version_has_all_that_is_right_and_says_where_it_comes_from(w
 @pytest.mark.parametrize(
     ("repairs", "words"),
     [
-        (Repairs(), "nothing is to be repaired"),
+        (Repairs(), "there is nothing to repair"),
         (Repairs(drop={"garbled"}), "no records of the kind “garbled”"),
         (Repairs(relabel={"x": "y"}), "no record has the category “x”"),
         (Repairs(entries=set(range(30))), "fewer than two"),

@@ -39,7 +39,7 @@ def test_a_hung_worker_is_stopped_from_the_command_line_and_goes_on_after_a_retr
     shown = wait_until(
         lambda: "does not answer" in (out := home.command("runs", "show", run_id).stdout) and out, "it is seen"
     )
-    assert "asked to stop" in shown and "ends it in" in shown
+    assert "asked to stop" in shown and "it is ended in" in shown
     run = wait_until(lambda: (r := home.run(run_id)).state == "stopped" and r, "it is stopped")
     assert not home.processes(WORKER) and run.failure is None
     assert home.command("runs", "retry", run_id).returncode == 0

@@ -88,7 +88,7 @@ async def test_a_worker_that_computes_has_its_time_but_not_for_ever(tmp_path: Pa
         await stage.until(lambda run: run.step == 3, "it trains")
         await stage.ask("stop_asked")
         run = await stage.until(
-            lambda run: "ends it in" in run.phase_detail or run.ending != "asked", "its time is told"
+            lambda run: "it is ended in" in run.phase_detail or run.ending != "asked", "its time is told"
         )
         assert run.ending == "asked" and "does not answer" not in run.phase_detail
         run = await stage.until(lambda run: run.state == "stopped", "it is stopped")

@@ -298,7 +298,7 @@ def test_a_machine_that_is_dearer_than_its_offer_is_told_of_as_any_that_is_given
     machine.take()
     (told,) = [notice.message for notice in machine.do(runs.get(machine.db, "r")).notices]
     assert told.startswith("machine 1 (G at $1.20 an hour) was given up after ")
-    assert told.endswith(": the machine costs $1.20 an hour, quoted were $0.40")
+    assert told.endswith(": the machine costs $1.20 an hour; the quote was $0.40")
     machine.teardown()
 
 

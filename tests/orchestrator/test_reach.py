@@ -105,7 +105,7 @@ async def test_a_machine_that_costs_more_than_its_offer_is_not_kept(renter: Rent
     if renter.rig.name == "vast":
         renter.rig.cloud.faults.set("price_jump", count=1, value=1.5)
         lease = await renter.rent()
-        with pytest.raises(HostError, match="an hour, quoted were") as caught:
+        with pytest.raises(HostError, match="an hour; the quote was") as caught:
             await renter.reach(lease)
         assert caught.value.kind == "price_changed"
 

@@ -255,7 +255,7 @@ async def test_each_machine_alone(seeded: Paths, opened: Opened) -> None:
         view = driver.one("#log", LogView)
         await driver.until(lambda: len(view.lines) > 60)
         await driver.press("m")
-        await driver.sees("All of this log is of one machine.")
+        await driver.sees("All of this log comes from one machine.")
         files = RunDirectory((seeded.data / RUN_LOG).parent)
         note_machine(files, "RTX 4090 pod-1")
         LogCopy(files).begin_anew()

@@ -22,7 +22,7 @@ from brightrun_tui.serving.fidelity import read_fidelity
 from brightrun_tui.store import models as store
 
 ItsBaseOption = Annotated[
-    str, typer.Option("--base", metavar="DIR|ID", help="Where its base model is, where that is not found by itself.")
+    str, typer.Option("--base", metavar="DIR|ID", help="Where its base model is, if that is not found automatically.")
 ]
 
 

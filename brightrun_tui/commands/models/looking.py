@@ -36,7 +36,7 @@ STANDINGS = {
 
 def list_models(
     ctx: typer.Context,
-    archived: Annotated[bool, typer.Option("--archived", help="Those too that were archived.")] = False,
+    archived: Annotated[bool, typer.Option("--archived", help="Include archived ones.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """List model versions, newest first. With a verb: what that verb says."""

@@ -61,7 +61,7 @@ def print_answers(out: Console, found: AnswerEvaluation) -> None:
     out.print(Text(f"on {judging_words(found.judging)}{left}", style="dim italic"))
     out.print(
         Text(
-            "An endpoint tells answers and no losses: this is on no leaderboard, and the base is not asked.",
+            "An endpoint gives answers but no losses: this appears on no leaderboard, and the base is not asked.",
             style="dim italic",
         )
     )

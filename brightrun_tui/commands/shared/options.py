@@ -10,6 +10,7 @@ from brightrun_tui.config import LARGEST
 from brightrun_tui.datasets.reading_options import ENCODING, SHEET
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.domain.setting_groups import MachineSettings
 from brightrun_tui.domain.settings import Overrides
 from brightrun_tui.domain.text import at_equals
 from brightrun_tui.planning.hub_dataset_names import SYNTAX
@@ -59,7 +60,7 @@ GpusOption = Annotated[
     ),
 ]
 SharedGpuOption = Annotated[
-    bool, typer.Option("--shared-gpu", help="Begin also where other people's processes hold memory of the GPU.")
+    bool, typer.Option("--shared-gpu", help=MachineSettings.model_fields["shared_gpu"].description)
 ]
 InterruptibleOption = Annotated[
     bool,
@@ -88,7 +89,7 @@ SweepOption = Annotated[
 ]
 RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Id, beginning of an id, name, or “last”.")]
 LinesOption = Annotated[
-    int, typer.Option("--lines", "-n", min=0, callback=bounded, help="Only so many last lines. 0: all.")
+    int, typer.Option("--lines", "-n", min=0, callback=bounded, help="How many of the last lines. 0: all.")
 ]
 ModelArgument = Annotated[
     str, typer.Argument(metavar="NAME[:VERSION]", help="A model; without a version its champion.")

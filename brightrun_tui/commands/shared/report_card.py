@@ -122,7 +122,7 @@ def print_answer_to_tick(out: Console, report: Report, number: int) -> None:
 
 def print_ticked(out: Console, model: ModelVersion) -> None:
     """Print what people have said of the answers, and the verdict that follows."""
-    out.print(Text.assemble("\n", ticks_sentence(model.report) or "nobody has said of any answer whether it is right"))
+    out.print(Text.assemble("\n", ticks_sentence(model.report) or "nobody has said whether any answer is right"))
     out.print(_headline(model))
 
 

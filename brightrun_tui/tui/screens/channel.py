@@ -40,7 +40,7 @@ class ChannelScreen(TryThenSave[str]):
             (
                 "url",
                 "Address",
-                f"of {known.service}; empty: as it is"
+                f"of {known.service}; empty: unchanged"
                 if known.service
                 else "mail, Slack, Teams, ntfy …, as an Apprise URL",
                 "",

@@ -211,4 +211,4 @@ class ColumnsScreen(Dialog[dict[str, str]]):
             order = [role for role in (*MAPPABLE, *READING_WORDS) if role in self._mapping]
             self.dismiss({role: self._mapping[role] for role in order})
         else:
-            self.app.toast("These columns cannot be used yet; the reason stands below them.", severity="warning")
+            self.app.toast("These columns cannot be used yet; the reason is below them.", severity="warning")

@@ -207,7 +207,9 @@ class IntegrationsScreen(ModeScreen):
             for name in known:
                 why = await try_channel(name, await asyncio.to_thread(open_channel, self.app.paths, name))
                 self.app.toast(
-                    why or "a word was sent; has it arrived?", title=name, severity="error" if why else "information"
+                    why or "a test message was sent; has it arrived?",
+                    title=name,
+                    severity="error" if why else "information",
                 )
         except BrightrunError as error:
             self.app.show_error(error)

@@ -54,7 +54,7 @@ class LogActions(ModeScreen):
 
     @on(LogView.NothingApart)
     def _nothing_apart(self) -> None:
-        self.app.toast("All of this log is of one machine.")
+        self.app.toast("All of this log comes from one machine.")
 
     @work(group="search")
     @on(FilterBar.Typed, "#log-search")
