@@ -20,7 +20,9 @@ COMPLETING = "_BRIGHTRUN_COMPLETE"
 
 
 def _keep_log(arguments: list[str]) -> None:
-    """Of what was typed only verbs and options: the rest may hold an address with its key, put there by mistake."""
+    """Log only the verbs and option names of what was typed: the rest may hold an address with its key, put there by
+    mistake.
+    """
     import logging
 
     log_to(get_paths().logs / "brightrun.log")

@@ -302,6 +302,6 @@ def _flaw(spec: Any, registration: Registration, kind: type[S]) -> str:
 
 
 def _name_and_version(package: Distribution | None) -> tuple[str, str]:
-    """Slow: all that the package says of itself is read for that."""
+    """Return name and version of a package. Slow: all of its metadata is read for that."""
     told = package.metadata if package is not None else None
     return (told and told["Name"]) or "an unnamed package", (told and told["Version"]) or ""

@@ -38,8 +38,9 @@ _users_umask: int | None = None
 
 
 def begin_privately() -> None:
-    """What this process and its children write is for the user alone, and a crash leaves no image of their memory; no package
-    of others listens to what they check."""
+    """Keep what this process and its children write to the user alone, their memory out of crash dumps, and other
+    packages' plugins out of what they validate.
+    """
     global _users_umask
     for name, value in WITHOUT_OTHERS.items():
         os.environ.setdefault(name, value)
@@ -54,8 +55,9 @@ def begin_privately() -> None:
 
 
 def _open_what_was_closed() -> None:
-    """Whoever started us may have closed a standard stream: what we open next, a database even, would take its place, and a
-    child that prints would write into it."""
+    """Open standard streams that whoever started us had closed: a file opened next, a database even, would take their
+    place, and a child that prints would write into it.
+    """
     for descriptor, mode, name in ((0, "r", "stdin"), (1, "w", "stdout"), (2, "w", "stderr")):
         try:
             os.fstat(descriptor)

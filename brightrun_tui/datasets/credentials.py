@@ -5,32 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from brightrun_tui.domain.service_keys import SIGNS, WHOLE_KEY
+
 PRIVATE_KEY, SERVICE_KEY, PASSWORD = "private keys", "keys of services", "passwords"
-_KEY = re.compile(
-    r"(?<![\w-])(?:sk-(?:proj-|ant-|or-|svcacct-)?[A-Za-z0-9_-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{30,}"
-    r"|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_[A-Za-z0-9]{16,}"
-    r"|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,})(?![\w-])"
-)
-"""Beginnings that services give their keys, so that they can be found."""
-_SIGNS = (
-    "sk-",
-    "AKIA",
-    "ASIA",
-    "ghp_",
-    "gho_",
-    "ghu_",
-    "ghs_",
-    "ghr_",
-    "github_pat_",
-    "glpat-",
-    "xox",
-    "AIza",
-    "hf_",
-    "k_live_",
-    "SG.",
-    "npm_",
-    "eyJ",
-)
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _SAID = re.compile(
     r"\b(?:password|passwort|kennwort|passphrase|pwd|contraseña|mot de passe|parola d['’]ordine|senha|wachtwoord|hasło)\b"
@@ -40,12 +17,12 @@ _SAID = re.compile(
 )
 """A password has letters and digits, as hardly a word of a sentence has."""
 _WORDS = ("assw", "ASSW", "ennw", "assph", "pwd", "PWD", "Pwd", "ontras", "ot de pa", "arola", "enha", "achtw", "asło")
-_KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, _KEY, _SIGNS), (PASSWORD, _SAID, _WORDS))
+_KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, WHOLE_KEY, SIGNS), (PASSWORD, _SAID, _WORDS))
 """Each with what stands in every such text: looking for that takes a tenth of the time."""
 
 
 def credentials_in(texts: Sequence[str]) -> str:
-    """Which kind of them is in these texts, the worst first; empty where there is none."""
+    """Return the worst kind of credential in these texts; empty where there is none."""
     text = "\n".join(texts)
     for kind, form, signs in _KINDS:
         if any(map(text.__contains__, signs)) and form.search(text):

@@ -163,6 +163,14 @@ def truth(value: Any) -> float | None:
     raise ValueError("not a mark")
 
 
+def judgement(value: Any) -> float | None:
+    """Return what a judgement says, as `truth`; None where it is a comment, or nothing."""
+    try:
+        return truth(value)
+    except ValueError:
+        return None
+
+
 def says_so(value: Any) -> bool | None:
     """Return what a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for
     all else.
@@ -199,7 +207,7 @@ def is_explanation(name: str) -> bool:
 
 
 def is_note(name: str) -> bool:
-    """Say whether a column's name says that somebody wrote there what he thinks of a record, or ticked those to be used."""
+    """Say whether a column's name tells that somebody noted there what they think of a record, or ticked those to use."""
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)

@@ -24,6 +24,10 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 """Longest line or record that is read. One training example of 32 MiB is some eight million tokens."""
 
 HEAD_BYTES = 64 * 1024
+PEEK = 20
+"""Entries by which it is told what a file holds."""
+MOST_TIMES, LEAST_SUSPECT = 300, 1 << 28
+"""A table that unpacks to more bytes than the second, and to more times its size than the first, is a bomb."""
 
 ACCEPTED = ".jsonl, .json, .csv, .tsv, .xlsx or .parquet"
 
@@ -130,7 +134,7 @@ class SourceFile:
         return self.head.startswith(ZIP)
 
     def at(self, line: int, column: int | None = None) -> str:
-        """``file:line[:column]``."""
+        """Return ``file:line[:column]``."""
         return f"{self.path}:{line}" + (f":{column}" if column is not None else "")
 
 
@@ -169,7 +173,8 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
-    """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
+    """Return ``sha256:`` and the hex digest of a file's content, read as a stream; for a folder, of its files' names
+    and digests.
 
     Raises:
         DatasetError: it cannot be read, or is a folder that is not a dataset.
@@ -184,7 +189,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
-    """Return lines with their numbers from 1, line ends kept, a byte-order mark removed.
+    """Yield lines with their numbers from 1, line ends kept, a byte-order mark removed.
 
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.

@@ -169,7 +169,8 @@ def records_key(records: Iterable[Record]) -> str:
 
 
 def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]] | None:
-    """Of held-out records those that choose the checkpoint, and those that judge it: halves of records that belong together.
+    """Part held-out records into those that choose the checkpoint and those that judge it: halves, related records kept
+    together.
 
     None where there are not enough for both; all choose and judge then.
     """
@@ -195,12 +196,12 @@ def _answer_key(record: Record) -> bytes:
 
 
 def _alike_text(said: str) -> str:
-    """Return the same for texts that differ in spaces and capitals only."""
+    """Return the same text for texts that differ in spaces and capitals only."""
     return " ".join(said.split()).casefold()
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
-    """Return for every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
+    """Yield for every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
     so_far = ""
     for message in record.messages:
         so_far += f"{message.role}\x1f{_alike_text(message.said)}\x1e"
@@ -211,7 +212,7 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
 
 
 def _largest(first: array[int]) -> int:
-    """Say how many records the largest unit has."""
+    """Return how many records the largest unit has."""
     return Counter(first).most_common(1)[0][1] if first else 0
 
 

@@ -10,6 +10,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
 DISK_IS_FULL = "the disk is full"
+WRITABLE_HOME = "set BRIGHTRUN_HOME to a directory you can write"
 LARGER_HOME = "free some space, or set BRIGHTRUN_HOME to a larger disk"
 
 Error = TypeVar("Error", bound=BrightrunError)

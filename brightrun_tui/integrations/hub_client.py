@@ -15,7 +15,7 @@ WHOLE_ANSWER_SECONDS = 60.0
 
 
 def make_client(seconds: float) -> httpx2.Client:
-    """As the library's own but for the limits; it waits ``seconds`` for each piece."""
+    """Return a client like the library's own, except for the limits; it waits ``seconds`` for each piece."""
     usual = _http.default_client_factory()
     hooks = {**usual.event_hooks, "response": [*usual.event_hooks["response"], _limit_length]}
     usual.close()
@@ -26,7 +26,9 @@ def make_client(seconds: float) -> httpx2.Client:
 
 class _LimitedClient(httpx2.Client):
     def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
-        """An answer that is not wanted as a stream is read here, to a limit of bytes and of time, and unpacked."""
+        """Send a request. An answer that is not wanted as a stream is read here, within limits of bytes and time, and
+        unpacked.
+        """
         response = super().send(request, stream=True, **named)
         if stream:
             return response

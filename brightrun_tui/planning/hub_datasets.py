@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import quote
 
+from brightrun_tui.datasets.folder import PACKED
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -29,11 +30,8 @@ from brightrun_tui.planning.hub_dataset_names import PREFIX, HubDataset, parse
 from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
 
 MOST_BYTES = 50 * 10**9
-REMEMBER_SECONDS = 3600.0
-REMEMBER_FAILURE_SECONDS = 20.0
 _MEANS = "means"
 """In the place of a name that leaves something open: the name that does not."""
-_PACKED = (".gz", ".zst", ".zip")
 
 _remembered: dict[tuple[str, str, Path, bool], tuple[float, HubFolder | BrightrunError]] = {}
 
@@ -62,9 +60,9 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
     key = (hub.endpoint(), str(wanted), paths.cache, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
-    if isinstance(known, HubFolder) and age < REMEMBER_SECONDS and known.path.is_dir():
+    if isinstance(known, HubFolder) and age < hub.REMEMBER_SECONDS and known.path.is_dir():
         return known
-    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+    if isinstance(known, BrightrunError) and age < hub.REMEMBER_FAILURE_SECONDS:
         raise known
     found: HubFolder | BrightrunError
     try:
@@ -203,7 +201,7 @@ def _publish(snapshot: Path, files: list[str], folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(mkdtemp(prefix=".part-", dir=folder.parent))
         for number, name in enumerate(files):
-            suffixes = Path(name).suffixes[-2 if name.endswith(_PACKED) else -1 :]
+            suffixes = Path(name).suffixes[-2 if name.endswith(PACKED) else -1 :]
             target = aside / f"part-{number:05d}{''.join(suffixes)}"
             blob = Path(os.path.realpath(snapshot / name))
             try:

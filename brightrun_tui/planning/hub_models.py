@@ -25,8 +25,6 @@ from brightrun_tui.planning.model_card import CARD, languages, license_name
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
-REMEMBER_SECONDS = 3600.0
-REMEMBER_FAILURE_SECONDS = 20.0
 
 _remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunError]] = {}
 
@@ -53,9 +51,9 @@ def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> Bas
     key = (hub.endpoint(), model_id, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
-    if isinstance(known, BaseModelInfo) and age < REMEMBER_SECONDS:
+    if isinstance(known, BaseModelInfo) and age < hub.REMEMBER_SECONDS:
         return known
-    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+    if isinstance(known, BrightrunError) and age < hub.REMEMBER_FAILURE_SECONDS:
         raise known
     if not network:
         raise BaseModelError(
@@ -176,7 +174,7 @@ def _about(api: Any, name: str, revision: str) -> Any:
 
 
 def _traits(about: Any) -> Traits:
-    """From the Hub's own copy of the tokenizer's settings, and the model's card."""
+    """Read traits from the Hub's copy of the tokenizer's settings, and from the model's card."""
     tokenizer = (about.config or {}).get("tokenizer_config")
     template = (tokenizer.get("chat_template") if isinstance(tokenizer, dict) else None) or ""
     text = template if isinstance(template, str) else json.dumps(template)
@@ -184,7 +182,7 @@ def _traits(about: Any) -> Traits:
 
 
 def _file_sizes(about: Any) -> dict[str, int]:
-    """Name → bytes of the files that training needs."""
+    """Return the bytes of each file that training needs, by name."""
     return {
         file.rfilename: file.size
         for file in about.siblings or []
@@ -218,7 +216,7 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
 
 
 def _is_complete(snapshot: Path) -> bool:
-    """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
+    """Say whether config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
     if not os.path.isfile(snapshot / "config.json") or not any(
         os.path.isfile(snapshot / name) for name in TOKENIZER_FILES
     ):

@@ -52,7 +52,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
 
 
 def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> None:
-    """Return the files of a version, all of one commit, each of a size that was looked at before."""
+    """Fetch the files of a version, all of one commit, each of a size that was looked at before."""
     token = credentials.get(HUGGINGFACE, paths)
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")

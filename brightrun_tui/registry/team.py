@@ -131,7 +131,7 @@ def _described(api: Any, repository: str, info: Any) -> TeamModel:
 
 
 def _number(tag: str) -> tuple[int, str]:
-    """``v10`` comes after ``v9``, and words before both."""
+    """Return a sort key by which ``v10`` comes after ``v9``, and words before both."""
     return (int(tag[1:]), tag) if tag.startswith("v") and tag[1:].isascii() and tag[1:].isdigit() else (0, tag)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import typer
 
-from brightrun_tui.commands.shared.output import print_json, say
+from brightrun_tui.commands.shared.output import AGREE, print_json, say
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
@@ -33,9 +33,7 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
     if isinstance(error, BrightrunError):
         return error
     if isinstance(error, typer.Abort):
-        return UsageError(
-            "nothing was done: not confirmed", fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED
-        )
+        return UsageError("nothing was done: not confirmed", fix=AGREE, kind=ErrorKind.NOT_CONFIRMED)
     if isinstance(error, typer.TyperException):
         path = getattr(getattr(error, "ctx", None), "command_path", "brightrun")
         return UsageError(
@@ -87,7 +85,7 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
 
 
 def _write_log(error: Exception, arguments: list[str]) -> Path:
-    """Say where the traceback now lies."""
+    """Write the traceback to a file that is new; returns its path."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
     # a name that others can foretell in a directory of everybody may be theirs already

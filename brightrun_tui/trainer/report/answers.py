@@ -65,7 +65,7 @@ class Compared(Asked):
         return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
 
     def samples(self) -> tuple[SampleAnswer, ...]:
-        """Side by side, as the report card keeps them."""
+        """Return the answers side by side, as the report card keeps them."""
         return tuple(
             SampleAnswer(
                 id=prompt.id,
@@ -294,7 +294,7 @@ def _training_cases(records: Sequence[Record]) -> list[AnswerCase]:
 
 
 def _some(cases: Sequence[AnswerCase]) -> list[AnswerCase]:
-    """As many of them, evenly chosen, as are read in a second or two."""
+    """Return as many of them, evenly chosen, as are read in a second or two."""
     mean = sum(len(case.wanted) for case in cases) / max(1, len(cases))
     return spread(cases, min(LEARNT_FROM, max(FEWEST_LEARNT_FROM, int(READ_CHARACTERS / max(1.0, mean)))))
 
