@@ -9,7 +9,11 @@ PRIVATE_KEY, SERVICE_KEY, PASSWORD = "private keys", "keys of services", "passwo
 _KEY = re.compile(
     r"(?<![\w-])(?:sk-(?:proj-|ant-|or-|svcacct-)?[A-Za-z0-9_-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_[A-Za-z0-9]{16,}"
+    r"|shp(?:at|ca|pa|ss)_[a-f0-9]{32}|ya29\.[\w-]{20,}|pypi-AgE[\w-]{20,}|dop_v1_[a-f0-9]{64}|SK[a-f0-9]{32}|\d{8,10}:AA[\w-]{30,36}"
     r"|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,})(?![\w-])"
+    r"|\b(?:hooks\.slack\.com/(?:services|workflows)/T\w{6,}/\w{6,}/\w{16,}|discord(?:app)?\.com/api/webhooks/\d{16,}/[\w-]{40,})"
+    r"|\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%]{40,}={0,2}"
+    r"|\bAuthorization:\s*(?:Basic|Bearer|Token)\s+[A-Za-z0-9+/._~-]{16,}={0,2}"
 )
 """Beginnings that services give their keys, so that they can be found."""
 _SIGNS = (
@@ -30,6 +34,17 @@ _SIGNS = (
     "SG.",
     "npm_",
     "eyJ",
+    "shp",
+    "ya29.",
+    "pypi-",
+    "dop_v1",
+    "SK",
+    ":AA",
+    "hooks.sl",
+    "webhooks",
+    "Key=",
+    "sig=",
+    "uthorization:",
 )
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _SAID = re.compile(
@@ -39,8 +54,27 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 """A password has letters and digits, as hardly a word of a sentence has."""
+_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{2,20}://[^\s:/@]{1,60}:(?P<said>[^\s:/@<>{}\[\]$*]{3,60})@[\w.-]+")
+"""Of a database or a server, with the user before it."""
+_SET = re.compile(
+    r"\b(?:[A-Z0-9]+_)*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY)\s?[=:]\s?[\"']?"
+    r"(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])(?P<said>[^\s\"'<>{}\[\]$*]{6,})"
+)
+"""As programs are given it."""
+_OF_NETWORK = re.compile(
+    r"\b(?:wi-?fi|wlan|wpa2?)[ -]?(?:key|schlüssel|code|pass\w*)\b(?:\s*[:=]\s*|\s+(?:is|ist|lautet)\s*:?\s+)[\"'“„`*]{0,3}"
+    r"(?=[^\s\"'”`]*\d)(?=[^\s\"'”`]*[A-Za-z])[^\s\"'“”`<>{}\[\]]{6,40}",
+    re.IGNORECASE,
+)
 _WORDS = ("assw", "ASSW", "ennw", "assph", "pwd", "PWD", "Pwd", "ontras", "ot de pa", "arola", "enha", "achtw", "asło")
-_KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, _KEY, _SIGNS), (PASSWORD, _SAID, _WORDS))
+_KINDS = (
+    (PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)),
+    (SERVICE_KEY, _KEY, _SIGNS),
+    (PASSWORD, _SAID, _WORDS),
+    (PASSWORD, _IN_ADDRESS, ("://",)),
+    (PASSWORD, _SET, ("PASSW", "SECRET", "TOKEN", "KEY")),
+    (PASSWORD, _OF_NETWORK, ("i-F", "iFi", "ifi", "i-f", "WLAN", "WPA")),
+)
 """Each with what stands in every such text: looking for that takes a tenth of the time."""
 
 
