@@ -13,7 +13,7 @@ from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.opening import open_app, see_to_home
 from brightrun_tui.paths import get_paths
-from brightrun_tui.process import bear_any_encoding, begin_privately
+from brightrun_tui.process import bear_any_encoding, begin_privately, end_tidily
 
 COMPLETING = "_BRIGHTRUN_COMPLETE"
 """Set by a shell that asks what could be typed."""
@@ -60,5 +60,6 @@ def main() -> None:
     """Run ``brightrun``."""
     begin_privately()
     bear_any_encoding()
+    end_tidily()
     guard_process(watched=True)
     sys.exit(run(sys.argv[1:]))

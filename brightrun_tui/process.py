@@ -33,6 +33,7 @@ _LOOKS_FOR_OTHERS = "pydantic.plugin._loader"
 ENDED_AS_ENDLESS = signal.SIGVTALRM
 """The signal by which a process of ours ends when something that it works for others does not come to an end."""
 
+TIDY_SECONDS = 5
 _OURS = 0o077
 _users_umask: int | None = None
 
@@ -67,6 +68,22 @@ def _open_what_was_closed() -> None:
                 os.set_inheritable(descriptor, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
+def end_tidily() -> None:
+    """When the terminal closes or the system ends this process, it puts away what it made for a while (copies of data, keys for
+    one login), for some seconds at most. What whoever started us wants ignored (``nohup``) stays so.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(TIDY_SECONDS)
+    raise SystemExit(128 + number)
 
 
 def bear_any_encoding() -> None:

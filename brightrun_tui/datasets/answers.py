@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from brightrun_tui.datasets.spelling import error_in, is_quoted
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.datasets.unfilled import unfilled
 from brightrun_tui.domain.dataset import Record
 
 _PLACEHOLDERS = frozenset(
@@ -90,7 +91,8 @@ _MAIL = re.compile(
 """What mail programs write above the mail that is answered."""
 _MAIL_SIGNS = ("wrote:", "schrieb", "écrit", "escribió:", "scritto:", "--")
 _MAIL_HEAD = re.compile(
-    r"^[^\S\n]*(?:From|Von|De|Da): [^\n]{3,120}\n[^\S\n]*(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado|Inviato)\s?: [^\n]{6,80}\n"
+    r"^[^\S\n]*(?:From|Von|De|Da): [^\n]{3,120}\n[^\S\n]*(?:Sent|Date|Gesendet|Datum|Envoyé|Enviado|"
+    r"Inviato)\s?: [^\n]{6,80}\n"
     r"(?:[^\n]*\n)?[^\S\n]*(?:To|An|À|Para|A|Cc|Subject|Betreff|Objet|Asunto|Oggetto)\s?: ",
     re.MULTILINE,
 )
@@ -98,13 +100,16 @@ _MAIL_HEAD = re.compile(
 _LEAST_ECHO = 12
 _HEAD = re.compile(r"\A\s*(?:(?:Q|Question|User|Human|Customer|Frage|Kunde|Pregunta|Domanda)\s*:\s*)?", re.IGNORECASE)
 _LABEL = re.compile(
-    r"\s*[*_#]{0,3}((?:AI[ _-]?)?(?:assistant|answer|response|reply|bot|chatbot|chatgpt|antwort|respuesta|resposta|risposta"
+    r"\s*[*_#]{0,3}((?:AI[ _-]?)?(?:assistant|answer|response|reply|bot|chatbot|chatgpt|antwort|respuesta|"
+    r"resposta|risposta"
     r"|réponse|assistent|asistente))\s?:[*_]{0,2}\s",
     re.IGNORECASE,
 )
 _CHAT_PAGE = re.compile(
     r"【[^】\n]{1,80}[†‡][^】\n]{0,80}】|:contentReference\[oaicite:\d+\]|\[oai_citation:\d+|\[cite(?:_start|: ?[\d, ]+)\]"
     r"|\bcite\ue202?(?:turn\d+[a-z]+\d+)+|^(?:Copy code|Code kopieren|Copier le code|Copiar código)[^\S\n]*$"
+    r"|(?:[.!?] ?| )\[\d{1,2}\](?: ?\[\d{1,2}\])+|^(?:Citations|Sources|References|"
+    r"Quellen):\s*\n\W{0,4}1\W{1,3}\s?https?://"
     r"|\A\s*(?:ChatGPT|Claude|Gemini|Copilot) (?:said|sagte|a dit|dijo)\s?:"
     r"|\A\s*[\[(]\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?[\])] ?(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}: ",
     re.MULTILINE,
@@ -120,29 +125,47 @@ _CHAT_SIGNS = (
     "cite\ue202",
     "Cop",
     "Code kop",
+    "][",
+    "] [",
+    "://",
     "ChatGPT ",
     "Claude ",
     "Gemini ",
 )
+_USER_SPEAKS = re.compile(
+    r"^\W{0,3}(?:user|human|customer|client|q|question|kunde|nutzer|benutzer|utilisateur|cliente|usuario)\W{0,3}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+_MODEL_SPEAKS = re.compile(
+    r"^\W{0,3}(?:ai|assistant|bot|chatbot|agent|support|model|gpt|a|answer|berater|assistent|asistente)\W{0,3}:",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Who speaks, at the beginning of a line."""
 _NAMED = (
-    r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|recipient|requester|vor"
+    r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|"
+    r"recipient|requester|vor"
     r"|nach|kunden|pré)[._ ]?(?:name|nom)"
     r"|(?:customer|client|user|agent|contact|recipient|requester|kunde)[._](?:name|salutation|anrede|firma)"
     r"|vorname|nachname|anrede|prénom|salutation)"
 )
 _GAP = re.compile(
     r"\{\{[^\S\n]*[A-Za-z_][\w .-]{2,40}[^\S\n]*\}\}|%[A-Z][A-Z_]{2,30}%"
-    r"|\[(?i:your|customer|client|insert|enter|add|company|first|last|full|user|agent|order|product|phone|e-?mail|kunden?|ihr|vorname"
+    r"|\[(?i:your|customer|client|insert|enter|add|company|first|last|full|user|agent|order|product|phone|"
+    r"e-?mail|kunden?|ihr|vorname"
     r"|nachname|firma|datum|nombre|empresa|nom|name|date|link|url)\b[^\]\n]{0,40}\](?![(:\[])"
     r"|<(?:[A-Z]{2,20}[_ ])?(?:NAME|DATE|LINK|EMAIL|PHONE|URL|COMPANY|ADDRESS|NUMBER|AMOUNT|PRODUCT|ORDER|FIRMA"
     r"|DATUM)(?:[_ ][A-Z]+)?>"
     r"|\{![A-Za-z_$][\w.$]{2,60}\}|\*\|[A-Z][A-Z0-9_:]{1,30}\|\*"
     rf"|\$?\{{{_NAMED}\}}|\[\[{_NAMED}\]\]|«(?=[A-ZÄÉÖÜ])(?:{_NAMED}|Name|Nom|Nombre|Firma|Firmenname)»"
-    r"|<(?:PERSON|LOCATION|ORGANIZATION|ORG|EMAIL_ADDRESS|DATE_TIME|IBAN_CODE|CREDIT_CARD|IP_ADDRESS|US_SSN|NRP)(?:_\d{1,3})?>"
-    r"|\[(?i:redacted|anonymi[sz]ed|geschwärzt|pii)\]|\[(?:PERSON|PER|LOC|ORG|EMAIL|ADDRESS|PATIENT)(?:[_ -]?\d{1,3})?\]"
+    r"|<(?:PERSON|LOCATION|ORGANIZATION|ORG|EMAIL_ADDRESS|DATE_TIME|IBAN_CODE|CREDIT_CARD|IP_ADDRESS|"
+    r"US_SSN|NRP)(?:_\d{1,3})?>"
+    r"|\[(?i:redacted|anonymi[sz]ed|geschwärzt|pii)\]|\[(?:PERSON|PER|LOC|ORG|EMAIL|ADDRESS|PATIENT)(?:[_ "
+    r"-]?\d{1,3})?\]"
     r"|(?<![\w-])X{4,}(?![\w-])"
 )
 """What templates of mails, help desks and mail programs leave for names, and what is put for personal data that was taken out."""
+_NUMBERED = re.compile(r"\s*(?:[A-Z]{1,2} ?)?(\d{1,5}) ?[.:)]\s")
+"""The number of a row before its question and before its answer, as 12., A12: and (12) are."""
 _GAP_SIGNS = (*"{[<%«", "*|", "XXXX")
 _CODE = "```"
 _REFUSAL = re.compile(
@@ -153,13 +176,52 @@ _REFUSAL = re.compile(
     r"|\bmy (?:knowledge cut-?off|training data)\b"
     r"|\bals (?:ki|künstliche intelligenz|sprachmodell)\b|\bals ein (?:ki|sprachmodell)|\bals großes sprachmodell"
     r"|\bcomo (?:una? )?(?:ia|inteligencia artificial|modelo de lenguaje|modelo de linguagem)\b"
-    r"|\ben tant qu(?:e |['’])(?:ia|intelligence artificielle|modèle de langage)\b",
+    r"|\ben tant qu(?:e |['’])(?:ia|intelligence artificielle|modèle de langage)\b"
+    r"|\bin quanto (?:ia|intelligenza artificiale|modello linguistico)\b|\bcome (?:ia|modello linguistico|"
+    r"intelligenza artificiale)\b"
+    r"|\bals (?:ai|taalmodel|ai-taalmodel|kunstmatige intelligentie)\b|\bjako (?:ai|model językowy|"
+    r"sztuczna inteligencja)\b"
+    r"|как (?:языковая модель|искусственный интеллект|ии|нейросеть)\b|як (?:мовна модель|штучний інтелект)\b"
+    r"|作[为為](?:一[个個名款])?\s?(?:AI|人工智[能慧]|大?型?[语語]言模型)|我是(?:一[个個名款])?(?:AI|人工智[能慧]|[语語]言模型)"
+    r"|AI(?:言語モデル|アシスタント|モデル)?として|(?:大規模)?言語モデルとして"
+    r"|AI (?:언어 )?모델로서|인공지능으로서|인공지능 언어 모델"
+    r"|\bhere(?:['’]s| is| are) (?:a|an|the|my|your)? ?(?:rewritten|revised|improved|polished|rephrased|"
+    r"reworded|refined|shortened|edited|updated"
+    r"|possible|suggested|draft|sample|professional|friendly|concise) (?:version|answer|reply|response|"
+    r"email|e-mail|message|draft|text)\b",
     re.IGNORECASE,
 )
 _SIGNS = (
     *("an ai", "an artificial", "language model", "training data", "knowledge cut", "assist with", "help with th"),
     *("i'm sorry, but i", "i’m sorry, but i", "i am sorry, but i", "als ki", "als künst", "sprachmodell", "ein ki"),
     *(" ia", "inteligencia artificial", "modelo de l", "intelligence artificielle", "modèle de langage"),
+    *(
+        "modello ling",
+        "intelligenza a",
+        "als ai",
+        "taalmodel",
+        "kunstmatige",
+        "jako ai",
+        "model j",
+        "sztuczna",
+        "here's ",
+        "here is ",
+    ),
+    *("here’s ", "here are "),
+)
+_SIGNS_ELSEWHERE = (
+    "языков",
+    "искусств",
+    "как ии",
+    "нейросеть",
+    "мовна",
+    "штучн",
+    "作为",
+    "作為",
+    "我是",
+    "として",
+    "모델로서",
+    "인공지능",
 )
 """In lower case, what every such text holds: looking for these takes a seventh of the time."""
 _SHOWN = 30
@@ -183,6 +245,8 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "rounded_within", ""
     if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
         yield "placeholder", ""
+    elif words := next(filter(None, map(unfilled, answers)), ""):
+        yield "unfilled", printable(words, _SHOWN)
     if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
         yield "placeholder_question", ""
     if quoted := next(filter(None, map(_mail_in, answers)), ""):
@@ -197,41 +261,64 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "gaps", gap
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
         yield "assistant_talk", printable(refusal, _SHOWN)
-    if label := next(filter(None, map(_LABEL.match, answers)), None):
+    if talk := next(filter(None, map(_talk_in, answers)), ""):
+        yield "goes_on", talk
+    if (number := _NUMBERED.match(asked)) and (other := _NUMBERED.match(answers[-1])) and number[1] == other[1]:
+        yield "numbered", printable(other[0].strip(), _SHOWN)
+    elif label := next(filter(None, map(_LABEL.match, answers)), None):
         yield "labelled", f"{label[1]}:"
     if answers[-1].rstrip().endswith(("?", "？")) and "?" not in asked and "？" not in asked:
         yield "turned_round", ""
 
 
-MANY = ("quoted", "turned_round", "stop_word")
+MANY = ("quoted", "turned_round", "stop_word", "numbered")
 """Kinds that say something only where they are found in more than half of the records."""
-FEW = ("error_answer", "placeholder")
+FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""
+
+
+def _holds(text: str, signs: Iterable[str]) -> bool:
+    return any(map(text.__contains__, signs))
+
+
+def _refuses(plain: str) -> bool:
+    """Say whether a text in lower case holds a sign of such talk."""
+    return _holds(plain, _SIGNS) or (not plain.isascii() and _holds(plain, _SIGNS_ELSEWHERE))
 
 
 def _refusal_in(answer: str) -> str:
     plain = answer.lower()
-    found = _REFUSAL.search(answer) if any(sign in plain for sign in _SIGNS) else None
+    found = _REFUSAL.search(answer) if _refuses(plain) else None
     return found[0] if found else ""
+
+
+def _talk_in(answer: str) -> str:
+    """Return the line where an answer goes on with what the other says, and answers that, too; empty
+    where it does not.
+    """
+    if "\n" not in answer or ":" not in answer:
+        return ""
+    asked = _USER_SPEAKS.search(answer, answer.index("\n"))
+    return printable(asked[0].strip(), _SHOWN) if asked and _MODEL_SPEAKS.search(answer, asked.end()) else ""
 
 
 def _mail_in(answer: str) -> str:
     """Return the line that introduces a mail in an answer; empty where it holds none."""
-    found = _MAIL.search(answer) if any(sign in answer for sign in _MAIL_SIGNS) else None
+    found = _MAIL.search(answer) if _holds(answer, _MAIL_SIGNS) else None
     found = found or (_MAIL_HEAD.search(answer) if "\n" in answer and ": " in answer else None)
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _shown_by_a_chat(answer: str) -> str:
     """Return what a chat program shows beside an answer and was copied along with it; empty where there is none."""
-    looked = answer.lstrip()[:1] in ("[", "(") or any(sign in answer for sign in _CHAT_SIGNS)
+    looked = answer.lstrip()[:1] in ("[", "(") or _holds(answer, _CHAT_SIGNS)
     found = _CHAT_PAGE.search(answer) if looked else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _gap_in(answer: str) -> str:
     """Return the placeholder that was never filled in; empty where there is none, or it is code."""
-    if not any(mark in answer for mark in _GAP_SIGNS) or _CODE in answer:
+    if not _holds(answer, _GAP_SIGNS) or _CODE in answer:
         return ""
     found = _GAP.search(answer)
     return printable(found[0], _SHOWN) if found else ""

@@ -146,6 +146,8 @@ def answer_of(value: Any) -> Any:
     if not isinstance(value, Mapping) or "role" in value:
         return value
     given = next((value[name] for name in RETURNED if isinstance(value.get(name), list)), [value])
+    if all(isinstance(one, Mapping) and isinstance(one.get("index"), int) for one in given):
+        given = sorted(given, key=lambda one: one["index"])
     said = [_said(one) for one in given if isinstance(one, Mapping)]
     if not said or len(said) < len(given) or None in said:
         return value

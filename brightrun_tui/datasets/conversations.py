@@ -27,6 +27,7 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
+    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -46,8 +47,14 @@ from brightrun_tui.datasets.tool_calls import (
 )
 from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, printable, role_of, text_of
 
-SPEAKERS = ("role", "from", "speaker", "sender", "author")
-TEXTS = ("content", "value", "text", "message", "utterance", "parts", "body", "msg")
+SPEAKERS = (
+    *("role", "author_role", "author role", "sender_type", "sender type", "sender_role", "sender role", "speaker_role"),
+    *("speaker role", "author_type", "author type", "message_role", "from", "speaker", "sender", "author"),
+)
+TEXTS = (
+    *("content", "value", "text", "message", "utterance", "parts", "body", "msg"),
+    *("message_text", "message text", "message_body", "message body", "body_text", "text_body", "message_content"),
+)
 _ORDERS = frozenset(
     "timestamp createdat createdtime createtime created time ts date datetime sentat sent index turn turnid turnindex turnnumber "
     "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
@@ -91,10 +98,12 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
     if not isinstance(turns, list):
         raise Unusable("other_shape")
     used = {name, first_of(fields, SYSTEMS)}
+    several: list[str] = []
     if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
         answered, answer = _answer_beside(fields)
+        answer, several = first_of_several(answer)
         if (isinstance(answer, str) and answer.strip()) or is_turn(answer):
-            turns = [*turns, answer if is_turn(answer) else {"role": "assistant", "content": answer}]
+            turns = [*turns, as_turn(answer) if is_turn(answer) else {"role": "assistant", "content": answer}]
             used.add(answered)
         elif elsewhere := _answer_elsewhere(fields, turns):
             raise Unusable("answer_elsewhere", elsewhere)
@@ -102,6 +111,7 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
         raise Unusable("thumbs_down", DECIDED)
     draft = draft_of(row, with_system(value_of(fields, SYSTEMS), read_turns(turns)), used)
     remark_on(draft, name, turns)
+    draft.remarks += several
     draft.tools = tools_of(fields)
     return draft
 

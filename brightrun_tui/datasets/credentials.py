@@ -16,8 +16,27 @@ _SAID = re.compile(
     re.IGNORECASE,
 )
 """A password has letters and digits, as hardly a word of a sentence has."""
+_IN_ADDRESS = re.compile(r"\b[a-z][a-z0-9+.-]{2,20}://[^\s:/@]{1,60}:(?P<said>[^\s:/@<>{}\[\]$*]{3,60})@[\w.-]+")
+"""Of a database or a server, with the user before it."""
+_SET = re.compile(
+    r"\b(?:[A-Z0-9]+_)*(?:PASSWORD|PASSWD|SECRET|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|SECRET_?KEY)\s?[=:]\s?[\"']?"
+    r"(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])(?P<said>[^\s\"'<>{}\[\]$*]{6,})"
+)
+"""As programs are given it."""
+_OF_NETWORK = re.compile(
+    r"\b(?:wi-?fi|wlan|wpa2?)[ -]?(?:key|schlüssel|code|pass\w*)\b(?:\s*[:=]\s*|\s+(?:is|ist|lautet)\s*:?\s+)[\"'“„`*]{0,3}"
+    r"(?=[^\s\"'”`]*\d)(?=[^\s\"'”`]*[A-Za-z])[^\s\"'“”`<>{}\[\]]{6,40}",
+    re.IGNORECASE,
+)
 _WORDS = ("assw", "ASSW", "ennw", "assph", "pwd", "PWD", "Pwd", "ontras", "ot de pa", "arola", "enha", "achtw", "asło")
-_KINDS = ((PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)), (SERVICE_KEY, WHOLE_KEY, SIGNS), (PASSWORD, _SAID, _WORDS))
+_KINDS = (
+    (PRIVATE_KEY, _PRIVATE, ("-----BEGIN",)),
+    (SERVICE_KEY, WHOLE_KEY, SIGNS),
+    (PASSWORD, _SAID, _WORDS),
+    (PASSWORD, _IN_ADDRESS, ("://",)),
+    (PASSWORD, _SET, ("PASSW", "SECRET", "TOKEN", "KEY")),
+    (PASSWORD, _OF_NETWORK, ("i-F", "iFi", "ifi", "i-f", "WLAN", "WPA")),
+)
 """Each with what stands in every such text: looking for that takes a tenth of the time."""
 
 

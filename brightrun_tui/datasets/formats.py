@@ -12,6 +12,7 @@ from brightrun_tui import plugins
 from brightrun_tui.datasets.brightrun_v4 import from_training_pair, is_brightrun_v4
 from brightrun_tui.datasets.client_turns import from_tree
 from brightrun_tui.datasets.conversations import from_conversation, from_templated_text, is_turn, speaks_by
+from brightrun_tui.datasets.logged import from_log
 from brightrun_tui.datasets.pairs import from_pair
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, GROUPS, IDS, PROMPTS, SYSTEMS, ParsedRecord, lowered
 from brightrun_tui.datasets.source import SourceFile, SourceRow
@@ -25,6 +26,7 @@ _WRAPPING = {
     "node": {"cursor"},
     "fields": {"id", "createdTime"},
     "attributes": {"id", "type", "documentId", "links", "meta"},
+    "item": {"id", "created_at", "object", "datasource_item_id"},
     "_source": {"_index", "_id", "_score", "_type", "_version", "sort"},
 }
 """The field in which servers hand out a record, and what they write beside it."""
@@ -164,7 +166,7 @@ def unwrapped(value: Any) -> Any:
         for name, beside in _WRAPPING.items():
             if isinstance(value.get(name), dict) and value.keys() <= {name, *beside}:
                 return value[name]
-        return from_tree(_joined_halves(_spoken_pair(value)))
+        return from_tree(_joined_halves(_spoken_pair(from_log(value))))
     return {"messages": value} if isinstance(value, list) else value
 
 

@@ -33,9 +33,13 @@ def _set(words: str) -> frozenset[str]:
 
 
 _LEARN = _set(
-    "train training trained trainable learn learned learnt learnable supervise supervised loss weight weights include keep"
+    "train training trained trainable learn learned learnt learnable supervise supervised loss weight "
+    "weights include keep"
 )
-_SKIP = _set("masked skip skipped ignore ignored exclude excluded deleted discarded removed spam")
+_SKIP = _set(
+    "masked skip skipped ignore ignored exclude excluded deleted discarded removed spam outdated "
+    "obsolete deprecated superseded veraltet"
+)
 _NOT = _set("no not dont without non")
 _ABOUT_LEARNING = _set(
     "on turn is do to be should with compute calculate calc mask scale message answer token tokens detail details for "
@@ -43,37 +47,47 @@ _ABOUT_LEARNING = _set(
 )
 _SETTINGS = _set("train learn supervise supervised loss mask masked")
 _LIKED = _set(
-    "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved correct helpful useful "
-    "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto correcta útil aprobado "
+    "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved "
+    "correct helpful useful "
+    "acceptable gut hilfreich richtig korrekt nützlich freigegeben genehmigt akzeptiert utile correcto "
+    "correcta útil aprobado "
     "aprobada aprovado approuvé validé validated approvato goedgekeurd"
 )
 _DISLIKED = _set(
     "down dislike disliked undesirable undesired bad reject rejected disapproved incorrect wrong unhelpful unwanted "
-    "unacceptable falsch schlecht"
+    "unacceptable falsch schlecht hallucination hallucinations hallucinated toxicity"
 )
 _RATED = _set(
-    "kto tag label feedback feedbacks vote votes upvote upvotes rating score scores ratings reward stars quality csat bewertung "
-    "helpfulness correctness coherence truthfulness honesty harmlessness"
+    "kto tag label feedback feedbacks vote votes upvote upvotes rating score scores ratings reward stars "
+    "quality csat bewertung "
+    "helpfulness correctness coherence truthfulness honesty harmlessness faithfulness groundedness "
+    "factuality relevance confidence"
 )
 _REVIEWED = _set("status state verdict decision review judgement judgment approval assessment qa")
 _ABOUT_ANSWERS = _set(
-    "is was user human answer response completion output reply the by as binary final annotator annotation rater reviewer "
+    "is was user human answer response completion output reply the by as binary final annotator "
+    "annotation rater reviewer "
     "message marked metadata this you your did find it"
 )
 _NOTES = _set(
-    "comment comments note notes remark remarks correction corrections annotation annotations todo kommentar kommentare "
-    "anmerkung anmerkungen bemerkung bemerkungen notiz notizen korrektur comentario comentarios nota commentaire remarque"
+    "comment comments note notes remark remarks correction corrections annotation annotations todo "
+    "kommentar kommentare "
+    "anmerkung anmerkungen bemerkung bemerkungen notiz notizen korrektur comentario comentarios nota "
+    "commentaire remarque"
 )
 _TELLING = _set(
-    "system instruction instructions definition prompt prefix preamble persona role context systemprompt anweisung rolle"
+    "system instruction instructions definition prompt prefix preamble persona role context systemprompt "
+    "anweisung rolle"
 )
 _SURROUNDING = _set("context contexts preamble persona background passage passages kontext hintergrund")
 _EXPLAINING = _set(
-    "explanation rationale reason reasons critique feedback solution generation generations raw original url source metadata "
+    "explanation rationale reason reasons critique feedback solution generation generations raw original "
+    "url source metadata "
     "erklärung begründung"
 )
 _CHOSEN = _set(
-    "use used usable select selected take export final ok done checked relevant include keep verwenden nutzen benutzen behalten "
+    "use used usable select selected take export final ok done checked relevant include keep verwenden "
+    "nutzen benutzen behalten "
     "übernehmen geprüft erledigt usar utiliser"
 )
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
@@ -93,7 +107,9 @@ _NOUNS = _set("answer response completion output reply message")
 
 @lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning | None:
-    """Return what a field is about, however its name is spelt; None where it has a word that is about something else."""
+    """Return what a field is about, however its name is spelt; None where it has a word that is about
+    something else.
+    """
     words = _words(name)
     known = frozenset(words)
     if not words:
@@ -115,14 +131,17 @@ def meaning_of(name: str) -> Meaning | None:
 
 _TRUE = frozenset(
     (
-        "true|t|yes|y|x|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|approved|positive|upvote|"
-        "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|daumen hoch|✓|✅|"
+        "true|t|yes|y|x|on|good|great|up|thumbs up|thumb up|like|liked|desirable|chosen|accepted|accept|"
+        "approved|positive|upvote|"
+        "👍|ok|okay|correct|right|pass|passed|helpful|useful|keep|win|ja|oui|sí|si|sim|gut|richtig|hilfreich|"
+        "daumen hoch|✓|✅|"
         "wahr|vrai|vero|verdadero|verdadeiro|waar|prawda"
     ).split("|")
 )
 _FALSE = frozenset(
     (
-        "false|f|no|n|off|bad|poor|terrible|down|thumbs down|thumb down|dislike|disliked|undesirable|rejected|reject|negative|"
+        "false|f|no|n|off|bad|poor|terrible|down|thumbs down|thumb down|dislike|disliked|undesirable|"
+        "rejected|reject|negative|"
         "downvote|declined|discarded|disapproved|outdated|obsolete|"
         "deprecated|superseded|withdrawn|invalid|"
         "👎|not ok|nok|not good|not helpful|incorrect|wrong|fail|failed|unhelpful|useless|discard|lose|nein|non|não|"
@@ -187,12 +206,16 @@ def rejects(value: Any) -> bool:
 
 
 def speaks_of_learning(name: str) -> bool:
-    """Say whether a field's name has a word of those that say what is learnt, though it is not known which answers it means."""
+    """Say whether a field's name has a word of those that say what is learnt, though it is not known
+    which answers it means.
+    """
     return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
 
 
 def tells_all(name: str) -> bool:
-    """Say whether a field beside the list of records is called like something that the model is told before every question."""
+    """Say whether a field beside the list of records is called like something that the model is told
+    before every question.
+    """
     return bool(name_words(name) & _TELLING)
 
 
@@ -218,7 +241,9 @@ DECIDED = "answer"
 
 
 def decision(value: Any) -> bool | None:
-    """Return what an annotator decided of a record, in the words of tools that call this the answer; None for any other text."""
+    """Return what an annotator decided of a record, in the words of tools that call this the answer;
+    None for any other text.
+    """
     return _DECISIONS.get(folded(value)) if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
 
 

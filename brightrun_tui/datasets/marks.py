@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.mark_words import Meaning, judgement, meaning_of, name_words, rejects, says_so, truth
 from brightrun_tui.datasets.turns import Unusable, printable
 
-_PARTS = frozenset({"split", "partition"})
+_PARTS = frozenset("split splits partition subset aufteilung".split())
+_FOR = frozenset("is for in as use used set data record row only keep kept the".split())
 ENDINGS = frozenset("finishReason finish_reason stopReason stop_reason done_reason".split())
 """Where services say why an answer ended."""
 _ENDINGS = frozenset(name.lower() for name in ENDINGS)
+_INCOMPLETE = "incomplete_details"
+"""Where a response of OpenAI says why it is none."""
 _CUT = frozenset("length max_tokens max_output_tokens max_length content_filter safety".split())
-_TESTING = frozenset({"test", "testing", "val", "valid", "validation", "dev", "eval", "evaluation", "holdout"})
+_TESTING = frozenset(
+    {
+        "test",
+        "testing",
+        "val",
+        "valid",
+        "validation",
+        "dev",
+        "eval",
+        "evaluation",
+        "holdout",
+        "testdaten",
+        "validierung",
+        "prüfung",
+    }
+)
 _NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())
 _NOTE_FIELDS = ("type", "part_type", "message_type", "kind", "visibility", "channel_type")
 _NOTE_FLAGS = {
@@ -128,7 +147,10 @@ def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
 def is_cut(fields: Mapping[str, Any]) -> bool:
     """Say whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
     return any(
-        is_cut(value) if isinstance(value, dict) else str(name).lower() in _ENDINGS and str(value).lower() in _CUT
+        is_cut(value)
+        if isinstance(value, dict) and name != _INCOMPLETE
+        else (str(name).lower() in _ENDINGS and str(value).lower() in _CUT)
+        or (name == _INCOMPLETE and isinstance(value, dict) and str(value.get("reason")).lower() in _CUT)
         for name, value in fields.items()
     )
 
@@ -141,8 +163,9 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
     """
     remarks: list[str] = []
     for name, value in record.items():
-        if name_words(name) & _PARTS and isinstance(value, str) and value.strip().lower() in _TESTING:
-            raise Unusable("kept_for_testing", f"{name}: {printable(value)}")
+        _refuse_testing(name, value)
+        for key, part in value.items() if isinstance(value, dict) else ():
+            _refuse_testing(f"{name}.{key}", part)
         if isinstance(value, list) and _parts_turns(name, value):
             raise Unusable("unclear_mark", f"{name}: a list beside the turns")
         if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or "loss" in name_words(name):
@@ -155,6 +178,28 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
     if is_cut(record):
         remarks.append("cut_by_limit")
     return remarks
+
+
+def _refuse_testing(name: str, value: Any) -> None:
+    """Raise `Unusable` where a field says that its record is for testing: by the name of a part, or by yes."""
+    told = _tells_of_testing(name)
+    if told is None:
+        return
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if told and isinstance(value, str) and value.strip().lower() in _TESTING:
+        raise Unusable("kept_for_testing", f"{name}: {printable(value)}")
+    if not told and (says_so(value) or (value in (1, "1") and not isinstance(value, bool))):
+        raise Unusable("kept_for_testing", name)
+
+
+@lru_cache(maxsize=1024)
+def _tells_of_testing(name: str) -> bool | None:
+    """Say whether a field of this name holds the part that a record belongs to (True), or whether it is for testing (False)."""
+    words = name_words(name.rpartition(".")[2])
+    if words & _PARTS:
+        return True
+    return False if words & _TESTING and words & _FOR and words <= _TESTING | _FOR else None
 
 
 def _parts_turns(name: str, values: list[Any]) -> bool:

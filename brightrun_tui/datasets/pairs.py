@@ -11,7 +11,7 @@ from typing import Any
 
 from brightrun_tui.datasets.client_turns import answer_of, from_items, instructions_of
 from brightrun_tui.datasets.conversations import are_turns, conversation_in, is_turn, list_in, read_turns, remark_on
-from brightrun_tui.datasets.mark_words import DECIDED, decision
+from brightrun_tui.datasets.mark_words import DECIDED, decision, rejects
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -21,6 +21,7 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
+    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -41,6 +42,7 @@ _ABOUT_ANSWERS = frozenset(
     "logprobs latency provider refusal annotations".split()
 )
 """What clients write beside the text of an answer, and that is none of it."""
+_RESPONSE = frozenset({"value", "status", "user_id", "user", "id"})
 _CHOICE_JOINT = re.compile(r"[ _-]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _BEFORE = re.compile(r"(?:[^\S\n]*\n)+| (?! )")
@@ -60,11 +62,11 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         system, prompt = system or value_of(fields, SYSTEMS), conversation_in(prompt) or prompt
     if isinstance(completion, Mapping) and not is_turn(completion):
         completion = conversation_in(completion) or completion
-    prompt, completion = _taken_apart(prompt), _taken_apart(completion)
+    prompt, completion = _taken_apart(prompt), _taken_apart(_submitted(completion))
     if answered == "answers" and isinstance(completion, str) and completion.startswith("["):
         completion = list_in(completion) or completion
     if are_turns(prompt) or are_turns(completion) or is_turn(completion):
-        completion, several = _first_of_several(completion)
+        completion, several = first_of_several(completion)
         question, more = ("", set()) if are_turns(prompt) else _question(fields, asked)
         before: list[Any] = prompt if are_turns(prompt) else [{"role": "user", "content": question}]
         after = _turns_of_answer(completion)
@@ -113,6 +115,29 @@ def _answered(fields: Mapping[str, Any]) -> tuple[str, str]:
     if not taken:
         raise Unusable("thumbs_down", DECIDED)
     return next(name for name in names if name != DECIDED), DECIDED
+
+
+def _submitted(value: Any) -> Any:
+    """Return what people wrote, of the responses of a tool for annotators: with who wrote each, and what became of it; anything
+    else as it is.
+
+    Raises:
+        Unusable: all of them were discarded.
+    """
+    if (
+        isinstance(value, Mapping)
+        and value.keys() <= _RESPONSE
+        and all(isinstance(one, list) for one in value.values())
+    ):
+        value = [dict(zip(value, row, strict=False)) for row in zip(*value.values(), strict=False)]
+    if not isinstance(value, list) or not value:
+        return value
+    if not all(isinstance(one, dict) and "value" in one and one.keys() <= _RESPONSE for one in value):
+        return value
+    taken = [one["value"] for one in value if not rejects(one.get("status"))]
+    if not taken:
+        raise Unusable("thumbs_down", "status")
+    return taken[0] if len(taken) == 1 else taken
 
 
 def _taken_apart(value: Any) -> Any:
@@ -225,7 +250,7 @@ def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]
     ):
         texts = list(dict.fromkeys(text_of(one["text"]) for one in completion))  # of several people
         completion = texts if len(texts) > 1 else next(iter(texts), None)
-    completion, several = _first_of_several(completion)
+    completion, several = first_of_several(completion)
     remarks += several
     if _is_document(completion):
         return _as_json(completion), ["json_answer"]
@@ -239,13 +264,6 @@ def _answer(completion: Any, choices: Mapping[str, str]) -> tuple[str, list[str]
         else:
             remarks.append("no_such_choice")
     return answer, remarks
-
-
-def _first_of_several(completion: Any) -> tuple[Any, list[str]]:
-    """Return the first of several texts that are each an answer, and a remark on it; anything else as it is."""
-    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
-        return next((text for text in completion if text.strip()), ""), ["several_answers"]
-    return completion, []
 
 
 def _is_document(value: Any) -> bool:

@@ -15,14 +15,18 @@ from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, tex
 
 SURE_CONVERSATIONS = ("messages", "conversations", "conversation", "chat_messages")
 CONVERSATIONS = (*SURE_CONVERSATIONS, "dialogue", "dialog", "chat", "turns", "items", "contents")
-ASKED = tuple(
+_ASKED = tuple(
     "vraag fråga spørgsmål spørsmål pytanie otázka kérdés întrebare soru вопрос питання ερώτηση سؤال שאלה प्रश्न "
-    "質問 问题 問題 질문 คำถาม pertanyaan kysymys".split()
+    "質問 问题 問題 问 問 질문 คำถาม pertanyaan kysymys السؤال سوال پرسش swali въпрос pitanje tanong প্রশ্ন கேள்வி soalan vprašanje "
+    "klausimas jautājums küsimus ప్రశ్న ಪ್ರಶ್ನೆ ചോദ്യം ਸਵਾਲ umbuzo spurning pyetje galdera".split()
 )
-ANSWERED = tuple(
+_ANSWERED = tuple(
     "antwoord svar odpowiedź odpověď odpoveď válasz răspuns cevap yanıt ответ відповідь απάντηση جواب إجابة תשובה "
-    "उत्तर 回答 答案 答え 답변 คำตอบ jawaban vastaus".split()
+    "उत्तर 回答 答案 答え 答 답변 คำตอบ jawaban vastaus الجواب الإجابة پاسخ جواب jibu отговор odgovor sagot উত্তর பதில் jawapan "
+    "atsakymas atbilde vastus సమాధానం ಉತ್ತರ ഉത്തരം ਜਵਾਬ yanit impendulo përgjigje erantzuna".split()
 )
+ASKED = (*_ASKED, "câu hỏi")
+ANSWERED = (*_ANSWERED, "câu trả lời", "trả lời", "đáp án")
 """Question and answer in further languages, as the columns of a table are called."""
 PROMPTS = (
     "prompt",
@@ -36,6 +40,7 @@ PROMPTS = (
     "pregunta",
     "pergunta",
     "domanda",
+    *("input_text", "inputtext"),
     *ASKED,
 )
 COMPLETIONS = (
@@ -53,6 +58,15 @@ COMPLETIONS = (
     "réponse",
     "reponse",
     "risposta",
+    *(
+        "output_text",
+        "outputtext",
+        "correct_answer",
+        "correct answer",
+        "correctanswer",
+        "expected_answer",
+        "expected answer",
+    ),
     *ANSWERED,
     "answers",
     "answerkey",
@@ -234,6 +248,13 @@ def holds_text(value: Any, depth: int = 3) -> bool:
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return the first of the fields that is not blank; the first of all where none has a value."""
     return next((name for name in names if name in row and not is_blank(row[name])), names[0])
+
+
+def first_of_several(completion: Any) -> tuple[Any, list[str]]:
+    """Return the first of several texts that are each an answer, and a remark on it; anything else as it is."""
+    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
+        return next((text for text in completion if text.strip()), ""), ["several_answers"]
+    return completion, []
 
 
 def value_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:

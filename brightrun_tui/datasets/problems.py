@@ -204,8 +204,12 @@ REMARKS: dict[str, Reason] = {
     "empty_turn": Reason("with an empty turn, which was left out", "check that no text was lost"),
     "short_answer": Reason("with an answer of one or two characters", "check that the answers are complete"),
     "cut_short": Reason(
-        "with answers of exactly {detail} characters, and none is longer: they look cut off",
+        "with answers of exactly {detail}, and none is longer: they look cut off",
         "export them again without a limit of length; the model would learn to stop in the middle",
+    ),
+    "open_ended": Reason(
+        "whose answer seems to end within a sentence, while most end with a full stop",
+        "look at some: where they were cut off, export them again; the model would learn to stop in the middle",
     ),
     "cut_by_limit": Reason(
         "whose answer ended at a limit of length or at a filter, as the record says itself (finish_reason)",
@@ -241,6 +245,10 @@ REMARKS: dict[str, Reason] = {
     "placeholder": Reason(
         "with a placeholder such as TODO, N/A or null for an answer", "fill in the answers, or leave these records out"
     ),
+    "unfilled": Reason(
+        "whose answer only says that there is none yet, or none, such as “{detail}”",
+        "fill in the answers, or leave these records out, unless the model is to say so",
+    ),
     "rounded": Reason(
         "whose answer is a number that a spreadsheet has rounded, such as 1.23457E+11",
         "format the column as text, and export it again",
@@ -265,9 +273,21 @@ REMARKS: dict[str, Reason] = {
         "with letters that are stored as two characters, or two letters as one ({detail})",
         "they look the same and are other tokens than what people type: clean them with the setting data.marks=clean",
     ),
+    "goes_on": Reason(
+        "whose answer goes on with what the other says, and answers that, too (“{detail}”)",
+        "make turns of it, or cut it there: the model would learn to speak for both",
+    ),
+    "numbered": Reason(
+        "whose question and answer begin with the same number, such as {detail}",
+        "take the numbers off: the model would learn to say one before its answers",
+    ),
     "labelled": Reason(
         "whose answer begins with a label, such as {detail}",
         "take the labels off: the model would learn to say them before its answers",
+    ),
+    "slipped": Reason(
+        "whose question fits the answer of the record {detail} better than its own: the answers may have slipped by a row",
+        "look at the first of them; if so, move one of the two columns, so that each answer stands beside its question",
     ),
     "turned_round": Reason(
         "whose answer asks while the question does not: they may be the wrong way round",

@@ -149,7 +149,7 @@ class Source:
             line=row.number,
             tools=draft.tools,
         )
-        return record, [*draft.remarks, *remarks, *marked], draft
+        return record, list(dict.fromkeys((*draft.remarks, *remarks, *marked))), draft
 
 
 def open_source(

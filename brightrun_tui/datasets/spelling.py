@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from base64 import b64decode
 
 from brightrun_tui.datasets.turns import printable, spelt_turns
 
@@ -45,6 +46,10 @@ _ERROR = re.compile(
     r"|(?:\w+\.)*[a-z]+(?:error|exception): |rate limit|request timed out|internal server error)",
     re.IGNORECASE,
 )
+_FORMULA = re.compile(r"=[A-ZÄÖÜÉ][A-ZÄÖÜÉ.0-9]{1,30}\((?=.*\)$)", re.DOTALL)
+"""Of a spreadsheet, where its result was meant."""
+_BASE64 = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_LEAST_CODED = 24
 _LONGEST_ERROR = 400
 _SHOWN = 40
 _CODE = "```"
@@ -58,6 +63,12 @@ def spelling_in(text: str) -> str:
     plain = text.strip()
     if plain[:2] in ("b'", 'b"') and _BYTES.fullmatch(plain):
         return f"b{plain[1]}…{plain[1]}"
+    if plain[:5] == "{\\rtf":
+        return "{\\rtf…"
+    if plain[:1] == "=" and (found := _FORMULA.match(plain)):
+        return f"{found[0]}…)"
+    if len(plain) >= _LEAST_CODED and " " not in plain and (coded := _coded_in(plain)):
+        return coded
     if plain[:2] in ("['", '["') and _ONE_IN_A_LIST.fullmatch(plain) and " " in plain:
         inner = plain[2:-2]
         if (plain[1] == "'" or "'" in inner) and not re.search(r"(?<!\\)['\"]\s*,\s*['\"]", inner):
@@ -83,6 +94,17 @@ def spelling_in(text: str) -> str:
     if found := _LETTER.search(plain):
         return found[0]
     return ""
+
+
+def _coded_in(text: str) -> str:
+    """Return the beginning of a text that is another one in base64; empty where it is none."""
+    if len(text) % 4 or not _BASE64.fullmatch(text):
+        return ""
+    try:
+        held = b64decode(text, validate=True).decode()
+    except ValueError:
+        return ""
+    return f"{text[:12]}…" if held.isprintable() and " " in held else ""
 
 
 def garbled_in(text: str) -> str:

@@ -26,6 +26,8 @@ Between answer and turns lies its `sketch`.
 _GROUP, _CONTENT, _ANSWER, _SKETCH = slice(0, 16), slice(16, 32), slice(32, 40), 40
 _TURNS, _TURN = _SKETCH + SKETCH_BYTES, 8
 _NO_GROUP = bytes(16)
+_ENDS = " ?!.…？！。"
+"""Behind a question, which is the same with them or without."""
 _MOST_ALIKE = 50
 FEWEST_OF_A_LABEL = 2
 """Records of a label that are held out where it has enough: one to choose the checkpoint, one to judge it."""
@@ -201,10 +203,13 @@ def _alike_text(said: str) -> str:
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
-    """Yield for every turn but the system's, 8 bytes of all that is said up to its end, spaces and capitals aside."""
+    """Yield for every turn but the system's, 8 bytes of all that is said up to its end; spaces, capitals and the signs
+    at the end of a question do not count.
+    """
     so_far = ""
     for message in record.messages:
-        so_far += f"{message.role}\x1f{_alike_text(message.said)}\x1e"
+        said = _alike_text(message.said)
+        so_far += f"{message.role}\x1f{said.rstrip(_ENDS) if message.role == 'user' else said}\x1e"
         if message.role != "system":
             key = _digest(so_far, _TURN)
             yield key

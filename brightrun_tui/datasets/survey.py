@@ -13,6 +13,7 @@ from brightrun_tui.datasets.alike import same
 from brightrun_tui.datasets.answers import FEW, MANY, remarks_on
 from brightrun_tui.datasets.brightrun_v4 import announced_records
 from brightrun_tui.datasets.credentials import credentials_in
+from brightrun_tui.datasets.endings import AnswerEnds
 from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
@@ -22,6 +23,7 @@ from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problem_log import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import RecordSample, pieces_of
+from brightrun_tui.datasets.slipped import RowOrder
 from brightrun_tui.datasets.source import fingerprint
 from brightrun_tui.datasets.spelling import garbled_in, spelling_in
 from brightrun_tui.datasets.splitting import SplitKey, content_of, find_units, likeness, other_answers, split_key
@@ -46,10 +48,8 @@ _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
 _MOST_NAMES = 5
-_LEAST_CUT = 100
-_ENDING = 12
-"""Characters; answers that end alike have a signature, those that were cut off end anyhow."""
-_SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
+_LABEL_USES = 3
+"""Times that each answer is given on average from which on answers are labels."""
 
 
 class Survey:
@@ -60,6 +60,7 @@ class Survey:
         self.entry = 0
         self.entries = array("L")
         self.sample = RecordSample()
+        self._order = RowOrder()
         self.like: dict[str, array[int]] = {}
         self.records = 0
         self.usable = 0
@@ -74,8 +75,7 @@ class Survey:
         self._places = _Places()
         self._said = array("q")
         self._answers: Counter[int] = Counter()
-        self._longest = 0
-        self._of_longest: dict[int, int] = {}
+        self._ends = AnswerEnds()
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
         self._unused: dict[str, array[int]] = {}
@@ -105,6 +105,7 @@ class Survey:
         answers = [message.said for message in record.messages if message.role == "assistant" and message.train]
         length = sum(len(message.said) + len(message.reasoning) for message in record.messages)
         self.sample.add(self.entry, place, record, length)
+        self._order.take(self.entry, place, record)
         self._turns += sum(message.role != "system" for message in record.messages)
         self._lengths.append(length)
         self._answer_lengths.append(sum(map(len, answers)))
@@ -128,11 +129,7 @@ class Survey:
         """Remark on answers that are not answers, or hold more or less than one."""
         for kind, detail in remarks_on(record, answers):
             self.note(kind, place, detail)
-        for answer in answers:
-            if len(answer) > self._longest:
-                self._longest, self._of_longest = len(answer), {}
-            if len(answer) == self._longest and _is_open(answer.rstrip()):
-                self._of_longest.setdefault(hash(answer.rstrip(".…")[-_ENDING:]), self.entry)
+        self._ends.see(answers, self.entry)
 
     def note_characters(self, record: Record, place: str) -> None:
         """Remark on characters that would be learnt as text but are not text."""
@@ -203,9 +200,13 @@ class Survey:
         for kind in (*MANY, *FEW):
             if (self.log.count(kind) * 2 > self.usable) is (kind in FEW):
                 self.log.drop(kind)
-        cut = len(self._of_longest)
-        if self._longest >= _LEAST_CUT and cut >= max(3, self.usable // 200):
-            self.log.add("cut_short", count=cut, detail=f"{self._longest:,}", entries=self._of_longest.values())
+        if len(self._answers) * _LABEL_USES <= self.usable:
+            self.log.drop("unfilled")  # a label like any other
+        self._ends.conclude(self.log, self.usable)
+        entries, places, by = self._order.slipped()
+        if entries:
+            detail = "before" if by < 0 else "behind"
+            self.log.add("slipped", count=len(entries), detail=detail, entries=entries, places=places)
         if self.usable < FEW_RECORDS:
             self.log.add("few_records", count=self.usable, entries=self.entries)
         answer, most = self._answers.most_common(1)[0]
@@ -355,11 +356,6 @@ class Survey:
             texts=pieces_of([each.record for each in self.sample.records()]),
             tool_characters=_stats(self._tool_lengths),
         )
-
-
-def _is_open(answer: str) -> bool:
-    """Say whether it does not end as a sentence does; dots mean that something is left out."""
-    return answer.endswith(("...", "…")) or not answer.endswith(_SENTENCE_ENDS)
 
 
 class _Places:

@@ -55,6 +55,8 @@ _MARKUP = re.compile(
     r"|</(?:p|div|span|li|td|tr|table|ul|ol|strong|a|b|i|u|em|font|center|blockquote|h[1-6])>|<br ?/?>|<img\s"
     r"|<@[UW][A-Z0-9]{5,}>|<https?://[^|>\s]+\|[^>\n]+>"
 )
+_BBCODE = re.compile(r"\[/(?:b|i|u|s|url|img|quote|code|color|size|center|list|email|spoiler)\]", re.IGNORECASE)
+"""Of forums and games."""
 _ENTITY = re.compile(r"&[A-Za-z]{2,8};")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _UNSEEN = re.compile(f"[{UNSEEN_LETTERS}]")
@@ -160,6 +162,8 @@ def marks_in(texts: Iterable[str]) -> str:
 def markup_in(text: str) -> str:
     """Return the first HTML tag or entity of those that editors, help desks and chats put around plain text, or empty."""
     if ("&" in text or "<" in text) and (match := _MARKUP.search(text)):
+        return match[0]
+    if "[/" in text and (match := _BBCODE.search(text)):
         return match[0]
     named = _ENTITY.finditer(text) if "&" in text else ()
     return next((match[0] for match in named if match[0][1:] in html5), "")

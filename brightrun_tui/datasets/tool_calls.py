@@ -111,7 +111,7 @@ def tools_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], ...]:
         )
     if not isinstance(given, list):
         raise Unusable("broken_tools")
-    listed = ((_first(one, _DECLARATIONS) or one) for one in given)
+    listed = ((_first(one, _DECLARATIONS) or one) for one in map(_from_text, given))
     return tuple(_tool(tool) for one in listed for tool in (one if isinstance(one, list) else [one]))
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from brightrun_tui.datasets.nesting import json_of
@@ -97,6 +98,7 @@ _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
 _EMPTY_CELLS = frozenset({"nan", "NaN", "<NA>", "NaT"})
 """What pandas makes of a cell without a value where it is turned into text."""
+_BEHIND_WORDS = frozenset(".,;:!?)")
 _OPEN, _CLOSE = "<think>", "</think>"
 _SEEN = re.compile("[^\\s\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2064\u2800\u3164\ufeff]")
 """A character that leaves something on the screen."""
@@ -225,7 +227,7 @@ def text_of(content: Any) -> str:
     elif isinstance(content, date | time):
         return content.isoformat(" ") if isinstance(content, datetime) else content.isoformat()
     elif isinstance(content, list):
-        text = "\n".join(_part(part) for part in content if not _is_thought(part))
+        text = _put_together([part for part in content if not _is_thought(part)])
     elif isinstance(content, dict) and isinstance(content.get("parts"), list):
         return text_of(content["parts"])
     else:
@@ -236,6 +238,22 @@ def text_of(content: Any) -> str:
         except UnicodeEncodeError:
             raise Unusable("broken_characters") from None
     return text.replace("\r\n", "\n") if "\r" in text else text
+
+
+def _put_together(content: Sequence[Any]) -> str:
+    """Return the parts of a text, each on a line of its own, but for those that were cut within a sentence: by marks of
+    sources, or by a stream, whose parts name no type.
+    """
+    parts = [_part(part) for part in content]
+    if len(parts) < 2:
+        return parts[0] if parts else ""
+    streamed = not any(isinstance(part, str) or "type" in part for part in content)
+    text = parts[0]
+    for before, part in pairwise(parts):
+        cut = before[-1:].isspace() or part[:1].isspace() or part[:1] in _BEHIND_WORDS
+        within = streamed and before[-1:].isalnum() and part[:1].islower()
+        text += part if cut or within or not before else f"\n{part}"
+    return text
 
 
 def spelt_turns(text: str) -> list[Any]:
@@ -259,8 +277,14 @@ def thoughts_of(content: Any) -> str:
     """Return the texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
     if not isinstance(content, list):
         return ""
-    texts = [_thought(part) for part in content if _is_thought(part)]
-    return "\n".join(text.strip() for text in texts if isinstance(text, str) and text.strip())
+    return "\n".join(text for part in content if _is_thought(part) for text in _texts_in(_thought(part)))
+
+
+def _texts_in(thought: Any) -> list[str]:
+    """Return the texts of a thought: one, or parts with one each, as Mistral writes them."""
+    if isinstance(thought, list):
+        return [text for part in thought for text in _texts_in(part.get("text") if isinstance(part, dict) else part)]
+    return [thought.strip()] if isinstance(thought, str) and thought.strip() else []
 
 
 def _thought(part: dict[str, Any]) -> Any:

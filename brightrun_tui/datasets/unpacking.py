@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import lzma
+import re
 import shutil
 import tempfile
 import weakref
@@ -45,6 +46,10 @@ _GUESSED = (
 ).split()
 """What programs wrote or write; of the others one is only taken for one of these by mistake."""
 _WESTERN = "cp1252"
+_WITH_EURO = "iso8859-15"
+_EURO = re.compile(rb"\d\s?\xa4|\xa4\s?\d")
+"""The euro as ISO 8859-15 has it, beside a number: of Windows-1252 it would be a sign that nobody writes."""
+_OF_WINDOWS = re.compile(rb"[\x80-\x9f]")
 _AS_LIKELY = 0.94
 """Of the likelihood of the best guess: what has as much may be it too, and by far the most files are Western."""
 _NAMES = {
@@ -290,7 +295,9 @@ def _encoding(data: Path, head: bytes) -> str | None:
         sample, ignore_threshold=True, prefer_superset=True, compat_names=False, include_encodings=_GUESSED
     )
     likely = [one["encoding"] for one in found if one["confidence"] >= _AS_LIKELY * found[0]["confidence"]]
-    return _WESTERN if _WESTERN in likely else likely[0]
+    if _WESTERN in likely:
+        return _WITH_EURO if _EURO.search(sample) and not _OF_WINDOWS.search(sample) else _WESTERN
+    return likely[0]
 
 
 def is_utf16(head: bytes) -> bool:

@@ -230,5 +230,5 @@ def _library() -> Any:
     from brightrun_tui.integrations.hub_client import make_client
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    huggingface_hub.set_client_factory(lambda: make_client(TIMEOUT_SECONDS))
+    huggingface_hub.set_client_factory(lambda: make_client(TIMEOUT_SECONDS, lambda: {endpoint(), DEFAULT_ENDPOINT}))
     return huggingface_hub

@@ -27,7 +27,14 @@ from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.hub_dataset_files import CONVERTED, DEFAULT, TRAIN, Splits, configurations, converted
 from brightrun_tui.planning.hub_dataset_names import PREFIX, HubDataset, parse
-from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
+from brightrun_tui.planning.hub_downloads import (
+    disk_error,
+    in_words,
+    most_bytes,
+    progress_bar,
+    remove_stale_parts,
+    require_space,
+)
 
 MOST_BYTES = 50 * 10**9
 _MEANS = "means"
@@ -186,7 +193,8 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
                     allow_patterns=[escape(name) for name in sizes],
                     max_workers=4,
                     tqdm_class=progress_bar(
-                        lambda done: progress(in_words(exact.repository, done, total), done / max(1, total))
+                        lambda done: progress(in_words(exact.repository, done, total), min(1.0, done / max(1, total))),
+                        most_bytes(sizes.values(), cache),
                     ),
                 )
             )

@@ -20,7 +20,6 @@ from brightrun_tui.trainer.report.contradictions import (
     denies,
     denies_a_number,
     leaves_open,
-    lists_more,
     names_other_days,
     only_asks,
     repeats_itself,
@@ -28,8 +27,11 @@ from brightrun_tui.trainer.report.contradictions import (
     says_the_opposite,
 )
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
+from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
+from brightrun_tui.trainer.report.exchanged import exchanges_persons, exchanges_times, puts_another_word
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
+from brightrun_tui.trainer.report.numerals import with_digits
 from brightrun_tui.trainer.report.shared_text import Frame
 from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
@@ -113,7 +115,8 @@ class Yardstick:
             return mark_documents(documents, said)
         if _is_code(wanted):
             return _mark_code(wanted, said)
-        wanted, said = self.frame.without(wanted), self.frame.without(said)
+        wanted, said = with_digits(self.frame.without(wanted)), with_digits(self.frame.without(said))
+        case = AnswerCase(with_digits(case.question), case.wanted)
         if final := _final(wanted):
             wanted, said = final, _final(said) or said.splitlines()[-1]
         if len(stems(wanted)) <= SHORT_WORDS:
@@ -158,6 +161,8 @@ class Yardstick:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
                 return "wrong"
             return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
+        if len(members(wanted)) > 1 and members(wanted) == members(said):
+            return "right"
         contradicts = (
             denies(ours, theirs)
             or denies_a_number(wanted, said)
@@ -183,6 +188,7 @@ class Yardstick:
             or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
+            or puts_another_word(wanted, said)
         )
         return "partly" if mark == "right" and doubtful else mark
 
@@ -195,6 +201,8 @@ class Yardstick:
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
+        if exchanges_persons(wanted, said) or exchanges_times(wanted, said):
+            return "wrong"
         if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
             return "wrong"
         open_ended = any(leaves_open(name, said, wanted) for name in ours.names)
@@ -203,6 +211,8 @@ class Yardstick:
             or _is_much_longer(wanted, said)
             or _breaks_off(wanted, said)
             or restricts_otherwise(wanted, said)
+            or lists_otherwise(wanted, said, case.question)
+            or puts_another_word(wanted, said)
         )
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from brightrun_tui.trainer.report.dates import take_dates
+from brightrun_tui.trainer.report.enumerated import are_listed
 from brightrun_tui.trainer.report.fact_words import LIGHT, OPPOSITES, PERIODS, PREFIXES, WEEKDAYS
 from brightrun_tui.trainer.report.facts import WORD, Facts, read_facts
 
@@ -15,9 +16,6 @@ MOST_WORDS = 60
 """Words of each text that are looked at."""
 _NUMBERS = re.compile(r"\d+")
 _TOKEN = re.compile(rf"\d+(?:[.,:]\d+)*|{WORD.pattern}|[.!?;,/&。！？\n]")
-MOST_OF_A_MEMBER = 3
-"""Words that one member of a list may have."""
-_BETWEEN_MEMBERS = re.compile(r"[,;/&]|\b(?:and|or|und|oder|et|ou|y|o)\b", re.IGNORECASE)
 _JOINTS = frozenset(", / & and or und oder et ou y o".split())
 _WEEK = frozenset(range(7))
 _WEEKDAYS_AS_ONE = {
@@ -141,20 +139,13 @@ def changes_places(wanted: str, said: str) -> bool:
     common = [word for word in ours if word in theirs and word not in LIGHT]
     tokens, order = _tokens(wanted), list(theirs)
     for one, other in combinations(common, 2):
-        if order.index(one) < order.index(other) or _are_listed(tokens, one, other):
+        if order.index(one) < order.index(other) or are_listed(tokens, one, other):
             continue
         same = len(ours[one] & theirs[one]) + len(ours[other] & theirs[other])
         crossed = len(ours[one] & theirs[other]) + len(ours[other] & theirs[one])
         if crossed > same and ours[one] & theirs[other] and ours[other] & theirs[one]:
             return True
     return False
-
-
-def _are_listed(tokens: Sequence[str], one: str, other: str) -> bool:
-    """Say whether two words are members of one list, whose order says nothing."""
-    between = tokens[tokens.index(one) + 1 : tokens.index(other)] if one in tokens and other in tokens else []
-    joints = [token in _JOINTS for token in between]
-    return bool(joints) and joints[0] and joints[-1] and all(a or b for a, b in pairwise(joints))
 
 
 def leaves_open(answer: str, said: str, wanted: str) -> bool:
@@ -165,18 +156,6 @@ def leaves_open(answer: str, said: str, wanted: str) -> bool:
     return bool(re.search(f"{either}|{listed}", said, re.IGNORECASE)) and not re.search(
         f"{either}|{listed}", wanted, re.IGNORECASE
     )
-
-
-def lists_more(wanted: str, said: str) -> bool:
-    """Say whether it is a list with other members besides the wanted ones."""
-    ours, theirs = (_members(text) for text in (wanted, said))
-    return len(theirs) > 1 and ours < theirs
-
-
-def _members(text: str) -> frozenset[str]:
-    """Return what a text lists, where it is nothing but a list."""
-    members = [part.strip(" .!?").casefold() for part in _BETWEEN_MEMBERS.split(text)]
-    return frozenset(members) if all(0 < len(member.split()) <= MOST_OF_A_MEMBER for member in members) else frozenset()
 
 
 def only_asks(wanted: str, said: str) -> bool:

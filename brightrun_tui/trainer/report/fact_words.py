@@ -23,10 +23,24 @@ POLARITY = {
     "是的": True,
     "不是": False,
     "不": False,
+    **dict.fromkeys(
+        "sure certainly absolutely definitely indeed natürlich klar selbstverständlich gewiss certainement claro "
+        "certo ano tak evet نعم "
+        "так כן हाँ हां 네 예 ναι kyllä ใช่ ya はい 对 可以".split(),
+        True,
+    ),
+    **dict.fromkeys(
+        "unfortunately leider malheureusement nee nej nei nie hayır لا לא नहीं 아니요 όχι ไม่ tidak ні".split(), False
+    ),
+    "of course": True,
+    "bien sûr": True,
+    "por supuesto": True,
 }
 DENIALS = frozenset(
     "not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
-    "ingen ikke inte niet geen non hardly barely scarcely neither weder kaum aucun ningún".split()
+    "ingen ikke inte niet geen non hardly barely scarcely neither weder kaum aucun ningún não nem sem не нет "
+    "нельзя без ни nie bez "
+    "değil yok لا ليس ليست لن لم غير بدون नहीं बिना לא בלי".split()
 )
 LIGHT = frozenset(
     "a an the is are was were be been to of in on at it its that this you your we our i my for and or as do does "
@@ -162,16 +176,35 @@ COUNTS = {
     )
     for name in names.split()
 } | {
+    "thirteen": 13,
+    "dreizehn": 13,
+    "treize": 13,
+    "trece": 13,
     "fourteen": 14,
     "vierzehn": 14,
     "fifteen": 15,
+    "fünfzehn": 15,
+    "sixteen": 16,
+    "sechzehn": 16,
+    "seventeen": 17,
+    "siebzehn": 17,
+    "eighteen": 18,
+    "achtzehn": 18,
+    "nineteen": 19,
+    "neunzehn": 19,
     "twenty": 20,
     "zwanzig": 20,
     "thirty": 30,
     "dreissig": 30,
+    "dreißig": 30,
     "forty": 40,
+    "vierzig": 40,
     "fifty": 50,
+    "fünfzig": 50,
     "sixty": 60,
+    "sechzig": 60,
+    "seventy": 70,
+    "eighty": 80,
     "ninety": 90,
     "hundred": 100,
 }
@@ -187,21 +220,42 @@ SCALES = {
 }
 
 _OPPOSITES = (
-    "before after|most least|more less|more fewer|maximum minimum|max min|increase decrease|raise lower|add remove|open closed|"
-    "open close|on off|up down|left right|first last|above below|over under|inside outside|indoors outdoors|upper lower|"
-    "clockwise counterclockwise|clockwise anticlockwise|free charged|covered excluded|included excluded|include exclude|"
-    "allowed forbidden|allowed prohibited|allow forbid|with without|always never|all none|everybody nobody|everyone nobody|"
-    "everything nothing|hot cold|warm cold|wet dry|high low|higher lower|early late|earlier later|store online|stores online|"
-    "public private|enable disable|enabled disabled|start stop|accept refuse|accept reject|accepted refused|accepted rejected|"
-    "approve reject|approved rejected|possible impossible|same different|long short|longer shorter|big small|larger smaller|"
-    "fast slow|faster slower|cheap expensive|cheaper dearer|safe dangerous|safe unsafe|true false|buy sell|push pull|win lose|"
-    "gain lose|win loss|both neither|required optional|must may|plus minus|import export|mehr weniger|mindestens höchstens|"
-    "öffnen schließen|geöffnet geschlossen|links rechts|oben unten|immer nie|alle keine|mit ohne|erlaubt verboten|heiß kalt|"
-    "rose fell|rises falls|rise fall|rising falling|grew shrank|increased decreased|increased dropped|increases decreases|"
+    "before after|most least|more less|more fewer|maximum minimum|max min|increase decrease|raise lower|"
+    "add remove|open closed|"
+    "open close|on off|up down|left right|first last|above below|over under|inside outside|indoors outdoors|"
+    "upper lower|"
+    "clockwise counterclockwise|clockwise anticlockwise|free charged|covered excluded|included excluded|"
+    "include exclude|"
+    "allowed forbidden|allowed prohibited|allow forbid|with without|always never|all none|everybody nobody|"
+    "everyone nobody|"
+    "everything nothing|hot cold|warm cold|wet dry|high low|higher lower|early late|earlier later|store online|"
+    "stores online|"
+    "public private|enable disable|enabled disabled|start stop|accept refuse|accept reject|accepted refused|"
+    "accepted rejected|"
+    "approve reject|approved rejected|possible impossible|same different|long short|longer shorter|big small|"
+    "larger smaller|"
+    "fast slow|faster slower|cheap expensive|cheaper dearer|safe dangerous|safe unsafe|true false|buy sell|"
+    "push pull|win lose|"
+    "gain lose|win loss|both neither|required optional|must may|plus minus|import export|mehr weniger|"
+    "mindestens höchstens|"
+    "öffnen schließen|geöffnet geschlossen|links rechts|oben unten|immer nie|alle keine|mit ohne|"
+    "erlaubt verboten|heiß kalt|"
+    "rose fell|rises falls|rise fall|rising falling|grew shrank|increased decreased|increased dropped|"
+    "increases decreases|"
     "rose dropped|gained lost|raised lowered|added removed|except including|excluding including|except included|"
     "stieg sank|steigt sinkt|gestiegen gesunken|erhöht gesenkt|ohne inklusive|exklusive inklusive|augmenté baissé|"
-    "augmente baisse|hausse baisse|subió bajó|sube baja|avant après|plus moins|toujours jamais|avec sans|ouvert fermé|"
-    "antes después|más menos|siempre nunca|con sin|abierto cerrado"
+    "augmente baisse|hausse baisse|subió bajó|sube baja|avant après|plus moins|toujours jamais|avec sans|"
+    "ouvert fermé|"
+    "antes después|más menos|siempre nunca|con sin|abierto cerrado|"
+    "starts ends|start end|begins ends|begin end|opens closes|beginnt endet|beginnen enden|"
+    "startet endet|commence termine|empieza termina|buyer seller|buyers sellers|sender recipient|"
+    "sender receiver|employer employee|landlord tenant|lender borrower|teacher student|teachers students|"
+    "käufer verkäufer|"
+    "absender empfänger|arbeitgeber arbeitnehmer|vermieter mieter|acheteur vendeur|expéditeur destinataire|"
+    "comprador vendedor|"
+    "tighten loosen|lock unlock|attach detach|gross net|brutto netto|arrival departure|entrance exit|"
+    "weekday weekend|day night|"
+    "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children"
 )
 OPPOSITES: dict[str, frozenset[str]] = {}
 """By word, those that say the contrary."""
@@ -211,7 +265,8 @@ for _pair in _OPPOSITES.casefold().split("|"):
     OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
 _INSTEAD = (
     "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
-    "all some few many most|everybody somebody nobody|everyone someone nobody|erste zweite dritte vierte fünfte letzte|"
+    "all some few many most|everybody somebody nobody|everyone someone nobody|"
+    "erste zweite dritte vierte fünfte letzte|"
     "einmal zweimal dreimal|klein mittel groß"
 )
 for _group in _INSTEAD.casefold().split("|"):

@@ -202,6 +202,7 @@ def _names(text: str) -> list[str]:
         if found[0][0].isupper()
         and (len(found[0]) > 2 or _is_code(text, found))
         and found[0].casefold() not in MONTHS
+        and found[0].casefold() not in UNITS
         and found.start() > 0
         and not _SENTENCE_END.search(text[: found.start()])
     ]

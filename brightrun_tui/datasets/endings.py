@@ -1,0 +1,70 @@
+"""How answers end: whether they were cut off, at a number of characters or of words, or within a sentence."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Sequence
+
+from brightrun_tui.datasets.problem_log import ProblemLog
+
+_LEAST = {"characters": 100, "words": 20}
+"""Of the longest answer, from which on a limit may have ended it."""
+_ENDING = 12
+"""Characters; answers that end alike have a signature, those that were cut off end anyhow."""
+_SENTENCE_ENDS = tuple(".!?…:;)]}>\"'“”»`*|。！？")
+_LEAST_SENTENCE, _FEWEST_SPACES = 20, 3
+"""Characters from which on an answer is looked at for how it ends, and spaces in its last line."""
+_MOST_OPEN = 0.4
+"""Share of such answers up to which those that end within a sentence are not how answers end there."""
+
+
+class _Longest:
+    """The longest answers in some unit, by how they end, with the entry of the first of each, where they end open."""
+
+    def __init__(self) -> None:
+        self.length = 0
+        self.found: dict[int, int] = {}
+
+    def see(self, answer: str, length: int, entry: int) -> None:
+        if length > self.length:
+            self.length, self.found = length, {}
+        if length == self.length and _is_open(answer.rstrip()):
+            self.found.setdefault(hash(answer.rstrip(".…")[-_ENDING:]), entry)
+
+
+class AnswerEnds:
+    """Looks at answers as they go by."""
+
+    def __init__(self) -> None:
+        self._longest = {"characters": _Longest(), "words": _Longest()}
+        self._ended = 0
+        self._open = array("L")
+
+    def see(self, answers: Sequence[str], entry: int) -> None:
+        """Look at the answers of a record that are learnt."""
+        for answer in answers:
+            self._longest["characters"].see(answer, len(answer), entry)
+            self._longest["words"].see(answer, answer.count(" ") + 1, entry)
+        end = answers[-1].rstrip()
+        if len(end) < _LEAST_SENTENCE:
+            return
+        if end.endswith(_SENTENCE_ENDS):
+            self._ended += 1
+        elif (end[-1].isalpha() or end[-1] == ",") and end.count(" ", end.rfind("\n") + 1) >= _FEWEST_SPACES:
+            self._open.append(entry)
+
+    def conclude(self, log: ProblemLog, usable: int) -> None:
+        """Remark on answers that seem to be cut off."""
+        least = max(3, usable // 200)
+        for unit, longest in self._longest.items():
+            if longest.length >= _LEAST[unit] and len(longest.found) >= least:
+                detail = f"{longest.length:,} {unit}"
+                log.add("cut_short", count=len(longest.found), detail=detail, entries=longest.found.values())
+                return
+        if least <= len(self._open) <= _MOST_OPEN * (len(self._open) + self._ended):
+            log.add("open_ended", count=len(self._open), entries=self._open)
+
+
+def _is_open(answer: str) -> bool:
+    """Whether it does not end as a sentence does; dots tell that something is left out."""
+    return answer.endswith(("...", "…")) or not answer.endswith(_SENTENCE_ENDS)

@@ -1,0 +1,98 @@
+"""What a text lists: whether all members of a list are there, in whatever order, and no others."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, POLARITY
+from brightrun_tui.trainer.report.facts import WORD
+from brightrun_tui.trainer.report.plain_words import SMALL
+from brightrun_tui.trainer.report.stems import STEM
+
+MOST_OF_A_MEMBER = 3
+"""Words that one member of a list may have."""
+FEWEST_MEMBERS = 3
+_AND = r"and|or|und|oder|et|ou|y|o|och|og"
+_BETWEEN_MEMBERS = re.compile(rf"[,;/&、，]|\b(?:{_AND})\b", re.IGNORECASE)
+_SENTENCES = re.compile(r"[.!?:;()。！？\n]+(?=\s|$)|[。！？\n]")
+_JOINTS = frozenset([",", "/", "&", *_AND.split("|")])
+_WORDS_BETWEEN = _JOINTS - frozenset(",/&")
+_ENDS = frozenset(".!?;。！？\n")
+_TOKEN = re.compile(rf"{WORD.pattern}|[,/&]")
+
+
+def members(text: str) -> frozenset[str]:
+    """Return what a text lists, where it is nothing but a list."""
+    parts = [part.strip(" .!?").casefold() for part in _BETWEEN_MEMBERS.split(text)]
+    return frozenset(parts) if all(0 < len(part.split()) <= MOST_OF_A_MEMBER for part in parts) else frozenset()
+
+
+def lists_more(wanted: str, said: str) -> bool:
+    """Say whether it is a list with other members besides the wanted ones."""
+    ours, theirs = members(wanted), members(said)
+    return len(theirs) > 1 and ours < theirs
+
+
+def lists_otherwise(wanted: str, said: str, question: str) -> bool:
+    """Say whether a member of a list within the wanted text is nowhere in the other, or one that it lists is nowhere in the
+    wanted text, nor in the question.
+    """
+    ours, theirs = _listed(wanted), _listed(said)
+    if not ours:
+        return False
+    known, asked = _stems(said), _stems(wanted) | _stems(question)
+    lost = [member for member in ours if not member & known]
+    more = [member for member in theirs if not member & asked]
+    return bool(lost or more)
+
+
+def are_listed(tokens: Sequence[str], one: str, other: str) -> bool:
+    """Say whether two words are in different members of one list, whose order says nothing; these may have several words."""
+    if one not in tokens or other not in tokens:
+        return False
+    first, last = sorted((tokens.index(one), tokens.index(other)))
+    run, parted = 0, False
+    for place, token in enumerate(tokens[first + 1 :], first + 1):
+        if token in _ENDS or run > MOST_OF_A_MEMBER:
+            return False
+        run = 0 if token in _JOINTS else run + 1
+        parted = parted or (token in _JOINTS and place < last)
+        if token in _WORDS_BETWEEN:
+            break
+    else:
+        return False
+    behind = tokens[place + 1 : last]
+    return parted and len(behind) < MOST_OF_A_MEMBER and not any(token in _JOINTS or token in _ENDS for token in behind)
+
+
+def _listed(text: str) -> list[frozenset[str]]:
+    """Return the members of every list within the text, each as the beginnings of the words that may name it."""
+    found: list[frozenset[str]] = []
+    for sentence in _SENTENCES.split(text):
+        runs: list[list[str]] = [[]]
+        joints: list[str] = []
+        for token in (found[0].casefold() for found in _TOKEN.finditer(sentence)):
+            if token in _JOINTS:
+                if runs[-1]:
+                    joints.append(token)
+                    runs.append([])
+                elif joints:
+                    joints[-1] = token  # “, and”
+            else:
+                runs[-1].append(token)
+        inner = [run for run in runs[1:-1] if len(run) <= MOST_OF_A_MEMBER]
+        if len(runs) < FEWEST_MEMBERS or len(inner) != len(runs) - 2 or joints[-1] in ",/&" or len(set(joints)) > 2:
+            continue
+        found += [_names(run) for run in (runs[0][-2:], *inner, runs[-1][:MOST_OF_A_MEMBER])]
+    return [member for member in found if member]
+
+
+def _names(run: Sequence[str]) -> frozenset[str]:
+    """Return the words of a member that may name it, cut as stems are; none of how many there are."""
+    light = {*LIGHT, *SMALL, *COUNTS, *POLARITY}
+    return frozenset(word[:STEM] for word in run if word not in light and not word.isdigit())
+
+
+def _stems(text: str) -> set[str]:
+    return {word[0].casefold()[:STEM] for word in WORD.finditer(text)}

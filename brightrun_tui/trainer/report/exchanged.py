@@ -1,0 +1,95 @@
+"""Answers that are the wanted one but for a word in the place of another: oil for alcohol, the seller for the buyer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import SequenceMatcher
+from itertools import islice
+
+from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, OPPOSITES, POLARITY, UNITS
+from brightrun_tui.trainer.report.facts import WORD
+from brightrun_tui.trainer.report.plain_words import AFTERWARDS, BEFOREHAND, PERSONS, SAME, SMALL
+from brightrun_tui.trainer.report.stems import STEM
+
+MOST_WORDS = 120
+"""Words of each text that are looked at."""
+SAME_SENTENCE = 0.7
+"""Share of the words that both have, in their order, from which on one word is one in the place of another."""
+SAME_BEGINNING = 4
+"""Letters from which on two words are forms of one."""
+ALIKE = 0.75
+"""Likeness of two words from which on they are one, spelt in two ways."""
+
+_HIRAGANA = ("\u3041", "\u309f")
+"""Endings and particles of Japanese."""
+
+
+def puts_another_word(wanted: str, said: str) -> bool:
+    """Say whether nearly the same sentence has one word in the place of another that it does not have itself.
+
+    Words that mean the same are none, as far as they are known; whether others do is for people to say.
+    """
+    ours, theirs = _words(wanted), _words(said)
+    for one, other in _exchanges(ours, theirs, SAME_SENTENCE):
+        lost, new = _missing(one, theirs), _missing(other, ours)
+        if lost and new and not any(_are_one(a, b) for a in lost for b in new):
+            return True
+    return False
+
+
+def exchanges_times(wanted: str, said: str) -> bool:
+    """Say whether the same sentence has after for within, or the like."""
+    ours, theirs = _words(wanted), _words(said)
+    return any(
+        (BEFOREHAND & set(one) and AFTERWARDS & set(other)) or (AFTERWARDS & set(one) and BEFOREHAND & set(other))
+        for one, other in _exchanges(ours, theirs, SAME_SENTENCE)
+        if len(one) == len(other) == 1
+    )
+
+
+def exchanges_persons(wanted: str, said: str) -> bool:
+    """Say whether it is you who does in one what we do in the other: we pay the postage, you pay the postage."""
+    ours, theirs = _words(wanted), _words(said)
+    if {*map(PERSONS.get, ours)} == {*map(PERSONS.get, theirs)} == {None}:
+        return False
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    for tag, a, a_end, b, b_end in matcher.get_opcodes():
+        if tag != "replace" or not a_end - a == b_end - b == 1 or a_end == len(ours):
+            continue
+        one, other, next_word = PERSONS.get(ours[a]), PERSONS.get(theirs[b]), ours[a_end]
+        if one and other and one != other and next_word not in SMALL and next_word not in LIGHT:
+            return True
+    return False
+
+
+def _exchanges(ours: Sequence[str], theirs: Sequence[str], least: float) -> list[tuple[Sequence[str], Sequence[str]]]:
+    """Return what stands in one text in the place of what in the other, where they are one sentence but for that."""
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < least or matcher.ratio() < least:
+        return []
+    return [(ours[a:a_end], theirs[b:b_end]) for tag, a, a_end, b, b_end in matcher.get_opcodes() if tag == "replace"]
+
+
+def _missing(words: Sequence[str], other: Sequence[str]) -> list[str]:
+    """Return those that say something and stand nowhere in the other text, in no form."""
+    known = {word[:STEM] for word in other}
+    return [word for word in words if _says_something(word) and word[:STEM] not in known]
+
+
+def _says_something(word: str) -> bool:
+    light = word in LIGHT or word in SMALL or word in POLARITY or _HIRAGANA[0] <= word[0] <= _HIRAGANA[1]
+    return not (light or word in COUNTS or word in UNITS or any(c.isdigit() for c in word))
+
+
+def _are_one(one: str, other: str) -> bool:
+    """Say whether two words are forms or spellings of one, or mean the same."""
+    if other in SAME.get(one, ()) or other in OPPOSITES.get(one, ()):
+        return True  # whether the opposite is meant is told elsewhere: not allowed, prohibited
+    if len(one) < SAME_BEGINNING:
+        return False
+    beginning = one[:SAME_BEGINNING] == other[:SAME_BEGINNING]
+    return beginning or SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE
+
+
+def _words(text: str) -> list[str]:
+    return [word[0].casefold().replace("’", "'").removesuffix("'s") for word in islice(WORD.finditer(text), MOST_WORDS)]
