@@ -85,7 +85,7 @@ def guard_process(*, watched: bool = False) -> None:
 
 
 def _lost(told: sys.UnraisableHookArgs) -> None:
-    """Where Python tidies up it can raise nothing. Ctrl-C that meets it there comes again a moment later."""
+    """Log what was raised where Python tidies up and can raise nothing. Ctrl-C that met it there comes again a moment later."""
     if issubclass(told.exc_type, KeyboardInterrupt | SystemExit):
         again = (threading.main_thread().ident or 0, signal.SIGINT)
         threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, again).start()

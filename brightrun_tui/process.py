@@ -71,8 +71,8 @@ def _open_what_was_closed() -> None:
 
 
 def end_tidily() -> None:
-    """When the terminal closes or the system ends this process, it puts away what it made for a while (copies of data, keys for
-    one login), for some seconds at most. What whoever started us wants ignored (``nohup``) stays so.
+    """Put away what this process made for a while (copies of data, keys for one login) when the terminal closes or the system
+    ends it, for some seconds at most. What whoever started us wants ignored (``nohup``) stays so.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:

@@ -66,5 +66,5 @@ class AnswerEnds:
 
 
 def _is_open(answer: str) -> bool:
-    """Whether it does not end as a sentence does; dots tell that something is left out."""
+    """Say whether it does not end as a sentence does; dots tell that something is left out."""
     return answer.endswith(("...", "…")) or not answer.endswith(_SENTENCE_ENDS)

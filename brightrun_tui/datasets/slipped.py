@@ -72,7 +72,7 @@ class RowOrder:
         return [self._entries[row] for row in found], [self._places[row] for row in found], by
 
     def _fits_better(self, row: int, step: int, telling: dict[str, float]) -> int:
-        """Say whether the neighbour's answer fits the question better (1) or the own one (-1); 0 where neither can be told."""
+        """Return 1 where the neighbour's answer fits the question better, -1 where its own does, 0 where neither can be told."""
         other = row + step
         if not 0 <= other < len(self._entries) or self._entries[other] - self._entries[row] != step:
             return 0

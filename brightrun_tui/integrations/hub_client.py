@@ -63,19 +63,19 @@ class _AtHome:
             return False
 
     def keep_token(self, request: httpx2.Request) -> None:
-        """A request for another address has no token, whoever made it."""
+        """Take the token out of a request for another address, whoever made it."""
         if not self._has(str(request.url)):
             request.headers.pop("authorization", None)
 
     def refuse_to_be_led(self, response: httpx2.Response) -> None:
-        """The next page, and the place that hands out keys for a download, are the Hub's own."""
+        """Refuse a next page, or a place that hands out keys for a download, that is not the Hub's own."""
         named = [response.links[way].get("url", "") for way in _LEADS_ON if way in response.links]
         if not all(self._has(url) for url in (*named, *response.headers.get_list(_REFRESH))):
             raise httpx2.DecodingError("it names another server", request=response.request)
 
 
 def _refuse_odd_names(response: httpx2.Response) -> None:
-    """A commit and an ETag are parts of paths in the cache, as the library takes them out of their quotes."""
+    """Refuse an odd commit or ETag: the library takes them out of their quotes and makes them parts of paths in the cache."""
     for header in _BECOMES_A_NAME if response.request.method == "HEAD" else _BECOMES_A_NAME[:2]:
         said = response.headers.get(header)
         if said is not None and not _NAME.fullmatch(said.lstrip("W/").strip('"')):
@@ -116,7 +116,7 @@ class _LimitedClient(httpx2.Client):
         )
 
     def _count_pages(self, response: httpx2.Response) -> None:
-        """A list is over after so many pages. One that leads to no further page has been read."""
+        """Refuse a list after so many pages. One that leads to no further page has been read."""
         path = response.request.url.path
         if "next" not in response.links:
             self._pages.pop(path, None)

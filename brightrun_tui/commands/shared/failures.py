@@ -109,7 +109,9 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
 
 
 def _met_half_a_module(error: BaseException) -> bool:
-    """An import that finds too few bytes ends as input does that ends, which is taken for a question that was not answered."""
+    """Say whether an import met half a module: it ends as input does that ends, and would be taken for a question that nobody
+    answered.
+    """
     met = error.__cause__ if isinstance(error, typer.Abort) else error
     return isinstance(met, EOFError) and str(met).startswith(("marshal data", "EOF read where"))
 
@@ -123,7 +125,7 @@ def _was_printing(error: BaseException) -> bool:
 
 
 def _print_nothing_more() -> None:
-    """What is lost is not tried again when the process ends."""
+    """Drop what could not be printed: it is not tried again when the process ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
