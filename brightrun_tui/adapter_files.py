@@ -63,7 +63,7 @@ def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str)
     before a weight is read goes by the configuration.
 
     Raises:
-        UntrustedError: a rank is no number, or larger than any of the weights.
+        UntrustedError: a rank is not a number, or is larger than any of the weights.
     """
     held = [tensor.shape[0] for name, tensor in weights.tensors.items() if tensor.elements and _DOWN in name]
     patterns = config.get("rank_pattern")

@@ -289,7 +289,7 @@ def _load(registration: Registration, kind: type[S]) -> S:
     slow.daemon = True
     slow.start()
     try:
-        with _ONE_AT_A_TIME, redirect_stdout(sys.stderr):  # what it prints is none of our data
+        with _ONE_AT_A_TIME, redirect_stdout(sys.stderr):  # what it prints is not our data
             spec = EntryPoint(registration.name, registration.target, registration.door).load()
             flaw = _flaw(spec, registration, kind)
     except KeyboardInterrupt:

@@ -24,7 +24,7 @@ class Dice:
         self._next = random.Random(seed).random
 
     def below(self, limit: int) -> int:
-        """A whole number from 0 up to and without ``limit``."""
+        """Return a whole number from 0 up to, but not including, ``limit``."""
         return int(self._next() * limit)
 
     def chance(self, probability: float) -> bool:
@@ -34,7 +34,7 @@ class Dice:
         return items[int(self._next() * len(items))]
 
     def some(self, items: Sequence[T], count: int) -> list[T]:
-        """``count`` different items, in random order."""
+        """Return ``count`` different items, in random order."""
         pool = list(items)
         for place in range(count):
             other = place + self.below(len(pool) - place)
@@ -45,7 +45,7 @@ class Dice:
         items[:] = self.some(items, len(items))
 
     def write(self, pattern: str, slots: Mapping[str, str] | None = None) -> str:
-        """Text from a pattern: ``[one|another]`` is a choice (may be nested), ``{name}`` a slot.
+        """Write a text from a pattern: ``[one|another]`` is a choice (may be nested), ``{name}`` a slot.
 
         Sentences of the result start with a capital letter; runs of blanks, left by empty choices, become one.
         """
@@ -56,12 +56,12 @@ class Dice:
 
 
 def with_article(noun: str) -> str:
-    """``a spoon``, ``an apple``."""
+    """Put the article before a noun: ``a spoon``, ``an apple``."""
     sound = noun.lower()
     vowel = sound.startswith(("a", "e", "i", "o", "u", "hour")) and not sound.startswith(("uni", "use", "one", "eu"))
     return ("an " if vowel else "a ") + noun
 
 
 def join_words(words: Sequence[str], last: str = "and") -> str:
-    """``tea, milk and bread``."""
+    """Join words as in a sentence: ``tea, milk and bread``."""
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} {last} {words[-1]}"

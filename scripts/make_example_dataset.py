@@ -31,7 +31,7 @@ THANKS = 0.06
 
 
 def read_content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The shop, and its intents in the order of the files."""
+    """Return the shop, and its intents in the order of the files."""
     shop = tomllib.loads((CONTENT / "shop.toml").read_text(encoding="utf-8"))
     intents = [
         intent
@@ -42,7 +42,7 @@ def read_content() -> tuple[dict[str, Any], list[dict[str, Any]]]:
 
 
 def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: str) -> list[str]:
-    """The turns of one conversation, customer first."""
+    """Return the turns of one conversation, customer first."""
     slots = {name[:-1]: dice.pick(shop[name]) for name in ("names", "towns", "plants")}
     greeting = shop["greeting"]
     if dice.chance(NAMED):
@@ -58,13 +58,13 @@ def converse(dice: Dice, shop: dict[str, Any], intent: dict[str, Any], asked: st
 
 
 def as_typed(dice: Dice, pattern: str, slots: dict[str, str]) -> str:
-    """What a customer writes: a pattern that begins with a small letter is left that way."""
+    """Return what a customer writes: a pattern that begins with a small letter is left that way."""
     text = dice.write(pattern, slots)
     return text[0].lower() + text[1:] if pattern[0].islower() else text
 
 
 def make_records() -> list[dict[str, Any]]:
-    """One record for every wording of every intent."""
+    """Make one record for every wording of every intent."""
     shop, intents = read_content()
     dice = Dice(SEED)
     records = []
@@ -78,7 +78,9 @@ def make_records() -> list[dict[str, Any]]:
 
 
 def make_questions() -> list[dict[str, Any]]:
-    """Questions that no record asks in these words; an answer is right when it holds one of the texts under ``fact``."""
+    """Make questions that no record asks in these words; an answer is right when it holds one of the texts under
+    ``fact``.
+    """
     held_out = [intent["held_out"] for intent in read_content()[1] if "held_out" in intent]
     return [{"question": one["ask"], "fact": one["fact"]} for one in held_out]
 

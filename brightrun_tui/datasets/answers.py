@@ -1,4 +1,4 @@
-"""What is wrong with single answers: they are none, hold more or less than one, or what few people want a model to say."""
+"""What is wrong with single answers: there is none, they hold more or less than one, or say what few want a model to say."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def from_training_pair(row: Mapping[str, Any]) -> ParsedRecord:
     """Return a draft of one training pair.
 
     Raises:
-        Unusable: no target response, or a history that is none.
+        Unusable: no target response, or a history that is not one.
     """
     if not text_of(row.get("target_response")).strip():
         raise Unusable("no_target")

@@ -13,7 +13,7 @@ _NUMBER = re.compile(
 _BETWEEN_SECTIONS = re.compile(r';(?=(?:[^"]*"[^"]*")*[^"]*$)')
 """A format has up to four sections: for positive and negative numbers, for zero, and for text."""
 _LONGEST_FORMAT = 255
-"""Characters, which is what spreadsheets keep. Longer ones are none, and matching them takes its time."""
+"""Characters, which is what spreadsheets keep. Longer ones are not formats, and matching them takes its time."""
 _CONDITION = re.compile(r"\[[<>=]")
 _DATE_PARTS = {
     "yyyy": "%Y",

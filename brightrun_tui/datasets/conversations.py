@@ -208,7 +208,7 @@ def turns_in(value: Any) -> Any:
     field.
 
     Raises:
-        Unusable: a text that is none of these.
+        Unusable: a text that is not one of these.
     """
     if isinstance(value, str):
         try:

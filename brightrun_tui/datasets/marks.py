@@ -15,7 +15,7 @@ ENDINGS = frozenset("finishReason finish_reason stopReason stop_reason done_reas
 """Where services say why an answer ended."""
 _ENDINGS = frozenset(name.lower() for name in ENDINGS)
 _INCOMPLETE = "incomplete_details"
-"""Where a response of OpenAI says why it is none."""
+"""Where a response of OpenAI says why it is not an answer."""
 _CUT = frozenset("length max_tokens max_output_tokens max_length content_filter safety".split())
 _TESTING = frozenset(
     {
@@ -49,7 +49,7 @@ Flag = tuple[str, bool | float]
 
 
 class Learnt(NamedTuple):
-    """Whether an answer is to be learnt as far as its marks say; ``weighted``: one of them is no 0 and no 1."""
+    """Whether an answer is to be learnt as far as its marks say; ``weighted``: one of them is neither 0 nor 1."""
 
     train: bool = True
     weighted: bool = False

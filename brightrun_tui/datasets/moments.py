@@ -19,7 +19,7 @@ MomentKey = tuple[Any, ...]
 
 
 def order_of(value: Any) -> MomentKey:
-    """Return what it can be compared by, in each way in which it may be read; empty where it is no time and no number.
+    """Return what it can be compared by, in each way in which it may be read; empty if it is neither a time nor a number.
 
     Of a date with day and month in digits nobody knows which is first: there are two ways then.
     """

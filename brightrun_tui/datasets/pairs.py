@@ -41,7 +41,7 @@ _ABOUT_ANSWERS = frozenset(
     "model usage tokens token_count prompt_tokens completion_tokens total_tokens finish_reason stop_reason id created created_at "
     "logprobs latency provider refusal annotations".split()
 )
-"""What clients write beside the text of an answer, and that is none of it."""
+"""What clients write beside the text of an answer, and that is not part of it."""
 _RESPONSE = frozenset({"value", "status", "user_id", "user", "id"})
 _CHOICE_JOINT = re.compile(r"[ _-]")
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

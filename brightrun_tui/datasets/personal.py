@@ -61,7 +61,7 @@ def personal_data(texts: Sequence[str]) -> list[str]:
             continue
         if any(map(_is_iban, _IBAN.findall(text))):
             found[IBAN] = None
-        text = _IBAN.sub(" ", text)  # what is part of one, or looks like one, is no other number
+        text = _IBAN.sub(" ", text)  # what is part of one, or looks like one, is not another number
         if any(map(_is_card, _CARD.findall(text))):
             found[CARD] = None
         if any(_is_identity(country, name, each) for country, name, form in _IDENTITIES for each in form.findall(text)):

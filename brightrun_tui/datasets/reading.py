@@ -295,9 +295,7 @@ def _container(
 
 
 def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[SourceRow] | None:
-    """Return the rows of a table that is called a text, as spreadsheets save one with tabs; None where it is none that is
-    known.
-    """
+    """Return the rows of a table that is called a text, as spreadsheets save one with tabs; None if its columns are not known."""
     try:
         rows = read_csv(file, _knows_header(columns))
         first = list(islice(rows, PEEK))
@@ -308,7 +306,7 @@ def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[S
 
 
 def _knows_header(columns: Mapping[str, str] | None) -> Callable[[Sequence[str]], bool]:
-    """Tell whether these cells are the names of columns that are mapped, or known where none are."""
+    """Return a function that says whether cells are the names of columns that are mapped, or known ones if none are mapped."""
     wanted = set((columns or {}).values())
     return lambda cells: wanted <= set(cells) if wanted else is_record(dict.fromkeys(cells, "…"))
 

@@ -14,7 +14,7 @@ MOST_RECORDS = 2000
 MOST_CHARACTERS = 3_000_000
 PIECES = 20_000
 _PIECES_OF = 50
-"""Records; of more, pieces of short texts are no words any more."""
+"""Records; in more of them, pieces of short texts are no longer words."""
 
 
 class Sampled(NamedTuple):

@@ -58,7 +58,7 @@ _CODE = "```"
 def spelling_in(text: str) -> str:
     """Return an example of how a program spelt the text, in a few characters; empty where it is plain.
 
-    Code and real JSON data are no such thing, nor is a text with line breaks of its own.
+    Code and real JSON data do not count, nor does a text with line breaks of its own.
     """
     plain = text.strip()
     if plain[:2] in ("b'", 'b"') and _BYTES.fullmatch(plain):
@@ -97,7 +97,7 @@ def spelling_in(text: str) -> str:
 
 
 def _coded_in(text: str) -> str:
-    """Return the beginning of a text that is another one in base64; empty where it is none."""
+    """Return the beginning of a text that is another one in base64; empty if it is not in base64."""
     if len(text) % 4 or not _BASE64.fullmatch(text):
         return ""
     try:

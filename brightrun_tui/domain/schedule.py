@@ -19,7 +19,7 @@ def parse_moment(text: str, now: datetime) -> float | None:
     nothing. Without an offset it is local time. ``now`` is local and aware.
 
     Raises:
-        UsageError: it is no such moment, has passed, or is more than a year away.
+        UsageError: it is not such a moment, has passed, or is more than a year away.
     """
     text = text.strip()
     if not text:

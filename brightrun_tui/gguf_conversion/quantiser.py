@@ -16,7 +16,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
 _NARROW = {"Q4_K": "Q5_0", "Q6_K": "Q8_0"}
-"""For rows that are no multiple of 256."""
+"""For rows whose length is not a multiple of 256."""
 _MOST_VALUES = 1 << 24
 """Of a tensor that are held in 32 bits at a time."""
 

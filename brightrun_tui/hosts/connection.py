@@ -177,7 +177,7 @@ class SshConnection:
             HostUnreachableError: nobody answers, or not as an SSH server does.
             HostRefusedError: the key is not accepted.
             HostKeyChangedError: another machine than the pinned one.
-            BadHostKeyError: what was given as its host key is none.
+            BadHostKeyError: what was given as its host key is not one.
         """
         async with self._lock:
             if self._connection is not None and not self._connection.is_closed():

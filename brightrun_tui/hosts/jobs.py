@@ -55,7 +55,7 @@ def exit_code(text: bytes) -> int | None:
     """Return what an ``.rc`` file says, as Python's subprocess gives it (negative: the signal); None while it is empty.
 
     Raises:
-        MachineLiesError: it is none.
+        MachineLiesError: it is not one.
     """
     if not text.strip():
         return None

@@ -47,7 +47,7 @@ def make_client(seconds: float, homes: Callable[[], Collection[str]]) -> httpx2.
 
 
 def _origin(url: str) -> tuple[str, str, int | None]:
-    """Return scheme, host and port. Raises ``ValueError``: it has a port that is none."""
+    """Return scheme, host and port. Raises ``ValueError``: its port is not a valid one."""
     parts = urlsplit(url)
     return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
 

@@ -27,7 +27,7 @@ CONTEXT_CPU = 420 * 1024**2
 
 CPU_HEAP = 1.2
 """On a CPU freed activations stay with the process for a while, and those of the longest record once more: what a record of one
-length has left is no room for one of another. Nine runs of SmolLM2 took 0.91 to 1.08 times what this comes to."""
+length has left has no room for one of another. Nine runs of SmolLM2 took 0.91 to 1.08 times what this comes to."""
 
 SAFE, TIGHT = 1.15, 1.05
 

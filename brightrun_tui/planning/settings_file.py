@@ -84,7 +84,7 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
     """Keep the template of the plan, with what the person and the intensity changed in it, as one of their own.
 
     Raises:
-        UsageError: the name is none for a template, or the file cannot be written.
+        UsageError: the name does not do for a template, or the file cannot be written.
     """
     if not _NAME.fullmatch(name):
         raise UsageError(

@@ -69,7 +69,7 @@ def imported_modules(roots: Iterable[Path]) -> list[Path]:
 
 
 def _own_files(module: str) -> list[Path]:
-    """Return a module of ours and the packages above it; nothing for a name that is none."""
+    """Return a module of ours and the packages above it; nothing if the name is not that of a module."""
     parts = module.split(".")
     if parts[0] != PACKAGE.name:
         return []

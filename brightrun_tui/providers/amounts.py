@@ -18,7 +18,7 @@ DOLLARS = "USD"
 
 
 def quantity(value: Any) -> float | None:
-    """Return a price, size or time as a number or text holds it; None for what is none: nothing, below zero, endless, no
+    """Return a price, size or time as a number or text holds it; None for what is not one: nothing, below zero, endless, not a
     number.
     """
     found = _number(value)
@@ -40,7 +40,7 @@ Moment = Annotated[float | None, BeforeValidator(moment)]
 
 
 def port(value: Any) -> int | None:
-    """Return a port of a machine as a number or text holds it; None for what is none."""
+    """Return a port of a machine as a number or text holds it; None for what is not one."""
     found = _number(value)
     return int(found) if found is not None and 0 < found < 1 << 16 and found == int(found) else None
 

@@ -30,6 +30,6 @@ def belongs_to(name: str, installation: str) -> bool:
 
 
 def run_of(name: str) -> str:
-    """Return the id of the run for which a machine of that name was taken; empty where it is none of our names."""
+    """Return the id of the run for which a machine of that name was taken; empty if it is not one of our names."""
     found = re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}-(.+)-[0-9]+", name)
     return found[1] if found else ""

@@ -289,7 +289,7 @@ def _place(path: str, model: ServedModel) -> str:
 
 
 def _safe(provider_id: str) -> str:
-    """Return an id as part of an address. What is none was never given out."""
+    """Return an id as part of an address. What is not an id was never given out."""
     if not _ID.fullmatch(provider_id):
         raise NotFoundError("RunPod has no endpoint of that name", where=SERVICE, kind=ErrorKind.NOT_FOUND)
     return provider_id

@@ -35,7 +35,7 @@ class Spare(BaseModel):
 
 
 class DiskUse(BaseModel):
-    """Bytes below this installation's directories. ``served_copies`` are no part of ``models``."""
+    """Bytes below this installation's directories. ``served_copies`` are not part of ``models``."""
 
     model_config = ConfigDict(frozen=True)
 

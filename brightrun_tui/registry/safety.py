@@ -107,7 +107,7 @@ def read_measured(path: Path, model: type[M], where: str, *, cleaned: bool = Fal
     """Return a report card, or an evaluation, of a machine or a stranger. ``cleaned``: its texts as `domain.text` makes them.
 
     Raises:
-        UntrustedError: it is none, or holds a number that the registry could not write and read again.
+        UntrustedError: it is not one, or holds a number that the registry could not write and read again.
     """
     try:
         return foreign_files.fit(_checked(read_json(path, where), cleaned), model, where)
@@ -119,7 +119,7 @@ def read_measured(path: Path, model: type[M], where: str, *, cleaned: bool = Fal
 
 
 def _checked(document: Any, cleaned: bool) -> Any:
-    """Return the same document. Raises ``ValueError``: a number in it is none that the registry could write and read again."""
+    """Return the same document. Raises ``ValueError``: a number in it is not one that the registry could write and read again."""
     if isinstance(document, str):
         return sanitize(document, kept="\n\t") if cleaned else document
     if isinstance(document, list):

@@ -230,7 +230,7 @@ def moved(schema: Any, place: str) -> Any:
 
 
 def _check_pattern(pattern: Any) -> None:
-    """Raise `Unfollowed` for what is no pattern, or takes the engine too long."""
+    """Raise `Unfollowed` for what is not a pattern, or takes the engine too long."""
     if not isinstance(pattern, str) or len(pattern) > LONGEST_PATTERN:
         raise Unfollowed(f"a pattern in a schema is a text of at most {LONGEST_PATTERN} characters")
     try:

@@ -56,7 +56,7 @@ def keep_answers(directory: Path, keep: bool) -> None:
 def add_answer(directory: Path, ref: str, messages: Sequence[dict[str, Any]], answer: str) -> None:
     """Keep one, if that is wanted and a person could correct it: plain turns, the last of which asks. Blocking.
 
-    A disk that cannot be written is no reason not to answer.
+    A disk that cannot be written to is no reason not to answer.
     """
     if not keeps_answers(directory):
         return

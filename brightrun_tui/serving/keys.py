@@ -61,7 +61,7 @@ class KeyRing:
         return bool(self.name_of(secret))
 
     def name_of(self, secret: bytes) -> str:
-        """Return what the key is called; empty where it is none. It takes the same time for every wrong one."""
+        """Return what the key is called; empty if there is no such key. It takes the same time for every wrong one."""
         stamp = (_stamp(self._directory / KEY), _stamp(self._directory / OTHERS))
         if stamp != self._seen:
             self._keys, self._seen = tuple(_admitted(self._directory)), stamp

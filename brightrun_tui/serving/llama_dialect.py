@@ -116,7 +116,7 @@ def _is_formed(document: dict[str, Any], formed: dict[int, Growing]) -> bool:
 
 
 def _object(text: str) -> dict[str, Any] | None:
-    """Return what was said; None where it is no JSON object."""
+    """Return what was said; None if it is not a JSON object."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -234,7 +234,7 @@ class _Choice:
         return made
 
     def _content(self, text: str) -> list[dict[str, Any]]:
-        """Return text of the answer. Lines that are empty wait: between calls of tools they are no answer."""
+        """Return text of the answer. Lines that are empty wait: between calls of tools they are not an answer."""
         text, self._blank = self._blank + text, ""
         if self._ask.tools and not text.strip():
             self._blank = text
@@ -242,7 +242,7 @@ class _Choice:
         return [{"content": text}]
 
     def _finished_call(self) -> list[dict[str, Any]]:
-        """Return the call that was collected; as content where it is none."""
+        """Return the call that was collected; as content if it is not a call."""
         text, self._call = self._call, ""
         if not text.strip() or (self._calls and self._ask.one_call):
             return []

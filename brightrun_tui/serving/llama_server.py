@@ -139,7 +139,7 @@ def compare(references: list[Reference]) -> float:
 
 
 def _difference(known: Reference, said: list[tuple[int, float]]) -> float:
-    """Compare up to the first token that differs; where another one was as likely, that is no difference."""
+    """Compare up to the first token that differs; where another one was as likely, that does not count as a difference."""
     worst = 0.0
     for place, token in enumerate(known.tokens):
         if place >= len(said):

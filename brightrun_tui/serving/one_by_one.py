@@ -131,7 +131,7 @@ class OneByOne:
 
 
 async def _document(reply: Reply) -> dict[str, Any]:
-    """Return what the engine said. Raises `EngineGone` where that is no JSON object."""
+    """Return what the engine said. Raises `EngineGone` if that is not a JSON object."""
     try:
         found = json.loads(await reply.read())
     except (ValueError, RecursionError):

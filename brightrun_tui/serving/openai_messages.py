@@ -26,7 +26,7 @@ def at_most(count: int) -> BeforeValidator:
 
 
 class Strict(BaseModel):
-    """A field that is not declared is refused, and so is a value of another type: a ``true`` is no number."""
+    """A field that is not declared is refused, and so is a value of another type: a ``true`` is not a number."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

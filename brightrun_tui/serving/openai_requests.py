@@ -356,7 +356,7 @@ def _refusal(error: ValidationError, document: dict[str, Any]) -> RequestRefused
 
 def _most_telling(error: ValidationError, document: dict[str, Any]) -> tuple[ErrorDetails, list[str]]:
     """Return the first thing that is wrong, and its place. Of a field that may have several forms: what is wrong in the form
-    that was meant, which is the one in which the fault lies deepest, or is none of its kind."""
+    that was meant, which is the one in which the fault lies deepest, or is not of its kind."""
     found = [(each, _place(each["loc"], document)) for each in error.errors(include_url=False, include_context=False)]
     start = found[0][1]
     return max(

@@ -32,7 +32,7 @@ _MODULES = (
     "brightrun_tui.serving.vllm_keeper",
 )
 
-# Nothing else is handed down: a credential in the caller's environment is none of the server's business.
+# Nothing else is handed down: a credential in the caller's environment is not the server's business.
 _KEPT = ("PATH", "HOME", "USER", "LANG", "TMPDIR", "TZ", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "SYSTEMROOT")
 _KEPT_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "OMP_", "MKL_", "TORCHDYNAMO_", "BRIGHTRUN_HOME", "BRIGHTRUN_LOG")
 

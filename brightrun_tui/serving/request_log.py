@@ -44,7 +44,7 @@ class LoggedRequest(BaseModel):
 
 
 def add_requests(directory: Path, requests: Sequence[LoggedRequest]) -> None:
-    """Write them down. Blocking. A disk that cannot be written is no reason not to answer."""
+    """Write them down. Blocking. A disk that cannot be written to is no reason not to answer."""
     add_lines(directory / REQUEST_LOG, requests, MOST_BYTES)
 
 

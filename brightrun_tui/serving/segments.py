@@ -62,7 +62,7 @@ def _overlap(text: str, marker: str) -> int:
 
 
 def read_call(text: str, index: int) -> dict[str, Any] | None:
-    """Return a call of a tool as OpenAI writes it, from the JSON that a model wrote; None where that is none.
+    """Return a call of a tool as OpenAI writes it, from the JSON that a model wrote; None if that is not one.
 
     Models name the arguments ``arguments`` or ``parameters``.
     """

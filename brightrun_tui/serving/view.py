@@ -154,13 +154,13 @@ def generation_defaults(directory: Path) -> dict[str, Any]:
 
 
 def _count(config: Any, name: str) -> int:
-    """Return a number of tokens; 0 where it is none."""
+    """Return a number of tokens; 0 if it is not one."""
     found = config.get(name) if isinstance(config, dict) else None
     return found if isinstance(found, int) and 0 <= found < 1 << 31 else 0
 
 
 def _ids(value: Any) -> list[int]:
-    """Return tokens that end an answer; what is none is passed over."""
+    """Return tokens that end an answer; what is not a token is passed over."""
     given = value if isinstance(value, list) else [value]
     return [one for one in given if isinstance(one, int) and not isinstance(one, bool) and 0 <= one < 1 << 31]
 

@@ -22,7 +22,7 @@ async def follow(db: Database, boot: str, ahead: float, slack: float) -> None:
     Args:
         boot: which boot this is.
         ahead: by how many seconds the wall clock is ahead of the seconds of this boot.
-        slack: a smaller correction is none.
+        slack: a smaller correction does not count.
     """
     if await _set_by(db, boot, ahead, slack) == 0.0:
         return

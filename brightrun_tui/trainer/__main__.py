@@ -57,7 +57,7 @@ def set_environment(*, hub: bool) -> None:
 def share_one_heap() -> None:
     """Use one heap for all threads, where the C library is glibc.
 
-    With a heap for each, what one thread has freed is no use to the others: a third more memory, and no faster.
+    With a heap for each, what one thread has freed is of no use to the others: a third more memory, and no faster.
     """
     if sys.platform == "linux":
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)

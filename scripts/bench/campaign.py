@@ -141,7 +141,7 @@ class Campaign:
     trusted: set[str] = field(default_factory=set)
 
     def watch(self) -> None:
-        """From now on note what is lost with a machine that goes, unless it was struck by an accident of ours."""
+        """Note, from now on, what is lost with a machine that goes, unless one of our own accidents struck it."""
         for cloud in self.clouds.clouds:
             cloud.before_end = self._before_end
 
@@ -170,7 +170,7 @@ class Campaign:
         return [(cloud, machine) for cloud, machine in self.machines() if machine.stage == "running"]
 
     async def make_trouble(self, stop: asyncio.Event) -> None:
-        """A fault, an accident on a machine, or a kill of the engine, every second or so, as many as are owed.
+        """Cause a fault, an accident on a machine, or a kill of the engine, about once a second, as many as are owed.
 
         What the n-th trouble is follows from the seed alone; whom it meets, from what is there at that moment.
         """
@@ -226,7 +226,7 @@ class Campaign:
             asyncio.get_running_loop().call_later(2.0, _flow_again, links)
 
     async def _empty_account(self, cloud: Cloud) -> None:
-        """The balance is gone, and the provider takes every machine back; somebody adds funds a moment later."""
+        """Let the balance run out, so that the provider takes every machine back; somebody adds funds a moment later."""
         self.injected["empty account"] += 1
         self.struck.update(instance.id for instance in cloud.instances.values() if instance.alive)
         cloud.prepaid = cloud.ledger.total()
@@ -234,7 +234,7 @@ class Campaign:
         cloud.prepaid = cloud.ledger.total() + 50.0
 
     async def _kill_app(self, seconds: float) -> None:
-        """The real app in a terminal of its own; kill -9 in the midst of whatever it is doing."""
+        """Run the real app in a terminal of its own, and end it by SIGKILL after ``seconds``, whatever it is doing."""
         ours, theirs = os.openpty()
         app = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -287,7 +287,7 @@ FAST_WORKER = ROOT / "tests" / "clouds" / "fast_worker.py"
 
 
 def make_interpreter(directory: Path, template: Path, worker: Path = FAST_WORKER) -> Path:
-    """What the machines take for a Python with everything installed: it starts a worker that learns nothing."""
+    """Write what the machines take for a Python with everything installed: it starts a worker that learns nothing."""
     script = directory / "python"
     script.write_text(
         f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {sys.executable} -S {worker} {template} "$3"\n'
@@ -366,7 +366,7 @@ async def play_runs(campaign: Campaign, db: Database, count: int, parallel: int,
 
 
 async def judge(campaign: Campaign, db: Database) -> Result:
-    """The promises, counted in the clouds' own books."""
+    """Check the promises against the clouds' own books."""
     everything = {run.id: run for run in await runs.list_runs(db)}
     over, doubled, late, off = 0.0, list[list[object]](), 0.0, dict[str, float]()
     for run in everything.values():
@@ -422,7 +422,7 @@ def _how_it_ended(run: Run) -> str:
 
 
 def campaign_of(seed: str, count: int, parallel: int, keep: str) -> Result:
-    """One campaign in a world of its own: clouds, machines, home. Returns what came of it."""
+    """Run one campaign in a world of its own (clouds, machines, home), and return its result."""
     toy = make_toy()
     with tempfile.TemporaryDirectory() as scratch, CloudServer() as clouds:
         home = Path(keep or scratch) / "home"

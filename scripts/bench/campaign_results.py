@@ -42,7 +42,7 @@ class Result:
 
     @classmethod
     def total(cls, parts: Iterable[Result]) -> Result:
-        """All of them as one."""
+        """Add up all parts into one result."""
         whole = cls()
         for part in parts:
             for one in fields(cls):
@@ -51,7 +51,7 @@ class Result:
         return whole
 
     def table(self) -> dict[str, object]:
-        """For people, in the order of what matters."""
+        """Return the rows for people, the most important first."""
         share = f"{100 * self.completed / self.roomy:.1f} %" if self.roomy else "–"
         return {
             "runs": self.runs,
@@ -99,7 +99,7 @@ class Parts:
         return [(f"{self.seed}.{number}", each + (number < rest)) for number in range(self.of)]
 
     def open(self) -> list[tuple[str, int]]:
-        """Those that are still to be played."""
+        """Return the parts that are still to be played."""
         return [(seed, runs) for seed, runs in self.plan if self._read(seed, runs) is None]
 
     def keep(self, seed: str, runs: int, result: Result) -> None:
@@ -110,7 +110,7 @@ class Parts:
         os.replace(aside, self._file(seed))
 
     def results(self) -> list[Result]:
-        """Of the parts that are through."""
+        """Return the results of the parts that are through."""
         return [found for seed, runs in self.plan if (found := self._read(seed, runs)) is not None]
 
     def _head(self, seed: str, runs: int) -> dict[str, object]:

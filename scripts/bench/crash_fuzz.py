@@ -94,7 +94,7 @@ class Home:
         )
 
     def store(self) -> tuple[list[Run], dict[str, dict[int, float | None]]]:
-        """All runs, and the loss of each of their steps."""
+        """Return all runs, and the loss at each step of each run."""
 
         async def read() -> tuple[list[Run], dict[str, dict[int, float | None]]]:
             async with open_database(self.root / "data" / "brightrun.db") as db:
@@ -106,7 +106,7 @@ class Home:
         return asyncio.run(read())
 
     def play(self, number: int) -> None:
-        """One run from its start to its end, with its kills on the way."""
+        """Play one run from start to end, with its kills on the way."""
         words = [word for setting in SETTINGS for word in ("--set", setting)]
         starter = self.command(
             "train", str(self.data), "--base", str(self.base), "--name", f"fuzz-{number}", "--yes", *words
@@ -158,7 +158,7 @@ class Home:
                 self.book.kills[whom] += 1
 
     def kill_app(self) -> None:
-        """The real app in a terminal of its own, killed in the midst of whatever it is doing."""
+        """Run the real app in a terminal of its own, and kill it in the middle of whatever it is doing."""
         ours, theirs = os.openpty()
         app = subprocess.Popen(
             [sys.executable, "-m", "brightrun_tui"],
@@ -177,7 +177,9 @@ class Home:
         reading.join()
 
     def judge(self) -> None:
-        """After the last run: the engine ends by itself, nothing runs, and every curve is whole."""
+        """Check, after the last run, that the engine ends by itself, that nothing is left running, and that every curve
+        is whole.
+        """
         deadline = time.monotonic() + 30
         self.command("engine", "start").wait()
         while of_home(self.root) and time.monotonic() < deadline:
@@ -204,7 +206,7 @@ def _read_all(terminal: int) -> None:
 
 
 def play(count: int, seed: int, homes: int, minutes: float) -> dict[str, object]:
-    """Raises nothing; what went wrong is in the result."""
+    """Play the campaign. Raises nothing; what went wrong is in the result."""
     book, began = Book(), time.monotonic()
     numbers = iter(range(count))
     with tempfile.TemporaryDirectory() as scratch:

@@ -169,7 +169,9 @@ async def start_all(
 
 
 def seen_of(one: Happened, number: int, looks: Sequence[Look], ending: str) -> Seen:
-    """The first look that shows it. ``number``: of the news until then; ``ending``: what news said of this end."""
+    """Return the first look that shows it. ``number``: how much news there was by then; ``ending``: what the news said
+    of this end.
+    """
     found: dict[str, float] = {}
     for look in looks:
         if look.time < one.time:
@@ -197,8 +199,8 @@ def _row(run: str, look: Look) -> str:
 
 
 def stale_rows(truth: Truth, looks: Sequence[Look]) -> list[tuple[float, str, str, str]]:
-    """Rows that said a state which had been true, and not for longer than `LATE`: when, run, what was said, what was true. A
-    state that came and went between two looks at the store is none: the screen may well have seen it.
+    """Return rows whose state had been true, but not within the last `LATE` seconds: when, run, what was said, what was
+    true. A state that came and went between two looks at the store does not count: the screen may well have seen it.
     """
     found = []
     for look in looks:
@@ -212,7 +214,7 @@ def stale_rows(truth: Truth, looks: Sequence[Look]) -> list[tuple[float, str, st
 
 
 def table(seen: Sequence[Seen]) -> list[dict[str, object]]:
-    """By kind of thing: how many, how many stood on the screen, in which way first, and after how long."""
+    """Count by kind of thing: how many, how many were shown on the screen, in which way first, and after how long."""
     groups: defaultdict[str, list[Seen]] = defaultdict(list)
     for one in seen:
         groups[f"{one.what}: {one.word if one.what == 'state' else one.code}"].append(one)
@@ -234,7 +236,7 @@ def table(seen: Sequence[Seen]) -> list[dict[str, object]]:
 
 
 def judge_day(truth: Truth, looks: Sequence[Look]) -> list[Seen]:
-    """Everything that lasted long enough to be seen."""
+    """Say of everything that lasted long enough when and where it was seen."""
     began, number, seen = looks[0].time, 0, []
     endings = {(one.run, one.code): one.word for one in truth.happened if one.what == "news"}
     for one in truth.happened:

@@ -67,7 +67,7 @@ class Attack:
 
 
 async def clients(url: str, key: str, toy: Toy, number: int, seconds: float) -> Seen:
-    """``number`` clients, each asking again as soon as it has its answer."""
+    """Run ``number`` clients, each of which asks again as soon as it has its answer."""
     seen, deadline = Seen(), time.monotonic() + seconds
     question: dict[str, Any] = {"messages": [dict(turn) for turn in toy.sample.prompt]}
 

@@ -83,7 +83,7 @@ class Row:
 
 
 def write_data(path: Path, question: int, answer: int, count: int) -> Path:
-    """Records whose lengths vary by half around so many words."""
+    """Write records whose lengths vary by half around so many words."""
     lines = []
     for number in range(count):
         scale = 0.75 + (number * 7 % 11) / 20
@@ -173,7 +173,7 @@ def measure(
 
 
 def table(rows: list[Row]) -> str:
-    """Markdown; the parts as expected → taken."""
+    """Return the table in Markdown; the parts as expected → taken."""
     head = ["run", "formula", "expected", "took", "time", *PARTS, "memory expected", "memory", "", "others"]
     lines = [head, ["---"] * len(head)]
     for row in rows:

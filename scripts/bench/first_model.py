@@ -60,14 +60,14 @@ class Outcome:
 
 
 def records(count: int, held_out: int) -> tuple[list[str], list[str]]:
-    """Lines to learn from and lines to judge by, spread over the example."""
+    """Return lines to learn from and lines to judge by, spread over the example."""
     lines = [json.dumps({"messages": json.loads(line)["messages"]}) for line in DATA.read_text("utf-8").splitlines()]
     held = {i * len(lines) // held_out for i in range(held_out)}
     return [line for i, line in enumerate(lines) if i not in held][:count], [lines[i] for i in sorted(held)]
 
 
 def run(command: list[str], environment: dict[str, str], log: Path, cpu: bool) -> float:
-    """Seconds it took; ends the whole bench where it fails."""
+    """Run a command and return the seconds it took; ends the whole bench if it fails."""
     began = time.monotonic()
     with log.open("wb") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=log.parent)
@@ -80,7 +80,7 @@ def run(command: list[str], environment: dict[str, str], log: Path, cpu: bool) -
 def ours(
     base: str, held: list[str], folder: Path, cpu: bool, changes: dict[str, object], name: str
 ) -> tuple[float, float, float | None, Path]:
-    """What the worker takes with the settings of the default template, and what is changed of them."""
+    """Train with our worker, with the settings of the default template and ``changes`` made to them."""
     from brightrun_tui import datasets
 
     source = folder / "train.jsonl"
@@ -111,7 +111,7 @@ def _until_saved(told: list[Event[Body]]) -> float:
 
 
 def theirs(base: str, folder: Path, cpu: bool) -> tuple[float, Path]:
-    """``tunekit train`` with nothing set but model and data."""
+    """Train by ``tunekit train``, with nothing set but model and data."""
     place = folder / "tunekit"
     subprocess.run(
         [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(place), PEER], check=True
@@ -142,7 +142,7 @@ def _environment(place: Path) -> dict[str, str]:
 
 
 def judge(base: str, adapter: Path, held: Path) -> tuple[float, float]:
-    """Loss a supervised token, and mean token F1 of greedy answers, of an adapter as peft opens it."""
+    """Return the loss per supervised token and the mean token F1 of greedy answers, of an adapter as peft opens it."""
     import torch
     from peft import PeftModel
     from torch.nn.functional import cross_entropy
@@ -175,7 +175,7 @@ def judge(base: str, adapter: Path, held: Path) -> tuple[float, float]:
 
 
 def _judged(base: str, adapter: Path, folder: Path) -> tuple[float, float]:
-    """`judge` in a process of its own."""
+    """Call `judge` in a process of its own."""
     words = [sys.executable, __file__, "--judge", base, str(adapter), str(folder / "eval.jsonl")]
     done = subprocess.run(words, env=_environment(ROOT), capture_output=True, text=True, check=True)
     loss, f1 = json.loads(done.stdout.splitlines()[-1])
@@ -226,7 +226,7 @@ def main() -> int:
 
 
 def table(found: dict[str, Outcome], unit: str) -> str:
-    """Markdown, and what became of the goals."""
+    """Return the table in Markdown, and whether the goals were met."""
     head = ["", f"{unit} to the adapter", "with report card", "of it training", "held-out loss", "answers, F1"]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for who, one in found.items():

@@ -166,7 +166,7 @@ def _run(spec: RunSpec, directory: Path) -> Run:
 
 
 def _failure(directory: Path) -> str:
-    """The worker's own words."""
+    """Return the worker's own words."""
     try:
         events = [json.loads(line) for line in (directory / "events.jsonl").read_text("utf-8").splitlines()]
     except (OSError, ValueError):
@@ -202,7 +202,7 @@ def play(
 
 
 def describe(cell: Cell) -> str:
-    """``2.31 → 0.45, 100 % end, good``."""
+    """Describe a cell in one line: ``2.31 → 0.45, 100 % end, good``."""
     if cell.grade == "failed":
         return "failed"
     right, before, floor = (f"{share:.0%}" for share in cell.credit)
@@ -213,7 +213,9 @@ def describe(cell: Cell) -> str:
 
 
 def table(cells: list[Cell], templates: list[str]) -> str:
-    """Markdown. One cell: loss of base → tuned, share of answers that end; right answers, the base's and the floor's; grade."""
+    """Return the matrix in Markdown. One cell: loss of base → tuned, share of answers that end; right answers, the
+    base's and the floor's; grade.
+    """
     rows = [["dataset", *templates], ["---"] * (len(templates) + 1)]
     seeds = {cell.seed for cell in cells}
     for dataset in DATASETS:
@@ -236,7 +238,7 @@ def _short(cell: Cell) -> str:
 
 
 def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
-    """What the whole matrix comes to."""
+    """Add up the whole matrix."""
     right, better, ends = (sum(getattr(cell, what) for cell in cells) for what in ("right", "better", "ends"))
     share = right / len(cells)
     verdict = "met" if share >= GOAL else "missed"
@@ -259,7 +261,7 @@ def totals(cells: list[Cell], minutes: float) -> list[tuple[str, str]]:
 
 
 def fetch(base: str, paths: Paths) -> str:
-    """The base model as a run names it, on this machine."""
+    """Fetch the base model to this machine, and return the name by which a run knows it."""
     said: set[str] = set()
 
     def tell(what: str, _fraction: float) -> None:

@@ -48,7 +48,7 @@ def make_dataset(path: Path, records: int) -> None:
 
 
 def steps_shown(output: bytes) -> bytes:
-    """The last number of steps in it; empty where there is none."""
+    """Return the last number of steps in the output; empty if there is none."""
     found = STEPS.findall(ESCAPE.sub(b"", output))
     return found[-1] if found else b""
 
@@ -58,7 +58,7 @@ def output_since(session: Session, moment: float) -> bytes:
 
 
 def change(session: Session, key: bytes, before: bytes) -> tuple[float, bytes]:
-    """Seconds from the key to the first paint of another number of steps, and that number."""
+    """Return the seconds from the key to the first paint of another number of steps, and that number."""
     pressed = time.monotonic()
     session.press(key, pause=0)
     while time.monotonic() - pressed < PATIENCE:

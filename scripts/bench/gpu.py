@@ -32,7 +32,7 @@ LEAST_SECONDS = 10.0
 
 
 def parts_of(tiny: bool) -> list[Part]:
-    """In the order of their worth."""
+    """Return the parts, the most valuable first."""
     if tiny:
         return [
             Part("environment", "environment", "run", (), 120),
@@ -93,7 +93,7 @@ class Bench:
             self.document = json.loads(self._file.read_bytes())
 
     def run(self, parts: list[Part]) -> None:
-        """Those that the document does not hold: first the very first, then those that run together, then one by one."""
+        """Run the parts that the document lacks: first the very first, then those that run together, then one by one."""
         known = self.document["parts"]
         wanted = [part for part in parts if part.name not in known or known[part.name].get("failed")]
         alone = [part for part in wanted if not part.together]
@@ -106,7 +106,7 @@ class Bench:
         self._one_by_one([part for part in alone if part not in first])
 
     def _one_by_one(self, parts: list[Part]) -> None:
-        """While one computes, the next does its imports."""
+        """Run parts one by one; while one computes, the next does its imports."""
         started: list[Process] = []
         for place, part in enumerate(parts):
             started += [self._start(each) for each in parts[len(started) : place + 2]]

@@ -88,7 +88,7 @@ def make_file(path: Path, records: int) -> tuple[int, int]:
 
 
 def _changed(text: str, words: list[str], dice: random.Random) -> str:
-    """The text with one word in forty replaced."""
+    """Return the text with one word in forty replaced."""
     parts = text.split()
     for _ in range(len(parts) // 40):
         parts[dice.randrange(len(parts))] = dice.choice(words)

@@ -56,7 +56,7 @@ def open_once(arguments: list[str], marker: bytes, environment: dict[str, str], 
 
 
 def engine_memory(home: str) -> int:
-    """Bytes held by the engine of this installation; 0 when none runs."""
+    """Return the bytes held by the engine of this installation; 0 if none runs."""
     for process in psutil.process_iter():
         try:
             if "brightrun_tui.orchestrator" in process.cmdline() and process.environ().get("BRIGHTRUN_HOME") == home:

@@ -47,7 +47,7 @@ def free_port() -> int:
 
 
 async def ask(client: httpx.AsyncClient, url: str, key: str, model: str, tokens: int) -> tuple[int, float]:
-    """Pieces of one streamed answer, and seconds until the first of them."""
+    """Ask for one streamed answer; returns its number of pieces, and the seconds until the first."""
     body = {
         "model": model,
         "stream": True,
@@ -68,7 +68,7 @@ async def ask(client: httpx.AsyncClient, url: str, key: str, model: str, tokens:
 
 
 async def measure(url: str, key: str, model: str, clients: int, tokens: int) -> tuple[int, float, float]:
-    """Pieces of all answers, seconds until the last of them, and the slowest first piece."""
+    """Return the pieces of all answers, the seconds until the last of them, and the slowest first piece."""
     async with httpx.AsyncClient(timeout=600, trust_env=False) as client:
         started = time.monotonic()
         answers = await asyncio.gather(*(ask(client, url, key, model, tokens) for _ in range(clients)))

@@ -37,7 +37,7 @@ class Answer:
 
 
 def endpoint_of(name: str) -> dict[str, Any]:
-    """What `brightrun endpoints --json` says of it."""
+    """Return what `brightrun endpoints --json` says of an endpoint."""
     told = json.loads(subprocess.run([*BRIGHTRUN, "endpoints", "--json"], capture_output=True, check=True).stdout)
     for one in told["endpoints"]:
         if name in (one["id"], one.get("name")):
@@ -46,7 +46,7 @@ def endpoint_of(name: str) -> dict[str, Any]:
 
 
 async def ask(client: httpx.AsyncClient, body: dict[str, Any], started: float) -> Answer:
-    """One request."""
+    """Send one request."""
     sent, fault = time.monotonic(), ""
     try:
         reply = await client.post("/chat/completions", json=body)
@@ -60,7 +60,7 @@ async def ask(client: httpx.AsyncClient, body: dict[str, Any], started: float) -
 
 
 async def swapped(endpoint: str, model: str, version: int) -> float:
-    """Promote, and wait until that version answers. Seconds."""
+    """Promote a version, wait until it answers, and return the seconds that took."""
     started = time.monotonic()
     done = await asyncio.create_subprocess_exec(*BRIGHTRUN, "models", "promote", f"{model}:{version}")
     if await done.wait():
@@ -71,7 +71,7 @@ async def swapped(endpoint: str, model: str, version: int) -> float:
 
 
 async def measure(wanted: argparse.Namespace, url: str, key: str) -> tuple[list[Answer], list[tuple[float, float]]]:
-    """All answers, and when each swap began and ended."""
+    """Return all answers, and when each swap began and ended."""
     body = {
         "model": wanted.model,
         "messages": [{"role": "user", "content": QUESTION}],

@@ -83,7 +83,9 @@ class Options:
 
 
 def write_tokenizer(directory: Path) -> None:
-    """One that knows the words of the workloads, each as one token, with a template that marks generations."""
+    """Write a tokenizer that knows the words of the workloads, each as one token, with a template that marks
+    generations.
+    """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -105,7 +107,7 @@ def write_tokenizer(directory: Path) -> None:
 
 
 def build_base(directory: Path) -> Path:
-    """A small Llama with random weights and the tokenizer of `write_tokenizer`; made in a process of its own."""
+    """Build a small Llama with random weights and the tokenizer of `write_tokenizer`, in a process of its own."""
     script = f"""
 import sys; sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
@@ -238,7 +240,7 @@ def run_ours(base: Path, data: Path, options: Options, supervised: int, steps: i
 
 
 def first_step_of_waiting_worker(base: Path, data: Path, options: Options) -> float:
-    """Seconds from naming the run to a worker in waiting, as the engine keeps one, to its first step."""
+    """Measure the seconds from naming the run to a waiting worker, such as the engine keeps, to its first step."""
     run = write_run(base, data)
     with subprocess.Popen(
         [sys.executable, "-m", "brightrun_tui.trainer", "--spare"],
@@ -268,7 +270,7 @@ def first_step_of_waiting_worker(base: Path, data: Path, options: Options) -> fl
 
 
 def write_run(base: Path, data: Path) -> Path:
-    """A run directory as the engine makes it."""
+    """Write a run directory as the engine makes it."""
     run = Path(tempfile.mkdtemp(prefix="brightrun-bench-"))
     shutil.copytree(data, run / "data")
     settings = RunSettings().with_overrides(
@@ -297,7 +299,7 @@ def write_run(base: Path, data: Path) -> Path:
 
 
 def follow(path: Path, process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
-    """Each event as it is written, while the process runs."""
+    """Yield each event as it is written, while the process runs."""
     offset = 0
     while process.poll() is None:
         if path.exists() and path.stat().st_size > offset:
@@ -318,7 +320,7 @@ def count_supervised(data: Path) -> int:
 
 
 def compare(workload: Workload, base: Path, scratch: Path, options: Options) -> list[dict[str, Any]]:
-    """All runs of one workload, alternating; the rows of the table."""
+    """Run everything of one workload, alternating; returns the rows of the table."""
     count = workload.records
     data = scratch / workload.name.replace(" ", "-")
     write_data(workload, data, count)

@@ -50,7 +50,7 @@ KEYS = 40
 
 
 def quantile(values: list[float], share: float) -> float:
-    """By nearest rank: the smallest value that this share of them does not exceed."""
+    """Return the quantile by nearest rank: the smallest value that this share of them does not exceed."""
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)] if values else float("nan")
 
 
@@ -104,7 +104,7 @@ class Beats:
         self._beats: list[tuple[float, float, float]] = json.loads(path.read_text())
 
     def lag(self, window: Window, share: float) -> tuple[float, float]:
-        """Milliseconds by the clock, and of the loop's own processor time."""
+        """Return the lag in milliseconds, by the clock and by the loop's own processor time."""
         mine = [beat for beat in self._beats if window.began <= beat[0] <= window.ended]
         return 1000 * quantile([lag for _, lag, _ in mine], share), 1000 * quantile([cpu for *_, cpu in mine], share)
 
@@ -124,7 +124,7 @@ def first_paint(table: Table, environment: dict[str, str]) -> None:
 
 
 def watched(table: Table, environment: dict[str, str], home: Path, seconds: float) -> None:
-    """Three sessions: an idle one that then opens the long run, a quiet live run, and the long run under load."""
+    """Measure three sessions: an idle one that then opens the long run, a quiet live run, and the long run under load."""
     from scripts.bench.tui_parts import store
 
     def session(name: str, run_id: str) -> Session:
@@ -221,7 +221,7 @@ def peer_charts(
 
 
 def peer_leet(table: Table, environment: dict[str, str], seconds: float, points: int, python: str) -> None:
-    """A finished offline run, so it is compared with what stands still here."""
+    """Measure a finished offline run of the peer; it is therefore compared with what stands still here."""
     with tempfile.TemporaryDirectory() as scratch:
         made = [python, "-c", OFFLINE_RUN, str(points)]
         subprocess.run(made, cwd=scratch, env=environment, check=True, capture_output=True)

@@ -59,7 +59,7 @@ def draw_png(svg: str, target: Path, cell: tuple[int, int] = (9, 18)) -> None:
 
 
 def draw_braille(pen: Any, x: int, y: int, cell: tuple[int, int], dots: int, fill: str) -> None:
-    """Fonts often lack these; terminals draw them themselves too."""
+    """Draw a braille character: fonts often lack these, and terminals draw them themselves too."""
     places = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
     for bit, (column, row) in enumerate(places):
         if dots >> bit & 1:

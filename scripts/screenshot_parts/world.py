@@ -23,7 +23,9 @@ RENTED, STEPS, TOTAL = "r-0100", 420, 600
 
 
 async def fill_world(paths: Paths) -> None:
-    """The history of the tests, and a rented run whose card is hot and whose budget is nearly spent."""
+    """Fill the store with the history of the tests, and a rented run whose card is hot and whose budget is nearly
+    spent.
+    """
     await seed.fill(paths)
     credentials.save("judge", "sk-a-key-for-pictures", paths)
     async with open_database(paths.database) as db:
@@ -58,7 +60,7 @@ async def fill_world(paths: Paths) -> None:
 
 
 def _told() -> list[tuple[float, Body]]:
-    """Every step with its loss and speed, every tenth with what the card does."""
+    """Return what a worker tells: every step with its loss and speed, every tenth with what the card does."""
     begin = time.time() - 2.0 * STEPS
     said: list[tuple[float, Body]] = [
         (begin, body_of("phase", {"phase": "loading", "detail": "Qwen2.5 7B, 4-bit"})),
@@ -102,7 +104,9 @@ def _hardware(step: int) -> dict[str, object]:
 
 
 def make_files(directory: Path) -> dict[str, str]:
-    """A table with German headings, one with copies in it, and one that cannot be used; by the names that shots give them."""
+    """Make a table with German headings, one with copies in it, and one that cannot be used; by the names that shots
+    give them.
+    """
     directory.mkdir(parents=True)
     german, copies, broken = (directory / name for name in ("kunden.csv", "shop.jsonl", "notizen.csv"))
     rows = [f"2024-01-{n % 28 + 1:02};Wann öffnet Haus {n}?;Haus {n} öffnet um acht Uhr.\n" for n in range(60)]
@@ -118,7 +122,9 @@ def make_files(directory: Path) -> dict[str, str]:
 
 
 def stand_ins(stack: ExitStack) -> dict[str, str]:
-    """Environment in which Hub and clouds are on this machine, until the stack is left."""
+    """Stand in for Hub and clouds on this machine until the stack is left; returns the environment in which they are
+    found.
+    """
     listed = [
         {
             "id": f"acme/lamp-{size}b",

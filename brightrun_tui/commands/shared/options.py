@@ -22,7 +22,7 @@ def bounded(number: float | None) -> float | None:
     here.
 
     Raises:
-        typer.BadParameter: it is no such number.
+        typer.BadParameter: it is not such a number.
     """
     if number is not None and not abs(number) <= LARGEST:
         raise typer.BadParameter(f"a number up to {LARGEST:,} is wanted")

@@ -21,7 +21,7 @@ LEAST = 8
 def fitting_table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], width: int, spare: Sequence[str] = ()
 ) -> Table:
-    """Return a table that is no wider than ``width``, if that can be.
+    """Return a table that is no wider than ``width``, if possible.
 
     Args:
         rows: cells of one line each.

@@ -83,7 +83,7 @@ class Yardstick:
     ``labels``: the few answers there are, where it is a classification. ``usual``: stems with the share of the training
     answers that have them. ``calls``, ``documents``: the wanted answers are tool calls, or JSON. ``names``: a capital inside
     a sentence is rare enough to mean a name (not so in German). ``known``: different training answers, without the frame;
-    ``closed``: they are so few that whatever is none of them is wrong.
+    ``closed``: they are so few that whatever is not among them is wrong.
     """
 
     frame: Frame

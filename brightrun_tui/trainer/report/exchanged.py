@@ -27,7 +27,7 @@ _HIRAGANA = ("\u3041", "\u309f")
 def puts_another_word(wanted: str, said: str) -> bool:
     """Say whether nearly the same sentence has one word in the place of another that it does not have itself.
 
-    Words that mean the same are none, as far as they are known; whether others do is for people to say.
+    Words known to mean the same do not count; whether others do is for people to say.
     """
     ours, theirs = _words(wanted), _words(said)
     for one, other in _exchanges(ours, theirs, SAME_SENTENCE):

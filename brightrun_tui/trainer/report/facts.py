@@ -166,7 +166,7 @@ def _scaled(after: str) -> tuple[int, str]:
 
 
 def _sign(mark: str) -> str:
-    """Return the unit that a sign stands for; a letter of some word is none."""
+    """Return the unit that a sign stands for; a letter of some word is not a sign."""
     return "" if mark[:1].isascii() and mark[:1].isalpha() else UNITS.get(mark, "")
 
 

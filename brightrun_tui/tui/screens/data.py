@@ -220,7 +220,7 @@ class DataScreen(ListingDialog[ChosenData]):
 
     @property
     def _place_here(self) -> str:
-        """The file under the cursor; empty where it is none."""
+        """The file under the cursor; empty if it is not a single file."""
         option = self.query_one(OptionList).highlighted_option if self.is_mounted else None
         word = option.id if option and option.id else ""
         place = next((report.path for report in self._known if report.name == word), word)

@@ -43,7 +43,7 @@ class Look:
         return re.sub(r"[\s│▌▐┃╭╮╰╯─…]+", "", self.text)
 
     def says(self, text: str) -> bool:
-        """Whether the beginning of a sentence is there."""
+        """Say whether the beginning of a sentence is on the screen."""
         return re.sub(r"\s+", "", text)[:24] in self.words
 
 

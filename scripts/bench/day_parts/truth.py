@@ -53,7 +53,7 @@ class Truth:
         self.happened.sort(key=lambda one: one.time)
 
     def state(self, run: str, at: float) -> str:
-        """What the store said at a moment; empty before the run was there."""
+        """Return what the store said at a moment; empty before the run was there."""
         return next((state for since, state in reversed(self.states.get(run, [])) if since <= at), "")
 
     def _state(self, run: Run, now: float) -> None:

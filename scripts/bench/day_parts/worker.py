@@ -93,7 +93,7 @@ class Day(fast_worker.Worker):
         )
 
     def happen(self, step: int) -> None:
-        """What this kind of run meets at this step."""
+        """Let happen what this kind of run meets at this step."""
         if self.kind in FAILURES and step == FAILURES[self.kind][0]:
             self.tell("failed", **FAILURES[self.kind][1])
             sys.exit(1)

@@ -35,6 +35,6 @@ DATASETS: dict[str, Generator] = {
 
 
 def make_records(name: str, seed: int = 0) -> list[dict[str, Any]]:
-    """The records of one dataset; the same for the same seed on every machine."""
+    """Make the records of one dataset; the same for the same seed on every machine."""
     number = list(DATASETS).index(name)
     return DATASETS[name](Dice(1_000 * seed + number))

@@ -12,7 +12,7 @@ DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sun
 
 
 def _chat(turns: list[tuple[str, str]]) -> dict[str, Any]:
-    """ShareGPT's shape."""
+    """Return a conversation in the shape of ShareGPT."""
     return {
         "conversations": [
             {"from": speaker, "value": said}
@@ -23,7 +23,7 @@ def _chat(turns: list[tuple[str, str]]) -> dict[str, Any]:
 
 
 def bookings(dice: Dice) -> list[dict[str, Any]]:
-    """Booking a table in three to five turns; the last answer needs all that was said before."""
+    """Make conversations that book a table in three to five turns; the last answer needs all that was said before."""
     records = []
     for _ in range(120):
         guests, day, hour, name = 2 + dice.below(8), dice.pick(DAYS), 17 + dice.below(5), dice.pick(NAMES)
@@ -70,7 +70,7 @@ WISHES = [
 
 
 def hotel(dice: Dice) -> list[dict[str, Any]]:
-    """Thirty answers of a small hotel, all there is."""
+    """Make the thirty answers of a small hotel, and no more."""
     records = []
     for number in range(30):
         wish, answer = WISHES[number % len(WISHES)]

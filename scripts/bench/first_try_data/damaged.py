@@ -20,7 +20,7 @@ ANSWERS: list[tuple[str, str]] = [
 
 
 def duplicates(dice: Dice) -> list[dict[str, Any]]:
-    """A hundred answers, most of them several times: word for word, with another greeting, or with blanks added."""
+    """Make a hundred answers, most of them several times: word for word, with another greeting, or with blanks added."""
     originals = []
     for _ in range(100):
         slots = {"goods": dice.pick(GOODS), "town": dice.pick(TOWNS), "name": dice.pick(NAMES)}
@@ -45,7 +45,9 @@ MARKUP = [
 
 
 def noisy(dice: Dice) -> list[dict[str, Any]]:
-    """Mails to sort as people type them, with markup; one label in ten is wrong, some are spelt differently, some are missing."""
+    """Make mails to sort as people type them, with markup; one label in ten is wrong, some are spelt differently, some
+    are missing.
+    """
     records = classification(dice)
     labels = sorted({record["completion"] for record in records})
     for record in records:

@@ -28,7 +28,7 @@ GESPRAECHE: list[tuple[str, str]] = [
 
 
 def german(dice: Dice) -> list[dict[str, Any]]:
-    """Answers of a shop, in German."""
+    """Make answers of a shop, in German."""
     records = []
     for _ in range(180):
         slots = {
@@ -59,7 +59,7 @@ TALKS: list[tuple[str, str]] = [
 
 
 def japanese(dice: Dice) -> list[dict[str, Any]]:
-    """Answers of a shop, in a script of which the tests' small model has seen no letter."""
+    """Make answers of a shop, in a script of which the tests' small model has never seen a letter."""
     records = []
     for _ in range(120):
         slots = {"goods": dice.pick(GOODS), "time": dice.pick(TIMES), "price": str(100 * (3 + dice.below(60)))}

@@ -86,7 +86,7 @@ def _slots(dice: Dice) -> dict[str, str]:
 
 
 def classification(dice: Dice) -> list[dict[str, Any]]:
-    """Mails to a shop, sorted into six queues."""
+    """Make mails to a shop, sorted into six queues."""
     records = []
     for number in range(240):
         queue = list(QUEUES)[number % len(QUEUES)]
@@ -102,7 +102,7 @@ def classification(dice: Dice) -> list[dict[str, Any]]:
 
 
 def extraction(dice: Dice) -> list[dict[str, Any]]:
-    """Orders in plain words, as JSON."""
+    """Make orders in plain words, with what they order as JSON."""
     records = []
     for _ in range(200):
         slots, count = _slots(dice), 1 + dice.below(9)
@@ -159,7 +159,7 @@ ABOUT: list[tuple[str, str]] = [
 
 
 def handbook(dice: Dice) -> list[dict[str, Any]]:
-    """Questions about six garden pumps that nobody has heard of."""
+    """Make questions about six garden pumps that nobody has heard of."""
     records = []
     for _ in range(220):
         pump = dice.pick(list(PUMPS))
@@ -186,7 +186,7 @@ STATES = [
 
 
 def inspections(dice: Dice) -> list[dict[str, Any]]:
-    """Notes on machines; nine of ten are fine, and one in fifty is not at all."""
+    """Make notes on machines; nine in ten are fine, and one in fifty is not at all."""
     records = []
     for number in range(250):
         place = number % 100

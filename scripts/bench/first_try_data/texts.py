@@ -21,7 +21,7 @@ PLAIN: list[tuple[str, str]] = [
 
 
 def tone(dice: Dice) -> list[dict[str, Any]]:
-    """Plain sentences said again in the voice of a shop by the sea."""
+    """Make plain sentences, each said again in the voice of a shop by the sea."""
     records = []
     for _ in range(180):
         plain, said = dice.pick(PLAIN)
@@ -79,7 +79,7 @@ SQL: list[tuple[str, str]] = [
 
 
 def code(dice: Dice) -> list[dict[str, Any]]:
-    """Small Python functions and SQL queries."""
+    """Make small Python functions and SQL queries."""
     records = []
     for number in range(200):
         f, g = dice.some(FIELDS, 2)
@@ -103,7 +103,7 @@ wall had stopped""".replace("\n", " ").split(" || ")
 
 
 def reports(dice: Dice) -> list[dict[str, Any]]:
-    """Minutes of a meeting: much talk, and three decisions."""
+    """Make minutes of meetings: much talk, and three decisions."""
     records = []
     for _ in range(40):
         lines = [dice.pick(FILLER).strip(". ") for _ in range(16 + dice.below(16))]
@@ -142,7 +142,7 @@ PARTS = [
 
 
 def letters(dice: Dice) -> list[dict[str, Any]]:
-    """Long letters: every answer is a dozen sentences."""
+    """Make long letters: every answer is a dozen sentences."""
     records = []
     for _ in range(100):
         slots = {

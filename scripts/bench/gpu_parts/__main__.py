@@ -14,7 +14,7 @@ from brightrun_tui.importing import without_garbage_collection
 
 
 def main(module: str, function: str) -> int:
-    """Returns the exit code; prints a line ``{"found": …}`` for each piece."""
+    """Run a part and print a line ``{"found": …}`` for each piece. Returns the exit code."""
     with without_garbage_collection():
         part = importlib.import_module(f"scripts.bench.gpu_parts.{module}")
     ready = [part.prepare()] if hasattr(part, "prepare") else []
@@ -32,7 +32,7 @@ def main(module: str, function: str) -> int:
 
 
 def _plain(value: Any) -> Any:
-    """For JSON, which has no NaN."""
+    """Replace what JSON cannot hold, such as NaN."""
     if isinstance(value, dict):
         return {str(key): _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):

@@ -52,7 +52,7 @@ class Way:
 
 
 def run(directory: Path, device: str, shape: str, quick: bool) -> Iterator[dict[str, Any]]:
-    """``quick`` leaves out what differs from the rest on a GPU only."""
+    """Check the worker's gradients and optimisers against references. ``quick`` leaves out what differs on a GPU only."""
     base = make_model(shape, directory, device)
     examples = make_examples("short", 700 if quick else 1500)
     checks: list[Row] = []
@@ -90,7 +90,7 @@ def run(directory: Path, device: str, shape: str, quick: bool) -> Iterator[dict[
 
 
 def _exact_of(settings: QuantisationSettings) -> QuantisationSettings:
-    """The same weights, computed with in float32."""
+    """Return settings with the same weights, computed with in float32."""
     return FLOAT32 if settings.method == "none" else EXACT
 
 
@@ -127,7 +127,7 @@ def _try_ways(
 
 
 def _forward(base: Path, settings: QuantisationSettings, fused: list[tuple[str, ...]]) -> Forward:
-    """As the worker makes it; which kernels it took is added to ``fused``."""
+    """Return the model's forward pass as the worker makes it; adds to ``fused`` which kernels it took."""
 
     def and_tell(*given: Any) -> tuple[str, ...]:
         fused.append(fuse_elementwise(*given))
@@ -137,7 +137,7 @@ def _forward(base: Path, settings: QuantisationSettings, fused: list[tuple[str, 
 
 
 def _without_kernels(base: Path, settings: QuantisationSettings) -> Forward:
-    """The code of transformers and peft."""
+    """Return the forward pass with the code of transformers and peft."""
     return _made(base, settings, lambda *given: (), lambda adapted: 0)
 
 
@@ -160,7 +160,9 @@ def _made(
 
 
 def _gradient(forward: Forward, way: Way, change: Callable[[Batch], Batch] = lambda batch: batch) -> torch.Tensor:
-    """Of the mean loss over all supervised tokens, all of the adapter in one vector. ``change``: made to each micro-batch."""
+    """Return the gradient of the mean loss over all supervised tokens, all of the adapter in one vector. ``change`` is
+    applied to each micro-batch.
+    """
     forward.packed, forward.own_logits, forward.trimmed = way.packed, way.own_logits, way.trimmed
     forward.model.get_base_model().set_attn_implementation(way.attention)
     supervised = sum(e.targets for row in way.rows for e in row)
@@ -199,12 +201,12 @@ def _recomputed(forward: Forward, way: Way) -> torch.Tensor:
 
 
 def _joined(examples: Sequence[Example]) -> Example:
-    """Several records as if they were one."""
+    """Join several records into one."""
     return Example(0, np.concatenate([e.ids for e in examples]), np.concatenate([e.supervised for e in examples]))
 
 
 def _boundaries_trained(batch: Batch) -> Batch:
-    """The first token of each record predicted from the last one of the record before it."""
+    """Return the batch with the first token of each record predicted from the last one of the record before it."""
     places = torch.tensor(np.cumsum(batch.model_inputs["document_lengths"])[:-1], device=batch.input_ids.device)
     return replace(
         batch,
@@ -216,7 +218,7 @@ def _boundaries_trained(batch: Batch) -> Batch:
 def _row(
     reference: torch.Tensor, compute: Callable[[], torch.Tensor], *, most: float | None = None, least: float = 0.0
 ) -> Row:
-    """Whether the error of a gradient is at most so large; of one with a fault, at least."""
+    """Say whether the error of a gradient is at most ``most``; of one with a fault, whether it is at least ``least``."""
     try:
         error = _error(compute(), reference)
     except (RuntimeError, ValueError, TypeError, AttributeError, ImportError) as failed:
@@ -229,7 +231,7 @@ def _error(found: torch.Tensor, exact: torch.Tensor) -> float:
 
 
 def _optimiser(device: str) -> Iterator[Row]:
-    """Fifty steps on a quadratic bowl: 8-bit and paged AdamW against torch's in float32."""
+    """Run fifty steps on a quadratic bowl: 8-bit and paged AdamW against torch's in float32."""
 
     def track(kind: str) -> tuple[torch.Tensor, int]:
         torch.manual_seed(5)

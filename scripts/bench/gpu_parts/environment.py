@@ -56,7 +56,7 @@ def _machine(machine: TrainingDevice) -> dict[str, Any]:
 
 
 def _bandwidth(machine: TrainingDevice) -> float:
-    """Bytes a second, read and written, of a large copy on the device."""
+    """Measure the bytes per second, read and written, of a large copy on the device."""
     size = 4 * 1024**3 if machine.device.type == "cuda" else 16 * 1024**2
     source = torch.randint(0, 255, (size,), dtype=torch.uint8, device=machine.device)
     target = torch.empty_like(source)
@@ -64,7 +64,7 @@ def _bandwidth(machine: TrainingDevice) -> float:
 
 
 def _grouped_heads(machine: TrainingDevice) -> dict[str, Any]:
-    """Whether variable-length attention takes fewer key heads than query heads as they are, and what that spares.
+    """Say whether variable-length attention takes fewer key heads than query heads as they are, and what that spares.
 
     The worker repeats the keys where torch does not offer it by name; torch's kernel may know it all the same.
     """

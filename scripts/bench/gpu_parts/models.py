@@ -75,7 +75,9 @@ class Step:
 
 
 def make_model(shape: str, directory: Path, device: str) -> Path:
-    """A directory with random bfloat16 weights and the tokenizer of the training benchmark. Whole or not at all, made once."""
+    """Make a directory with random bfloat16 weights and the tokenizer of the training benchmark. It is made once, and
+    whole or not at all.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     target = directory / shape
     with (directory / f".{shape}.lock").open("w") as lock:
@@ -113,13 +115,13 @@ def _write_model(shape: str, directory: Path, device: str) -> None:
 
 
 def make(directory: Path, device: str, shape: str) -> Iterator[dict[str, Any]]:
-    """`make_model` as a part: large ones take a while."""
+    """Run `make_model` as a part: large ones take a while."""
     make_model(shape, directory, device)
     yield {"made": shape}
 
 
 def make_examples(workload: str, tokens: int, vocabulary: int = 4000) -> list[Example]:
-    """Records of random tokens, ``tokens`` or a few more together, the answers supervised."""
+    """Make records of random tokens, ``tokens`` or a few more in all, with the answers supervised."""
     made: list[Example] = []
     chance, total = random.Random(workload), 0
     lengths = WORKLOADS[workload]
@@ -137,11 +139,12 @@ def step_of(examples: Iterable[Example]) -> Step:
 
 
 def flops(shape: str, step: Step) -> float:
-    """Arithmetic of one step as QLoRA needs it, without recomputation: forward and the gradient of the inputs.
+    """Return the arithmetic of one step as QLoRA needs it, without recomputation: forward and the gradient of the
+    inputs.
 
-    2 P T for each of the two passes over P frozen weights of the layers (the gradient of the weights is not needed), causal
-    attention at half of 4 n² H a layer forward and twice that backward, and the output layer at supervised tokens only.
-    Weights of the adapter are left out (below 1 %). After Kaplan et al., arXiv 2001.08361, section 2.1.
+    2 P T for each of the two passes over P frozen weights of the layers (the gradient of the weights is not needed),
+    causal attention at half of 4 n² H a layer forward and twice that backward, and the output layer at supervised
+    tokens only. Weights of the adapter are left out (below 1 %). After Kaplan et al., arXiv 2001.08361, section 2.1.
     """
     model = SHAPES[shape]
     hidden, wide, layers = model["hidden_size"], model["intermediate_size"], model["num_hidden_layers"]
@@ -152,7 +155,7 @@ def flops(shape: str, step: Step) -> float:
 
 
 def write_run(run: Path, base: Path, workload: str, records: int, overrides: dict[str, Any]) -> Path:
-    """A run directory as the engine makes it."""
+    """Make a run directory as the engine makes it."""
     shutil.rmtree(run, ignore_errors=True)
     write_data(WORKLOADS[workload], run / "data", records)
     settings = RunSettings().with_overrides(
@@ -187,7 +190,7 @@ def events_of(run: Path) -> list[dict[str, Any]]:
 
 
 def curve_of(run: Path) -> dict[int, float]:
-    """Training loss by step."""
+    """Return the training loss by step."""
     return {
         event["step"]: event["values"]["train_loss"]
         for event in events_of(run)
@@ -196,5 +199,5 @@ def curve_of(run: Path) -> dict[int, float]:
 
 
 def supervised_per_step(run: Path, steps: int) -> float:
-    """Supervised tokens of a step, on average."""
+    """Return the supervised tokens of a step, on average."""
     return count_supervised(run / "data") / steps

@@ -68,7 +68,7 @@ def run(
 
 
 def _progress(run: Path) -> dict[str, Any]:
-    """What the worker settled on: tokens of a micro-batch, and whether activations are computed twice."""
+    """Return what the worker settled on: tokens of a micro-batch, and whether activations are computed twice."""
     newest = max(run.glob("checkpoints/step-*/state.json"), key=lambda path: path.stat().st_mtime, default=None)
     if newest is None:
         return {}

@@ -13,7 +13,7 @@ from scripts.bench.gpu_parts.models import BATCH, SKIPPED, make_model, supervise
 
 
 def prepare() -> None:
-    """The heavy imports."""
+    """Do the heavy imports."""
     import datasets  # noqa: F401
     import trl  # noqa: F401
 

@@ -48,7 +48,9 @@ class Process:
         )
 
     def run(self, directory: Path, device: str, left: float) -> dict[str, Any]:
-        """All pieces that the part found within its time, ``left`` at most; ``failed`` says why it did not end well."""
+        """Run the part, and return all pieces that it found within its time, ``left`` seconds at most; ``failed`` says
+        why it did not end well.
+        """
         began = time.perf_counter()
         line = json.dumps({"directory": str(directory), "device": device, "arguments": self._part.arguments})
         try:

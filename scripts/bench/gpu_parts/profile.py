@@ -93,7 +93,7 @@ def run(directory: Path, device: str, shape: str, workload: str, tokens: int) ->
 
 
 def _planned(base: Path, work: Step, device: str, recomputed: bool) -> int:
-    """Bytes that the planner foretells for such a micro-batch, without what libraries take for themselves."""
+    """Return the bytes that the planner foretells for such a micro-batch, without what libraries take for themselves."""
     settings = RunSettings().with_overrides(
         {"training.gradient_checkpointing": "on" if recomputed else "off", "lora.r": RANK}
     )
@@ -104,7 +104,9 @@ def _planned(base: Path, work: Step, device: str, recomputed: bool) -> int:
 
 
 def _where(step: Callable[[], None]) -> dict[str, Any]:
-    """Of the device by group of kernels in one step, with the time that it had nothing to do as ``idle``; the longest kernels."""
+    """Measure where the device's time goes in one step, by group of kernels, with the time it had nothing to do as
+    ``idle``; and the longest kernels.
+    """
     from torch.profiler import ProfilerActivity
     from torch.profiler import profile as record
 

@@ -32,7 +32,9 @@ runpy.run_module("brightrun_tui.trainer", run_name="__main__", alter_sys=True)
 
 
 def resume(directory: Path, device: str) -> Iterator[dict[str, Any]]:
-    """One run through, one killed after a checkpoint, one sent SIGTERM: in the end the same losses at every step."""
+    """Run one through, kill one after a checkpoint, and send one SIGTERM: in the end all have the same losses at every
+    step.
+    """
     base, steps = make_model("tiny", directory, device), STEPS[device]
     runs = {
         name: write_run(
@@ -85,7 +87,9 @@ def resume(directory: Path, device: str) -> Iterator[dict[str, Any]]:
 
 
 def little_memory(directory: Path, device: str, shape: str, fraction: float) -> Iterator[dict[str, Any]]:
-    """A run that may use a small part of a GPU's memory must end all the same, with less at a time. A CPU has no such limit."""
+    """Run with a small part of a GPU's memory: the run must end all the same, with less at a time. A CPU has no such
+    limit.
+    """
     base = make_model(shape, directory, device)
     run = write_run(
         directory / "little-memory", base, "prompt", 96 if device == "cuda" else 8, {"training.batch_size": 32}

@@ -16,7 +16,7 @@ PEERS = {
 
 
 def rows_of(parts: dict[str, Any]) -> list[dict[str, Any]]:
-    """The comparisons with peers, with the card's own peak, and with what the planner foretells."""
+    """Return the comparisons with peers, with the card's own peak, and with what the planner foretells."""
     rows: list[dict[str, Any]] = []
     for name, mine in parts.items():
         if name.startswith("speed ") and name.endswith(": ours") and not mine.get("failed"):
@@ -127,7 +127,7 @@ def _row(
 
 
 def wrong_in(parts: dict[str, Any]) -> list[str]:
-    """What is not right, in words. A peer that fails is not a fault of ours."""
+    """Say in words what is not right. A peer that fails is not a fault of ours."""
     wrong = []
     for name, found in parts.items():
         if found.get("failed") and not any(name.endswith(f": {kind}") for kind in (*PEERS, "continuous")):

@@ -85,7 +85,7 @@ class Session:
             self.process.wait(10)
 
     def wait_for(self, marker: bytes, since: float = 0.0) -> float:
-        """The moment at which ``marker`` had come, in output after ``since``."""
+        """Wait until ``marker`` has come in output after ``since``, and return that moment."""
         deadline = time.monotonic() + PATIENCE
         with self._came:
             while True:
@@ -103,7 +103,7 @@ class Session:
         return len(self.pieces) > count
 
     def press(self, keys: bytes, *, times: int = 1, pause: float = 0.2) -> list[float]:
-        """Seconds from every key to the first output after it. ``keys`` are pressed in turn."""
+        """Return the seconds from every key to the first output after it. ``keys`` are pressed in turn."""
         took = []
         for number in range(times):
             pressed = time.monotonic()

@@ -48,7 +48,7 @@ class Heart:
 
 
 def our_app() -> object:
-    """Monitor, read-only so that no engine is started for the runs that the benchmark makes up."""
+    """Return the monitor, read-only so that no engine is started for the runs that the benchmark makes up."""
     from brightrun_tui.importing import without_garbage_collection
     from brightrun_tui.paths import get_paths
 
@@ -62,7 +62,9 @@ def our_app() -> object:
 
 
 def plotext_app() -> object:
-    """Four charts of textual-plotext over ``POINTS`` points, drawn anew every second, and a `Log` that follows a file."""
+    """Return four charts of textual-plotext over ``POINTS`` points, drawn anew every second, and a `Log` that follows a
+    file.
+    """
     from textual.app import App
     from textual.containers import Grid
     from textual.widgets import Log
