@@ -87,7 +87,7 @@ def remove(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Let in nobody with this key any more."""
+    """Stop letting in anybody with this key."""
     require_changes()
     directory = _directory(endpoint)
     confirm(yes, f"Remove the key “{name}”? Whoever uses it is refused from then on.")

@@ -100,7 +100,7 @@ def uninstall(as_json: JsonOption = False) -> None:
     if as_json:
         print_json({"uninstalled": gone})
     elif gone:
-        say_done("systemd does not start the engine any more")
+        say_done("systemd no longer starts the engine")
     else:
         say("systemd was not told to start the engine.")
 

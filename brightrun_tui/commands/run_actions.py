@@ -52,7 +52,7 @@ def stop(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """End a run; what it has learned so far becomes a model. Stopped once more, it is ended at once."""
+    """End a run; what it has learnt so far becomes a model. Stopped once more, it is ended at once."""
     if after and force:
         raise UsageError(
             "--after goes on for a while, --force ends it now", fix="give one of them", kind=ErrorKind.BAD_OPTION

@@ -319,7 +319,7 @@ REMARKS: dict[str, Reason] = {
         "completion=NAME",
     ),
     "several_answers": Reason(
-        "with several answers; the first was taken", "give each answer a record of its own, if all are to be learned"
+        "with several answers; the first was taken", "give each answer a record of its own, if all are to be learnt"
     ),
     "no_such_choice": Reason(
         "whose answer is a number, but not the position of one of the choices (counted from 0)",

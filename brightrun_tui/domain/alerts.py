@@ -176,7 +176,7 @@ def _gradient(run: Run, numbers: Numbers) -> Iterator[RunAlert]:
             run.id,
             "gradient_zero",
             Level.ERROR,
-            "the gradient is 0: nothing is being learned",
+            "the gradient is 0: nothing is being learnt",
             f"since step {norms[-FEWEST][0]:,} at least",
             "stop it; check that the records have answers to learn from",
             RunAction.STOP,

@@ -83,7 +83,7 @@ class Endpoint(BaseModel):
 
     @property
     def down(self) -> bool:
-        """Whether it was ready and its server does not run any more, as far as anybody has looked."""
+        """Whether it was ready and its server no longer runs, as far as anybody has looked."""
         return self.down_since > 0
 
     @property

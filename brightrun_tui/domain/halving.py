@@ -18,7 +18,7 @@ MARGIN = 0.01
 """By how much worse than the better half still counts as it: less is chance."""
 RULE = (
     "At a quarter and at half of its steps a run is stopped when its held-out loss is more than "
-    f"{100 * MARGIN:g}% worse than the better half of the runs that got that far. What it has learned is kept."
+    f"{100 * MARGIN:g}% worse than the better half of the runs that got that far. What it has learnt is kept."
 )
 NOT_COMPARABLE = "All run to their end: their held-out losses cannot be compared, as their data settings differ."
 

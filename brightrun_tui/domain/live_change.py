@@ -93,7 +93,7 @@ def checked_settings(settings: RunSettings, asked: Overrides) -> dict[str, float
         raise UsageError(
             f"this run takes {settings.training.max_steps} steps, whatever its epochs say",
             where="training.epochs",
-            fix="stop it when it has learned enough, or start a new one with other max steps",
+            fix="stop it when it has learnt enough, or start a new one with other max steps",
             kind=ErrorKind.BAD_SETTING,
         )
     document = settings.with_overrides(asked).model_dump()

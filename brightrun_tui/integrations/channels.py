@@ -118,7 +118,7 @@ def open_channel(paths: Paths, name: str) -> AppriseChannel:
     """Return the channel, ready to send. Blocking (keyring).
 
     Raises:
-        UsageError: there is no channel of that name, or its address is not known any more.
+        UsageError: there is no channel of that name, or its address is no longer known.
     """
     url = credentials.kept(_credential(name), paths) if name in saved_channels(paths) else ""
     if not url:

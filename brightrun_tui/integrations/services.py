@@ -104,7 +104,7 @@ def service_names() -> tuple[str, ...]:
 
 
 def title_of(name: str) -> str:
-    """Return what people call a service; the name itself where there is none of that name any more."""
+    """Return what people call a service; the name itself if there is no longer such a service."""
     if name in _FIXED:
         return _FIXED[name].title
     from brightrun_tui.providers.spec import provider_spec

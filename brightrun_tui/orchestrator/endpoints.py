@@ -93,7 +93,7 @@ class EndpointWatcher:
         return not self.leave.is_set() and self.endpoint.serving
 
     async def _prepare(self) -> bool:
-        """See to the base model and to the endpoint's directory; False when that cannot be, or is not wanted any more."""
+        """See to the base model and to the endpoint's directory; False if that cannot be, or is no longer wanted."""
         if await asyncio.to_thread(self._is_prepared):
             return True
         try:
@@ -221,7 +221,7 @@ class EndpointWatcher:
         log.info("endpoint %s: serves %s instead of what lies in %s", self.endpoint.id, version.ref, before)
 
     async def _load_beside(self, home: Path, version: ModelVersion) -> bool:
-        """Have the server load ``version`` from ``home``; False when that is not wanted any more. Raises `BrightrunError`."""
+        """Have the server load ``version`` from ``home``; False if that is no longer wanted. Raises `BrightrunError`."""
         fetched = await fetch_base(self.db, self.paths, version)
         await asyncio.to_thread(self._prepare_beside, home, fetched)
         return True
@@ -273,7 +273,7 @@ class EndpointWatcher:
 
     async def _fail(self, why: str) -> None:
         if self.endpoint.rental is None and self.endpoint.ready_at and not self.endpoint.base_alone:
-            await self._tell(NoticeCode.ENDPOINT_FAILED, f"it answers nobody any more: {why}", Level.ERROR)
+            await self._tell(NoticeCode.ENDPOINT_FAILED, f"it no longer answers: {why}", Level.ERROR)
         await self._save(state="failed", error=why, pid=None)
 
     async def _tell(self, code: NoticeCode, message: str, level: Level) -> None:

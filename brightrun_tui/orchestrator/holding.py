@@ -222,7 +222,7 @@ class Holding:
         return not why
 
     async def _why_lost(self, lease: Lease, machine: Machine | None) -> str:
-        """Say why a machine is not ours any more; empty while it is, or may be again.
+        """Say why a machine is no longer ours; empty while it is, or may be again.
 
         One that was stopped may hold a finished model, so it is started again: for as long as its own guard would have kept it
         where that may have stopped it while we were away, else for as long as a machine may be silent.

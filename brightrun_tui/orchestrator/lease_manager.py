@@ -1,4 +1,4 @@
-"""Every lease that no run or endpoint is using any more, and every machine that carries our name: returned, with proof."""
+"""Every lease that no run or endpoint uses any longer, and every machine that carries our name: returned, with proof."""
 
 from __future__ import annotations
 

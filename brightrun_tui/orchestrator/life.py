@@ -46,7 +46,7 @@ class Life:
         return now - self._sign_at
 
     def close(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         if self._asking is not None:
             self._asking.cancel()
 

@@ -65,7 +65,7 @@ class Mirror:
         """Take home one piece of what is new of the events, and one of the log; returns whether no event is left there.
 
         Raises:
-            MachineLiesError: the machine is not to be worked with any more.
+            MachineLiesError: the machine must no longer be worked with.
             HostError: it cannot be reached.
             OSError: the disk is full but for its reserve.
         """

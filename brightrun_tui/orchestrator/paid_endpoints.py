@@ -98,7 +98,7 @@ class PaidEndpointWatcher(EndpointWatcher):
         raise NotImplementedError
 
     def _forget_place(self) -> None:
-        """Let the gate know that there is nothing to ask any more. Blocking."""
+        """Let the gate know that there is nothing left to ask. Blocking."""
         raise NotImplementedError
 
     def _why_idle(self, endpoint: Endpoint) -> str:

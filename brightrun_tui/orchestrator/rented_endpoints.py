@@ -126,7 +126,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return True
 
     async def _have_machine(self, holding: Holding) -> bool:
-        """Rent one, or adopt what was being rented, and start the worker there. False when that is not wanted any more."""
+        """Rent one, or adopt what was being rented, and start the worker there. False if that is no longer wanted."""
         assert self._server is not None
         said = ["looking for machines"]
 

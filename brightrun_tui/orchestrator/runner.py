@@ -50,9 +50,9 @@ LAUNCH_PAUSE, LONGEST_LAUNCH_PAUSE = 0.5, 16.0
 """Seconds before a worker that died without progress is started again; twice as long with each death."""
 UNREACHABLE = "the machine cannot be reached now; stop it again to wait no longer"
 CALM_SECONDS = 1.0
-"""A run that is followed for so long without trouble has none any more."""
+"""A run that was followed for so long without trouble no longer has any."""
 LOOK_SECONDS = 2.0
-"""How long a look that is under way may still take once nobody wants it any more."""
+"""How long a look that is under way may still take once nobody wants it any longer."""
 SURPRISES, SURPRISE_SECONDS = 3, 60.0
 """So many faults of our own within that time end a run; fewer are tried again."""
 

@@ -83,7 +83,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
                 return True
             live = [one for one in await self._tenant.leases(self.db, open_only=True) if one.state == "live"]
             if not live and self.endpoint.state == "ready":
-                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is not there any more")
+                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is gone")
                 return False
             self._lease = live[0] if live else await self._unless_left(self._make())
             return self._lease is not None
@@ -170,7 +170,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
             workers = await service.workers(self._lease.provider_id)
         except BrightrunError:
             if await service.inspect(self._lease.provider_id) is None:
-                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is not there any more")
+                await self._rest(NoticeCode.MACHINE_GONE, "its endpoint is gone")
             raise
         if changes := counted(self._lease, workers, now):
             self._lease = await leases.update(self.db, self._lease, **changes)

@@ -61,7 +61,7 @@ class ServiceTests:
         for name in names:
             try:
                 status = await test_service(name, self._paths)
-            except BrightrunError:  # no such service any more: its package has gone
+            except BrightrunError:  # the service no longer exists: its package has gone
                 continue
             await engine_facts.save_service(
                 self._db, name, status.state, status.detail, facts=status.facts, fix=status.fix

@@ -113,7 +113,7 @@ class LocalTarget:
     async def take(self, run: Run, say: Say) -> None:
         if self.gpu_id and all(card.id != self.gpu_id for card in await asyncio.to_thread(cards_here)):
             raise BrightrunError(
-                f"the GPU of this run is not there any more ({self.gpu_id})",
+                f"the GPU of this run is gone ({self.gpu_id})",
                 where="this machine",
                 kind=ErrorKind.NO_GPUS,
                 fix="retry the run: it goes on from its newest checkpoint, on another one",

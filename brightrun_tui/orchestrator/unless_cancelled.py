@@ -1,4 +1,4 @@
-"""Blocking work in a thread that ends soon after nobody waits for it any more: a thread cannot be cancelled."""
+"""Blocking work in a thread that ends soon once nobody waits for it any longer: a thread cannot be cancelled."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
         return warning(
             CheckName.BUDGET,
             f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)}), and no ceiling is set",
-            "a budget ends the run in time and keeps what it has learned, whatever happens",
+            "a budget ends the run in time and keeps what it has learnt, whatever happens",
         )
     return ok(
         CheckName.BUDGET, f"about {humanize.money(estimate.cost_usd)} (up to {humanize.money(estimate.cost_usd_high)})"

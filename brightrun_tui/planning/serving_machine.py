@@ -229,13 +229,13 @@ def base_beside(version: ModelVersion, paths: Paths) -> BaseBeside:
     """Return what it takes to serve the base of ``version`` here, beside what is there already. Blocking.
 
     Raises:
-        BaseModelError: the base cannot be had any more.
+        BaseModelError: the base can no longer be had.
     """
     try:
         base = _base_of(version, paths)
     except BrightrunError as error:
         raise BaseModelError(
-            f"the base model “{version.base_id}” cannot be had any more, so there is nothing to compare with: {error.what}",
+            f"the base model “{version.base_id}” can no longer be had, so there is nothing to compare with: {error.what}",
             where=error.where,
             fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY",
             kind=ErrorKind.BASE_MISSING,

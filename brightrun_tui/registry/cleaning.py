@@ -1,4 +1,4 @@
-"""Space on the disk: what models and finished runs take, and the part of it that nobody needs any more."""
+"""Space on the disk: what models and finished runs take, and the part of it that nobody needs any longer."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ async def rollback(db: Database, name: str) -> ModelVersion:
 
 
 async def delete(db: Database, paths: Paths, ref: str) -> None:
-    """Remove a version and its files for good, also one that cannot be read any more.
+    """Remove a version and its files for good, also one that can no longer be read.
 
     The last version of a model may go although it is the champion; ``previous`` never holds a version back.
 

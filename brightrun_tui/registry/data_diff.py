@@ -23,7 +23,7 @@ EXAMPLES = 3
 
 
 class LearntData(BaseModel):
-    """``records``: that it learnt from, None where nobody can tell any more. ``alone``: those of them that no other of the
+    """``records``: that it learnt from, None if nobody can tell any longer. ``alone``: those of them that no other of the
     versions learnt from in the very same words; None where what another one learnt from is not known. ``examples``: the
     questions of the first of those.
     """
@@ -40,7 +40,7 @@ class LearntData(BaseModel):
     def words(self) -> str:
         """All of it but the examples, in a sentence."""
         if self.records is None:
-            return f"{self.dataset}: its training records are not here any more"
+            return f"{self.dataset}: its training records are no longer here"
         if self.alone is None:
             return f"{self.dataset}: {self.records:,} records"
         only = f"{self.alone:,} of them it alone" if self.alone else "the others have all of them, too"

@@ -58,7 +58,7 @@ def engine_body(service: ServedVersion, ask: Ask, prompt: Prompt, new_tokens: in
 
 
 def _transformers_body(ask: Ask, prompt: Prompt, new_tokens: int) -> bytes:
-    """Return what transformers' server is told: it notices that nobody waits any more only while it streams, so it always
+    """Return what transformers' server is told: only while it streams does it notice that nobody waits, so it always
     does.
     """
     given: Any = prompt.text if ask.dialect == "completions" else [{"role": "user", "content": prompt.text}]

@@ -199,7 +199,7 @@ class Growing:
     looked_at: int = 0
 
     def broken_by(self, piece: str, ended: bool) -> bool:
-        """Say whether the answer cannot be the beginning of JSON any more. Looked at whenever it has doubled, and at its end."""
+        """Say whether the answer can no longer be the beginning of JSON. Looked at whenever it has doubled, and at its end."""
         self.text += piece
         if not self.text.strip() or (len(self.text) < 2 * self.looked_at and not ended):
             return False

@@ -19,7 +19,7 @@ def hosted_refusal(service: str, status: int, content: bytes) -> RequestRefused:
     if status == 402:
         return unavailable(f"the account at {service} has no money left", code="service_no_funds")
     if status == 404:
-        return unavailable(f"{service} does not know the endpoint any more", code="no_endpoint")
+        return unavailable(f"{service} no longer knows the endpoint", code="no_endpoint")
     if status == 429:
         return RequestRefused(
             f"{service} takes no more requests at present{said}",

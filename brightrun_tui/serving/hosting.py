@@ -1,7 +1,7 @@
 """A model that workers of a service answer for, behind the gate of this machine.
 
 Beside the plan the endpoint's directory then has ``hosting.json``, written again and again by whoever watches what the workers
-cost. When it grows old nobody watches any more, and the gate wakes no worker.
+cost. When it grows old, nobody is watching, and the gate wakes no worker.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def say_hosting(directory: Path, hosting: Hosting) -> None:
 
 
 def forget_hosting(directory: Path) -> None:
-    """Record that there is no endpoint at the service any more. Blocking."""
+    """Record that the service no longer has the endpoint. Blocking."""
     (directory / HOSTING).unlink(missing_ok=True)
 
 

@@ -132,7 +132,7 @@ def rotate_key(directory: Path, name: str = MAIN, key: str = "", *, keep_old: fl
 
 
 def remove_key(directory: Path, name: str) -> None:
-    """Let in nobody with this key any more.
+    """Stop letting in anybody with this key.
 
     Raises:
         UsageError: there is no such key, or it is the main one.

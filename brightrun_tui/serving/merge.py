@@ -56,7 +56,7 @@ def merge(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) ->
     """Write the export to ``target``; returns the facts of the comparison.
 
     Raises:
-        BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know
+        BrightrunError: what was written is no longer the graded model; there is not enough memory; llama.cpp does not know
             such a model.
     """
     with without_garbage_collection():
@@ -108,7 +108,7 @@ def merge(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) ->
         found = compare(reference, _measured(aside, weights, tokenizer, cases, ends), into, cases)
         if too_far(found, read_gain(adapter)):
             raise BrightrunError(
-                f"the export is not the graded model any more. {found.words}",
+                f"the export is no longer the graded model. {found.words}",
                 where=str(adapter),
                 fix="export the adapter, or another form",
                 kind=ErrorKind.MERGE_DIFFERS,

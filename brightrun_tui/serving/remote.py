@@ -30,13 +30,13 @@ def say_where(directory: Path, where: Whereabouts) -> None:
 
 
 def forget_machine(directory: Path) -> None:
-    """Record that there is no machine any more; the gate tells whoever asks. Blocking."""
+    """Record that the machine is gone; the gate tells whoever asks. Blocking."""
     (directory / MACHINE).unlink(missing_ok=True)
     (directory / LEFT).unlink(missing_ok=True)
 
 
 def say_left(directory: Path) -> None:
-    """Let whoever looks after the machine know that nothing is asked any more of the version in ``directory``. Blocking."""
+    """Let whoever looks after the machine know that the version in ``directory`` is asked nothing more. Blocking."""
     with suppress(OSError):
         (directory / LEFT).touch()
 

@@ -53,7 +53,7 @@ class Supervision(ABC):
 
     @abstractmethod
     async def stop(self) -> None:
-        """Let go of whoever answers, once nothing is asked any more."""
+        """Let go of whoever answers, once nothing more is asked."""
 
     @abstractmethod
     async def sleep(self) -> None:

@@ -181,7 +181,7 @@ class Supervisor(Supervision):
 
     def _cause(self, code: int | None) -> str:
         if code is None:
-            return "the model server did not answer any more, and was ended"
+            return "the model server stopped answering, and was ended"
         said = self._report().get("error")
         if said:
             return f"the model server ended: {said}"

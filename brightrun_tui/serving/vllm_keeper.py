@@ -46,7 +46,7 @@ _PARENT_DEATH = 1  # PR_SET_PDEATHSIG
 
 
 def main(directory: Path) -> int:
-    """Keep vLLM until nobody uses it any more, or it has ended by itself."""
+    """Keep vLLM until nobody uses it any longer, or it has ended by itself."""
     begin_privately()
     os.chdir(directory)
     _end_left_over()

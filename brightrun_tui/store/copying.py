@@ -36,7 +36,7 @@ async def become_another(db: Database, before: Path) -> None:
     failure = {
         "error": str(ErrorKind.IN_USE),
         "cause": note,
-        "fix": "look after it there; where nobody does any more, brightrun reconcile --adopt returns its machines",
+        "fix": "look after it there; if nobody does any longer, brightrun reconcile --adopt returns its machines",
     }
     await _end(db, "runs", "id", tuple(sorted(ACTIVE)), {"state": "failed", "failure": failure})
     await _end(db, "endpoints", "id", LIVE_ENDPOINTS, {"state": "stopped", "error": note})

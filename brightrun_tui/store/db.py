@@ -58,7 +58,7 @@ class Database:
         self._file = _file(self.path)
 
     def was_taken_away(self) -> bool:
-        """Say whether the file was deleted, or another one is in its place: what is written here is seen by nobody else any more.
+        """Say whether the file was deleted, or another one is in its place: nobody else sees what is written here any longer.
 
         Not where its directory is gone as well: then there is no other place to go on at.
         """

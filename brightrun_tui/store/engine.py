@@ -121,7 +121,7 @@ async def save_service(
 
 
 async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Notification]:
-    """Return the news about a service that does not work any more; none where no run needs it now."""
+    """Return the news about a service that has stopped working; none if no run needs it now."""
     marks = ", ".join("?" * len(ACTIVE))
     users = await db.all(
         f"SELECT name FROM runs WHERE state IN ({marks}) AND (? = ? OR json_valid(doc) "
@@ -131,7 +131,7 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
     if not users:
         return []
     message = one_line(
-        f"{name} does not work any more, and {len(users)} active run{'s' * (len(users) > 1)} may need it: {why}"
+        f"{name} no longer works, and {len(users)} active run{'s' * (len(users) > 1)} may need it: {why}"
     )
     return [
         Notification(

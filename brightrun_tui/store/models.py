@@ -106,7 +106,7 @@ async def list_models(db: Database) -> list[ModelVersion]:
 
 
 async def unreadable(db: Database) -> list[str]:
-    """Return ``name:version`` of every ready version that cannot be read any more. They can be deleted."""
+    """Return ``name:version`` of every ready version that can no longer be read. They can be deleted."""
     return [f"{row['name']}:{row['version']}" for row in await _ready(db) if not _read(row)]
 
 

@@ -210,7 +210,7 @@ class BrightRunApp(Workspace):
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
         if self.shows_nothing and (found is None or found.scope != "app"):
-            return True  # of a key that was on its way when the terminal shrank: what it meant is not seen any more
+            return True  # of a key that was on its way when the terminal shrank: what it meant is no longer seen
         if self.read_only and found and found.changes:
             self.toast(f"“{found.title}” is not possible in read-only mode.", severity="warning")
             return True

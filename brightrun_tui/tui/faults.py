@@ -10,7 +10,7 @@ from traceback import extract_tb
 
 PACKAGE = str(Path(__file__).resolve().parent)
 STORM = 100
-"""So many faults within `STORM_SECONDS` are not an accident: the app would do nothing else any more."""
+"""So many faults within `STORM_SECONDS` are not an accident: the app would do nothing else."""
 STORM_SECONDS = 3.0
 SAID_AT = frozenset({1, 10, 100, 1000, 10_000})
 """At which counts a kind of fault is spoken of again."""

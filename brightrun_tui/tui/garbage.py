@@ -15,7 +15,7 @@ OLDEST = 2
 class BriefCollections:
     """What lives now is left out of every later collection; so is, after one that took `LONG_SECONDS`, what it has left.
 
-    What is left out is freed as before when nothing refers to it any more. Only what refers to itself in a circle then stays,
+    What is left out is freed as before when nothing refers to it. Only what refers to itself in a circle then stays,
     and that is little: what is left out has lived long.
     """
 

@@ -96,7 +96,7 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
         changes=True,
         footer=2,
     ),
-    action("monitor.stop", "s", "Stop", "End the run early and keep what it has learned.", changes=True, footer=3),
+    action("monitor.stop", "s", "Stop", "End the run early and keep what it has learnt.", changes=True, footer=3),
     action(
         "monitor.stop_later", "T", "Stop later", "End the run after its next evaluation or the epoch.", changes=True
     ),

@@ -67,7 +67,7 @@ def leave_on_signals(leave: Callable[[int], None]) -> None:
 
 
 async def watch_terminal(leave: Callable[[int], None], interval: float = 1.0) -> None:
-    """Call ``leave`` when nobody is at the other end any more. Textual itself would spin at 100 % of a core."""
+    """Call ``leave`` when nobody is left at the other end. Textual itself would spin at 100 % of a core."""
     descriptor = sys.__stdin__.fileno() if sys.__stdin__ else 0
     while True:
         await asyncio.sleep(interval)

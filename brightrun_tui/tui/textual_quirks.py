@@ -111,7 +111,7 @@ def _go_on_after_a_fault() -> None:
         try:
             await dispatch(self, message)
         except NoWidget:
-            return  # the mouse was where nothing is any more: the terminal has become smaller meanwhile
+            return  # the mouse was where nothing is now: the terminal has become smaller meanwhile
         except Exception as error:
             if isinstance(message, _ENDS):
                 raise

@@ -268,7 +268,7 @@ class Workspace(App[int]):
         """Go to New Run, filled in as it was for this run."""
         run = self.snapshot.run(run_id)
         if run is None:
-            self.toast("The run is not on record here any more.", severity="warning")
+            self.toast("The run is no longer on record here.", severity="warning")
             return
         if run.spec.measures:
             self.toast(f"It measured {run.spec.measures.ref}; in the Registry E measures again.", severity="warning")
@@ -341,7 +341,7 @@ class Workspace(App[int]):
     def panic(self, *renderables: Any) -> None:
         """End the app when a thread of Textual's ends, without the traceback, which nobody is to see."""
         text = "".join(segment.text for renderable in renderables for segment in self.console.render(renderable))
-        self._end_by(RuntimeError(text), "the terminal cannot be read any more")
+        self._end_by(RuntimeError(text), "the terminal can no longer be read")
 
     def _end_by(self, error: Exception, why: str) -> None:
         """End with one line and a log's name, not Textual's traceback: that prints local variables, keys included."""

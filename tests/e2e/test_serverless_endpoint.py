@@ -285,7 +285,7 @@ def test_what_goes_wrong_while_it_serves_is_said_in_openais_form(
     for status, code, words in (
         (401, "service_key_refused", "RunPod refuses the account's key"),
         (402, "service_no_funds", "no money left"),
-        (404, "no_endpoint", "does not know the endpoint any more"),
+        (404, "no_endpoint", "no longer knows the endpoint"),
     ):
         clouds.runpod.faults.set("invoke_status", count=1, value=status)
         with pytest.raises(openai.InternalServerError, match=words) as refused:
@@ -319,7 +319,7 @@ def test_what_goes_wrong_while_it_serves_is_said_in_openais_form(
     (ours,) = service.alive()
     clouds.do(service.end(ours))
     wait_until(lambda: stored(home).state == "asleep", "somebody deleted it there")
-    assert stored(home).error == "its endpoint is not there any more"
+    assert stored(home).error == "its endpoint is gone"
     check_books(home, service)
 
 

@@ -144,5 +144,5 @@ async def test_an_endpoint_that_stops_answering_for_good_is_news(paths: Paths) -
             await EndpointWatcher(db, paths, EngineTimings(), served).keep()
             assert (await endpoints.as_stored(db, served)).state == "failed"
         (told,) = await notifications.latest(db)
-    assert told.message == "endpoint bay-1: it answers nobody any more: the model server was killed"
+    assert told.message == "endpoint bay-1: it no longer answers: the model server was killed"
     assert told.level == "error"

@@ -37,4 +37,4 @@ def test_a_base_that_is_nowhere_is_refused_with_the_way_out(tmp_path: Path, path
     gone = version().model_copy(update={"base_id": str(tmp_path / "gone"), "base_path": str(tmp_path / "gone")})
     with pytest.raises(BaseModelError) as caught:
         base_beside(gone, paths)
-    assert "cannot be had any more" in caught.value.what and "set-base toy:1" in caught.value.fix
+    assert "can no longer be had" in caught.value.what and "set-base toy:1" in caught.value.fix

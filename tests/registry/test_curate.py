@@ -221,7 +221,7 @@ async def test_a_comparison_says_what_only_one_of_them_learnt(
     (tmp_path / "run-1" / "data" / "train.jsonl").unlink()
     first, second, third = await data_differences(db, versions)
     assert (first.records, first.alone, second.alone, third.alone) == (None, None, None, None)
-    assert "not here any more" in first.words and third.records == 2
+    assert "no longer here" in first.words and third.records == 2
     assert compare_many(versions, (), learnt).data == learnt
 
 

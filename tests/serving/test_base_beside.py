@@ -80,7 +80,7 @@ def test_a_base_that_is_gone_is_said_and_nothing_is_started(home: Home, toy: Toy
     home.json("deploy", "harbour", timeout=240)
     asyncio.run(forget())
     done = home.command("chat", "harbour", "--prompt", "Hello", "--beside", "base")
-    assert done.returncode != 0 and "cannot be had any more" in done.stderr and "set-base harbour:1" in done.stderr
+    assert done.returncode != 0 and "can no longer be had" in done.stderr and "set-base harbour:1" in done.stderr
 
     async def served() -> list[str]:
         async with open_database(home.root / "data" / "brightrun.db") as db:

@@ -145,7 +145,7 @@ async def test_a_base_that_cannot_be_had_any_more_is_said(seeded: Paths, opened:
     async with opened(seeded) as driver:
         await chat_with(driver, "orphan:1")
         await driver.press("f12")
-        await driver.until(lambda: "cannot be had any more" in driver.toasts(), "it is said")
+        await driver.until(lambda: "can no longer be had" in driver.toasts(), "it is said")
         assert "set-base orphan:1" in driver.toasts() and "and its base" not in driver.text()
 
 

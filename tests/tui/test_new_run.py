@@ -241,7 +241,7 @@ async def test_files_are_browsed_by_typing_and_judged_before_they_are_taken(
         await driver.until(lambda: driver.new_run.draft.data == str(folder / "good.jsonl"))
         await driver.sees("✓ ready")
         await driver.press("escape", "v")
-        await driver.sees("Conversations of good", "assistant", "learned")
+        await driver.sees("Conversations of good", "assistant", "learnt")
 
 
 async def test_a_large_file_that_is_chosen_while_it_is_read_is_read_once(

@@ -114,7 +114,7 @@ def clean(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Remove what nobody needs any more: checkpoints of completed runs whose models are in the registry, and the copies that
+    """Remove what nobody needs any longer: checkpoints of completed runs whose models are in the registry, and the copies that
     llama.cpp served of versions that no endpoint serves now (the next one makes them anew). Models and report cards stay.
     """
 

@@ -24,7 +24,7 @@ def base_served(tuned: Endpoint) -> Iterator[Endpoint]:
     """Return the base of the version that ``tuned`` serves, on this machine; what was begun for it ends with the block.
 
     Raises:
-        BaseModelError: the base cannot be had any more.
+        BaseModelError: the base can no longer be had.
         UsageError: it does not fit into the memory that is free.
         EngineError: it cannot be served.
     """

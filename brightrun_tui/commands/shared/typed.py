@@ -14,7 +14,7 @@ def typed_message(prompt: str) -> str:
     so; or what stands between two `FENCE`.
 
     Raises:
-        EOFError: nothing comes any more.
+        EOFError: no more input comes.
     """
     with suppress(ImportError):
         import readline  # makes `input` a line editor

@@ -228,7 +228,7 @@ class Loop:
         elif self._bad_steps >= PATIENCE:
             kind, what = "diverged", f"the loss rose from {progress.first_loss:.2f} to {loss:.2f}"
         elif self._dead_steps >= PATIENCE:
-            kind, what = "frozen", f"the gradient has been zero for {PATIENCE} steps: nothing is learnt any more"
+            kind, what = "frozen", f"the gradient has been zero for {PATIENCE} steps: nothing is being learnt"
         else:
             return
         raise TrainingError(

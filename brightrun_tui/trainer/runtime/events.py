@@ -94,7 +94,7 @@ class EventLog:
 
 
 def _keep_room(path: Path) -> int | None:
-    """Take some room on the disk, for as long as this process keeps the descriptor: the file has no name any more.
+    """Take some room on the disk, for as long as this process keeps the descriptor: the file no longer has a name.
 
     None when there is no such room: a nearly full disk is met, and reported, where it matters.
     """

@@ -12,7 +12,7 @@ from brightrun_tui.domain.run_directory import LOG
 def wait_for_run() -> Path | None:
     """Wait until a run directory is named on standard input, and become its worker: its directory, its log.
 
-    Returns None when there is nobody any more who could name one, or who would look after the run.
+    Returns None when nobody is left who could name one, or who would look after the run.
 
     Raises:
         OSError: the directory is gone or cannot be written.

@@ -55,7 +55,7 @@ async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | Non
     """Return what is to be agreed to before the base of ``model`` is loaded; None where it is served already.
 
     Raises:
-        BaseModelError: it cannot be had any more.
+        BaseModelError: it can no longer be had.
     """
     base = app.snapshot.base_endpoint_of(model)
     if base is not None and base.serving:

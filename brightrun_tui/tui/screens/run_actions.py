@@ -110,7 +110,7 @@ class RunActions(ModeScreen):
         if not runs:
             return
         places = [
-            Choice("evaluation", "After its next evaluation", "", "What it has learned by then becomes a model."),
+            Choice("evaluation", "After its next evaluation", "", "What it has learnt by then becomes a model."),
             Choice("epoch", "At the end of the epoch", "", "Every record has been seen as often as the others then."),
         ]
         title = f"Stop {runs[0].name}" if len(runs) == 1 else f"Stop {len(runs)} runs"
@@ -238,7 +238,7 @@ def _retry_words(runs: Sequence[Run]) -> str:
 
 def _stop_words(runs: Sequence[Run]) -> str:
     if len(runs) > 1:
-        return "End them? What they have learned is kept as models, but they will not go on from here by themselves."
+        return "End them? What they have learnt is kept as models, but they will not go on from here by themselves."
     run = runs[0]
     if run.state == "stopping":
         return (
@@ -247,10 +247,10 @@ def _stop_words(runs: Sequence[Run]) -> str:
         )
     if run.step:
         return (
-            f"End “{run.name}” at step {run.step}? What it has learned is kept as a model, but it will not go on from "
+            f"End “{run.name}” at step {run.step}? What it has learnt is kept as a model, but it will not go on from "
             "here by itself. To go on later, pause it instead."
         )
-    return f"End “{run.name}” now? It has not learned anything yet, so nothing is lost."
+    return f"End “{run.name}” now? It has not learnt anything yet, so nothing is lost."
 
 
 def _about(runs: Sequence[Run | DamagedRun], question: str) -> Content:

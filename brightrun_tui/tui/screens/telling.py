@@ -1,4 +1,4 @@
-"""Long work in a thread that says how far it is, and ends when nobody waits for it any more."""
+"""Long work in a thread that says how far it is, and ends when nobody waits for it any longer."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ SAY_EVERY_SECONDS = 0.2
 
 
 class StoppedError(Exception):
-    """Nobody waits for this work any more."""
+    """Nobody waits for this work any longer."""
 
 
 def overheard(say: Callable[[str], None], wanted: Callable[[], bool]) -> Progress:
     """Return a function by which work in a thread tells ``say`` in this loop how far it is.
 
-    The work goes on whoever listens, until it is not ``wanted`` any more: then it ends with a `StoppedError`.
+    The work goes on whoever listens, until it is no longer ``wanted``: then it ends with a `StoppedError`.
     """
     loop, said = asyncio.get_running_loop(), time.monotonic()
 

@@ -302,7 +302,7 @@ def conversation(record: Record, width: int, place: str = "") -> reflow.Lines:
     lines = reflow.heading(cells.one_line(record.id), width, place)
     for message in record.messages:
         style = ROLES.get(message.role, "$muted")
-        learned = "  learned" if message.role == "assistant" and message.train else ""
-        lines.append(Content.assemble((f"{message.role}", f"bold {style}"), (learned, "$success")))
+        learnt = "  learnt" if message.role == "assistant" and message.train else ""
+        lines.append(Content.assemble((f"{message.role}", f"bold {style}"), (learnt, "$success")))
         lines += reflow.indented(reflow.text(cells.plain(message.said), width - 2), 2, "▏", style)
     return lines

@@ -92,10 +92,7 @@ def smooth(values: Sequence[float]) -> list[float]:
     if len(values) < FEWEST_TO_SMOOTH:
         return list(values)
     widest = max(2, len(values) // 40)
-    sums, counts = (
-        [0],
-        [0],
-    )  # whole numbers: behind a huge value a sum of floats knows nothing of the small ones any more
+    sums, counts = ([0], [0])  # whole numbers: behind a huge value a sum of floats knows nothing of the small ones
     for value in values:
         known = value == value
         sums.append(sums[-1] + (int(bounded(value) * FINE) if known else 0))

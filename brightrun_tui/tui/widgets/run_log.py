@@ -93,7 +93,7 @@ class RunLog:
         return (prepared, earlier), (prepared + self._fronts[1], self._printed.older())
 
     def forget(self, count: int) -> None:
-        """Forget so many of the first lines, which are not kept any more."""
+        """Forget so many of the first lines, which are no longer kept."""
         for place, front in enumerate(self._fronts):
             self._fronts[place] = max(0, front - count)
             count = max(0, count - front)
