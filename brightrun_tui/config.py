@@ -59,7 +59,7 @@ class MoneyLimits(Section):
 
 
 def flaw_of_settings(settings: object) -> str:
-    """Say what is wrong with the settings that a spec declares, as the rest of a sentence; empty where nothing is."""
+    """Say what is wrong with the settings that a spec declares, as the rest of a sentence; empty if nothing is."""
     if isinstance(settings, type) and issubclass(settings, Section):
         return ""
     return "its settings should be a subclass of brightrun_tui.config.Section"

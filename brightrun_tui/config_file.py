@@ -61,7 +61,7 @@ def set_config(paths: Paths, keys: Sequence[str], value: Any) -> None:
 
 
 def unset_config(paths: Paths, keys: Sequence[str]) -> bool:
-    """Take a value or a table out; False where there is none. Raises as `set_config`."""
+    """Take a value or a table out; False if there is none. Raises as `set_config`."""
     found = False
 
     def change(document: TOMLDocument) -> None:

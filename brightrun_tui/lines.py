@@ -39,7 +39,7 @@ class LineFollower:
         return anew
 
     def read(self, limit: int = PIECE_BYTES) -> bytes:
-        """Read the whole lines among the next ``limit`` bytes; nothing where there is none yet. Raises ``OSError``.
+        """Read the whole lines among the next ``limit`` bytes; nothing if there is none yet. Raises ``OSError``.
 
         A line that is longer than ``limit`` comes in pieces of that length.
         """
@@ -52,7 +52,7 @@ class LineFollower:
 
 
 def read_span(path: Path, begin: int, end: int | None = None) -> bytes:
-    """Read these bytes of a file, without ``end`` all from ``begin`` on; nothing where it is not there. Raises ``OSError``."""
+    """Read these bytes of a file, without ``end`` all from ``begin`` on; nothing if it is not there. Raises ``OSError``."""
     try:
         with path.open("rb") as file:
             file.seek(begin)

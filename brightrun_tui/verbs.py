@@ -104,5 +104,5 @@ def root(
 
 
 def call(arguments: list[str]) -> Any:
-    """Do what the arguments say; returns the exit code, or None where all went well. Raises what goes wrong."""
+    """Do what the arguments say; returns the exit code, or None if all went well. Raises what goes wrong."""
     return typer.main.get_command(app).main(args=arguments, prog_name="brightrun", standalone_mode=False)

@@ -113,7 +113,7 @@ def chat(
 
 @contextmanager
 def _second(endpoint: Endpoint, beside: str) -> Iterator[Endpoint | None]:
-    """Say who is asked beside ``endpoint``; None where nobody is."""
+    """Say who is asked beside ``endpoint``; None if nobody is."""
     if beside == BASE:
         with base_served(endpoint) as base:
             yield base

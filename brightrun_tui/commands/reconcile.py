@@ -37,7 +37,7 @@ SWEEP_SECONDS = 20.0
 
 
 class ListedMachine(BaseModel):
-    """One machine as we know it and as its provider does. ``seen`` is empty where the provider does not list it."""
+    """One machine as we know it and as its provider does. ``seen`` is empty if the provider does not list it."""
 
     name: str
     provider: str

@@ -115,7 +115,7 @@ def _date(value: datetime | date | time, number_format: str) -> str:
 
 
 def _form_of_date(value: datetime | date | time, number_format: str) -> str:
-    """Return the format as ``strftime`` and ``format`` take it one after the other; empty where it is not understood."""
+    """Return the format as ``strftime`` and ``format`` take it one after the other; empty if it is not understood."""
     if len(number_format) > _LONGEST_FORMAT:
         return ""
     form = re.sub(r"\[[^\]]*\]|[\\\"]|;.*", "", number_format).lower()

@@ -19,7 +19,7 @@ class Examined(NamedTuple):
     """The report, and which entries its findings are about.
 
     Attributes:
-        entries: by kind of finding, the numbers of the entries in the dataset, from 0. None where it is about the file.
+        entries: by kind of finding, the numbers of the entries in the dataset, from 0. None if it is about the file.
         like: by kind of finding that compares records, for each of these the number of the earlier entry it is like.
         usable: the numbers of all entries that are records.
         sample: some of the records, or all where they are few; in the order of the dataset.

@@ -155,7 +155,7 @@ def answer_of(value: Any) -> Any:
 
 
 def _said(choice: Mapping[str, Any]) -> Any:
-    """Return what one choice says, with why it ended where that is a limit; None where it says nothing that is known."""
+    """Return what one choice says, with why it ended where that is a limit; None if it says nothing that is known."""
     inner = choice["output"] if isinstance(choice.get("output"), Mapping) else choice
     turn: Mapping[str, Any] = next(
         (inner[name] for name in ("message", "content") if isinstance(inner.get(name), Mapping)), {}

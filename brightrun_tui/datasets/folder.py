@@ -99,7 +99,7 @@ def is_about(name: str) -> bool:
 
 
 def kind_of(file: Path) -> str:
-    """Return what kind of table or list a file's name says it is; empty where it says none."""
+    """Return what kind of table or list a file's name says it is; empty if it says none."""
     name = file.name.lower()
     for suffix in PACKED:
         name = name.removesuffix(suffix)

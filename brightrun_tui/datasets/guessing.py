@@ -238,7 +238,7 @@ def _is_constant(texts: Sequence[str]) -> bool:
 
 
 def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> float:
-    """Return how strongly a name speaks for one role by its ``words``, below 0 where it has only those of the other."""
+    """Return how strongly a name speaks for one role by its ``words``, below 0 if it has only those of the other."""
     if _is_about(name, _ABOUT):
         return -1.0
     if meant := _SHORT.get(name.strip().lower()):

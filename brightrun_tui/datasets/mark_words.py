@@ -107,7 +107,7 @@ _NOUNS = _set("answer response completion output reply message")
 
 @lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning | None:
-    """Return what a field is about, however its name is spelt; None where it has a word that is about
+    """Return what a field is about, however its name is spelt; None if it has a word that is about
     something else.
     """
     words = _words(name)
@@ -183,7 +183,7 @@ def truth(value: Any) -> float | None:
 
 
 def judgement(value: Any) -> float | None:
-    """Return what a judgement says, as `truth`; None where it is a comment, or nothing."""
+    """Return what a judgement says, as `truth`; None if it is a comment, or nothing."""
     try:
         return truth(value)
     except ValueError:

@@ -134,7 +134,7 @@ def _named(values: list[Any]) -> dict[str, Any]:
 
 
 def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
-    """Return what a mark says of learning; None where it says nothing."""
+    """Return what a mark says of learning; None if it says nothing."""
     try:
         said = truth(value)
     except ValueError:

@@ -36,7 +36,7 @@ def join_messages(
 
 
 def _field_of_conversations(values: Sequence[Any]) -> str:
-    """Return the field, in lower case, that says to which conversation a message belongs; empty where the rows are not
+    """Return the field, in lower case, that says to which conversation a message belongs; empty if the rows are not
     messages.
     """
     if not values or not all(isinstance(value, Mapping) and is_turn(value) for value in values):

@@ -73,7 +73,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
 
 
 def _mapping(row: Mapping[str, Any], wanted: str) -> str:
-    """Return roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
+    """Return roles and columns by which the field ``wanted`` is learnt; empty if its form does not allow it."""
     if are_turns(row[wanted]) and _speaks_first(row[wanted]):
         return f"messages={printable(wanted)}"
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")

@@ -186,7 +186,7 @@ def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence
 
 
 def _where_records_are(value: Any, deepest: int = 4) -> str:
-    """Return the way to a list of records, or to an object with records by name, as ``hits.hits``; empty where there is none."""
+    """Return the way to a list of records, or to an object with records by name, as ``hits.hits``; empty if there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         first = (
             next(iter(part.values() if isinstance(part, Mapping) else part), None)
@@ -203,7 +203,7 @@ def _where_records_are(value: Any, deepest: int = 4) -> str:
 
 
 def _where_things_are_said(value: Any, deepest: int = 3) -> str:
-    """Return the path to a list of what several people said, as ``ticket.comments``; empty where there is none."""
+    """Return the path to a list of what several people said, as ``ticket.comments``; empty if there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         if isinstance(part, list) and part and all(map(_is_saying, part)):
             return printable(str(name))

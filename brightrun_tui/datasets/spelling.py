@@ -56,7 +56,7 @@ _CODE = "```"
 
 
 def spelling_in(text: str) -> str:
-    """Return an example of how a program spelt the text, in a few characters; empty where it is plain.
+    """Return an example of how a program spelt the text, in a few characters; empty if it is plain.
 
     Code and real JSON data do not count, nor does a text with line breaks of its own.
     """

@@ -174,7 +174,7 @@ def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], l
     """Part held-out records into those that choose the checkpoint and those that judge it: halves, related records kept
     together.
 
-    None where there are not enough for both; all choose and judge then.
+    None if there are not enough for both; all choose and judge then.
     """
     choosing, judging = split(records, 0.5, len(records), seed)
     few = min(len({record.group or record.id for record in side}) for side in (choosing, judging)) < FEWEST_FOR_EACH

@@ -278,7 +278,7 @@ def columns_of(value: Any, is_record: Callable[[Any], bool]) -> list[SourceRow]:
     """Return the rows of a table that is one object: by its columns, as lists or, as pandas writes them, as objects; or by its
     rows.
 
-    Empty where it is something else.
+    Empty if it is something else.
     """
     if not isinstance(value, dict) or len(value) < 2:
         return []

@@ -105,7 +105,7 @@ def is_templated(row: Any) -> bool:
 def turns_in_text(text: str) -> list[Turn]:
     """Return the turns of a conversation in one of the well-known chat formats.
 
-    Empty where it is in none, or where some of it belongs to no turn: what is not understood must not be lost.
+    Empty if it is in none, or where some of it belongs to no turn: what is not understood must not be lost.
     """
     for pattern in (*_TURNS, _INST, _HEADED, _SPOKEN, _CAPITAL):
         found = list(pattern.finditer(text))

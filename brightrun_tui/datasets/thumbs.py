@@ -24,7 +24,7 @@ _LEAST_USES, _LONGEST_CLASS = 3, 20
 class Thumbs:
     """``field`` says by true or false, or 1 and −1, whether an answer was liked; ``rated`` how good it is, by a number.
 
-    Both are empty where there is no such field. ``others`` are fields that were looked at, and say something else.
+    Both are empty if there is no such field. ``others`` are fields that were looked at, and say something else.
     """
 
     field: str = ""

@@ -63,7 +63,7 @@ _WORDS = frozenset(
 
 
 def unfilled(answer: str) -> str:
-    """Return the words by which an answer says that there is none yet; empty where it says anything else."""
+    """Return the words by which an answer says that there is none yet; empty if it says anything else."""
     if len(answer) > _LONGEST:
         return ""
     words = " ".join(answer.strip(_AROUND).casefold().split())

@@ -88,7 +88,7 @@ class Copy:
 
 
 def unpack(path: Path, head: bytes) -> tuple[Copy, str] | None:
-    """Return a copy of what a packed file holds, and that file's name; None where it is not packed.
+    """Return a copy of what a packed file holds, and that file's name; None if it is not packed.
 
     Raises:
         DatasetError: damaged, more than one file, protected by a password, too large for this disk, or a bomb.
@@ -135,7 +135,7 @@ def guess_encoding(path: Path) -> str:
 
 
 def to_utf8(path: Path, data: Path, head: bytes, chosen: str = "") -> tuple[Copy, str] | None:
-    """Return a UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None where it is UTF-8 or
+    """Return a UTF-8 copy of a text in another encoding, and the name of that where it is a guess; None if it is UTF-8 or
     unknown.
 
     ``chosen`` is the encoding that a person named; then nothing is guessed, and bytes that are none of it are refused.
@@ -317,7 +317,7 @@ def _utf16_by_zeros(head: bytes) -> str | None:
 
 
 def _first_that_is_not_utf8(data: Path) -> bytes | None:
-    """Return bytes around the first place that is not UTF-8; None where there is none, or where the text is UTF-8 that was
+    """Return bytes around the first place that is not UTF-8; None if there is none, or where the text is UTF-8 that was
     damaged.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()

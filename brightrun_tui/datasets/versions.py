@@ -43,7 +43,7 @@ def head_line(origin: DatasetOrigin) -> str:
 
 
 def origin_in(header: Mapping[str, Any]) -> DatasetOrigin | None:
-    """Return what the header of a file says of where it comes from; None where it says nothing that can be understood."""
+    """Return what the header of a file says of where it comes from; None if it says nothing that can be understood."""
     meta = header.get(_META)
     said = meta.get(_ORIGIN) if isinstance(meta, dict) else None
     try:

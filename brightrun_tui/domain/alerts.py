@@ -62,7 +62,7 @@ DISK_SHARE, DISK_BYTES = 0.05, 2 << 30
 
 @dataclass(frozen=True)
 class Numbers:
-    """What is known of a run. Points are (step, value), oldest first, NaN where the worker saw NaN; times in epoch seconds."""
+    """What is known of a run. Points are (step, value), oldest first, NaN if the worker saw NaN; times in epoch seconds."""
 
     now: float
     heard_at: float | None = None

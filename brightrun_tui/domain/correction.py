@@ -16,7 +16,7 @@ class Correction(BaseModel):
 
     Attributes:
         conversation: the turns ({"role", "content"}) up to the question, which is the last one.
-        answer: what the model answered; empty where that is not known.
+        answer: what the model answered; empty if that is not known.
         wanted: the right answer.
         dataset: the dataset that it was written to last; empty while it waits.
     """

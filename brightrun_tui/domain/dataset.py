@@ -148,7 +148,7 @@ class LanguageShares(BaseModel):
     of: int = 0
 
     def said(self, usable: int, most: int = 4) -> str:
-        """Write as “German 97%, English 3%”, and of how many records; empty where none could be told. ``usable``: how many
+        """Write as “German 97%, English 3%”, and of how many records; empty if none could be told. ``usable``: how many
         there are.
         """
         if not self.shares:

@@ -37,11 +37,11 @@ class Endpoint(BaseModel):
     gave it a name. ``follows``: the alias whose version it serves, empty when it is pinned. ``wanted_version`` is to take the
     place of the present one (0: none is); ``refused_version`` could not. ``idle_unload``: after so many seconds without a request
     the model leaves memory until the next one (0: never). ``down_since``, ``asleep`` and ``restarting`` (why the model is being
-    loaded again; empty where it is not) are not stored: whoever lists endpoints looks.
+    loaded again; empty if it is not) are not stored: whoever lists endpoints looks.
 
     ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
-    ``rental``: the machine that is rented for it; None where this machine serves. ``deployment`` tells it from earlier ones of
+    ``rental``: the machine that is rented for it; None if this machine serves. ``deployment`` tells it from earlier ones of
     the same name. ``doing``: what is done until it answers, or what is to be known of its money. ``ready_at``: when it last began
     to answer. ``rest_reason``: why its machine goes, or went, back though nobody undeployed it. ``cost_usd``: of its machines.
     """

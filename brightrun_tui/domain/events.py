@@ -77,7 +77,7 @@ Count = Annotated[int, Field(ge=0, le=10**15)]
 Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Value = Annotated[Finite | None, BeforeValidator(_gap)]
-"""A measured number; None where it was NaN or infinite: a gap in its curve."""
+"""A measured number; None if it was NaN or infinite: a gap in its curve."""
 Word = Annotated[str, Field(min_length=1, max_length=64)]
 Code = Annotated[str, _text(64)]
 Text = Annotated[str, _text(MAX_TEXT)]
@@ -147,7 +147,7 @@ _AROUND = ("clock", "clock_limit", "cpu_load", "ram_used", "ram_total", "receive
 
 class HardwareReading(_Body):
     """What the machine does just now. Memory and disk in bytes, ``utilisation`` from 0 to 1, ``temperature`` in degrees Celsius
-    and ``power`` in watts, each of the GPU; None where its driver does not tell. ``throttled``: it goes slower to protect itself.
+    and ``power`` in watts, each of the GPU; None if its driver does not tell. ``throttled``: it goes slower to protect itself.
 
     ``clock`` of its processors and their highest, in MHz. ``cpu_load`` from 0 to 1 and ``ram_*`` in bytes are those of a machine
     with a GPU; without one they are ``utilisation`` and ``memory_*``. ``received_rate`` and ``sent_rate``: bytes a second.
@@ -221,7 +221,7 @@ def _short_prompt(turns: tuple[PromptTurn, ...]) -> tuple[PromptTurn, ...]:
 class Sample(_Body):
     """An answer to a held-out prompt: of the base model, or of the model as it was after ``step`` steps.
 
-    ``ended``: by itself, not by running into its limit; None where the worker did not say.
+    ``ended``: by itself, not by running into its limit; None if the worker did not say.
     """
 
     kind: Literal["sample"] = "sample"

@@ -59,13 +59,13 @@ class Floor(BaseModel):
 
 
 class Findings(BaseModel):
-    """Losses are in nats a supervised token; ``answers`` is None where no prompt was answered.
+    """Losses are in nats a supervised token; ``answers`` is None if no prompt was answered.
 
     Attributes:
         difference_high: upper end of the 95 % interval of tuned minus base loss.
         conversations: how many the held-out records belong to.
         chosen_apart: other records chose the checkpoint than those that judge it.
-        falling: by which part of itself the held-out loss fell between the last two evaluations; 0 where it rose.
+        falling: by which part of itself the held-out loss fell between the last two evaluations; 0 if it rose.
         best_at: how much of the training was done at the best checkpoint, 0 to 1.
         base_in_4_bits: the base model was measured in its 4-bit form, because the original did not fit into the memory.
         worse: categories of records on which the base model does better, as ``topic: returns``.

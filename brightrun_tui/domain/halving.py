@@ -24,13 +24,13 @@ NOT_COMPARABLE = "All run to their end: their held-out losses cannot be compared
 
 
 class Entrant(NamedTuple):
-    """``steps``: of the whole run. ``losses``: held-out loss by step, in their order; None where it was NaN or infinite."""
+    """``steps``: of the whole run. ``losses``: held-out loss by step, in their order; None if it was NaN or infinite."""
 
     steps: int
     losses: Sequence[tuple[int, float | None]]
 
     def loss_at(self, rung: float) -> float | None:
-        """Return the first loss measured at or after that part of the run; infinite for NaN, None where it has not come
+        """Return the first loss measured at or after that part of the run; infinite for NaN, None if it has not come
         so far.
         """
         found = next((loss for step, loss in self.losses if step > 0 and step >= rung * self.steps), math.nan)

@@ -47,7 +47,7 @@ def machine_heading(machine: str, number: int = 0) -> bytes:
 
 
 def read_parts(files: RunDirectory) -> tuple[MachinePart, ...]:
-    """Return the machines of a run in the order in which they went on with it; empty where it never left this machine.
+    """Return the machines of a run in the order in which they went on with it; empty if it never left this machine.
 
     A line that nobody can read is left out. Blocking. Raises ``OSError``.
     """
@@ -83,7 +83,7 @@ def _headed(path: Path, parts: Sequence[MachinePart]) -> list[Span]:
 
 
 def _headings(path: Path, parts: Sequence[MachinePart]) -> list[int | None]:
-    """Say where the heading of each part begins; None where it has none."""
+    """Say where the heading of each part begins; None if it has none."""
     begins: list[int | None] = [None] * len(parts)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         after = 0

@@ -42,7 +42,7 @@ class StepAnswer(BaseModel):
 class SampleAnswer(BaseModel):
     """One held-out prompt answered by base and tuned model, greedily; ``by_step``: on the way from one to the other.
 
-    ``mark``, ``base_mark``: what comparing the tuned and the base answer with the reference says; None where it was not done.
+    ``mark``, ``base_mark``: what comparing the tuned and the base answer with the reference says; None if it was not done.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -169,7 +169,7 @@ class Verdict(BaseModel):
 class Ruling(BaseModel):
     """What a judge made of one sample: the tuned answer wins, loses or ties against the base model's.
 
-    ``right``: whether the tuned answer is right in its content; None where the judge did not say, or contradicted itself.
+    ``right``: whether the tuned answer is right in its content; None if the judge did not say, or contradicted itself.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -183,7 +183,7 @@ class Judgement(BaseModel):
     """What a language model elsewhere made of the samples. ``rulings`` are in the order of the samples.
 
     ``swayed``: ties in which the judge preferred whichever answer it was shown first, or last. ``questions``: how often it
-    was asked. Tokens and cost are as the judge's server counts them, 0 and None where it does not say.
+    was asked. Tokens and cost are as the judge's server counts them, 0 and None if it does not say.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -247,7 +247,7 @@ class Report(BaseModel):
 
 
 class Review(BaseModel):
-    """What one person said of a version at one time. ``rating``: 1 to 5 stars, None where none were given."""
+    """What one person said of a version at one time. ``rating``: 1 to 5 stars, None if none were given."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 

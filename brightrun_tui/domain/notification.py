@@ -48,7 +48,7 @@ _WORDS = {
 @dataclass(frozen=True)
 class Notification:
     """One thing worth knowing. ``code`` is machine-readable (``run_completed``, ``budget_warn_80`` …), ``message`` a sentence fit
-    to be shown; ``time`` in seconds since the epoch. ``run_id`` and ``run_name`` are empty where it is about no run; ``model`` is
+    to be shown; ``time`` in seconds since the epoch. ``run_id`` and ``run_name`` are empty if it is about no run; ``model`` is
     ``name:version`` where it is about a model. ``key`` is the same however often one and the same thing is found out.
     """
 
@@ -66,7 +66,7 @@ class Notification:
 
     @property
     def subject(self) -> str:
-        """The run or the model that it is about; empty where it is about neither."""
+        """The run or the model that it is about; empty if it is about neither."""
         return self.run_name or self.model
 
 

@@ -57,7 +57,7 @@ class MoveAnswer(Answer):
 
 
 class DeployAnswer(Answer):
-    """``endpoint``: its id. ``already``: it serves that version. ``takes``: the version it changes to, 0 where none."""
+    """``endpoint``: its id. ``already``: it serves that version. ``takes``: the version it changes to, 0 if none."""
 
     endpoint: str
     already: bool
@@ -178,13 +178,13 @@ class Deploy(Ask[DeployAnswer]):
 
 
 def followed_alias(ref: str) -> str:
-    """Return the alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty where a number pins it."""
+    """Return the alias that an endpoint of ``ref`` follows: a bare name means the champion. Empty if a number pins it."""
     word = ref.partition(":")[2]
     return "" if word.isdecimal() else word or CHAMPION
 
 
 def lasting_name(ref: str) -> str:
-    """Return the name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty where it is
+    """Return the name that an endpoint of ``ref`` has where nobody gives it one; it keeps its address. Empty if it is
     pinned.
     """
     name, alias = ref.partition(":")[0], followed_alias(ref)
@@ -243,7 +243,7 @@ class Request(BaseModel):
 
     @property
     def refusal(self) -> BrightrunError | None:
-        """Why it failed; None where it did not."""
+        """Why it failed; None if it did not."""
         if self.state != "failed":
             return None
         said = self.result.get("error")

@@ -59,7 +59,7 @@ class GpuRequest:
 
 @dataclass(frozen=True)
 class Holder:
-    """A run at work. ``card``: the id of its GPU; empty where it was given none, and has the first one."""
+    """A run at work. ``card``: the id of its GPU; empty if it was given none, and has the first one."""
 
     name: str
     card: str = ""
@@ -126,7 +126,7 @@ def assign(seats: Seats, gpu_request: GpuRequest) -> Seat:
 
 
 def why_not(seats: Seats, card: Card, gpu_request: GpuRequest) -> str:
-    """Say why a run cannot begin on a GPU now, in words that follow its number; empty where it can."""
+    """Say why a run cannot begin on a GPU now, in words that follow its number; empty if it can."""
     here = seats.on(card)
     if len(here) >= seats.per_card:
         return f"busy with {names(here)}"

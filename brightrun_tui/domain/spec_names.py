@@ -8,7 +8,7 @@ _JOINTS = {"-": "dashes", "_": "underscores"}
 
 
 def flaw_of_name(name: str, *, joint: str = "-", most: int = 32) -> str:
-    """Say what is wrong with the name of a spec, as the rest of a sentence; empty where nothing is.
+    """Say what is wrong with the name of a spec, as the rest of a sentence; empty if nothing is.
 
     It has lower-case letters, digits and ``joint``, “-” or “_”, begins with a letter, and has at most ``most`` characters.
     """

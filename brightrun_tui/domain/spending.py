@@ -82,7 +82,7 @@ class Spending(BaseModel):
         grow where it has the disk in it until the end.
 
         Args:
-            disk: the disk's part of the bill; None where the provider does not say.
+            disk: the disk's part of the bill; None if the provider does not say.
             ended_for: seconds since the machine was gone; None while it is there. Until then a bill is a part of the whole: it
                 can raise the sum, never lower it.
         """

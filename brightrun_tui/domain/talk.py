@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class TalkTurn(BaseModel):
-    """``speaker``: ``name:version`` of the model that answers. ``tokens`` 0 and ``seconds`` 0 where they are not known;
+    """``speaker``: ``name:version`` of the model that answers. ``tokens`` 0 and ``seconds`` 0 if they are not known;
     ``seconds`` are those from the first word to the last.
     """
 
@@ -25,7 +25,7 @@ class TalkTurn(BaseModel):
 
     @property
     def tokens_per_second(self) -> float:
-        """0 where it is not known."""
+        """0 if it is not known."""
         return (self.tokens - 1) / self.seconds if self.tokens > 1 and self.seconds > 0 else 0.0
 
     @property

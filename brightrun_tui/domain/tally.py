@@ -74,5 +74,5 @@ def chance_interval(marks: Sequence[Mark]) -> tuple[float, float]:
 
 
 def credit_of(marks: Sequence[Mark]) -> float:
-    """Return mean credit of some marks, 0 to 1; 0 where there are none."""
+    """Return mean credit of some marks, 0 to 1; 0 if there are none."""
     return sum(CREDIT[mark] for mark in marks) / len(marks) if marks else 0.0

@@ -19,7 +19,7 @@ class TokenLengths(BaseModel):
 
     Attributes:
         base: the model whose tokens they are.
-        context: tokens that the model takes; 0 where that is not known.
+        context: tokens that the model takes; 0 if that is not known.
         max_length: the limit that is set; 0 for none.
         over_length: what is done with longer ones, as the setting of this name.
         over: share (0–1) of those that are longer than `limit`.
@@ -45,7 +45,7 @@ class TokenLengths(BaseModel):
 
     @property
     def limit(self) -> int:
-        """The tokens that a record may have; 0 where there is no limit."""
+        """The tokens that a record may have; 0 if there is no limit."""
         return min((each for each in (self.max_length, self.context) if each), default=0)
 
     @property

@@ -21,7 +21,7 @@ class TokenRequest(BaseModel):
 
 
 class TokenPiece(BaseModel):
-    """One token: its text, empty where the one before holds the whole letter, and whether it is learnt."""
+    """One token: its text, empty if the one before holds the whole letter, and whether it is learnt."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -61,7 +61,7 @@ class TokenView(BaseModel):
         examples: none where the record is left out, or only lengths were asked for.
         lengths: tokens of each example.
         left_out: why it is; else empty.
-        context: tokens that the model takes; 0 where that is not known.
+        context: tokens that the model takes; 0 if that is not known.
         notice: what is to be known about the chat template; mostly empty.
         error: what went wrong, as `BrightrunError.as_dict`; the rest is empty then.
     """

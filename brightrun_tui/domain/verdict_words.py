@@ -69,7 +69,7 @@ def judgement_sentence(judgement: Judgement) -> str:
 
 
 def ticks_sentence(report: Report) -> str:
-    """Return what people said of the answers, in one sentence; empty where they said nothing."""
+    """Return what people said of the answers, in one sentence; empty if they said nothing."""
     if not report.ticks:
         return ""
     right = sum(tick.right for tick in report.ticks)

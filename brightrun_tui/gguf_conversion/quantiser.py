@@ -69,7 +69,7 @@ def quantise(source: Path, target: Path) -> None:
 
 
 def _kind(name: str, dimensions: int, width: int, layers: int, tied: bool) -> str | None:
-    """Return the type of a tensor by its name, as llama.cpp has it in Q4_K_M; None where it stays as it is."""
+    """Return the type of a tensor by its name, as llama.cpp has it in Q4_K_M; None if it stays as it is."""
     if dimensions < 2 or not name.endswith(".weight") or "norm" in name or "ffn_gate_inp" in name or width % 32:
         return None
     layer, eighth = _layer(name), layers // 8

@@ -181,7 +181,7 @@ def _test_huggingface(token: SecretStr | None) -> ServiceStatus:
 
 
 def token_may(about: Mapping[str, Any]) -> str:
-    """Return what a token of the Hub may do, by the Hub's own answer about it; empty where that does not say."""
+    """Return what a token of the Hub may do, by the Hub's own answer about it; empty if that does not say."""
     token = _token_of(about)
     match token.get("role"):
         case "read":

@@ -51,7 +51,7 @@ class JudgeSettings(Section):
 
 @dataclass(frozen=True)
 class Said:
-    """One answer; tokens are 0 and the cost is None where the server does not tell them."""
+    """One answer; tokens are 0 and the cost is None if the server does not tell them."""
 
     text: str
     prompt_tokens: int = 0
@@ -166,7 +166,7 @@ class Judge:
             await asyncio.sleep(wait)
 
     async def models(self) -> list[str]:
-        """Return names of the models there; empty where the server does not list them. Costs nothing. Raises as `ask`."""
+        """Return names of the models there; empty if the server does not list them. Costs nothing. Raises as `ask`."""
         reply = await self._send("GET", "models", None)
         if reply.status_code in (404, 405):
             return []

@@ -210,7 +210,7 @@ class Acquirer:
         )
 
     async def _too_dear(self, lease: Lease) -> str:
-        """Let go of a machine that costs more than its offer; why, or empty where it does not."""
+        """Let go of a machine that costs more than its offer; why, or empty if it does not."""
         if dearer := leases.dearer_than_quoted(lease):
             self._avoided.add(lease.offer_id)
             await self.drop(lease, dearer)

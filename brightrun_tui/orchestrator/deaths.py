@@ -22,7 +22,7 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
     """Return what that death means for the run: worth another launch, or how it failed.
 
     Args:
-        exit_code: negative for a signal, as Python gives it; None where nobody knows.
+        exit_code: negative for a signal, as Python gives it; None if nobody knows.
         memory_ran_out: the kernel has ended processes for want of memory while the worker lived.
     """
     number = None
@@ -53,7 +53,7 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
 
 
 def memory_kills() -> int:
-    """Return how many processes this machine's kernel has ended for want of memory since it started; 0 where it does
+    """Return how many processes this machine's kernel has ended for want of memory since it started; 0 if it does
     not say.
     """
     try:

@@ -43,7 +43,7 @@ def effort_here(pid: int) -> Effort | None:
 
 
 def _bytes_of(process: psutil.Process) -> int:
-    """Return the bytes it has moved; 0 where the system does not tell."""
+    """Return the bytes it has moved; 0 if the system does not tell."""
     try:
         counts = process.io_counters()
     except (AttributeError, psutil.Error):

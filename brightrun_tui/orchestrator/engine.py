@@ -282,7 +282,7 @@ class Engine:
             await runs.update(self.db, run.id, phase="queued", phase_detail=words)
 
     async def next_gpu(self) -> str | None:
-        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        """Return the UUID of the GPU of this machine that the next run would get, empty if it has none; None: there is no
         room.
         """
         begun = [run for run in await runs.list_runs(self.db, states=ACTIVE) if run.spec.here]

@@ -73,7 +73,7 @@ class LeaseManager:
         return provider
 
     async def key(self, name: str) -> str:
-        """Return what a service is asked with, as it is saved now; empty where there is none."""
+        """Return what a service is asked with, as it is saved now; empty if there is none."""
         return await asyncio.to_thread(_access, name, self.paths)
 
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:

@@ -176,7 +176,7 @@ def within(moment: float | None, asked_at: float) -> float:
 
 
 def dearer_than_quoted(lease: Lease) -> str:
-    """Return a sentence where the machine costs more than the offer that was taken; empty where it does not, or nobody knows
+    """Return a sentence where the machine costs more than the offer that was taken; empty if it does not, or nobody knows
     yet.
     """
     if lease.price_per_hour <= lease.quoted_per_hour * PRICE_TOLERANCE:

@@ -14,7 +14,7 @@ UNSEEN_SECONDS = 60.0
 
 
 def counted(lease: Lease, workers: Sequence[ServerlessWorker], now: float) -> LeaseChanges:
-    """Return what a look at the workers of a lease at ``now`` (seconds since the epoch) changes of it; nothing where none ran."""
+    """Return what a look at the workers of a lease at ``now`` (seconds since the epoch) changes of it; nothing if none ran."""
     running = {worker.id: worker for worker in workers if worker.seconds is not None}
     prices = {name: lease.quoted_per_hour if one.per_hour is None else one.per_hour for name, one in running.items()}
     ended = [known for known in lease.stretches if not known.worker]

@@ -40,7 +40,7 @@ class Means:
     """What an engine has to rent with.
 
     ``open_provider``: gives the provider of that name. Raises `BrightrunError`. ``key_of``: the key of the account at a service;
-    empty where there is none.
+    empty if there is none.
     """
 
     open_provider: Callable[[str], Awaitable[Provider]]
@@ -75,7 +75,7 @@ class PaidEndpointWatcher(EndpointWatcher):
             await self._let_go()
 
     async def _made_ready(self, version: ModelVersion, serverless: ServedModel | None = None) -> bool:
-        """Have what the gate needs in the endpoint's directory; False where the endpoint is left before that.
+        """Have what the gate needs in the endpoint's directory; False if the endpoint is left before that.
 
         Raises:
             BrightrunError: the base model cannot be had, or the directory not be written.
@@ -102,7 +102,7 @@ class PaidEndpointWatcher(EndpointWatcher):
         raise NotImplementedError
 
     def _why_idle(self, endpoint: Endpoint) -> str:
-        """Return a sentence where nobody has used it for as long as was agreed to; empty where that is not so."""
+        """Return a sentence where nobody has used it for as long as was agreed to; empty if that is not so."""
         return ""
 
     async def _look_at_usage(self) -> None:

@@ -164,13 +164,13 @@ class RemoteServer:
             await host.run(f"rm -rf {shlex.quote(str(host.directory / self.place))}", repeat=True)
 
     async def doing(self) -> str:
-        """Return what the worker is at until it answers; empty where it does not say. Raises `HostError`."""
+        """Return what the worker is at until it answers; empty if it does not say. Raises `HostError`."""
         return one_line((await self._holding.host.read(self._there(NOTE), 0, LOG_PIECE)).decode(errors="replace"))[
             :MOST_SHOWN
         ]
 
     async def failure(self) -> str:
-        """Say why the worker says that it cannot serve the model; empty where it does not. Raises `HostError`."""
+        """Say why the worker says that it cannot serve the model; empty if it does not. Raises `HostError`."""
         try:
             said = _Failure.model_validate_json(await self._holding.host.read(self._there(REPORT), 0, REPORT_LIMIT))
         except ValidationError:

@@ -73,7 +73,7 @@ class EngineApi(Protocol):
     ending: asyncio.Event
 
     async def next_gpu(self) -> str | None:
-        """Return the UUID of the GPU of this machine that the next run would get, empty where it has none; None: there is no
+        """Return the UUID of the GPU of this machine that the next run would get, empty if it has none; None: there is no
         room.
         """
 

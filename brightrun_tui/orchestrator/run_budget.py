@@ -43,7 +43,7 @@ class LiveLimits:
 @dataclass(frozen=True)
 class RunBudget:
     """US dollars. ``spent`` is the total of the `Spending` of its machines; ``ceiling`` the most that it may come to,
-    None where nothing limits it."""
+    None if nothing limits it."""
 
     spent: float
     ceiling: float | None

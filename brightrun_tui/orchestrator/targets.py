@@ -57,7 +57,7 @@ class Target(Protocol):
         ...
 
     async def effort(self) -> Effort | None:
-        """Return what the worker has used of its machine so far; None where that cannot be told. Raises `HostError`."""
+        """Return what the worker has used of its machine so far; None if that cannot be told. Raises `HostError`."""
         ...
 
     async def signal(self, number: int) -> None:
@@ -101,7 +101,7 @@ class LocalTarget:
     """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
 
     def __init__(self, directory: Path, poll_seconds: float, warm_worker: WarmWorker, gpu_id: str = "") -> None:
-        """Run on this machine; ``gpu_id`` is the UUID of the one GPU that the worker is to see, empty where there is
+        """Run on this machine; ``gpu_id`` is the UUID of the one GPU that the worker is to see, empty if there is
         none.
         """
         self.directory = directory

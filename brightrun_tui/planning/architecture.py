@@ -96,7 +96,7 @@ NO_TEMPLATE = "This model has no chat template of its own. Choose an “instruct
 
 
 class Traits(BaseModel):
-    """What a model can do; None and empty where it is not known.
+    """What a model can do; None and empty if it is not known.
 
     ``tools``: its chat template takes functions that may be called; ``thinks``: it has a place for thoughts before an answer.
     ``languages`` as codes; ``language_count``: of how many its makers speak, where they do not name all of them.
@@ -117,7 +117,7 @@ class Traits(BaseModel):
         return cls(tools=takes_tools(template), thinks=thinks(template), languages=languages)
 
     def speaks(self, language: str) -> bool | None:
-        """Say whether its makers name that language (a code of two letters); None where they name none, or not all."""
+        """Say whether its makers name that language (a code of two letters); None if they name none, or not all."""
         if any(plain_code(code) == language for code in self.languages):
             return True
         whole = (
@@ -139,7 +139,7 @@ class Traits(BaseModel):
 class BaseModelInfo(BaseModel):
     """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes.
 
-    ``preparing``: what this machine does before the model is here, in words; nothing where it is only downloaded. ``traits``:
+    ``preparing``: what this machine does before the model is here, in words; nothing if it is only downloaded. ``traits``:
     what it can do, as far as that is known.
     """
 

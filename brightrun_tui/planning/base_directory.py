@@ -215,7 +215,7 @@ def _weight_files(directory: Path, names: set[str]) -> list[Path]:
 
 
 def _chat_template(directory: Path, names: set[str]) -> str:
-    """Return the text of it, or of all of them where there are several; empty where there is none."""
+    """Return the text of it, or of all of them where there are several; empty if there is none."""
     if "chat_template.jinja" in names:
         return read_bytes(directory / "chat_template.jinja", MAX_TEMPLATE_BYTES).decode("utf-8", "replace")
     for name in ("chat_template.json", "tokenizer_config.json"):

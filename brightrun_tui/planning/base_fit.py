@@ -14,7 +14,7 @@ from brightrun_tui.planning.resolve import resolve_settings
 
 
 class BaseFit(BaseModel):
-    """``context`` in tokens, 0 where it is not known. ``estimate``: with the plan's data and machine; None without data."""
+    """``context`` in tokens, 0 if it is not known. ``estimate``: with the plan's data and machine; None without data."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -302,7 +302,7 @@ def _is_present(model_id: str, paths: Paths) -> bool:
 
 
 def _as_path(model_id: str) -> Path | None:
-    """Return a directory or GGUF file that this names; None where it can only be the name of a model."""
+    """Return a directory or GGUF file that this names; None if it can only be the name of a model."""
     path = typed_path(model_id)
     given = path.is_absolute() or model_id.startswith((".", "~")) or is_gguf(path) or os.path.isdir(path)
     return path if model_id and given else None

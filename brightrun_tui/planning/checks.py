@@ -95,7 +95,7 @@ def check_defaults(paths: Paths) -> Check | None:
 
 
 def check_schedule(moment: float | None) -> Check | None:
-    """Say when the run begins; None where that is at once."""
+    """Say when the run begins; None if that is at once."""
     if moment is None:
         return None
     left = humanize.duration(max(0.0, moment - time.time()))

@@ -68,7 +68,7 @@ def check_records(report: DatasetReport, base: BaseModelInfo | None, settings: R
 
 
 def main_language(report: DatasetReport) -> str:
-    """Return what most records are in (two letters); empty where that cannot be told."""
+    """Return what most records are in (two letters); empty if that cannot be told."""
     found = report.languages
     language = next(iter(found.shares), "")
     return language if 2 * found.judged >= found.of and found.shares.get(language, 0) >= MOSTLY else ""

@@ -14,7 +14,7 @@ MOST_FOUND = 30
 
 
 class FoundModel(BaseModel):
-    """One model of the Hub. ``parameters`` and ``downloads`` (of the last month) are 0, ``license`` is empty where the Hub does
+    """One model of the Hub. ``parameters`` and ``downloads`` (of the last month) are 0, ``license`` is empty if the Hub does
     not say.
     """
 

@@ -31,7 +31,7 @@ LEAST_RANK, MOST_RANK, LEAST_EPOCHS = 4, 256, 1.0
 
 
 def layer(intensity: Intensity, settings: RunSettings) -> Overrides:
-    """Return what it makes of the settings that template and base have come to; nothing where it is balanced."""
+    """Return what it makes of the settings that template and base have come to; nothing if it is balanced."""
     training, lora = settings.training, settings.lora
     if intensity == Intensity.CONSERVATIVE:
         rank = max(LEAST_RANK, lora.r // 2)

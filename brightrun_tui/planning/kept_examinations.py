@@ -61,7 +61,7 @@ def state_of(path: Path) -> State:
 
 
 def recall(path: Path, state: State, columns: Mapping[str, str], paths: Paths) -> Examined | None:
-    """Return what was kept of this file in this state, read in this way; None where there is nothing."""
+    """Return what was kept of this file in this state, read in this way; None if there is nothing."""
     if not _is_worth_it(state):
         return None
     key = _key(path, state, columns)

@@ -78,7 +78,7 @@ def correct_times(
 
 
 def _ratio(one: Measured, part: str) -> float | None:
-    """Return the logarithm of the time it took over the time it was reckoned to take; None where it says nothing."""
+    """Return the logarithm of the time it took over the time it was reckoned to take; None if it says nothing."""
     took, reckoned = getattr(one.took, part), getattr(one.reckoned, part)
     if part not in one.parts or min(took, reckoned) < LEAST_SECONDS:
         return None

@@ -214,7 +214,7 @@ def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
 
 
 def _nearest(setting: Setting, raw: Any) -> int | float | None:
-    """Return the least or the largest value, whichever the number is beyond; None where it is not a number, or the end is
+    """Return the least or the largest value, whichever the number is beyond; None if it is not a number, or the end is
     open.
     """
     try:

@@ -16,7 +16,7 @@ def is_unknown(plan: Plan, paths: Paths) -> bool:
 
 
 async def measure(plan: Plan, paths: Paths) -> bool:
-    """Do that work, and keep what it took: the next plan knows it. False where it could not be done.
+    """Do that work, and keep what it took: the next plan knows it. False if it could not be done.
 
     Takes some seconds in a process of its own, which ends when this is cancelled.
     """

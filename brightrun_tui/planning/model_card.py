@@ -19,14 +19,14 @@ _LICENSE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+-]{1,40}")
 
 
 class CardFacts(NamedTuple):
-    """What a model's card says: languages as codes, and the license as the Hub names it; empty where it says nothing."""
+    """What a model's card says: languages as codes, and the license as the Hub names it; empty if it says nothing."""
 
     languages: tuple[str, ...] = ()
     license: str = ""
 
 
 def card_facts(directory: Path) -> CardFacts:
-    """Return what the card in ``directory`` says; nothing where there is none, or it cannot be read."""
+    """Return what the card in ``directory`` says; nothing if there is none, or it cannot be read."""
     try:
         text = read_bytes(directory / CARD, MAX_CARD_BYTES).decode("utf-8", "replace")
     except ForeignFileError:
@@ -48,5 +48,5 @@ def languages(said: Any) -> tuple[str, ...]:
 
 
 def license_name(said: Any) -> str:
-    """Return ``apache-2.0`` and the like from a card; empty where it is not a name."""
+    """Return ``apache-2.0`` and the like from a card; empty if it is not a name."""
     return said if isinstance(said, str) and _LICENSE.fullmatch(said) else ""

@@ -66,7 +66,7 @@ def check_budget(draft: Draft, estimate: Estimate) -> Check:
 
 
 def check_account(draft: Draft, account: Account | BrightrunError, estimate: Estimate) -> Check | None:
-    """Say whether the balance pays for the run; None where nothing is paid."""
+    """Say whether the balance pays for the run; None if nothing is paid."""
     if not estimate.cost_usd:
         return None
     if isinstance(account, BrightrunError):
@@ -95,7 +95,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
 
 
 def check_month(estimate: Estimate, paths: Paths) -> Check | None:
-    """Check what all runs together may cost in this calendar month; None where no limit is set."""
+    """Check what all runs together may cost in this calendar month; None if no limit is set."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     if limit is None:
         return None

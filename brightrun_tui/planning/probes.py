@@ -96,7 +96,7 @@ async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths:
 
 
 def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Measured | None:
-    """Return the probe as a measurement beside what the formula says of the same work; None where there is none."""
+    """Return the probe as a measurement beside what the formula says of the same work; None if there is none."""
     found = _kept(base, method, machine, paths)
     if found is None:
         return None

@@ -65,7 +65,7 @@ def brief(change: PlanChange) -> str:
 
 
 def effect(before: Plan, after: Plan) -> str:
-    """Return what becomes of memory, time, cost and records; empty where nothing of them changes."""
+    """Return what becomes of memory, time, cost and records; empty if nothing of them changes."""
     old, new, said = before.estimate, after.estimate, []
     if new is None:
         return ""

@@ -94,7 +94,7 @@ def intensity_source(intensity: Intensity) -> str:
 
 
 def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> Overrides:
-    """Return what makes a run of too few optimiser steps long enough for a model of that size; nothing where it is."""
+    """Return what makes a run of too few optimiser steps long enough for a model of that size; nothing if it is."""
     training = settings.training
     if training.max_steps:
         return {MAX_STEPS: rule.least_steps} if training.max_steps < rule.least_steps else {}

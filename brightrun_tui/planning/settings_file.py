@@ -151,7 +151,7 @@ def _unusable(path: Path, reason: str, fix: str = _CORRECT, *, key: str = "") ->
 
 
 def _line_of(path: Path, key: str) -> int:
-    """Return the first line that sets it, dotted or in a table; 0 where there is none."""
+    """Return the first line that sets it, dotted or in a table; 0 if there is none."""
     name = re.escape(key.rpartition(".")[2])
     sets = re.compile(rf"""[^=#]*(?<![\w-]){name}["']?\s*=""")
     try:

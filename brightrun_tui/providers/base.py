@@ -124,7 +124,7 @@ class Provider(Protocol):
         ...
 
     async def resume(self, provider_id: str) -> bool:
-        """Ask for a stopped machine to be started again, with its disk; False where that cannot be. It may take its time."""
+        """Ask for a stopped machine to be started again, with its disk; False if that cannot be. It may take its time."""
         ...
 
     async def billed(self, machine_id: str, since: float) -> Bill | float | None:
@@ -134,7 +134,7 @@ class Provider(Protocol):
         ...
 
     def guard_options(self, deadline: float) -> GuardOptions | None:
-        """Return what a guard on its machines must be told; None where nothing is rented and none is needed."""
+        """Return what a guard on its machines must be told; None if nothing is rented and none is needed."""
         ...
 
     async def close(self) -> None:

@@ -89,7 +89,7 @@ class BoxFacts:
 
 
 def as_gpu_id(word: str) -> str:
-    """Return what a box names as a GPU, if it can be one; empty where it cannot."""
+    """Return what a box names as a GPU, if it can be one; empty if it cannot."""
     word = word.strip()
     return word if _ID.fullmatch(word) or (word.isdecimal() and len(word) < 4) else ""
 

@@ -76,7 +76,7 @@ def peak_flops(name: str) -> float:
 
 
 def expected_flops(name: str) -> float:
-    """Return FLOP/s that a card of that name must come near; 0 where nothing can be expected of it: the table does not know
+    """Return FLOP/s that a card of that name must come near; 0 if nothing can be expected of it: the table does not know
     it, or it is a part of one, or one of a laptop, which have the name of a faster one."""
     gpu = find_gpu(name)
     return gpu.flops if gpu and not _LESS.search(name) else 0.0

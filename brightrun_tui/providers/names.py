@@ -17,7 +17,7 @@ def lease_name(installation: str, run_id: str, number: int) -> str:
 
 
 def installation_of(name: str) -> str:
-    """Return the id of the installation, this one or another, that rented a machine of that name; empty where none of ours
+    """Return the id of the installation, this one or another, that rented a machine of that name; empty if none of ours
     did.
     """
     found = re.match(f"{PREFIX}([0-9a-f]{{8}})-.", name)

@@ -34,7 +34,7 @@ def cards_here() -> tuple[Card, ...]:
 
 
 def _parts(index: int) -> list[Card]:
-    """Return the instances of a GPU that is cut into some, else the GPU itself; nothing where it does not answer."""
+    """Return the instances of a GPU that is cut into some, else the GPU itself; nothing if it does not answer."""
     import pynvml
 
     gpu = _told(pynvml.nvmlDeviceGetHandleByIndex, index)
@@ -108,7 +108,7 @@ def _is_named(card: Card, word: str) -> bool:
 
 
 def _told(ask: Callable[..., Any], *what: Any) -> Any:
-    """Return what NVML answers; None where it cannot."""
+    """Return what NVML answers; None if it cannot."""
     import pynvml
 
     try:

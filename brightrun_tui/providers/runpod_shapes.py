@@ -72,7 +72,7 @@ class RunPodGpu(Tolerant):
 
 
 def epoch(text: str | None) -> float | None:
-    """Return a time as RunPod writes it in seconds since the epoch; None where it is not one."""
+    """Return a time as RunPod writes it in seconds since the epoch; None if it is not one."""
     try:
         return moment(datetime.fromisoformat(text).timestamp()) if text else None
     except (ValueError, OverflowError):

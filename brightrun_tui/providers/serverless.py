@@ -13,8 +13,8 @@ WorkerStatus = Literal["running", "idle", "initialising", "throttled", "unhealth
 
 @dataclass(frozen=True)
 class ServerlessWorker:
-    """One worker at this moment. ``seconds``: since it began to cost; None where it is not placed yet and costs nothing.
-    ``per_hour``: US dollars; None where the service does not say."""
+    """One worker at this moment. ``seconds``: since it began to cost; None if it is not placed yet and costs nothing.
+    ``per_hour``: US dollars; None if the service does not say."""
 
     id: str
     status: WorkerStatus

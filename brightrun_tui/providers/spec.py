@@ -68,7 +68,7 @@ class ProviderSpec:
         key_title, key_hint: what the key is called there, and what it looks like.
         where_to_get: the address where a person gets the key.
         settings: the model of its table in ``config.toml``.
-        guard: how a machine of its ends itself; None where nothing is rented.
+        guard: how a machine of its ends itself; None if nothing is rented.
         is_set_up: of a provider without a key, whether it can be used. Raises `UsageError` where a file does not fit.
     """
 

@@ -55,7 +55,7 @@ class VastOffer(_Tolerant):
     geolocation: Text = ""
 
     def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer | None:
-        """Return the offer, an interruptible one with ``bid`` (US dollars an hour, disk not included); None where it
+        """Return the offer, an interruptible one with ``bid`` (US dollars an hour, disk not included); None if it
         has no price.
         """
         price = self.dph_base if bid is None else bid

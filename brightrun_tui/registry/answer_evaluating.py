@@ -106,7 +106,7 @@ async def evaluate_at_endpoint(
 
 
 def _question(record: Record) -> tuple[Record, int] | None:
-    """Return the record and the place of its last answer; None where that calls tools, or nothing stands before it."""
+    """Return the record and the place of its last answer; None if that calls tools, or nothing stands before it."""
     places = [place for place, turn in enumerate(record.messages) if turn.role == "assistant" and turn.train]
     if not places or not places[-1] or record.messages[places[-1]].tool_calls or record.tools:
         return None

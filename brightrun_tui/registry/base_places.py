@@ -22,7 +22,7 @@ def has_base(version: ModelVersion) -> bool:
 
 
 def missing_base(version: ModelVersion) -> str:
-    """Say that its base model is not on this machine, and how to get it; empty where it is."""
+    """Say that its base model is not on this machine, and how to get it; empty if it is."""
     if has_base(version):
         return ""
     gone = f"its base model “{version.base_id}” is not on this machine"

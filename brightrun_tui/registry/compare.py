@@ -156,7 +156,7 @@ def _judged(report: Report) -> str:
 
 
 def _unlike_losses(a: ModelVersion, b: ModelVersion) -> str:
-    """Say why the losses of the two were not measured alike; empty where they were.
+    """Say why the losses of the two were not measured alike; empty if they were.
 
     Report cards of older versions name the file, not the records: how its columns were read shows in the tokens counted and in
     the prompts shown.

@@ -26,7 +26,7 @@ class ManyRow(BaseModel):
 
 
 class ManyAnswer(BaseModel):
-    """One question that all of them answered; ``wanted`` is empty where it is not known; ``turns``: of the question."""
+    """One question that all of them answered; ``wanted`` is empty if it is not known; ``turns``: of the question."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,7 +38,7 @@ class ManyAnswer(BaseModel):
 
 class ManyComparison(BaseModel):
     """``settings`` holds only those that differ; ``cautions``: for pairs that were not measured alike, why. ``boards``:
-    where some were measured again on the same records. ``data``: what each learnt from; empty where nobody asked for that.
+    where some were measured again on the same records. ``data``: what each learnt from; empty if nobody asked for that.
     """
 
     model_config = ConfigDict(frozen=True)

@@ -24,7 +24,7 @@ EXAMPLES = 3
 
 class LearntData(BaseModel):
     """``records``: that it learnt from, None if nobody can tell any longer. ``alone``: those of them that no other of the
-    versions learnt from in the very same words; None where what another one learnt from is not known. ``examples``: the
+    versions learnt from in the very same words; None if what another one learnt from is not known. ``examples``: the
     questions of the first of those.
     """
 
@@ -79,7 +79,7 @@ def _differences(versions: Sequence[ModelVersion], files: Sequence[Path | None])
 
 
 def _contents(file: Path | None) -> list[bytes] | None:
-    """Return what every record of it says; None where it is gone or damaged."""
+    """Return what every record of it says; None if it is gone or damaged."""
     try:
         return [content_key(record) for record in datasets.read_prepared(file)] if file else None
     except BrightrunError:

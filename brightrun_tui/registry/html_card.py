@@ -190,7 +190,7 @@ def _measures(report: Report) -> str:
 
 
 def _curves(curves: Curves) -> str:
-    """Return lines over steps; nothing where there are not two points of any."""
+    """Return lines over steps; nothing if there are not two points of any."""
     shown = {name: points for name, points in curves.items() if name in _COLOURS and len(points) > 1}
     if not shown:
         return ""

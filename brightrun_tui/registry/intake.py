@@ -49,7 +49,7 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def _expected(run: Run) -> dict[str, TimeParts | int]:
-    """Return what the run was expected to take, for its report card; nothing where an older version reckoned no parts."""
+    """Return what the run was expected to take, for its report card; nothing if an older version reckoned no parts."""
     found = run.estimate
     return {"planned": found.parts, "planned_memory": found.memory} if found and found.parts.total else {}
 

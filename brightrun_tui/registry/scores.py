@@ -38,7 +38,7 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
 
 
 class ScoreLine(BaseModel):
-    """One measure of both models. ``better`` and ``good`` are empty where it is not a question of better.
+    """One measure of both models. ``better`` and ``good`` are empty if it is not a question of better.
 
     ``value`` is the tuned model's, as measured; ``good`` says whether a high or a low one is better. ``means``: the measure
     explained; ``note``: what it is compared with.
@@ -114,7 +114,7 @@ _MARK_WORDS: dict[Mark, str] = {
 
 
 def mark_words(report: Report, number: int) -> str:
-    """Return what is known of whether the tuned answer to this sample is right, and from whom; empty where nothing is."""
+    """Return what is known of whether the tuned answer to this sample is right, and from whom; empty if nothing is."""
     if tick := next((tick for tick in report.ticks if tick.sample == number), None):
         return f"{'right' if tick.right else 'wrong'}, says a person"
     rulings = report.judgement.rulings if report.judgement else ()
@@ -125,7 +125,7 @@ def mark_words(report: Report, number: int) -> str:
 
 
 def corrections_line(report: Report) -> str:
-    """Return what became of the corrections that the version learnt from: ``3 of 4 are right now``; empty where there were
+    """Return what became of the corrections that the version learnt from: ``3 of 4 are right now``; empty if there were
     none.
     """
     total = len(report.corrections)
@@ -145,7 +145,7 @@ def measured_on(report: Report) -> str:
 
 
 def splits_words(report: Report) -> str:
-    """Return what the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty where that is not known."""
+    """Return what the held-out records were for: `` (50 chose the checkpoint, 50 judged it)``; empty if that is not known."""
     found = report.findings
     if found is None or found.stood_in:
         return ""

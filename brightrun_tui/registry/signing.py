@@ -105,7 +105,7 @@ def sign(paths: Paths, version: ModelVersion) -> Seal:
 
 
 def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | None:
-    """Return the signature that came with some files, once it is proven to be of these very files; None where there is none.
+    """Return the signature that came with some files, once it is proven to be of these very files; None if there is none.
 
     Args:
         files: every file of the version but the signature, as it is; the manifest among them.

@@ -47,7 +47,7 @@ class TeamRating(BaseModel):
 
 
 class TeamModel(BaseModel):
-    """A repository. ``versions``: its tags, newest first. ``loss``: held-out, as its card says; None where it does not.
+    """A repository. ``versions``: its tags, newest first. ``loss``: held-out, as its card says; None if it does not.
     ``changed_at``: seconds since the epoch. ``problem``: why the rest is not known.
     """
 

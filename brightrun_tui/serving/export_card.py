@@ -64,7 +64,7 @@ def export_card(card: str, form: str, dtype: str, found: Fidelity, weights: str,
 
 
 def _others(found: Fidelity) -> str:
-    """Return the answers that are other words, beside those of the graded model; empty where there is none."""
+    """Return the answers that are other words, beside those of the graded model; empty if there is none."""
     told = [
         f"**Asked**\n\n{_fenced(each.question)}\n\n**The graded model**\n\n{_fenced(each.graded)}\n\n**This form**\n\n"
         f"{_fenced(each.export)}\n"

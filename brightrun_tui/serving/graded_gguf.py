@@ -70,7 +70,7 @@ def ready_gguf(base: Path, adapter: Path, held: HeldBase) -> Path | None:
 
 
 def read_references(gguf: Path) -> list[Reference]:
-    """Return the references; empty where none were kept."""
+    """Return the references; empty if none were kept."""
     try:
         found = json.loads(gguf.with_name(REFERENCE).read_bytes())
     except (OSError, ValueError):

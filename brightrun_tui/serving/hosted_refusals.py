@@ -38,7 +38,7 @@ def unavailable(message: str, *, code: str) -> RequestRefused:
 
 
 def _detail(content: bytes) -> str:
-    """Return what was said, cut short; empty where it is nothing that can be read."""
+    """Return what was said, cut short; empty if it is nothing that can be read."""
     try:
         document = json.loads(content)
         error = document.get("error", document)

@@ -59,7 +59,7 @@ def forget_hosting(directory: Path) -> None:
 
 
 def read_hosting(directory: Path) -> Hosting | None:
-    """Read it as it is now; None where there is none. Blocking."""
+    """Read it as it is now; None if there is none. Blocking."""
     try:
         return Hosting.model_validate_json((directory / HOSTING).read_bytes())
     except (OSError, ValidationError):

@@ -192,7 +192,7 @@ class ChatRequest(_Generation):
         )
 
     def _forced(self) -> dict[str, Any] | None:
-        """Return the form of the call that must be made; None where the model is free."""
+        """Return the form of the call that must be made; None if the model is free."""
         if self.tool_choice in (None, "auto", "none"):
             return None
         name = self.tool_choice.function.name if isinstance(self.tool_choice, NamedTool) else None
@@ -291,7 +291,7 @@ ROUTES: dict[str, type[ChatRequest] | type[CompletionRequest] | type[ResponseReq
 
 
 def model_of(content: bytes) -> str:
-    """Return the model that a body names; empty where it names none. What is wrong with it, `parse` says."""
+    """Return the model that a body names; empty if it names none. What is wrong with it, `parse` says."""
     try:
         document = from_json(content)
     except ValueError:

@@ -63,7 +63,7 @@ def give_up_candidate(directory: Path) -> None:
 
 
 def read_place(path: Path) -> str:
-    """Return a place's name; empty where there is none, or none below the directory."""
+    """Return a place's name; empty if there is none, or none below the directory."""
     try:
         name = path.read_text().strip()
     except OSError:

@@ -42,7 +42,7 @@ def say_left(directory: Path) -> None:
 
 
 def whereabouts(directory: Path) -> Whereabouts | None:
-    """Return the machine at this moment; None where there is none. Blocking."""
+    """Return the machine at this moment; None if there is none. Blocking."""
     try:
         return Whereabouts.model_validate_json((directory / MACHINE).read_bytes())
     except (OSError, ValidationError):

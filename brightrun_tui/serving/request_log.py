@@ -17,7 +17,7 @@ MOST_BYTES = 8 << 20
 class LoggedRequest(BaseModel):
     """One request that came with a right key. ``time``: when it came, in seconds since the epoch. ``key``: the name of its key.
 
-    ``ref``: the version that it was for; empty where it did not come to that. ``status``: of HTTP; a stream that broke after it
+    ``ref``: the version that it was for; empty if it did not come to that. ``status``: of HTTP; a stream that broke after it
     had begun has 200, and ``failed``. ``code``: OpenAI's word for why it was refused. ``seconds``: until its last byte, of which
     ``first_token``: until its first one (0: there was none).
     """

@@ -153,7 +153,7 @@ class ServerlessSupervisor(Watch):
 
 
 def _names(content: bytes) -> list[str] | None:
-    """Return the names of the models that a worker lists; None where it lists none as OpenAI does."""
+    """Return the names of the models that a worker lists; None if it lists none as OpenAI does."""
     try:
         return [str(one["id"]) for one in json.loads(content)["data"]]
     except (ValueError, TypeError, KeyError):

@@ -106,7 +106,7 @@ def call_schema(tools: list[dict[str, Any]], name: str | None) -> dict[str, Any]
 
 
 def _arguments(parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return what a call may give: nothing where no parameters are named, and no others than these, unless the schema says
+    """Return what a call may give: nothing if no parameters are named, and no others than these, unless the schema says
     more.
     """
     if not parameters:

@@ -122,7 +122,7 @@ def _finished_prompt(tokenizer: Any, conversation: list[dict[str, str]], *, retu
 
 
 def _response_parser(original: Any, processor: Any, model: Any, input_ids: Any, tools: Any = None) -> Any:
-    """Say how to find reasoning and tool calls in an answer; None where what is known of the model's family does not fit.
+    """Say how to find reasoning and tool calls in an answer; None if what is known of the model's family does not fit.
 
     transformers goes by the architecture alone: a Qwen with another chat template than ChatML would return its prompt.
     """

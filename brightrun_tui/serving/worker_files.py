@@ -3,7 +3,7 @@
 SOCKET = "engine.sock"
 REPORT = "worker.json"
 NOTE = "engine_note"
-"""While the model is loaded what is being done, then why it is not a faster engine, in one sentence; empty where there is nothing
+"""While the model is loaded what is being done, then why it is not a faster engine, in one sentence; empty if there is nothing
 to say."""
 REPORT_LIMIT = 64 << 10
 """Bytes of either that are read from a worker elsewhere."""

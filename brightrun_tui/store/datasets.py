@@ -58,7 +58,7 @@ async def get(db: Database, name: str) -> DatasetReport:
 
 def place_of(database: Path, name: str) -> tuple[str, dict[str, str]] | None:
     """Return the file behind an added dataset's name, or where it was fetched from, and how it is read
-    (`DatasetReport.columns`); None where nothing is known of it.
+    (`DatasetReport.columns`); None if nothing is known of it.
 
     For callers outside an event loop.
     """

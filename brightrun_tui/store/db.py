@@ -167,7 +167,7 @@ def _name(error: sqlite3.Error) -> str:
 
 
 def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
-    """Return what SQLite said, in words; None where it is a fault of ours."""
+    """Return what SQLite said, in words; None if it is a fault of ours."""
     name = _name(error)
     if _is_locked(error):
         return StoreError(

@@ -87,7 +87,7 @@ async def installation(db: Database) -> str:
 
 
 def id_in(file: Path) -> str:
-    """Return the installation's id in its file; empty where there is none."""
+    """Return the installation's id in its file; empty if there is none."""
     try:
         text = file.read_text("ascii").strip()
     except (OSError, ValueError):

@@ -30,7 +30,7 @@ class PastRun(BaseModel):
 
 
 def past_runs(database: Path) -> list[PastRun]:
-    """Return the newest ones, for callers outside an event loop. What cannot be read is left out; nothing where there is no
+    """Return the newest ones, for callers outside an event loop. What cannot be read is left out; nothing if there is no
     store.
     """
     try:

@@ -125,7 +125,7 @@ async def month_spending(db: Database) -> Spending:
 
 
 def month_spending_of(database: Path, provider: str = "") -> Spending:
-    """Return the same for callers outside an event loop, also of one provider; nothing where nothing is known of it."""
+    """Return the same for callers outside an event loop, also of one provider; nothing if nothing is known of it."""
     now = time.time()
     try:
         connection = sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True, timeout=1)

@@ -17,7 +17,7 @@ from brightrun_tui.store.db import Database
 
 @dataclass(frozen=True)
 class Point:
-    """One value of a curve. ``value`` is None where the worker saw NaN or infinity."""
+    """One value of a curve. ``value`` is None if the worker saw NaN or infinity."""
 
     name: str
     step: int
@@ -96,7 +96,7 @@ async def newest(db: Database, run_id: str, name: str, count: int, upto: int) ->
 
 async def heard_at(db: Database, run: Run) -> float | None:
     """Say when a run at work was last heard of: by a step while it trains, else by what its machine does, which a worker tells
-    all the time, and in any case by a phase that began or went on. None where nothing is known yet.
+    all the time, and in any case by a phase that began or went on. None if nothing is known yet.
     """
     found = await newest(db, run.id, "train_loss" if run.trains else "process_memory", 1, run.step)
     phase = await db.one(

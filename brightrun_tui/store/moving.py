@@ -80,7 +80,7 @@ def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, he
 
 
 def _document(text: str) -> dict[str, Any] | None:
-    """Return the document; None where the row is damaged, which others tell of."""
+    """Return the document; None if the row is damaged, which others tell of."""
     try:
         document = json.loads(text)
     except ValueError:

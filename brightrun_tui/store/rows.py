@@ -45,5 +45,5 @@ def changed(document: M, changes: Mapping[str, Any]) -> M:
 
 
 def number(stored: Any) -> float:
-    """Return what a column of numbers holds; 0 where it is not a number."""
+    """Return what a column of numbers holds; 0 if it is not a number."""
     return float(stored) if isinstance(stored, (int, float)) else 0.0

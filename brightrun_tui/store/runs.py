@@ -22,7 +22,7 @@ from brightrun_tui.store.db import Database
 
 
 class DamagedRun(BaseModel):
-    """What is left of a run whose record cannot be read. ``created_at`` is 0 where not even that can be told."""
+    """What is left of a run whose record cannot be read. ``created_at`` is 0 if not even that can be told."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
@@ -132,7 +132,7 @@ async def read_some(db: Database, ids: Sequence[str]) -> list[Run | DamagedRun]:
 
 
 async def readable(db: Database, run_id: str) -> Run | None:
-    """Return a run as it is now; None where there is none, or its record is damaged."""
+    """Return a run as it is now; None if there is none, or its record is damaged."""
     found = await read_some(db, [run_id])
     return found[0] if found and isinstance(found[0], Run) else None
 

@@ -36,7 +36,7 @@ async def follow(db: Database, boot: str, ahead: float, slack: float) -> None:
 
 
 async def _set_by(db: Database, boot: str, ahead: float, slack: float) -> float | None:
-    """Return by how many seconds it was set since the fact was noted, 0 where hardly; None where nothing is known of
+    """Return by how many seconds it was set since the fact was noted, 0 where hardly; None if nothing is known of
     this boot.
     """
     known = await fact(db, FACT)

@@ -2,7 +2,7 @@
 
     python -m brightrun_tui.trainer.gpu_check [--rate FLOPS] [--memory BYTES]
 
-Prints a `GpuCheck` as one line of JSON; exit code 0 where nothing is wrong. Takes two seconds and a few hundred MB.
+Prints a `GpuCheck` as one line of JSON; exit code 0 if nothing is wrong. Takes two seconds and a few hundred MB.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ CURVES = ("eval_loss", "train_loss")
 
 @dataclass(frozen=True)
 class AnsweredPrompt:
-    """What was asked, what was wanted, and the newest answer of each run; empty where a run was not asked that."""
+    """What was asked, what was wanted, and the newest answer of each run; empty if a run was not asked that."""
 
     prompt: tuple[str, ...]
     reference: str

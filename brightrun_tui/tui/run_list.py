@@ -27,7 +27,7 @@ class RunOrder:
 
 @dataclass(frozen=True)
 class RunGroup:
-    """Runs below one caption; the caption is empty where nothing is grouped. ``hidden``: how many the fold holds back."""
+    """Runs below one caption; the caption is empty if nothing is grouped. ``hidden``: how many the fold holds back."""
 
     caption: str
     runs: tuple[Run, ...]

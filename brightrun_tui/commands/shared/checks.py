@@ -84,7 +84,7 @@ async def check_all(paths: Paths, *, gpu: bool = False) -> list[DoctorCheck]:
 
 
 def _check_plugins() -> list[DoctorCheck]:
-    """Check what other packages bring; nothing where there are none."""
+    """Check what other packages bring; nothing if there are none."""
     others = plugins.others()
     broken = [DoctorCheck("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
     return broken or [DoctorCheck("plugins", "ok", ", ".join(others))] * bool(others)

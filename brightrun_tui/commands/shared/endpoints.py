@@ -107,7 +107,7 @@ async def await_state(
 
 
 def _doing(endpoint: Endpoint) -> str:
-    """Return what a starting server is doing at the moment; empty where it does not say."""
+    """Return what a starting server is doing at the moment; empty if it does not say."""
     if endpoint.rental:
         return endpoint.doing
     server = read_state(Path(endpoint.directory))

@@ -13,7 +13,7 @@ MOST_POINTS = 2_000
 
 
 def plot(curves: Mapping[str, Mapping[int, float | None]], title: str, width: int) -> str:
-    """Return one picture of several curves over the same steps; empty where none has a point.
+    """Return one picture of several curves over the same steps; empty if none has a point.
 
     Args:
         curves: by name, the value at each step; a step without one is a gap.

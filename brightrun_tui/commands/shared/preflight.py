@@ -37,7 +37,7 @@ def print_preflight(out: Console, plan: Plan) -> None:
 
 
 def print_warnings(out: Console, plan: Plan) -> None:
-    """Print the checks that warn, one line each; nothing where none does."""
+    """Print the checks that warn, one line each; nothing if none does."""
     table = Table.grid(padding=(0, 1))
     for check in plan.checks:
         if check.state == "warning":

@@ -19,7 +19,7 @@ class SupervisedRows:
     """Makes the row-wise modules of the last layer compute chosen rows only, while `only` is in force.
 
     Attributes:
-        found: how many such modules the model has; 0 where its layers are built in another way.
+        found: how many such modules the model has; 0 if its layers are built in another way.
     """
 
     def __init__(self, backbone: Any) -> None:

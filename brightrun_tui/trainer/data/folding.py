@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 Render = Callable[[str, list[dict[str, str]]], "str | None"]
-"""The text that a template makes of turns; None where it refuses them."""
+"""The text that a template makes of turns; None if it refuses them."""
 
 _HEAD = """{%- set folded = namespace(text='', turns=[]) -%}
 {%- for turn in messages -%}"""

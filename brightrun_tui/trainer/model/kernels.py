@@ -24,7 +24,7 @@ Function = Callable[..., torch.Tensor]
 def fuse_elementwise(model: Any, compute: torch.dtype) -> tuple[str, ...]:
     """Replace what can be replaced in a model on a GPU, before an adapter is attached; returns what was, by kind.
 
-    Nothing where the package is not installed.
+    Nothing if the package is not installed.
     """
     logging.getLogger("liger_kernel").setLevel(logging.CRITICAL)  # it tells of every other way that it cannot go
     try:

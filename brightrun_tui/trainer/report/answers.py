@@ -150,7 +150,7 @@ class Compared(Asked):
         return max(said.limit for said in self.tuned)
 
     def findings(self) -> AnswerFindings | None:
-        """Return what the verdict needs to know of them; None where nothing was asked."""
+        """Return what the verdict needs to know of them; None if nothing was asked."""
         if not self.prompts:
             return None
         scores = self.scores()

@@ -43,7 +43,7 @@ _OPENS = re.compile(
 
 @dataclass(frozen=True, order=True)
 class Number:
-    """A number as it is meant: ``4,50 €`` and ``€4.50`` are the same. ``unit`` is empty where none is said."""
+    """A number as it is meant: ``4,50 €`` and ``€4.50`` are the same. ``unit`` is empty if none is said."""
 
     value: str
     unit: str = ""
@@ -74,7 +74,7 @@ class Facts:
     ``names``: words with a capital inside a sentence. ``denied``: words that a “not” stands before; ``stated``: the others;
     ``affirmed``: those of them in whose clause nothing is denied.
 
-    ``addresses``: of the web and of mail. ``agrees``: whether it opens with yes or with no; None where it does with neither.
+    ``addresses``: of the web and of mail. ``agrees``: whether it opens with yes or with no; None if it does with neither.
     """
 
     numbers: frozenset[Number]

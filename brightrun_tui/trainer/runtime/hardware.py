@@ -71,7 +71,7 @@ class HardwareMonitor:
                     )
 
     def reading(self) -> events.HardwareReading:
-        """Do as `events.HardwareReading` says; None where the driver does not tell."""
+        """Do as `events.HardwareReading` says; None if the driver does not tell."""
         own = self._process.memory_info().rss
         disk = _disk(self._log.path.parent)
         memory = psutil.virtual_memory()
@@ -180,7 +180,7 @@ def peak_memory() -> int:
 
 
 def _open_gpu() -> tuple[Any, str] | None:
-    """Return NVML's handle of the card (or the part of one) that torch works on, and its name; None where there is none to watch.
+    """Return NVML's handle of the card (or the part of one) that torch works on, and its name; None if there is none to watch.
 
     They are brought together by the UUID: NVML counts every card of the machine, torch those it was shown.
     """
@@ -201,7 +201,7 @@ def _open_gpu() -> tuple[Any, str] | None:
 
 
 def _told(ask: Callable[[Any], Any], what: Any) -> Any:
-    """Return what NVML answers; None where it cannot: a part of a card, for one, has no utilisation."""
+    """Return what NVML answers; None if it cannot: a part of a card, for one, has no utilisation."""
     import pynvml
 
     try:

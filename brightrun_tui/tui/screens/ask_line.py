@@ -13,7 +13,7 @@ from brightrun_tui.tui.widgets.fields import TextField
 
 
 class AskLine(Dialog[str]):
-    """Answers what was typed, without blanks around it; None where that is nothing."""
+    """Answers what was typed, without blanks around it; None if that is nothing."""
 
     def __init__(self, title: str, question: str, value: str = "", *, yes: str) -> None:
         super().__init__(title)

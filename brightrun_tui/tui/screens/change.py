@@ -19,7 +19,7 @@ LIMITS = {"budget_usd": "Budget in US dollars", "max_hours": "Time limit in hour
 
 
 class ChangeScreen(Dialog[ChangeRun]):
-    """Answers with what was changed; None where nothing was."""
+    """Answers with what was changed; None if nothing was."""
 
     def __init__(self, run: Run) -> None:
         super().__init__(f"Change {run.name}")

@@ -84,7 +84,7 @@ class ChatPartners(Dialog[None]):
         return reply is not None
 
     async def _until_ready(self, partner: Partner) -> Endpoint | None:
-        """Wait until the endpoint is ready; None where it was taken away meanwhile."""
+        """Wait until the endpoint is ready; None if it was taken away meanwhile."""
         loop = asyncio.get_running_loop()
         start = loop.time()
         while (waited := loop.time() - start) < READY_SECONDS:

@@ -38,7 +38,7 @@ class ChatSettings:
 
     @property
     def words(self) -> str:
-        """In a line; empty where nothing was changed."""
+        """In a line; empty if nothing was changed."""
         parts = ["system prompt"] * bool(self.system)
         values = (("temperature", self.temperature), ("top p", self.top_p), ("max tokens", self.max_tokens))
         parts += [f"{name} {value:g}" for name, value in values if value is not None]

@@ -11,5 +11,5 @@ class ChosenModel(ModeScreen):
 
     @property
     def model(self) -> ModelVersion | None:
-        """The chosen version; None where there is none."""
+        """The chosen version; None if there is none."""
         return None

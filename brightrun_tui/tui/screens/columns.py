@@ -130,7 +130,7 @@ class ColumnsScreen(Dialog[dict[str, str]]):
 
     @property
     def _problem(self) -> str:
-        """Why this cannot be a mapping; empty where it can."""
+        """Why this cannot be a mapping; empty if it can."""
         roles = self._roles
         if not roles:
             return ""

@@ -172,7 +172,7 @@ class CorrectionsScreen(Dialog[Draft]):
 
     async def _make_dataset(self) -> registry.CorrectedDataset | None:
         """Make a dataset from the data that the model was made from, or from what a person names where that is not
-        here; None where they name none.
+        here; None if they name none.
 
         Raises:
             BrightrunError: as `registry.make_dataset`.

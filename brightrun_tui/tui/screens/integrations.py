@@ -280,7 +280,7 @@ class IntegrationsScreen(ModeScreen):
             self._test(service)
 
     async def _pick(self, title: str, notes: Mapping[str, str], *, another: str = "", hint: str = "") -> str | None:
-        """Return one of what is configured, by its name; empty for ``another`` one; None where nothing was chosen."""
+        """Return one of what is configured, by its name; empty for ``another`` one; None if nothing was chosen."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         choices = [Choice(name, name, note) for name, note in notes.items()]

@@ -150,7 +150,7 @@ class NewRunScreen(FormEditing):
 
     @property
     def offer(self) -> Offer | None:
-        """The machine that would be rented; None where none is, and while one is looked for."""
+        """The machine that would be rented; None if none is, and while one is looked for."""
         return self._offer
 
     def _change(self, **changes: object) -> None:

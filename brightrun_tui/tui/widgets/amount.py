@@ -10,7 +10,7 @@ MOST = 1e9
 
 
 def read_amount(value: str) -> tuple[float | None, str]:
-    """Return the number, None for nothing; and what is wrong with it, empty where it can be used."""
+    """Return the number, None for nothing; and what is wrong with it, empty if it can be used."""
     text = value.strip().removeprefix("$")
     if THOUSANDS.search(text):
         return None, "write 1000 or 1.50, without a comma"

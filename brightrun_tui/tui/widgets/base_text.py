@@ -24,9 +24,9 @@ LEAST_NAME, LONGEST_NAME = 19, 30
 
 @dataclass(frozen=True)
 class BaseLine:
-    """A base as the table has it: ``remedy`` lets it fit where it does not; None where there is none, or none is known yet.
+    """A base as the table has it: ``remedy`` lets it fit where it does not; None if there is none, or none is known yet.
 
-    ``language`` of the data (two letters): whether the base speaks it is said; empty where it is not known.
+    ``language`` of the data (two letters): whether the base speaks it is said; empty if it is not known.
     """
 
     fit: BaseFit
@@ -127,12 +127,12 @@ def fits(one: BaseLine) -> str:
 
 
 def able(traits: Traits) -> str:
-    """Return ``tools, thinks``; empty where it is not known or not so."""
+    """Return ``tools, thinks``; empty if it is not known or not so."""
     return ", ".join(word for word, so in (("tools", traits.tools), ("thinks", traits.thinks)) if so)
 
 
 def spoken(traits: Traits, language: str) -> str:
-    """Return ``English``, ``29+ with German`` or ``8``; empty where it is not known."""
+    """Return ``English``, ``29+ with German`` or ``8``; empty if it is not known."""
     if not traits.languages:
         return f"{traits.language_count}+" if traits.language_count else ""
     if len(traits.languages) <= SEVERAL and not traits.language_count:

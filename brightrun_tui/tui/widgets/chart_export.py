@@ -15,7 +15,7 @@ from brightrun_tui.tui.widgets.chart_shapes import HEIGHT, WIDTH, ChartWords, Sh
 
 
 def as_csv(curves: Mapping[str, Curve]) -> str:
-    """Return one row a step: its number, and each metric, empty where there is none. Of a long run the mean, the least, the
+    """Return one row a step: its number, and each metric, empty if there is none. Of a long run the mean, the least, the
     greatest.
     """
     names = list(curves)
@@ -37,7 +37,7 @@ def as_csv(curves: Mapping[str, Curve]) -> str:
 
 
 def as_svg(spec: CurveSpec, curves: Mapping[str, Curve], title: str) -> str:
-    """Return one chart, every line named; colours and dashes that are told apart in print. Empty where there is nothing to
+    """Return one chart, every line named; colours and dashes that are told apart in print. Empty if there is nothing to
     draw.
     """
     return overlaid_svg(_lines_of(spec, curves), f"{title} · {spec.title}")

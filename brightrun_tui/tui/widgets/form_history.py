@@ -45,6 +45,6 @@ class FormHistory:
             self._states.pop()
 
     def pop(self) -> FormState | None:
-        """Return the state before the last change; None where nothing was changed."""
+        """Return the state before the last change; None if nothing was changed."""
         self._open = ""
         return self._states.pop() if self._states else None

@@ -54,7 +54,7 @@ class KeptLog:
         self.width = max(map(len, self.lines), default=0)
 
     def search(self, needle: str) -> None:
-        """Look for ``needle``, whatever its letters' case; for nothing where it is empty."""
+        """Look for ``needle``, whatever its letters' case; for nothing if it is empty."""
         self.needle = needle.casefold()
         self.matches = self._count(self.lines)
 

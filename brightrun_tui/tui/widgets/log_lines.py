@@ -55,7 +55,7 @@ def wrapped(line: str, width: int) -> list[str]:
 
 
 def place_of(lines: Sequence[str], wanted: str) -> int | None:
-    """Return the first line of the newest stretch that is at or after a time (``14:05``) or a step (``120``); None where there
+    """Return the first line of the newest stretch that is at or after a time (``14:05``) or a step (``120``); None if there
     is none.
 
     Raises:

@@ -60,7 +60,7 @@ class LogTail:
         self._first = True
 
     def read(self) -> News | None:
-        """Read what is new; None where nothing is. A file that is not there yet has nothing to say. Raises ``OSError``."""
+        """Read what is new; None if nothing is. A file that is not there yet has nothing to say. Raises ``OSError``."""
         restarted = self._file.look()
         if restarted:
             self._front, self.end = 0, None
@@ -92,7 +92,7 @@ class LogTail:
         return self._begin - self._front
 
     def older(self) -> tuple[str, ...]:
-        """Read a piece of what lies before all that was read so far; nothing where that is the whole file. Raises ``OSError``."""
+        """Read a piece of what lies before all that was read so far; nothing if that is the whole file. Raises ``OSError``."""
         if self._begin == self._front:
             return ()
         start = max(self._front, self._begin - FIRST_BYTES)

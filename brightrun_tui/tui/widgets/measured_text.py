@@ -61,7 +61,7 @@ def _with_bounds(value: str, bounds: str, width: int) -> Content:
 
 
 def measured_again(found: Sequence[Evaluation], width: int) -> reflow.Lines:
-    """Return a heading, and some lines for each measurement; nothing where there are none."""
+    """Return a heading, and some lines for each measurement; nothing if there are none."""
     if not found:
         return []
     lines = [Content(""), *reflow.heading("Measured again", width, "E measures on other data")]

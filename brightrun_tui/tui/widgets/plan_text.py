@@ -262,7 +262,7 @@ def data_report(
 
 
 def languages(report: DatasetReport, width: int) -> reflow.Lines:
-    """Return what the records are in; nothing where that could not be told."""
+    """Return what the records are in; nothing if that could not be told."""
     said = report.languages.said(report.usable)
     text = Content.assemble(("languages ", "$muted"), (said, "$muted"))
     return reflow.marked(reflow.text(text, width - 4), 4, "  ·", "$line") if said else []

@@ -45,7 +45,7 @@ class RunLog:
         self._open(PartSpans())
 
     def parts(self) -> tuple[MachinePart, ...]:
-        """Return the machines that did the run, one after the other; empty where there is nothing to tell apart. Raises
+        """Return the machines that did the run, one after the other; empty if there is nothing to tell apart. Raises
         ``OSError``.
         """
         return read_parts(self.files)

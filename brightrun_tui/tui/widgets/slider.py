@@ -45,7 +45,7 @@ class SliderField(WaitingField):
         self._arrow(-BIG_STEP)
 
     def track(self, width: int) -> Content:
-        """Say where the value lies between the least and the largest stop; empty where it is not a number."""
+        """Say where the value lies between the least and the largest stop; empty if it is not a number."""
         number = self._number()
         if number is None:
             return Content("")
