@@ -196,7 +196,7 @@ def _require_sense(wanted: Deploy, request: RentalRequest) -> None:
 
 
 async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, yes: bool) -> Deploy:
-    """Say what is to be rented, and have it agreed to; where it serves there already, nothing is asked.
+    """Say what would be rented, and have it agreed to; if it already serves there, nothing is asked.
 
     Raises:
         UsageError: it costs money, and there is nobody to ask.

@@ -1,4 +1,4 @@
-"""The words by which files say what is to be learnt and what was liked: names of fields, and the values of marks."""
+"""The words by which files say what to learn and what was liked: names of fields, and the values of marks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Meaning(Enum):
     """What a field is about, by its name."""
 
     LEARN = auto()
-    """Whether a turn or a record is to be learnt."""
+    """Whether to learn a turn or a record."""
     SKIP = auto()
     """Whether it is context only."""
     UNCLEAR = auto()

@@ -1,4 +1,4 @@
-"""What a file says of single turns: which answers are to be learnt, and which people disliked."""
+"""What a file says of single turns: which answers to learn, and which ones people disliked."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Flag = tuple[str, bool | float]
 
 
 class Learnt(NamedTuple):
-    """Whether an answer is to be learnt as far as its marks say; ``weighted``: one of them is neither 0 nor 1."""
+    """Whether to learn an answer, as far as its marks say; ``weighted``: one of them is neither 0 nor 1."""
 
     train: bool = True
     weighted: bool = False
@@ -90,7 +90,7 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
 
 
 def learnt_in_parts(content: Any) -> bool:
-    """Say whether an answer is to be learnt as far as the marks of its parts say.
+    """Say whether to learn an answer, as far as the marks of its parts say.
 
     Raises:
         Unusable: some of its parts are and some are not, or a mark cannot be understood.
@@ -159,7 +159,7 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
     """Return remarks on the marks of a whole record.
 
     Raises:
-        Unusable: it is not to be learnt, or is for testing.
+        Unusable: it must not be learnt, or is for testing.
     """
     remarks: list[str] = []
     for name, value in record.items():
@@ -229,5 +229,5 @@ def is_internal_note(turn: Any) -> bool:
 
 
 def is_mark(name: str, value: Any) -> bool:
-    """Say whether a field of a record may say that it is not to be learnt."""
+    """Say whether a field of a record may say not to learn it."""
     return meaning_of(name) is not None or name_words(name) <= _PARTS or isinstance(value, dict)

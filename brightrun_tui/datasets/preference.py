@@ -68,7 +68,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
             f"there are two answers to each question: “{printable(better)}” seems to be better than “{printable(first)}”",
             where=where,
             kind=ErrorKind.DATASET_PREFERENCES,
-            fix=f"say which is to be learnt: map {_mapping(row, better) or f'completion={printable(better)}'}",
+            fix=f"say which to learn: map {_mapping(row, better) or f'completion={printable(better)}'}",
         )
 
 

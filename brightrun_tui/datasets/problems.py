@@ -124,19 +124,19 @@ REMARKS: dict[str, Reason] = {
     ),
     "rated": Reason(
         "with a rating ({detail}), which is not looked at: answers that were rated badly are learnt like good ones",
-        "leave out the records whose answers are not to be learnt",
+        "leave out the records whose answers should not be learnt",
     ),
     "flags": Reason(
         "with marks that are not looked at ({detail})",
-        "usually nothing to do; where one says that an answer is not to be learnt, call it train, with true or false",
+        "usually nothing to do; where one says that an answer should not be learnt, call it train, with true or false",
     ),
     "unread_marks": Reason(
-        "with a setting of what is to be learnt that is not known ({detail}): it is not looked at",
+        "with an unknown setting of what to learn ({detail}): it is ignored",
         "mark each answer that is context only with train: false",
     ),
     "markup": Reason(
         "with HTML in their texts, such as {detail}",
-        "it would be learnt as text: export plain text, unless the answers are to be HTML",
+        "it would be learnt as text: export plain text, unless the answers should be HTML",
     ),
     "marks": Reason(
         "with marks of some model's chat format in their texts, such as {detail}",
@@ -172,7 +172,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "hidden_rows": Reason(
         "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read anyway",
-        "delete them, or copy the rows that you see into a sheet of their own, where they are not to be learnt",
+        "delete them, or copy the rows that you see into a sheet of their own, if they should not be learnt",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
@@ -217,7 +217,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "struck_through": Reason(
         "[rows|row] of a sheet with text that is struck through there, and read like any other",
-        "delete what is not to be learnt",
+        "delete what should not be learnt",
     ),
     "spelling": Reason(
         "with a text as a program spells it, such as {detail}",
@@ -259,7 +259,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "gaps": Reason(
         "whose answer has a gap left to fill in, such as {detail}",
-        "the model would say it as it stands: fill the gaps in, unless its answers are to be templates",
+        "the model would say it as it stands: fill the gaps in, unless its answers should be templates",
     ),
     "assistant_talk": Reason(
         "whose answer speaks or refuses as some other assistant ({detail})",
@@ -319,7 +319,7 @@ REMARKS: dict[str, Reason] = {
         "completion=NAME",
     ),
     "several_answers": Reason(
-        "with several answers; the first was taken", "give each answer a record of its own, if all are to be learnt"
+        "with several answers; the first was taken", "give each answer a record of its own, if all should be learnt"
     ),
     "no_such_choice": Reason(
         "whose answer is a number, but not the position of one of the choices (counted from 0)",
@@ -328,7 +328,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "noted": Reason(
         "with remarks or ticks of people beside them ({detail}), which are not looked at",
-        "read them: leave out or correct the records that they complain of; which records are to be learnt belongs in a column "
+        "read them: leave out or correct the records that they complain of; which records to learn belongs in a column "
         "“train”, with true or false in every row",
     ),
     "internal_notes": Reason(
@@ -341,7 +341,7 @@ REMARKS: dict[str, Reason] = {
     ),
     "beside_list": Reason(
         "in a file that says something for all of them, beside their list ({detail}), which is not learnt",
-        "write it into each record, as the field system or in front of the question, if the model is to be told the same later",
+        "write it into each record, as the field system or in front of the question, if the model will be told the same later",
     ),
     "quoted_mail": Reason(
         "whose answer holds the mail that it answers, or one that was sent on ({detail})",
@@ -369,7 +369,7 @@ REMARKS: dict[str, Reason] = {
     "for_testing": Reason(
         "[files that were not read, as their names say that they are|file that was not read, as its name says that it is] for "
         "testing ({detail})",
-        "name such a file, if it is to be learnt from",
+        "name such a file, to learn from it",
     ),
     "list_for_testing": Reason(
         "in lists for testing, as their names say ({detail}), which were not read",

@@ -364,7 +364,7 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
     """Yield rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and
-    what says that something is not to be learnt.
+    what says not to learn something.
     """
     mapped = set(columns.values())
     categories = () if "category" in columns else CATEGORIES

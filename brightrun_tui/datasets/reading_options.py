@@ -1,4 +1,4 @@
-"""How a file is to be read where that is not to be guessed: the encoding of its text, the sheet of a workbook."""
+"""How to read a file where that is not to be guessed: the encoding of its text, the sheet of a workbook."""
 
 from __future__ import annotations
 

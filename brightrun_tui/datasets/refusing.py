@@ -77,7 +77,7 @@ def _one_turn_each(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[
             f"each entry is one message of a tree (“{parent}” names the one before it), not a whole conversation",
             where=str(file.path),
             kind=ErrorKind.DATASET_TURNS,
-            fix="make a record of each path from a first question to an answer that is to be learnt: "
+            fix="make a record of each path from a first question to an answer that should be learnt: "
             '{"messages": [{"role": …, "content": …}, …]}',
         )
     if turn:
@@ -172,7 +172,7 @@ def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence
             return DatasetError(
                 f"the conversation is in “{said}”, which may mean something else",
                 where=f"{file.path}, {rows[0].place}",
-                fix=f"if it is what is to be learnt, map it (--column, in the app F4): messages={said}",
+                fix=f"if it is what to learn, map it (--column, in the app F4): messages={said}",
                 kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
             )
         return DatasetError(

@@ -26,13 +26,13 @@ DUPLICATE = "duplicate"
 
 @dataclass(frozen=True)
 class Repairs:
-    """What is to be done to a dataset.
+    """What to do to a dataset.
 
     Attributes:
         drop: kinds of findings whose records are taken out; of copies the first stays.
         entries: numbers of single entries, from 0, that are taken out.
         trim: take white space from both ends of every turn, and from the ends of its lines.
-        relabel: values of categories, and what they are to be called instead.
+        relabel: values of categories, and what to call them instead.
     """
 
     drop: Set[str] = frozenset()
@@ -62,7 +62,7 @@ def repair(
     ends the work and leaves nothing behind.
 
     Raises:
-        UsageError: nothing is to be done, or nothing would be left; there is no such finding or category; the target exists.
+        UsageError: there is nothing to do, or nothing would be left; there is no such finding or category; the target exists.
         DatasetError: the dataset cannot be read, or changed meanwhile.
         BrightrunError: the target cannot be written.
     """
@@ -136,7 +136,7 @@ def _trimmed(text: str) -> str:
 
 
 def _taken_out(examined: Examined, repairs: Repairs) -> Set[int]:
-    """Return the numbers of all entries that are to be taken out."""
+    """Return the numbers of all entries to take out."""
     for kind in repairs.drop:
         if not examined.entries.get(kind):
             found = ", ".join(kind for kind, entries in examined.entries.items() if entries) or "nothing"

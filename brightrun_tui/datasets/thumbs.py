@@ -1,4 +1,4 @@
-"""Which field of a file's records says whether their answer was liked, and records that are not to be learnt for it."""
+"""Which field of a file's records says whether their answer was liked, and records that must not be learnt because of it."""
 
 from __future__ import annotations
 

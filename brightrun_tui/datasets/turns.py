@@ -131,7 +131,7 @@ def canonical_messages(turns: Iterable[Turn]) -> tuple[tuple[Message, ...], list
     Between an answer that calls tools and the next one stand the tools' results.
 
     Raises:
-        Unusable: no such conversation is in these turns, or none of its answers is to be learnt.
+        Unusable: no such conversation is in these turns, or none of its answers should be learnt.
     """
     remarks: list[str] = []
     plain = [_message(turn) for turn in turns]

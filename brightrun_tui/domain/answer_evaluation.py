@@ -20,7 +20,7 @@ class AnsweredQuestion(BaseModel):
 
 
 class AnswersToMark(BaseModel):
-    """What is to be compared; ``training``: answers that the version learnt from, for what they have in common."""
+    """What to compare; ``training``: answers that the version learnt from, for what they have in common."""
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 

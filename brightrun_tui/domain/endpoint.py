@@ -42,7 +42,7 @@ class Endpoint(BaseModel):
     ``base_alone``: it serves the version's base model without the adapter, to be compared with; never in the version's place.
 
     ``rental``: the machine that is rented for it; None if this machine serves. ``deployment`` tells it from earlier ones of
-    the same name. ``doing``: what is done until it answers, or what is to be known of its money. ``ready_at``: when it last began
+    the same name. ``doing``: what is done until it answers, or what to know about its money. ``ready_at``: when it last began
     to answer. ``rest_reason``: why its machine goes, or went, back though nobody undeployed it. ``cost_usd``: of its machines.
     """
 

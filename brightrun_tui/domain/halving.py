@@ -55,7 +55,7 @@ class Behind(NamedTuple):
 
 
 def falls_behind(own: Entrant, others: Sequence[Entrant]) -> Behind | None:
-    """Say whether a run is to be stopped, judged at the furthest point that it and another have reached."""
+    """Say whether to stop a run, judged at the furthest point that it and another have reached."""
     for rung in reversed(RUNGS):
         loss = own.loss_at(rung)
         there = [found for other in others if (found := other.loss_at(rung)) is not None]

@@ -152,7 +152,7 @@ class RunDirectory:
 
     @property
     def changes(self) -> Path:
-        """What is to be trained otherwise than the specification says."""
+        """What to train otherwise than the specification says."""
         return self.control / CHANGES
 
     @property

@@ -62,7 +62,7 @@ class TokenView(BaseModel):
         lengths: tokens of each example.
         left_out: why it is; else empty.
         context: tokens that the model takes; 0 if that is not known.
-        notice: what is to be known about the chat template; mostly empty.
+        notice: what to know about the chat template; mostly empty.
         error: what went wrong, as `BrightrunError.as_dict`; the rest is empty then.
     """
 

@@ -81,7 +81,7 @@ async def require_gpus(host: SshHost, count: int, memory: int = 0) -> list[GpuSe
     """Return the machine's GPUs, as many and as large as rented. Drivers keep some memory: 10 % less is accepted.
 
     Raises:
-        HostError: fewer or smaller ones; such a machine is to be replaced.
+        HostError: fewer or smaller ones; such a machine must be replaced.
     """
     seen = await gpus(host)
     if len(seen) < count or any(gpu.memory < memory * 0.9 for gpu in seen[:count]):

@@ -220,7 +220,7 @@ class Acquirer:
         """Wait until the leased machine lets us in, shows its GPUs and has its guard.
 
         Raises:
-            HostError: not within ``ready_seconds``; the machine is to be replaced.
+            HostError: not within ``ready_seconds``; the machine must be replaced.
         """
         # a restart of the engine does not give a machine that never let us in its whole time again
         used = 0.0 if self._pinned(lease) else max(0.0, time.time() - lease.created_at)

@@ -1,6 +1,6 @@
 """Who tells people what happens: every channel gets what it has not told yet, in order, for as long as it takes.
 
-What is to be told is in the store, and so is what each channel has told: an engine that was away goes on where the last one was.
+What there is to tell is in the store, and so is what each channel has told: an engine that was away goes on where it stopped.
 No run waits for a channel. One that does not work is tried again after growing pauses, which is said once, by the others.
 """
 

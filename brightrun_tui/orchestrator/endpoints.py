@@ -294,7 +294,7 @@ class EndpointWatcher:
             return
 
     async def _unless_left(self, work: Coroutine[Any, Any, Result], seconds: float | None = None) -> Result | None:
-        """Return what ``work`` comes to; None when it is given up, because this endpoint is to be left or after ``seconds``."""
+        """Return what ``work`` comes to; None when it is given up, because this endpoint must be left, or after ``seconds``."""
         working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(self.leave.wait())
         try:
             await asyncio.wait((working, leaving), timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

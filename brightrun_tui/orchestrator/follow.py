@@ -19,7 +19,7 @@ from brightrun_tui.orchestrator.lifecycle import OUTCOMES, Signal
 from brightrun_tui.store import Database, events
 
 MAX_BAD_LINES = 5
-"""A worker that has written more of them since its launch is not to be relied on."""
+"""A worker that has written more of them since its launch cannot be relied on."""
 
 _SAID: dict[Outcome, Signal] = {outcome: signal for signal, outcome in OUTCOMES.items()}
 

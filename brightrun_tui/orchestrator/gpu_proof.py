@@ -43,7 +43,7 @@ async def prove_gpu(
         keep: takes what the check printed there.
 
     Raises:
-        HostError: the GPU is not fit to train on, or does not show it in time; such a machine is to be replaced.
+        HostError: the GPU is not fit to train on, or does not show it in time; such a machine must be replaced.
     """
     interpreter, code = start
     words = [

@@ -260,7 +260,7 @@ class Holding:
         return self._stopped_since > float("-inf") and machine.status in ("stopped", "starting")
 
     def _has_moved(self, machine: Machine) -> bool:
-        """Say whether it is to be reached elsewhere than where it was taken in hand."""
+        """Say whether it is now reached elsewhere than where it was taken in hand."""
         there = {(address.host, address.port) for address in self._host.addresses} if self._host else set()
         return bool(machine.ssh_host and there) and (machine.ssh_host, machine.ssh_port) not in there
 

@@ -84,7 +84,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
     """Tokenise, in a process of its own.
 
     Raises:
-        DatasetError: nothing would be left to train on, or a record is too long and that is to be refused.
+        DatasetError: nothing would be left to train on, or a record is too long and such records are refused.
         BaseModelError: its chat template never ends.
     """
     done = subprocess.run(

@@ -47,7 +47,7 @@ async def change(db: Database, ask: ChangeRun, target: Target | None) -> Run:
     hours = _positive(ask.max_hours, "--time-limit", "hours")
     if not settings and budget is None and hours is None:
         raise UsageError(
-            "nothing is to be changed", fix="give --set, --budget or --time-limit", kind=ErrorKind.BAD_SETTING
+            "there is nothing to change", fix="give --set, --budget or --time-limit", kind=ErrorKind.BAD_SETTING
         )
     if budget is not None:
         await _require_room(db, run, budget)

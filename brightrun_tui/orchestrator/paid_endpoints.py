@@ -106,7 +106,7 @@ class PaidEndpointWatcher(EndpointWatcher):
         return ""
 
     async def _look_at_usage(self) -> None:
-        """Look at what is to be seen at the provider before the money is counted. May raise `BrightrunError`."""
+        """Look at what the provider shows before the money is counted. May raise `BrightrunError`."""
 
     def _way_to(self, number: int) -> str:
         """Say how a person can have another version served that does not come by itself."""

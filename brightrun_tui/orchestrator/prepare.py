@@ -28,7 +28,7 @@ def prepare(run: Run, paths: Paths, say: Say) -> RunSpec:
     Raises:
         BaseModelError: the base model cannot be had.
         UsageError: the objective of the run cannot be sent to a rented machine.
-        UntrustedError: the version that is to be measured was changed since it was registered.
+        UntrustedError: the version to measure was changed since it was registered.
         DatasetError: the data is gone, changed since it was checked, or unusable.
         NotConnectedError: data of the Hub is no longer here, and the Hub cannot be reached.
     """

@@ -19,7 +19,7 @@ LOOK_SECONDS = 30.0
 
 
 def is_due(state: ServiceState, checked_at: float, now: float) -> bool:
-    """Say whether a service that was so when it was last tested is to be tested again; what is not connected is left alone."""
+    """Say whether to test a service again that was so when it was last tested; what is not connected is left alone."""
     return state in ("ok", "failed") and now - checked_at >= _rest_seconds(state)
 
 

@@ -69,7 +69,7 @@ class Target(Protocol):
         ...
 
     async def tell_changes(self, changes: Sequence[LiveChange]) -> None:
-        """Let the worker know everything that is to be trained otherwise. Raises `OSError` on this machine."""
+        """Let the worker know everything to train otherwise. Raises `OSError` on this machine."""
         ...
 
     async def withdraw(self) -> None:

@@ -72,7 +72,7 @@ class Tenant(Protocol):
         ...
 
     def accepts(self, offer: Offer) -> bool:
-        """Say whether it is to be had on that machine at all."""
+        """Say whether that machine has it at all."""
         ...
 
     def agreed(self, offer: Offer, tolerance: float) -> bool:

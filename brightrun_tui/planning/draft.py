@@ -38,5 +38,5 @@ class Draft(BaseModel):
 
     @property
     def here(self) -> bool:
-        """Whether the run is to be on this machine."""
+        """Whether the run will be on this machine."""
         return self.provider == HERE

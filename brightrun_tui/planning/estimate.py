@@ -118,7 +118,7 @@ def _upload_bytes(base: BaseModelInfo, settings: RunSettings, machine: Hardware,
 
 
 def _has_room_for_16_bit(base: BaseModelInfo, settings: RunSettings, machine: Hardware, shape: Shape) -> bool:
-    """Say whether a run that is to be quantised would fit on this GPU without."""
+    """Say whether a quantised run would also fit on this GPU without quantisation."""
     if not machine.gpu_count or settings.quantisation.method == "none":
         return False
     unquantised = settings.with_overrides({SETTING: "none"})

@@ -24,7 +24,7 @@ from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.offers import relied_upon
 
 SOLD_OUT = "choose another GPU or provider, or try again later"
-"""What to do where no machine is to be had."""
+"""What to do when no machine can be had."""
 _FITS = {"safe": 0, "tight": 1, "no": 2}
 
 

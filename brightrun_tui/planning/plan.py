@@ -40,7 +40,7 @@ from brightrun_tui.providers.local import hardware
 Found = TypeVar("Found")
 
 NOMINAL_GPU = "A100"
-"""Planned for where a machine is to be rented and no GPU was named."""
+"""Planned for if a machine will be rented and no GPU was named."""
 
 
 class Plan(BaseModel):
@@ -135,7 +135,7 @@ def _checks_of(
     account: Account | BrightrunError | None,
     refusal: BrightrunError | None,
 ) -> Iterator[tuple[CheckName, Callable[[], Check | None]]]:
-    """Yield what is to be checked of a plan, as far as it is known what it comes to."""
+    """Yield the checks of a plan, as far as it is known what it comes to."""
     draft, settings, report, base = plan.draft, plan.settings, plan.report, plan.base
     estimated, machine, offer = plan.estimate, plan.hardware, plan.offer
     yield CheckName.SETTINGS, lambda: checks.check_defaults(paths)

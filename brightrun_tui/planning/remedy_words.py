@@ -88,7 +88,7 @@ def effect(before: Plan, after: Plan) -> str:
 
 
 def option(change: PlanChange) -> str:
-    """Return the change as options of the command line; where an option is to be left out, that is said."""
+    """Return the change as options of the command line; if an option must be left out, that is said."""
     said = [
         f"--set {key}={quote(show_value(value))}"
         if value is not None

@@ -66,7 +66,7 @@ class RentalRequest:
 
 @dataclass(frozen=True)
 class BaseBeside:
-    """What a base model takes that is to be asked beside the model that was trained from it. In bytes; ``free`` now,
+    """What a base model takes that is asked beside the model that was trained from it. In bytes; ``free`` now,
     ``download`` before it is here. ``own_template``: it has a chat template of its own, as far as that is known.
     """
 
@@ -96,7 +96,7 @@ class BaseBeside:
 
 
 async def plan_rental(version: ModelVersion, request: RentalRequest, paths: Paths) -> tuple[EndpointRental, Offer]:
-    """Return what is to be agreed to, and the machine that it is about. Nothing is rented.
+    """Return what must be agreed to, and the machine that it is about. Nothing is rented.
 
     Raises:
         UsageError: there is no such provider or box.

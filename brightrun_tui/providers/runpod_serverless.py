@@ -32,7 +32,7 @@ NO_ENDPOINT = "bright-run-has-no-such-endpoint"
 VOLUME_MOUNT = "/runpod-volume"
 """Where a network volume lies in a worker."""
 REQUEST_MILLISECONDS = 600_000
-"""The longest that one request may compute; always sent, as the service's own default is not to be relied upon."""
+"""The longest that one request may compute; always sent, as the service's own default cannot be relied upon."""
 QUEUE_SECONDS = 4
 BILL_SLACK_SECONDS = 3600.0
 

@@ -47,7 +47,7 @@ async def evaluate_at_endpoint(
     if not endpoint.serves(version) or endpoint.state != "ready":
         serves = f"serves {endpoint.ref}" if endpoint.state == "ready" else f"is {endpoint.state}"
         raise UsageError(
-            f"endpoint {endpoint.id} {serves}, and {version.ref} is to be measured",
+            f"endpoint {endpoint.id} {serves}, and {version.ref} should be measured",
             where="--endpoint",
             fix=f"serve it: brightrun deploy {version.ref}",
             kind=ErrorKind.ENDPOINT_NOT_READY,

@@ -34,7 +34,7 @@ MAX_ANSWER_CHARACTERS = 2000
 def report_markdown(report: Report, caution: str = "") -> str:
     """Return the report card in Markdown: verdict, scores, answers side by side, training facts, lineage.
 
-    ``caution``: what is to be known before the verdict is read.
+    ``caution``: what to know before reading the verdict.
     """
     parts = [f"# {_inline(report.name)}", *([f"*{_inline(caution)}*"] if caution else [])]
     parts += [f"**{report.verdict.grade.capitalize()}.** {_inline(report.verdict.summary)}"]

@@ -119,7 +119,7 @@ async def make_dataset(db: Database, paths: Paths, name: str, *, data: str = "")
     are added. The new dataset is among those that New Run offers.
 
     Args:
-        data: the dataset to start from, where the model's own is not to be taken or is gone.
+        data: the dataset to start from, if the model's own should not be used or is gone.
 
     Raises:
         UsageError: there is no such model, or nothing to write.

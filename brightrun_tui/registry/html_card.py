@@ -59,7 +59,7 @@ def report_html(
     ref: str, report: Report, curves: Curves | None = None, measured: Sequence[Evaluation] = (), caution: str = ""
 ) -> str:
     """Return the whole document. ``ref`` is what the version is called here; ``measured``: again, later, newest first;
-    ``caution``: what is to be known before the verdict is read.
+    ``caution``: what to know before reading the verdict.
     """
     verdict = report.verdict
     parts = [

@@ -130,7 +130,7 @@ def _make_room(api: Any, repository: str, public: bool) -> bool:
         api.update_repo_settings(repository, private=True)
         if not (private := _is_private(api, repository)):
             raise BrightrunError(
-                f"the Hub made “{repository}” public although it was to be private; nothing was uploaded",
+                f"the Hub made “{repository}” public although it should be private; nothing was uploaded",
                 where=f"{hub.endpoint()}/{repository}",
                 fix="look at the owner's default visibility there",
                 kind=ErrorKind.REPOSITORY_PUBLIC,

@@ -33,7 +33,7 @@ class LongPrompts:
         self, engine: Answers, ids: Sequence[int], left: Callable[[], Awaitable[bool]], others: Callable[[], bool]
     ) -> int:
         """Have all of a prompt but its last piece read; returns how many tokens were. Ends early where the caller has
-        ``left``; ``others`` says whether somebody else is to be answered.
+        ``left``; ``others`` says whether somebody else waits for an answer.
 
         Raises:
             EngineGone: nobody answers.

@@ -6,7 +6,7 @@ from brightrun_tui.serving.state import ServerStatus, Usage
 
 _COUNTERS = {
     "requests_total": ("requests", "Requests with the right key."),
-    "refused_total": ("refused", "Requests that were not to be served."),
+    "refused_total": ("refused", "Requests that could not be served."),
     "failed_total": ("failed", "Requests that broke."),
     "prompt_tokens_total": ("prompt_tokens", "Tokens read."),
     "completion_tokens_total": ("completion_tokens", "Tokens answered."),

@@ -74,7 +74,7 @@ class Usage(BaseModel):
     """``usage.json``: what the endpoint has done over its whole life. ``seconds`` is time spent answering.
 
     ``answers`` are those whose beginning was seen, after ``first_token_seconds`` in all.
-    ``requests`` are all that came with the right key; of those ``refused`` were not to be served, and ``failed`` broke.
+    ``requests`` are all that came with the right key; of those ``refused`` could not be served, and ``failed`` broke.
     """
 
     model_config = ConfigDict(frozen=True)

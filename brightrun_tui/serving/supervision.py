@@ -93,7 +93,7 @@ class Watch(Supervision):
         """Drop every connection."""
 
     async def run(self) -> None:
-        """Do as `Supervision.run`; it fails only over a chat template that is not to be used."""
+        """Do as `Supervision.run`; it fails only over a chat template that cannot be used."""
         looking = asyncio.create_task(self._prompts.fault())
         while not self._stopping.is_set():
             if looking.done() and (fault := looking.result()):

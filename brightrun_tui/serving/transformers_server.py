@@ -38,7 +38,7 @@ def serve(plan: EndpointPlan) -> None:
     dtype = _compute_dtype(plan)
 
     class AdapterModelManager(model_manager.ModelManager):  # type: ignore[misc]
-        """Holds the base as it was held in training, and refuses to answer without the adapter that is to be there."""
+        """Holds the base as it was held in training, and refuses to answer without the adapter that should be there."""
 
         def get_quantization_config(self) -> BitsAndBytesConfig | None:
             if plan.quantisation == "none":

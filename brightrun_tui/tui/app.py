@@ -294,7 +294,7 @@ class BrightRunApp(Workspace):
             self.screen.step_back()
 
     async def action_quit(self) -> None:
-        if self.snapshot.runs_alone:  # endpoints are not known yet, and are to be told of
+        if self.snapshot.runs_alone:  # endpoints are not known yet, and must be told of
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.pictured(), QUIT_SECONDS)
         active = sum(run.active for run in self.snapshot.runs)

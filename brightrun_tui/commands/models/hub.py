@@ -60,7 +60,7 @@ def push(
     what = "is there already, with these very files" if pushed.already else "is there"
     say_done(f"{pushed.ref} {what} ({seen}), tag {pushed.tag}, commit {pushed.commit[:10]}")
     if not pushed.private and not public:
-        say(("!", "yellow"), " it was to be private: somebody changed the repository meanwhile")
+        say(("!", "yellow"), " it should be private: somebody changed the repository meanwhile")
     put(pushed.url)
 
 

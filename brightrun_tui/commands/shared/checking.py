@@ -31,7 +31,7 @@ def examine_aloud(word: str, columns: dict[str, str], paths: Paths) -> Examined:
 
 @contextmanager
 def told_aloud() -> Iterator[Progress]:
-    """Return what is to be told how far some work is; it says so on a terminal where that takes long."""
+    """Return a callback that is told how far some work is; it says so on a terminal if the work takes long."""
     said = time.monotonic() - _SAY_EVERY_SECONDS + _SAY_AFTER_SECONDS
     line = ""
 

@@ -155,7 +155,7 @@ def parse_relabel(pairs: list[str]) -> dict[str, str]:
 
 
 def parse_reading(columns: list[str] | None, encoding: str, sheet: str) -> dict[str, str]:
-    """Say how a file is to be read: `parse_columns`, with encoding and sheet where they were named."""
+    """Say how to read a file: `parse_columns`, with encoding and sheet if they were named."""
     named = {ENCODING: encoding, SHEET: sheet}
     return parse_columns(columns or []) | {key: value for key, value in named.items() if value}
 

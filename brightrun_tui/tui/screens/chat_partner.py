@@ -52,7 +52,7 @@ class Partner:
 
 
 async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | None:
-    """Return what is to be agreed to before the base of ``model`` is loaded; None if it is served already.
+    """Return what must be agreed to before the base of ``model`` is loaded; None if it is served already.
 
     Raises:
         BaseModelError: it can no longer be had.

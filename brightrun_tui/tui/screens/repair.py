@@ -1,4 +1,4 @@
-"""What a new version of a dataset is to be without, and how it is to be called otherwise."""
+"""What to leave out of a new version of a dataset, and which of its categories to rename."""
 
 from __future__ import annotations
 

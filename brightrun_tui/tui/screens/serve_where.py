@@ -77,7 +77,7 @@ async def where_to_serve(screen: ModeScreen, model: ModelVersion) -> EndpointRen
 
     Raises:
         Left: they chose none.
-        BrightrunError: the one that they chose is not to be had.
+        BrightrunError: the one that they chose cannot be had.
     """
     paths = screen.app.paths
     found = await places(model, paths)
@@ -117,7 +117,7 @@ def _names(paths: Paths) -> list[str]:
 async def ask(
     name: str, model: ModelVersion, paths: Paths, seconds: float = ASK_SECONDS, *, repository: str = ""
 ) -> ServingPlace:
-    """Return what is to be had at one place, as far as it says so in time; where workers come and go, only with the
+    """Return what can be had at one place, as far as it says so in time; where workers come and go, only with the
     ``repository`` that they fetch the adapter from."""
     if is_serverless(name) and not repository:
         return ServingPlace(name)

@@ -1,4 +1,4 @@
-"""The words around the curves: which are drawn, their values, and what is to be known of the picture."""
+"""The words around the curves: which are drawn, their values, and what to know about the picture."""
 
 from __future__ import annotations
 

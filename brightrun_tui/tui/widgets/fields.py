@@ -37,7 +37,7 @@ class EditBegan(Message):
 
 @dataclass
 class EditEnded(Message):
-    """Typing has ended: what was typed is kept, or (``kept`` False) the field is to be as it was before."""
+    """Typing has ended: what was typed is kept, or (``kept`` False) the field becomes what it was before."""
 
     key: str
     kept: bool

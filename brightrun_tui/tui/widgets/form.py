@@ -40,7 +40,7 @@ class FormRow(Horizontal):
         yield self._said
 
     def explain(self) -> list[tuple[str, str]]:
-        """Return all that is to be said of the field, as label and text."""
+        """Return all there is to say of the field, as label and text."""
         return [("what it is", self.hint), ("now", getattr(self.field, "value", "") or "not set")]
 
     def remark(self, text: str, style: str = "$muted") -> None:

@@ -206,7 +206,7 @@ class RowTable(ScrollView, can_focus=True):
             self.scroll_to(y=top + self._row_height - room, animate=False, force=True)
 
     def _up_again(self) -> None:
-        """Scroll as far up as the cursor stays in sight: what comes first is what is to be seen."""
+        """Scroll as far up as the cursor stays in sight: what comes first must be seen."""
         place = self._places.get(self._cursor)
         if place is not None:
             room = self.scrollable_content_region.height - self._head
