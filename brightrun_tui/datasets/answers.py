@@ -115,6 +115,17 @@ _CHAT_PAGE = re.compile(
     re.MULTILINE,
 )
 """Marks of sources, buttons, and who spoke when."""
+_REFUSAL_ELSEWHERE = re.compile(
+    r"как (?:языковая модель|искусственный интеллект|ии|нейросеть)\b|як (?:мовна модель|штучний інтелект)\b"
+    r"|作[为為](?:一[个個名款])?\s?(?:ai|人工智[能慧]|大?型?[语語]言模型)|我是(?:一[个個名款])?(?:ai|人工智[能慧]|[语語]言模型)"
+    r"|ai(?:言語モデル|アシスタント|モデル)?として|(?:大規模)?言語モデルとして"
+    r"|ai (?:언어 )?모델로서|인공지능으로서|인공지능 언어 모델"
+)
+_REWRITTEN = re.compile(
+    r"here(?:['’]s| is| are) (?:an? |the |my |your )?(?:rewritten|revised|improved|polished|rephrased|reworded|refined|shortened"
+    r"|edited|updated|possible|suggested|draft|sample|professional|friendly|concise)"
+    r" (?:version|answer|reply|response|e-?mail|message|draft|text)\b"
+)
 _CHAT_SIGNS = (
     "†",
     "‡",
@@ -126,7 +137,6 @@ _CHAT_SIGNS = (
     "Cop",
     "Code kop",
     "][",
-    "] [",
     "://",
     "ChatGPT ",
     "Claude ",
@@ -180,15 +190,7 @@ _REFUSAL = re.compile(
     r"|\bin quanto (?:ia|intelligenza artificiale|modello linguistico)\b|\bcome (?:ia|modello linguistico|"
     r"intelligenza artificiale)\b"
     r"|\bals (?:ai|taalmodel|ai-taalmodel|kunstmatige intelligentie)\b|\bjako (?:ai|model językowy|"
-    r"sztuczna inteligencja)\b"
-    r"|как (?:языковая модель|искусственный интеллект|ии|нейросеть)\b|як (?:мовна модель|штучний інтелект)\b"
-    r"|作[为為](?:一[个個名款])?\s?(?:AI|人工智[能慧]|大?型?[语語]言模型)|我是(?:一[个個名款])?(?:AI|人工智[能慧]|[语語]言模型)"
-    r"|AI(?:言語モデル|アシスタント|モデル)?として|(?:大規模)?言語モデルとして"
-    r"|AI (?:언어 )?모델로서|인공지능으로서|인공지능 언어 모델"
-    r"|\bhere(?:['’]s| is| are) (?:a|an|the|my|your)? ?(?:rewritten|revised|improved|polished|rephrased|"
-    r"reworded|refined|shortened|edited|updated"
-    r"|possible|suggested|draft|sample|professional|friendly|concise) (?:version|answer|reply|response|"
-    r"email|e-mail|message|draft|text)\b",
+    r"sztuczna inteligencja)\b",
     re.IGNORECASE,
 )
 _SIGNS = (
@@ -207,8 +209,24 @@ _SIGNS = (
         "here's ",
         "here is ",
     ),
-    *("here’s ", "here are "),
 )
+_FIRST_SIGNS = (
+    *(
+        "mod",
+        "artific",
+        " ai",
+        " ki",
+        " ia",
+        "künst",
+        "kunstm",
+        "sztuczn",
+        "training data",
+        "knowledge cut",
+        "assist with",
+    ),
+    *("help with th", "sorry, but i"),
+)
+"""What each of these holds, or is."""
 _SIGNS_ELSEWHERE = (
     "языков",
     "искусств",
@@ -281,14 +299,13 @@ def _holds(text: str, signs: Iterable[str]) -> bool:
     return any(map(text.__contains__, signs))
 
 
-def _refuses(plain: str) -> bool:
-    """Say whether a text in lower case holds a sign of such talk."""
-    return _holds(plain, _SIGNS) or (not plain.isascii() and _holds(plain, _SIGNS_ELSEWHERE))
-
-
 def _refusal_in(answer: str) -> str:
     plain = answer.lower()
-    found = _REFUSAL.search(answer) if _refuses(plain) else None
+    found = _REFUSAL.search(answer) if _holds(plain, _FIRST_SIGNS) and _holds(plain, _SIGNS) else None
+    if not found and not plain.isascii() and _holds(plain, _SIGNS_ELSEWHERE):
+        found = _REFUSAL_ELSEWHERE.search(plain)
+    if not found and "here" in plain:
+        found = _REWRITTEN.search(plain)
     return found[0] if found else ""
 
 

@@ -44,7 +44,8 @@ class AnswerEnds:
         """Look at the answers of a record that are learnt."""
         for answer in answers:
             self._longest["characters"].see(answer, len(answer), entry)
-            self._longest["words"].see(answer, answer.count(" ") + 1, entry)
+            if ". " in answer:  # else it may be a form with so many words
+                self._longest["words"].see(answer, answer.count(" ") + 1, entry)
         end = answers[-1].rstrip()
         if len(end) < _LEAST_SENTENCE:
             return

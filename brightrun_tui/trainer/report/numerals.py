@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import lru_cache
+from functools import lru_cache, partial
 
 _CJK_SIGNS = ("零〇", "一", "二两兩", "三", "四", "五", "六", "七", "八", "九")
 _CJK_DIGITS = {sign: value for value, signs in enumerate(_CJK_SIGNS) for sign in signs}
@@ -36,7 +36,7 @@ def with_digits(text: str) -> str:
         text = "".join(map(_as_digit, text))
         text = _CJK_NUMBER.sub(lambda found: _counted(found, text), text)
     for form, part in _HALVES:
-        text = form.sub(lambda found, part=part: _with_part(found, part), text)
+        text = form.sub(partial(_with_part, part=part), text)
     return text
 
 
