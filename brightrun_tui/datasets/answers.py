@@ -59,6 +59,7 @@ _PLACEHOLDERS = frozenset(
         "vedi sopra",
     }
 )
+_LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
 _ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
 """What a spreadsheet makes of a long number that it does not take for text."""
 _ROUNDED_WITHIN = re.compile(r"(?<![\w.,])\d[.,]\d{1,6}E\+\d{2}\b")
@@ -126,22 +127,7 @@ _REWRITTEN = re.compile(
     r"|edited|updated|possible|suggested|draft|sample|professional|friendly|concise)"
     r" (?:version|answer|reply|response|e-?mail|message|draft|text)\b"
 )
-_CHAT_SIGNS = (
-    "†",
-    "‡",
-    "oaicite",
-    "oai_citation",
-    "[cite",
-    "citet",
-    "cite\ue202",
-    "Cop",
-    "Code kop",
-    "][",
-    "://",
-    "ChatGPT ",
-    "Claude ",
-    "Gemini ",
-)
+_CHAT_SIGNS = ("†", "‡", "oai", "cite", "Cop", "Code kop", "][", "://", "ChatGPT ", "Claude ", "Gemini ")
 _USER_SPEAKS = re.compile(
     r"^\W{0,3}(?:user|human|customer|client|q|question|kunde|nutzer|benutzer|utilisateur|cliente|usuario)\W{0,3}:",
     re.IGNORECASE | re.MULTILINE,
@@ -251,7 +237,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
     Some are kept only where they concern many records (`MANY`) or few of them (`FEW`).
     """
     asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
-    if len(asked) >= _LEAST_ECHO and _HEAD.sub("", answers[-1]).startswith(asked):
+    if len(asked) >= _LEAST_ECHO and answers[-1].startswith(asked, _behind_head(answers[-1])):
         yield "echo", ""
     if error := next(filter(None, map(error_in, answers)), ""):
         yield "error_answer", error
@@ -261,11 +247,11 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "rounded", ""
     elif any("E+" in answer and _ROUNDED_WITHIN.search(answer) for answer in answers):
         yield "rounded_within", ""
-    if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
+    if any(map(_is_placeholder, answers)):
         yield "placeholder", ""
     elif words := next(filter(None, map(unfilled, answers)), ""):
         yield "unfilled", printable(words, _SHOWN)
-    if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
+    if any(message.role == "user" and _is_placeholder(message.content) for message in record.messages):
         yield "placeholder_question", ""
     if quoted := next(filter(None, map(_mail_in, answers)), ""):
         yield "quoted_mail", quoted
@@ -293,6 +279,17 @@ MANY = ("quoted", "turned_round", "stop_word", "numbered")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""
+
+
+def _behind_head(answer: str) -> int:
+    """Return where an answer begins behind who says what it repeats."""
+    found = _HEAD.match(answer)
+    return found.end() if found else 0
+
+
+def _is_placeholder(text: str) -> bool:
+    plain = text.strip()
+    return len(plain) <= _LONGEST_PLACEHOLDER and plain.lower() in _PLACEHOLDERS
 
 
 def _holds(text: str, signs: Iterable[str]) -> bool:

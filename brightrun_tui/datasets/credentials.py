@@ -66,7 +66,12 @@ _KINDS = (
 
 
 def _holds(text: str, signs: Mapping[str, Sequence[str]]) -> bool:
-    return any(character in text and any(map(text.__contains__, signs[character])) for character in signs)
+    for character, found in signs.items():
+        if character in text:
+            for sign in found:
+                if sign in text:
+                    return True
+    return False
 
 
 def credentials_in(texts: Sequence[str]) -> str:

@@ -34,7 +34,9 @@ def from_log(value: dict[str, Any]) -> dict[str, Any]:
     """Return a request and its answer as a record: the turns, the answer, and what stands beside the two; else the value."""
     if "chat_history" in value and isinstance(value.get("message"), str):
         return _from_chat(value)
-    fields = {} if _SPELT.isdisjoint(value) else lowered(value)
+    if _SPELT.isdisjoint(value):
+        return value
+    fields = lowered(value)
     for asked, answered in _PAIRS.items():
         name = next((name for name in answered if name in fields), "")
         request = _request(fields.get(asked)) if name else None
