@@ -28,7 +28,12 @@ from brightrun_tui.trainer.report.contradictions import (
 )
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import exchanges_persons, exchanges_times, puts_another_word
+from brightrun_tui.trainer.report.exchanged import (
+    denies_by_ending,
+    exchanges_persons,
+    exchanges_times,
+    puts_another_word,
+)
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
@@ -169,6 +174,7 @@ class Yardstick:
             or says_the_opposite(wanted, said)
             or names_other_days(wanted, said)
             or counts_by_other_periods(wanted, said)
+            or denies_by_ending(wanted, said)
         )
         if contradicts or only_asks(wanted, said):
             return "wrong"
@@ -201,7 +207,7 @@ class Yardstick:
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
-        if exchanges_persons(wanted, said) or exchanges_times(wanted, said):
+        if exchanges_persons(wanted, said) or exchanges_times(wanted, said) or denies_by_ending(wanted, said):
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
             return "wrong"
