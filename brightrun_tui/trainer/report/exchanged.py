@@ -39,7 +39,12 @@ def puts_another_word(wanted: str, said: str) -> bool:
     return False
 
 
-def exchanges_times(wanted: str, said: str) -> bool:
+def says_it_otherwise(wanted: str, said: str) -> bool:
+    """Say whether the same sentence says who does it, when, or that it is so, the other way round."""
+    return _exchanges_persons(wanted, said) or _exchanges_times(wanted, said) or denies_by_ending(wanted, said)
+
+
+def _exchanges_times(wanted: str, said: str) -> bool:
     """Say whether the same sentence has after for within, or the like."""
     ours, theirs = _words(wanted), _words(said)
     return any(
@@ -56,7 +61,7 @@ def denies_by_ending(wanted: str, said: str) -> bool:
     return SequenceMatcher(None, _words(wanted), _words(said), autojunk=False).ratio() >= SAME_SENTENCE
 
 
-def exchanges_persons(wanted: str, said: str) -> bool:
+def _exchanges_persons(wanted: str, said: str) -> bool:
     """Say whether it is you who does in one what we do in the other: we pay the postage, you pay the postage."""
     ours, theirs = _words(wanted), _words(said)
     if {*map(PERSONS.get, ours)} == {*map(PERSONS.get, theirs)} == {None}:
