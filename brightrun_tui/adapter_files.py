@@ -59,8 +59,8 @@ def check_adapter(directory: Path, where: str) -> None:
 
 
 def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str) -> None:
-    """What is built before any weight is read is as wide as the weights are, however wide the configuration calls them. Where
-    layers have ranks of their own, none of them is enormous.
+    """Refuse ranks wider than any of the weights, and enormous ones where layers have ranks of their own: what is built
+    before a weight is read goes by the configuration.
 
     Raises:
         UntrustedError: a rank is no number, or larger than any of the weights.

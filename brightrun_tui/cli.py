@@ -13,14 +13,16 @@ from brightrun_tui.domain.error_kinds import ExitCode
 from brightrun_tui.logs import guard_process, log_to
 from brightrun_tui.opening import open_app, see_to_home
 from brightrun_tui.paths import get_paths
-from brightrun_tui.process import bear_any_encoding, begin_privately
+from brightrun_tui.process import bear_any_encoding, begin_privately, end_tidily
 
 COMPLETING = "_BRIGHTRUN_COMPLETE"
 """Set by a shell that asks what could be typed."""
 
 
 def _keep_log(arguments: list[str]) -> None:
-    """Of what was typed only verbs and options: the rest may hold an address with its key, put there by mistake."""
+    """Log only the verbs and option names of what was typed: the rest may hold an address with its key, put there by
+    mistake.
+    """
     import logging
 
     log_to(get_paths().logs / "brightrun.log")
@@ -58,5 +60,6 @@ def main() -> None:
     """Run ``brightrun``."""
     begin_privately()
     bear_any_encoding()
+    end_tidily()
     guard_process(watched=True)
     sys.exit(run(sys.argv[1:]))

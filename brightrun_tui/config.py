@@ -58,6 +58,13 @@ class MoneyLimits(Section):
     monthly_limit_usd: float | None = Field(None, gt=0, description="Ceiling of a calendar month, in US dollars.")
 
 
+def flaw_of_settings(settings: object) -> str:
+    """Say what is wrong with the settings that a spec declares, as the rest of a sentence; empty where nothing is."""
+    if isinstance(settings, type) and issubclass(settings, Section):
+        return ""
+    return "its settings should be a subclass of brightrun_tui.config.Section"
+
+
 def load_section(
     paths: Paths, name: str, model: type[Table], *, nested: Callable[[], Collection[str]] = frozenset
 ) -> Table:
@@ -108,11 +115,11 @@ def load_section(
 
 
 def _strays(document: dict[str, Any]) -> set[str]:
-    """Return what is not a table of ours. Who the providers are is only looked up where a file has more than the fixed tables."""
+    """Return the tables that are not ours. Providers are only looked up where a file has more than the fixed tables."""
     others = document.keys() - set(SECTIONS)
     return others - plugins.claimed(plugins.Door.PROVIDERS) if others else set()
 
 
 def reason(error: ValidationError) -> str:
-    """Say why the first value that does not fit does not, in words."""
+    """Say in words why the first value that does not fit does not."""
     return error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")

@@ -137,7 +137,7 @@ def _table(document: TOMLDocument, keys: Sequence[str], path: Path) -> MutableMa
 
 
 def _put(table: MutableMapping[str, Any], key: str, value: Any) -> None:
-    """A new value; a new table with a heading of its own has an empty line below it."""
+    """Set a value; a new table with a heading of its own gets an empty line below it."""
     import tomlkit
     from tomlkit.items import Table
 
@@ -148,7 +148,9 @@ def _put(table: MutableMapping[str, Any], key: str, value: Any) -> None:
 
 
 def _change(paths: Paths, change: Callable[[TOMLDocument], None]) -> None:
-    """One change of the file, after what former files hold has come into it. A link stays one, and the file keeps its modes."""
+    """Change the file once, after merging in what the former files hold. A link stays a link, and the file keeps its
+    mode.
+    """
     path = Path(os.path.realpath(paths.config_file))
     with _writing(paths, path):
         _read(path)
@@ -194,13 +196,13 @@ def _changed(paths: Paths, text: str, change: Callable[[TOMLDocument], None]) ->
 
 
 def _without_empty(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A table that lost its last entry has no line of its own."""
+    """Return the document without tables that have lost their last entry."""
     return {key: value for key, value in document.items() if value != {}}
 
 
 @contextmanager
 def _writing(paths: Paths, path: Path) -> Iterator[None]:
-    """Alone with the file; an error of the system is one sentence."""
+    """Hold the file's lock while writing; an error of the system becomes one sentence."""
     from filelock import FileLock, Timeout
 
     try:

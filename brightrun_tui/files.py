@@ -17,7 +17,7 @@ from pathlib import Path
 
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
@@ -39,15 +39,22 @@ def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None
     sync_directory(path.parent)
 
 
+def target_taken(path: Path) -> UsageError:
+    """Return the error for a place that a person named, where something is already."""
+    return UsageError(
+        "there is something already", where=str(path), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
+    )
+
+
 def remove_unfinished(directory: Path) -> None:
-    """Remove what `write_atomic` began below ``directory`` and was killed over. Nobody may be writing there."""
+    """Remove what `write_atomic` left unfinished below ``directory`` when it was killed. Nobody may be writing there."""
     for path in directory.rglob(".*"):
         if _ASIDE.fullmatch(path.name) and path.is_file():
             path.unlink(missing_ok=True)
 
 
 def bytes_below(directory: Path) -> int:
-    """Of all files below it, links aside. Somebody may be writing and removing there meanwhile."""
+    """Return the size of all files below it, links excepted. Others may be writing and removing files there meanwhile."""
     total = 0
     for parent, _, names in os.walk(directory):
         for name in names:

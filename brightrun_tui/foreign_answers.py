@@ -76,7 +76,7 @@ def without_packing(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes,
 
 
 def decoded(content: bytes) -> Any:
-    """JSON. Raises ``ValueError``: it is none, or is nested too deeply."""
+    """Return the content as JSON. Raises ``ValueError``: it is not JSON, or is nested too deeply."""
     try:
         return json.loads(content)
     except RecursionError:

@@ -86,7 +86,7 @@ def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 
 
 def fit(document: Any, model: type[Model], where: str) -> Model:
-    """``document`` as ``model``. Raises `ForeignFileError`, naming the first field that does not fit."""
+    """Return ``document`` as ``model``. Raises `ForeignFileError`, naming the first field that does not fit."""
     try:
         return model.model_validate(document)
     except ValidationError as error:
@@ -96,7 +96,7 @@ def fit(document: Any, model: type[Model], where: str) -> Model:
 
 
 def first_problem(error: ValidationError) -> str:
-    """``files.0.size should be a valid integer``, in words that do without pydantic's own."""
+    """Return ``files.0.size should be a valid integer``, in words that do without pydantic's own."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"][:6])
     said = first["msg"]

@@ -55,7 +55,7 @@ class GgufHeader:
     size: int
 
     def number(self, key: str, default: int = 0) -> int:
-        """Return a whole number, or the largest of a list of them (what differs from layer to layer)."""
+        """Return a whole number, or the largest of a list of them (for what differs from layer to layer)."""
         value = self.values.get(key, default)
         if isinstance(value, list):
             value = max((one for one in value if isinstance(one, int)), default=default)

@@ -15,9 +15,11 @@ from typing import Any
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """For imports: what a module makes stays, so looking for garbage in it is time lost, a tenth to a quarter.
+    """Switch garbage collection off during imports: what a module makes stays, and looking for garbage takes a tenth to
+    a quarter of the time.
 
-    Afterwards what was imported is left out of every later collection, which so never holds up a screen or a step for it.
+    Afterwards what was imported is left out of every later collection, which so never holds up a screen or a step for
+    it.
     """
     hasten_transformers()
     gc.disable()
@@ -30,10 +32,10 @@ def without_garbage_collection() -> Iterator[None]:
 
 @contextmanager
 def without_torch() -> Iterator[None]:
-    """For importing transformers where only its tokenizers are wanted.
+    """Import transformers without torch, where only its tokenizers are wanted.
 
-    What cannot be imported is not there, so transformers does without, for the whole process: 60 MB instead of 250, and a third
-    of the time. Afterwards others may import it. Nothing happens where it is imported already.
+    What cannot be imported is not there, so transformers does without, for the whole process: 60 MB instead of 250, and
+    a third of the time. Afterwards others may import it. Nothing happens where it is imported already.
     """
     hasten_transformers()
     if "torch" in sys.modules:
@@ -77,14 +79,14 @@ class _Hastening(MetaPathFinder):
 
 
 def _read_once(module: Any) -> None:
-    """It keeps what it found in a directory, but of so few that the second time finds nothing of it."""
+    """Cache what it finds in all directories: it keeps so few that the second time it finds nothing of them."""
     found = getattr(getattr(module, "create_import_structure_from_path", None), "__wrapped__", None)
     if found is not None:
         module.create_import_structure_from_path = cache(found)
 
 
 def _read_the_end_only(module: Any) -> None:
-    """It goes through all lines of a file to find the last one that begins with ``__all__``."""
+    """Read only the end of a file: it goes through all lines to find the last one that begins with ``__all__``."""
     fetch = getattr(module, "fetch__all__", None)
     if fetch is not None:
         module.fetch__all__ = lambda content: fetch(content[content.rfind("\n__all__") + 1 :])

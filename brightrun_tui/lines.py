@@ -62,7 +62,7 @@ def read_span(path: Path, begin: int, end: int | None = None) -> bytes:
 
 
 def cut(data: bytes) -> tuple[bytes, bytes]:
-    """Cut ``data`` into its whole lines and what stands behind them of a line that is still being written."""
+    """Cut ``data`` into its whole lines and the rest, a line that is still being written."""
     end = data.rfind(b"\n") + 1
     return data[:end], data[end:]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -24,6 +25,7 @@ TALKATIVE = ("httpx", "httpx2", "httpcore", "httpcore2", "asyncssh", "aiosqlite"
 """Libraries that would write addresses and headers into the log."""
 
 log = logging.getLogger("brightrun")
+_AGAIN_SECONDS = 0.01
 
 
 class _Record(logging.LogRecord):
@@ -79,7 +81,16 @@ def guard_process(*, watched: bool = False) -> None:
         logging.lastResort.setFormatter(_OneLine())
     sys.excepthook = _uncaught
     threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
-    sys.unraisablehook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = _lost
+
+
+def _lost(told: sys.UnraisableHookArgs) -> None:
+    """Where Python tidies up it can raise nothing. Ctrl-C that meets it there comes again a moment later."""
+    if issubclass(told.exc_type, KeyboardInterrupt | SystemExit):
+        again = (threading.main_thread().ident or 0, signal.SIGINT)
+        threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, again).start()
+    else:
+        _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ from brightrun_tui.domain.sizing import DENSE_SHARE
 
 
 def suit_cpu(model: Any, dtype: Any) -> bool:
-    """Make NF4 layers of a loaded model fast and exact on a CPU; whether they were unpacked.
+    """Make NF4 layers of a loaded model fast and exact on a CPU; returns whether they were unpacked.
 
     bitsandbytes dequantises before every product there. Where memory allows it, each layer becomes a dense one with the
     very numbers that dequantising gives, in ``dtype``. Else the layers are kept from seeing evaluation mode.

@@ -8,8 +8,10 @@ knows its name and says itself whether it keeps its contract. A plugin that cann
 from __future__ import annotations
 
 import logging
+import sys
+import threading
 from collections.abc import Mapping
-from contextlib import ContextDecorator
+from contextlib import ContextDecorator, redirect_stdout
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -21,9 +23,13 @@ from brightrun_tui.domain.errors import BrightrunError, PluginError, UsageError
 from brightrun_tui.domain.text import one_line
 
 if TYPE_CHECKING:
-    from importlib.metadata import Distribution
+    from importlib.metadata import Distribution, EntryPoint
 
 log = logging.getLogger(__name__)
+
+SLOW_SECONDS = 10.0
+"""After which it is said whose plugin one waits for."""
+_ONE_AT_A_TIME = threading.RLock()
 
 OURS = "brightrun"
 """The distribution whose names nobody else may take."""
@@ -105,10 +111,7 @@ def registrations() -> tuple[Registration, ...]:
     Raises:
         BrightrunError: Bright Run itself is not registered, as its installation is older than its code.
     """
-    from importlib.metadata import entry_points  # takes as long as all of our own imports of a small verb
-
-    everything = entry_points()  # one look at every installed package
-    points = [point for door in Door for point in everything.select(group=door)]
+    points = _points()
     packages = {package: _name_and_version(package) for package in {point.dist for point in points}}
     found = [Registration(Door(one.group), one.name, one.value, *packages[one.dist]) for one in points]
     if not any(one.package == OURS for one in found):
@@ -120,6 +123,24 @@ def registrations() -> tuple[Registration, ...]:
         )
     doors = list(Door)
     return tuple(sorted(found, key=lambda one: (doors.index(one.door), one.package != OURS, one.name, one.package)))
+
+
+def _points() -> list[EntryPoint]:
+    """Return what every installed package says of itself. One whose word cannot be read is passed over, and named."""
+    from importlib.metadata import distributions  # takes as long as all of our own imports of a small verb
+
+    doors, seen = frozenset(map(str, Door)), set[str]()
+    found: list[EntryPoint] = []
+    for package in distributions():
+        try:
+            name = package._normalized_name  # type: ignore[attr-defined]  # of its directory; “metadata” reads a file for it
+            if name not in seen:
+                found += [point for point in package.entry_points if point.group in doors]
+            seen.add(name)
+        except Exception as error:  # half a file, no text, lines of another kind: the library fails in many ways
+            where = one_line(str(getattr(package, "_path", "a package")))
+            log.warning("what %s registers cannot be read (%s)", where, type(error).__name__)
+    return found
 
 
 def look_again() -> None:
@@ -262,14 +283,22 @@ def _load(registration: Registration, kind: type[S]) -> S:
     """
     from importlib.metadata import EntryPoint
 
+    slow = threading.Timer(
+        SLOW_SECONDS, log.warning, ("%s of %s takes long to load", registration.target, registration.origin)
+    )
+    slow.daemon = True
+    slow.start()
     try:
-        spec = EntryPoint(registration.name, registration.target, registration.door).load()
-        flaw = _flaw(spec, registration, kind)
+        with _ONE_AT_A_TIME, redirect_stdout(sys.stderr):  # what it prints is none of our data
+            spec = EntryPoint(registration.name, registration.target, registration.door).load()
+            flaw = _flaw(spec, registration, kind)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a module of strangers may raise anything, SystemExit included
         log.warning("%s of %s cannot be loaded", registration.target, registration.origin, exc_info=error)
         flaw = f"it cannot be imported ({_words(error)})"
+    finally:
+        slow.cancel()
     if flaw:
         raise _broken(registration, flaw)
     return spec  # type: ignore[no-any-return]
@@ -302,6 +331,9 @@ def _flaw(spec: Any, registration: Registration, kind: type[S]) -> str:
 
 
 def _name_and_version(package: Distribution | None) -> tuple[str, str]:
-    """Slow: all that the package says of itself is read for that."""
-    told = package.metadata if package is not None else None
+    """Return name and version of a package. Slow: all of its metadata is read for that."""
+    try:
+        told = package.metadata if package is not None else None
+    except (OSError, ValueError):  # not text, for one
+        told = None
     return (told and told["Name"]) or "an unnamed package", (told and told["Version"]) or ""

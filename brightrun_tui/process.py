@@ -33,13 +33,15 @@ _LOOKS_FOR_OTHERS = "pydantic.plugin._loader"
 ENDED_AS_ENDLESS = signal.SIGVTALRM
 """The signal by which a process of ours ends when something that it works for others does not come to an end."""
 
+TIDY_SECONDS = 5
 _OURS = 0o077
 _users_umask: int | None = None
 
 
 def begin_privately() -> None:
-    """What this process and its children write is for the user alone, and a crash leaves no image of their memory; no package
-    of others listens to what they check."""
+    """Keep what this process and its children write to the user alone, their memory out of crash dumps, and other
+    packages' plugins out of what they validate.
+    """
     global _users_umask
     for name, value in WITHOUT_OTHERS.items():
         os.environ.setdefault(name, value)
@@ -54,8 +56,9 @@ def begin_privately() -> None:
 
 
 def _open_what_was_closed() -> None:
-    """Whoever started us may have closed a standard stream: what we open next, a database even, would take its place, and a
-    child that prints would write into it."""
+    """Open standard streams that whoever started us had closed: a file opened next, a database even, would take their
+    place, and a child that prints would write into it.
+    """
     for descriptor, mode, name in ((0, "r", "stdin"), (1, "w", "stdout"), (2, "w", "stderr")):
         try:
             os.fstat(descriptor)
@@ -65,6 +68,22 @@ def _open_what_was_closed() -> None:
                 os.set_inheritable(descriptor, True)
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
+
+
+def end_tidily() -> None:
+    """When the terminal closes or the system ends this process, it puts away what it made for a while (copies of data, keys for
+    one login), for some seconds at most. What whoever started us wants ignored (``nohup``) stays so.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
+
+
+def _end(number: int, _frame: object) -> None:
+    signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(TIDY_SECONDS)
+    raise SystemExit(128 + number)
 
 
 def bear_any_encoding() -> None:

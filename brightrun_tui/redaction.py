@@ -10,6 +10,8 @@ import json
 import re
 from urllib.parse import quote
 
+from brightrun_tui.domain.service_keys import PART_OF_KEY
+
 BLANK = "…"
 SHORTEST = 6
 """Characters; a shorter secret would blank parts of words all over, and protects nothing."""
@@ -17,7 +19,7 @@ _PIECE = re.compile(r"[A-Za-z0-9_\-]{8,}")
 """What every way of quoting leaves as it is, a quotation within a quotation too."""
 
 _LOOKS_SECRET = re.compile(
-    r"\b(?-i:hf_|sk-|rpa_|ghp_|glpat-)[A-Za-z0-9_\-]{8,}"  # in small letters: HF_ENDPOINT is a name, and no secret
+    rf"(?-i:{PART_OF_KEY})"  # in its own case: HF_ENDPOINT is a name, not a secret
     r"|\bbr-[A-Za-z0-9_\-]{43}(?![A-Za-z0-9_\-])"  # the key of an endpoint; names of leases begin alike
     r"|(?<=://)[^/@:\s]*:[^/@\s]+(?=@)"  # user and password in an address
     r"|-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
@@ -44,7 +46,7 @@ def keep_secret(value: str) -> None:
 
 
 def redact(text: str) -> str:
-    """``text`` with every known secret, and what looks like one, as “…”."""
+    """Return ``text`` with “…” for every known secret, and for what looks like one."""
     if _pattern is not None:
         text = _pattern.sub(BLANK, text)
     return _LOOKS_SECRET.sub(lambda found: f" {BLANK}" if found[0][:1] in " :=,\"'%+" else BLANK, text)

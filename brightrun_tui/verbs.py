@@ -15,30 +15,34 @@ START, WATCH, KEEP, CONNECT, CARE = "Start", "Watch", "Keep and use", "Connect",
 
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "train": ("train:train", START, "Fine-tune a base model on DATA, and wait until the model is in the registry."),
-    "estimate": ("train:estimate", START, "Memory, time and cost of a run, before anything is paid."),
+    "estimate": ("train:estimate", START, "Estimate memory, time and cost of a run before anything is paid."),
     "datasets": ("datasets:app", START, "Check a dataset file; keep datasets by name."),
-    "bases": ("bases:app", START, "Base models: what can be trained; fetch one beforehand."),
-    "offers": ("integrations:offers", START, "Machines a run could take, with their price."),
-    "runs": ("runs:app", WATCH, "Runs: list, show, logs, metrics, stop, pause, resume, retry, delete."),
+    "bases": ("bases:app", START, "List base models that can be trained; fetch one beforehand."),
+    "offers": ("integrations:offers", START, "List machines a run could take, with their price."),
+    "runs": (
+        "runs:app",
+        WATCH,
+        "Work with runs: list, show, logs, metrics, stop, pause, resume, change, retry, move, delete.",
+    ),
     "models": (
         "models:app",
         KEEP,
-        "Models: list, report cards, compare, evaluate, leaderboards, judge, rate, export, import, push, pull.",
+        "Work with models: list, report cards, compare, evaluate, leaderboards, judge, rate, export, import, push, pull.",
     ),
     "chat": ("chat:chat", KEEP, "Talk with a model."),
     "deploy": ("deploy:deploy", KEEP, "Serve a model at an OpenAI-compatible endpoint."),
-    "endpoints": ("serve:app", KEEP, "Endpoints that serve, and where; their keys."),
+    "endpoints": ("serve:app", KEEP, "List endpoints, and where they answer; manage their keys."),
     "undeploy": ("serve:undeploy", KEEP, "Stop serving."),
-    "integrations": ("integrations:integrations", CONNECT, "Services, and whether they work right now."),
+    "integrations": ("integrations:integrations", CONNECT, "List services, and whether they work right now."),
     "connect": ("integrations:connect", CONNECT, "Save a credential for a service, and test it."),
     "disconnect": ("integrations:disconnect", CONNECT, "Forget the credential of a service."),
-    "notify": ("notify:app", CONNECT, "Channels that tell you what happens: add, test, history."),
-    "engine": ("engine:app", CARE, "The background process: status, start, stop, logs."),
-    "reconcile": ("reconcile:reconcile", CARE, "Every lease that carries our name, and what it costs."),
-    "costs": ("costs:costs", CARE, "What rented machines cost: quoted, counted, billed."),
-    "doctor": ("doctor:doctor", CARE, "What works on this machine, what does not, and the fix."),
-    "plugins": ("plugins:plugins", CARE, "What extends Bright Run, and which packages bring it."),
-    "locate": ("locate:locate", CARE, "Where config, data, themes, presets and logs lie."),
+    "notify": ("notify:app", CONNECT, "Set up channels that tell you what happens: add, test, history."),
+    "engine": ("engine:app", CARE, "Control the background process: status, start, stop, logs."),
+    "reconcile": ("reconcile:reconcile", CARE, "List every lease that carries our name, and what it costs."),
+    "costs": ("costs:costs", CARE, "Show what rented machines cost: quoted, counted, billed."),
+    "doctor": ("doctor:doctor", CARE, "Check what works on this machine, what does not, and how to fix it."),
+    "plugins": ("plugins:plugins", CARE, "List what extends Bright Run, and which packages bring it."),
+    "locate": ("locate:locate", CARE, "Print where config, data, themes, presets and logs are."),
 }
 """Verb → (module of `commands` and attribute, panel of the help, help line), in the order the help shows them."""
 
@@ -57,13 +61,15 @@ class LazyGroup(TyperGroup):
 
 
 def load(name: str) -> Any:
-    """The command of a verb."""
+    """Return the command of a verb."""
     import importlib
 
     module, attribute = COMMANDS[name][0].split(":")
     with without_garbage_collection():
         found = getattr(importlib.import_module(f"brightrun_tui.commands.{module}"), attribute)
-    if not isinstance(found, typer.Typer):
+    if isinstance(found, typer.Typer):
+        found.info.help = COMMANDS[name][2]
+    else:
         verb, found = found, typer.Typer(add_completion=False)
         found.command(name, help=verb.__doc__)(verb)
     command = typer.main.get_command(found)
@@ -84,7 +90,7 @@ def root(
     run_name: Annotated[str, typer.Option("--run", help="Open the app on this run: its name, or its id.")] = "",
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """From a dataset to a model that answers at an endpoint. Without a verb: opens the app."""
+    """Turn a dataset into a model that answers at an endpoint. Without a verb: opens the app."""
     if version:
         print(f"brightrun {__version__}")
         raise typer.Exit

@@ -16,12 +16,14 @@ from brightrun_tui.paths import get_paths
 from brightrun_tui.planning import bases
 from brightrun_tui.planning.unpacked import read_origin
 
-app = typer.Typer(help="Base models: what can be trained; fetch one beforehand.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
 def list_bases(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """The catalogue, and GGUF files unpacked here. Any directory, GGUF file or Hugging Face id can be given besides."""
+    """List the catalogue, and GGUF files unpacked here. Any directory, GGUF file or Hugging Face id works as a base,
+    too.
+    """
     if ctx.invoked_subcommand is not None:
         return
     found = bases.list_bases(get_paths())
@@ -55,7 +57,7 @@ def fetch(
 
 
 def _fetch(base: str) -> BaseModelRef:
-    """With a bar on a terminal; elsewhere a line for every tenth of it."""
+    """Fetch it, with a bar on a terminal and a line for every tenth elsewhere."""
     if not sys.stderr.isatty():
         said: set[int] = set()
 

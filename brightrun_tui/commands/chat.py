@@ -28,7 +28,7 @@ from brightrun_tui.domain.humanize import rate
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.talk import Sampling, TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.domain.text import sanitize
-from brightrun_tui.files import plain_disk_errors
+from brightrun_tui.files import plain_disk_errors, target_taken
 from brightrun_tui.paths import typed_path
 from brightrun_tui.serving import chat as stream_chat
 from brightrun_tui.serving import read_key
@@ -204,9 +204,7 @@ def _save(talks: list[_Talk], target: str) -> None:
         text = "\n".join(talk_markdown(f"Chat with {talk.name}", _turns(talk)) for talk in talks)
     with plain_disk_errors(path):
         if path.exists():
-            raise UsageError(
-                "there is something already", where=str(path), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
-            )
+            raise target_taken(path)
         path.write_text(text, encoding="utf-8")
     say_done(str(path))
 

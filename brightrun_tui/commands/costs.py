@@ -82,7 +82,8 @@ def costs(
     as_csv: Annotated[bool, typer.Option("--csv", help="As CSV on stdout.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What rented machines cost: as quoted, as counted by us, and as billed by the provider. Traffic and disk are in it.
+    """Show what rented machines cost: as quoted, as counted by us, and as billed by the provider, traffic and disk
+    included.
 
     Providers bill hours or days late; what is missing is asked for now. Runs that were deleted stay on record.
     """
@@ -127,7 +128,7 @@ def _print_json(found: list[Cost], sums: list[Sum], begin: float | None, limit: 
 
 
 def _print_csv(kind: type[Sum] | type[Cost], rows: list[Sum] | list[Cost]) -> None:
-    """With its heading also where there is nothing below it."""
+    """Print the rows as CSV; the heading also where there are none."""
     writer = csv.DictWriter(sys.stdout, list(kind.model_fields), lineterminator="\n")
     writer.writeheader()
     for row in rows:
@@ -274,7 +275,9 @@ def _month(moment: float) -> str:
 
 
 def _months(begin: float, end: float) -> Iterator[tuple[float, float]]:
-    """Return the first and last moment of every month between two times, by the local clock; the month of ``begin`` at least."""
+    """Yield the first and last moment of every month between two times, by the local clock; the month of ``begin`` at
+    least.
+    """
     first = month_start(begin)
     while first <= max(begin, end):
         following = month_start(first + 40 * 86400)

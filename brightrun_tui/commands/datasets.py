@@ -44,12 +44,12 @@ MaxLengthOption = Annotated[
     int, typer.Option("--max-length", min=0, callback=bounded, help="With --base: tokens that a record may have.")
 ]
 
-app = typer.Typer(help="Check a dataset file; keep datasets by name.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
 def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Datasets that were added. With a verb: what that verb says."""
+    """List datasets that were added. With a verb: what that verb says."""
     if ctx.invoked_subcommand is None:
         list_added(as_json)
 
@@ -70,7 +70,7 @@ def check(
     max_length: MaxLengthOption = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Whether a file can be trained on: how many records are usable, and why the rest are not."""
+    """Check whether a file can be trained on: how many records are usable, and why the rest are not."""
     _require_base(base, max_length)
     found = examine_aloud(file, parse_reading(columns, encoding, sheet), get_paths())
     if show:
@@ -173,7 +173,7 @@ def repair(
     sheet: SheetOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """A new version without what is wrong; the original stays as it is."""
+    """Write a new version without what is wrong; the original stays as it is."""
     require_changes()
     paths = get_paths()
     found = examine_aloud(file, parse_reading(columns, encoding, sheet), paths)
@@ -213,7 +213,7 @@ def _entry_number(found: Examined, number: int) -> int:
 
 @app.command(name="list")
 def list_added(as_json: JsonOption = False) -> None:
-    """Datasets that were added, newest first."""
+    """List datasets that were added, newest first."""
 
     async def read(session: Session) -> tuple[list[DatasetReport], list[tuple[str, str]]]:
         return await store.list_datasets(session.db), await store.list_damaged(session.db)
@@ -249,7 +249,7 @@ def show(
     sheet: SheetOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """What was found when a dataset was added; or one record, as text or as a model's tokens."""
+    """Show what was found when a dataset was added; or one record, as text or as a model's tokens."""
     if (base or max_length) and not record:
         raise UsageError(
             "tokens are shown of one record only",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ import typer
 
 from brightrun_tui.commands.shared.endpoints import deploy_and_wait, engine_text
 from brightrun_tui.commands.shared.options import BudgetOption, GpuOption, ModelArgument, bounded
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, say
+from brightrun_tui.commands.shared.output import JsonOption, YesOption, print_json, put, require_somebody, say
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
 from brightrun_tui.domain.endpoint import Endpoint
@@ -155,7 +154,7 @@ def deploy(
 
 
 def _address(text: str) -> str:
-    """Raise ``UsageError`` for what is not an address."""
+    """Return the address. Raises ``UsageError`` for what is not one."""
     if not text:
         return ""
     try:
@@ -221,13 +220,7 @@ async def _agree(session: Session, wanted: Deploy, request: RentalRequest, *, ye
     )
     say(f"The first answer comes after about {span(rental.cold_start)}. {rental.end_words}")
     if offer.price_per_hour and not yes:
-        if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                "this machine costs money, and there is nobody to ask",
-                where="--on",
-                fix="add --yes to agree beforehand",
-                kind=ErrorKind.NOT_CONFIRMED,
-            )
+        require_somebody("this machine costs money", where="--on")
         once = "Make it" if rental.serverless else "Rent it"
         typer.confirm(f"{once} for {money(offer.price_per_hour)} an hour?", abort=True, err=True)
     return wanted.model_copy(update={"rental": rental})

@@ -21,7 +21,9 @@ def doctor(
     as_json: JsonOption = False,
     gpu: Annotated[bool, typer.Option("--gpu", help="Let the GPU compute, too: is it right, fast and free?")] = False,
 ) -> None:
-    """What works on this machine, what does not, and the fix. Exit code 1 when something essential is broken."""
+    """Check what works on this machine, what does not, and how to fix it. Exit code 1 when something essential is
+    broken.
+    """
     checks = asyncio.run(check_all(get_paths(), gpu=gpu))
     broken = [check for check in checks if check.state == "failed"]
     if as_json:

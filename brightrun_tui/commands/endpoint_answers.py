@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from brightrun_tui import registry
-from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.options import EndpointArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.correction import Correction
@@ -26,7 +26,7 @@ SHOWN = 60
 
 
 def answers(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
+    endpoint: EndpointArgument,
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep questions and answers from now on, in a file only you can read.")
     ] = False,
@@ -39,9 +39,10 @@ def answers(
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What it was asked and answered, the newest first. Nothing is kept before you say --keep.
+    """Show what it was asked and answered, newest first. Nothing is kept before you say --keep.
 
-    --wrong makes a correction of one, which the model's next version learns: brightrun models corrections NAME --dataset
+    --wrong makes a correction of one, which the model's next version learns: brightrun models corrections NAME
+    --dataset
     """
     if sum((keep, forget, bool(wrong or wanted))) > 1 or bool(wrong) != bool(wanted):
         raise UsageError(

@@ -9,6 +9,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from brightrun_tui.commands.shared.options import EndpointArgument
 from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, put, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.durations import parse_duration
@@ -19,7 +20,6 @@ from brightrun_tui.domain.humanize import ago, duration
 from brightrun_tui.serving import add_key, list_keys, read_key_file, remove_key, rotate_key
 from brightrun_tui.store import endpoints as store
 
-EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")]
 KeyFileOption = Annotated[
     Path | None, typer.Option("--key-file", help="A file with the new key. Without: one is made up.")
 ]
@@ -31,7 +31,9 @@ app = typer.Typer(add_completion=False, help="Bearer keys of an endpoint: list, 
 
 @app.command("list")
 def list_(endpoint: EndpointArgument, as_json: JsonOption = False) -> None:
-    """Names of the keys, and until when they are let in. The keys themselves are kept as a hash, but for the main one."""
+    """List the names of the keys, and until when each is valid. The keys themselves are kept as a hash, except the main
+    one.
+    """
     found = list_keys(_directory(endpoint))
     if as_json:
         print_json({"keys": [key.model_dump(exclude={"digest"}) for key in found]})
@@ -53,7 +55,7 @@ def add(
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One more key. stdout: the key; it is shown this once."""
+    """Add a key. stdout: the key, shown this once."""
     require_changes()
     directory, given = _directory(endpoint), read_key_file(key_file) if key_file else ""
     key = _changed(directory, lambda: add_key(directory, name, given))
@@ -70,7 +72,7 @@ def rotate(
     key_file: KeyFileOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Another key in the place of this one. stdout: the new key."""
+    """Replace a key. stdout: the new key."""
     require_changes()
     seconds = parse_duration(keep_old, "--keep-old")
     directory, given = _directory(endpoint), read_key_file(key_file) if key_file else ""

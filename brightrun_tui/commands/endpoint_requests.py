@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from brightrun_tui.commands.shared.options import bounded
+from brightrun_tui.commands.shared.options import EndpointArgument, bounded
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say
 from brightrun_tui.commands.shared.session import with_store
 from brightrun_tui.domain.humanize import count, date, latency
@@ -17,12 +17,13 @@ from brightrun_tui.store import endpoints as store
 
 
 def requests(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
+    endpoint: EndpointArgument,
     last: Annotated[int, typer.Option("--last", "-n", min=0, callback=bounded, help="So many of them. 0: all.")] = 20,
     as_json: JsonOption = False,
 ) -> None:
-    """Its newest requests, the newest first: when, with which key, what became of them, tokens and times. What was asked and
-    answered is not in it."""
+    """List its newest requests, newest first: when, with which key, the outcome, tokens and times. What was asked and
+    answered is not kept here.
+    """
     found = with_store(lambda session: store.find(session.db, endpoint))
     directory = Path(found.directory)
     with plain_disk_errors(directory):

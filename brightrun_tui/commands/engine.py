@@ -24,19 +24,19 @@ from brightrun_tui.orchestrator.engine_status import EngineStatus, engine_status
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import leases
 
-app = typer.Typer(help="The background process: status, start, stop, logs.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
 def default(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Whether the engine runs. With a verb: what that verb says."""
+    """Say whether the engine runs. With a verb: what that verb says."""
     if ctx.invoked_subcommand is None:
         status(as_json)
 
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Whether the engine runs. It starts by itself when there is work, and ends when there is none."""
+    """Say whether the engine runs. It starts by itself when there is work, and ends when there is none."""
 
     async def look(session: Session) -> tuple[EngineStatus, list[Lease]]:
         return await engine_status(session.db, session.paths), await leases.paid(session.db)
@@ -71,12 +71,12 @@ def stop(as_json: JsonOption = False) -> None:
     """End the engine. Runs and endpoints go on; the next engine takes care of them again."""
     require_changes()
     # Where none runs there may be no store to open, or no room to open it in.
-    running = lock_is_held(get_paths())
-    ended = running and with_store(lambda session: client.stop_engine(session.db, session.paths))
+    if running := lock_is_held(get_paths()):
+        with_store(lambda session: client.stop_engine(session.db, session.paths))
     if as_json:
-        print_json({"stopped": ended})
+        print_json({"stopped": running})
     else:
-        say_done("the engine ended") if ended else say("the engine was not running")
+        say_done("the engine ended") if running else say("the engine was not running")
 
 
 @app.command()
@@ -110,7 +110,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Stay, and print what comes.")] = False,
     lines: LinesOption = 0,
 ) -> None:
-    """What the engine wrote."""
+    """Print what the engine wrote."""
     path = get_paths().engine_log
     if not path.exists():
         raise EngineError("the engine has written nothing yet", where=str(path), kind=ErrorKind.NO_LOG)

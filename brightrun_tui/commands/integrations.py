@@ -36,7 +36,7 @@ NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightr
 def integrations(
     test: Annotated[bool, typer.Option("--test", help="Try each of them now.")] = False, as_json: JsonOption = False
 ) -> None:
-    """Services, and whether they work. Exit code 4 when --test finds one that does not."""
+    """List services, and whether they work. Exit code 4 when --test finds one that does not."""
     found = with_store(lambda session: _look(session, test=test))
     if as_json:
         print_json({"services": found})
@@ -114,7 +114,7 @@ def offers(
     interruptible: InterruptibleOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Machines a run could take, cheapest first. What a run would cost on them: brightrun estimate."""
+    """List machines a run could take, cheapest first. What a run would cost on them: brightrun estimate."""
     names = [provider] if provider else [HERE, *connected_providers(get_paths())]
     found, failures = asyncio.run(_offers(names, Need(gpu=gpu, interruptible=interruptible)))
     if provider and failures:

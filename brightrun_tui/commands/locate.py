@@ -27,7 +27,7 @@ def locate(
     place: Annotated[Location | None, typer.Argument(help="One of them; all without it.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Where config, data, themes, presets and logs lie."""
+    """Print where config, data, themes, presets and logs are."""
     places = {name: str(_path(name)) for name in ([place] if place else Location)}
     if as_json:
         print_json(places)

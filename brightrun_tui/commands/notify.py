@@ -23,7 +23,7 @@ from brightrun_tui.notify.opening import notify_settings
 from brightrun_tui.paths import get_paths
 from brightrun_tui.store import notifications
 
-app = typer.Typer(help="Channels that tell you what happens, and what has happened.", add_completion=False)
+app = typer.Typer(add_completion=False)
 
 ChannelArgument = Annotated[str, typer.Argument(metavar="NAME", help="As “brightrun notify list” has it.")]
 SHOWN = 20
@@ -31,14 +31,14 @@ SHOWN = 20
 
 @app.callback(invoke_without_command=True)
 def look(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Channels. With a verb: what that verb says."""
+    """List channels. With a verb: what that verb says."""
     if ctx.invoked_subcommand is None:
         list_channels(as_json)
 
 
 @app.command("list")
 def list_channels(as_json: JsonOption = False) -> None:
-    """Where news goes. Addresses hold keys and are not shown."""
+    """List where news goes. Addresses hold keys and are not shown."""
     saved = channels.saved_channels(get_paths())
     others = notify_settings(get_paths()).channels
     if as_json:
@@ -127,7 +127,7 @@ def history(
     read: Annotated[bool, typer.Option("--read", help="Count all of it as read from now on.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """What has happened, newest first, and what became of it on each channel."""
+    """List what has happened, newest first, and how each channel delivered it."""
     if read:
         require_changes()
 

@@ -10,8 +10,8 @@ from brightrun_tui.inventory import inventory
 
 
 def plugins(as_json: JsonOption = False) -> None:
-    """Providers, dataset formats, export kinds, notification channels, training objectives and curves, with the packages that
-    bring them. Exit code 1 when one cannot be used.
+    """List providers, dataset formats, export kinds, notification channels, training objectives and curves, with the
+    packages that bring them. Exit code 1 when one cannot be used.
     """
     found = inventory()
     problems = list(dict.fromkeys(item.problem for item in found if item.problem))

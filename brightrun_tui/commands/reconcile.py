@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import time
 from typing import Annotated
 
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.commands.shared.output import JsonOption, YesOption, confirm, print_json, print_table, say
+from brightrun_tui.commands.shared.output import (
+    JsonOption,
+    YesOption,
+    confirm,
+    print_json,
+    print_table,
+    require_somebody,
+    say,
+)
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
-from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
-from brightrun_tui.domain.errors import MissingScopeError, UsageError
+from brightrun_tui.domain.error_kinds import ExitCode
+from brightrun_tui.domain.errors import MissingScopeError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import SweepLeases
@@ -58,10 +65,11 @@ def reconcile(
     ] = False,
     yes: YesOption = False,
 ) -> None:
-    """Every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is missing.
+    """List every lease that carries our name, anywhere, and what it costs. Exit code 1 when a provider's answer is
+    missing.
 
-    What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other installations
-    of Bright Run on the same account are listed, and left alone: --adopt returns them.
+    What nobody is using is returned by the engine, at once; it is started when it is needed. Machines of other
+    installations of Bright Run on the same account are listed, and left alone: --adopt returns them.
     """
     found, others = with_store(_reconcile)
     if adopt and found.others:
@@ -69,13 +77,8 @@ def reconcile(
         if not as_json:
             _print_others(found.others)
         names = ", ".join(row.name for row in found.others)
-        if not yes and not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(
-                "whatever is on those machines is lost, and there is nobody to ask",
-                where="--adopt",
-                fix="add --yes to agree beforehand",
-                kind=ErrorKind.NOT_CONFIRMED,
-            )
+        if not yes:
+            require_somebody("whatever is on those machines is lost", where="--adopt")
         confirm(yes, f"Return {names}? Whatever is on them is lost.")
         found, _ = with_store(lambda session: _adopt(session, others))
         if not as_json:
@@ -132,7 +135,7 @@ def _print_adopted(others: list[Machine], found: FoundMachines) -> None:
 
 
 async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
-    """Return what there is; and again the machines of other installations, as their providers describe them."""
+    """Return what was found, and separately the machines of other installations, as their providers describe them."""
     installation = await facts.installation(session.db)
     names = await asyncio.to_thread(connected_providers, session.paths)
     names += await asyncio.to_thread(serverless_places, names)
@@ -164,7 +167,7 @@ async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
 
 
 async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines, list[Machine]]:
-    """Machines of others become leases of ours that must end; the engine sees to that."""
+    """Put machines of other installations on our books as leases that must end; the engine returns them."""
     for machine in others:
         known = await store.list_leases(session.db)
         await store.save(
@@ -191,7 +194,7 @@ async def _ask(session: Session, name: str, installation: str) -> tuple[list[Mac
 
 
 async def _merge(session: Session, machines: list[Machine]) -> list[ListedMachine]:
-    """Open leases and listed machines; the same machine is one row, and two of one name are two."""
+    """Merge open leases and listed machines: the same machine is one row, and two of one name are two."""
     run_names = await runs.names(session.db)
     known = await store.list_leases(session.db)
     pairs: list[tuple[Lease | None, Machine | None]] = [
@@ -203,7 +206,9 @@ async def _merge(session: Session, machines: list[Machine]) -> list[ListedMachin
 
 
 def _holding(lease: Lease | None, machine: Machine | None, run_names: dict[str, str]) -> ListedMachine:
-    """Of a machine that is not on our books, what it has cost goes by what its provider tells of it."""
+    """Return the row for a lease, a machine, or both. What a machine without a lease has cost is reckoned from its
+    provider's word.
+    """
     run_id = lease.run_id if lease else ""
     paid = lease or (leases.found(machine.provider, machine, machine.name, "", "") if machine else None)
     return ListedMachine(

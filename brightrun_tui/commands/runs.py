@@ -31,10 +31,7 @@ from brightrun_tui.store import metrics as curves
 from brightrun_tui.store import runs as store
 from brightrun_tui.store.rows import DAMAGED
 
-app = typer.Typer(
-    help="Runs: list, show, logs, metrics, stop, pause, resume, change, checkpoint, retry, move, delete.",
-    add_completion=False,
-)
+app = typer.Typer(add_completion=False)
 app.add_typer(run_actions.app)
 
 LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_lines", "bad_in_a_row"}
@@ -43,7 +40,7 @@ LONG = {"spec", "estimate", "hardware", "events_offset", "events_seq", "bad_line
 
 @app.callback(invoke_without_command=True)
 def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
-    """Runs, newest first. With a verb: what that verb says."""
+    """List runs, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
     found, damaged, idle = with_store(_list)
@@ -63,7 +60,7 @@ def list_runs(ctx: typer.Context, as_json: JsonOption = False) -> None:
 
 @app.command()
 def show(run: RunArgument, as_json: JsonOption = False) -> None:
-    """Everything about one run, every machine that it rented and what that cost included."""
+    """Show everything about one run, including every machine that it rented and what that cost."""
 
     async def read(session: Session) -> tuple[Run, list[Lease], list[rented.LedgerLine]]:
         one = await store.find(session.db, run)
@@ -100,7 +97,7 @@ def logs(
     ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Events instead of text; JSON lines with --follow.")] = False,
 ) -> None:
-    """What the worker of a run said."""
+    """Print what the worker of a run said."""
     if machine and follow:
         raise UsageError(
             "what comes is of the newest machine anyway",
@@ -134,7 +131,7 @@ def metrics(
     as_plot: Annotated[bool, typer.Option("--plot", help="Draw the curves.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The curves of a run: losses, learning rate, gradient norm, speed."""
+    """Print the curves of a run: losses, learning rate, gradient norm, speed."""
 
     async def read(session: Session) -> dict[str, dict[int, float | None]]:
         found = await store.find(session.db, run)
@@ -176,7 +173,7 @@ def _draw(curves: dict[str, dict[int, float | None]]) -> None:
 
 
 async def _list(session: Session) -> tuple[list[Run], list[store.DamagedRun], bool]:
-    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not there."""
+    """Return runs, those that cannot be read, and whether some of the others wait for an engine that is not running."""
     found, damaged = await store.list_all(session.db)
     waiting = any(run.active for run in found)
     idle = waiting and not (await engine_status(session.db, session.paths)).running

@@ -13,13 +13,14 @@ from brightrun_tui.commands.endpoint_keys import app as keys
 from brightrun_tui.commands.endpoint_requests import requests
 from brightrun_tui.commands.shared.ending import end_endpoint
 from brightrun_tui.commands.shared.endpoints import key_or_nothing, place_text, state_text, usage_texts
+from brightrun_tui.commands.shared.options import EndpointArgument
 from brightrun_tui.commands.shared.output import JsonOption, print_json, print_table, say, say_done
 from brightrun_tui.commands.shared.session import require_changes, with_store
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.serving import read_usage, with_liveness
 from brightrun_tui.store import endpoints as store
 
-app = typer.Typer(add_completion=False, help="Endpoints, and where they answer; their keys.")
+app = typer.Typer(add_completion=False)
 app.add_typer(keys, name="keys")
 app.command()(answers)
 app.command()(requests)
@@ -32,7 +33,7 @@ def endpoints(
     show_key: Annotated[bool, typer.Option("--show-key", help="With their bearer keys.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Endpoints, and where they answer. With a verb: what that verb says."""
+    """List endpoints, and where they answer. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
     listed = with_store(lambda session: store.list_endpoints(session.db))
@@ -93,10 +94,7 @@ def endpoints(
         say("Nothing is served. Serve a model: ", ("brightrun deploy NAME", "bold"))
 
 
-def undeploy(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")],
-    as_json: JsonOption = False,
-) -> None:
+def undeploy(endpoint: EndpointArgument, as_json: JsonOption = False) -> None:
     """Stop serving, and wait until the server is gone."""
     require_changes()
     ended = with_store(lambda session: end_endpoint(session, endpoint))

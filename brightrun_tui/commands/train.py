@@ -148,7 +148,7 @@ def estimate(
     sheet: SheetOption = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Memory, time and cost of a run, before anything is paid."""
+    """Estimate memory, time and cost of a run before anything is paid."""
     draft = make_draft(
         data,
         name,
@@ -188,7 +188,7 @@ def estimate(
 
 
 async def _plan(draft: Draft) -> Plan:
-    """With this machine measured first, once, where nothing is known of how fast it is with the base model."""
+    """Plan the run, and measure this machine first where its speed with the base model is unknown."""
     plan = await plan_run(draft, get_paths())
     if plan.ready and plan.base and machine_speed.is_unknown(plan, get_paths()):
         say(f"Measuring once how fast this machine is with {plan.base.title} …")
@@ -216,7 +216,8 @@ def make_draft(
     intensity: Intensity = Intensity.BALANCED,
     not_before: str = "",
 ) -> Draft:
-    """The draft that the options describe; what was not said comes from the settings file, else from ``[defaults]``.
+    """Return the draft that the options describe; what was not said comes from the settings file, else from
+    ``[defaults]``.
 
     ``machine``: what `machine_overrides` made of ``--gpus`` and ``--shared-gpu``.
     """

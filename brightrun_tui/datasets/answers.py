@@ -232,7 +232,7 @@ _SHOWN = 30
 
 
 def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Return keys of `problems.REMARKS`, each with its detail, for the answers of a record that are learnt.
+    """Yield keys of `problems.REMARKS`, each with its detail, for the answers of a record that are learnt.
 
     Some are kept only where they concern many records (`MANY`) or few of them (`FEW`).
     """
@@ -307,8 +307,9 @@ def _refusal_in(answer: str) -> str:
 
 
 def _talk_in(answer: str) -> str:
-    """Return the line where an answer goes on with what the other says, and answers that, too; empty "
-    "where it does not."""
+    """Return the line where an answer goes on with what the other says, and answers that, too; empty
+    where it does not.
+    """
     if "\n" not in answer or ":" not in answer:
         return ""
     asked = _USER_SPEAKS.search(answer, answer.index("\n"))
@@ -316,21 +317,21 @@ def _talk_in(answer: str) -> str:
 
 
 def _mail_in(answer: str) -> str:
-    """Return the line above a mail that an answer holds; empty where it holds none."""
+    """Return the line that introduces a mail in an answer; empty where it holds none."""
     found = _MAIL.search(answer) if _holds(answer, _MAIL_SIGNS) else None
     found = found or (_MAIL_HEAD.search(answer) if "\n" in answer and ": " in answer else None)
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _shown_by_a_chat(answer: str) -> str:
-    """What a chat program shows beside an answer, and was copied with it; empty where there is none."""
+    """Return what a chat program shows beside an answer and was copied along with it; empty where there is none."""
     looked = answer.lstrip()[:1] in ("[", "(") or _holds(answer, _CHAT_SIGNS)
     found = _CHAT_PAGE.search(answer) if looked else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 
 def _gap_in(answer: str) -> str:
-    """Return what stands in an answer for what was to be filled in; empty where there is none, or it is code."""
+    """Return the placeholder that was never filled in; empty where there is none, or it is code."""
     if not _holds(answer, _GAP_SIGNS) or _CODE in answer:
         return ""
     found = _GAP.search(answer)

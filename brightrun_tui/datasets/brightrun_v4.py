@@ -26,10 +26,10 @@ def is_brightrun_v4(row: Any) -> bool:
 
 
 def pairs_of(row: Mapping[str, Any], number: int) -> Iterator[tuple[Mapping[str, Any], str]]:
-    """Return the training pairs of a conversation (or the row itself when it is a pair), and where each is in it.
+    """Yield the training pairs of a conversation (or the row itself when it is a pair), and where each is in it.
 
-    Within a conversation the pairs' own ids and conversation ids repeat from one conversation to the next, so
-    the conversation's id is put in their place.
+    Within a conversation the pairs' own ids and conversation ids repeat from one conversation to the next, so the
+    conversation's id is put in their place.
     """
     pairs = row.get("training_pairs")
     if not isinstance(pairs, list):

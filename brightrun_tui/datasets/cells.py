@@ -92,7 +92,7 @@ def _number(value: float, number_format: str) -> str:
 
 
 def _plain(value: float) -> str:
-    """With fifteen digits, which is what a spreadsheet keeps of a number."""
+    """Return a number with fifteen digits, which is what a spreadsheet keeps of it."""
     if isinstance(value, int) or value.is_integer():
         return str(int(value))
     return f"{value:.15g}"
@@ -130,7 +130,7 @@ def _form_of_date(value: datetime | date | time, number_format: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """Return what comes out as ``text`` of ``strftime`` and then ``format``."""
+    """Escape ``text`` so that ``strftime`` and then ``format`` give it back."""
     return text.replace("%", "%%").replace("{", "{{").replace("}", "}}")
 
 

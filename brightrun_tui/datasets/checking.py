@@ -117,7 +117,7 @@ def _refuse_unless_trainable(dataset: Dataset, survey: Survey) -> None:
 
 
 def _other_sheets(dataset: Dataset) -> str:
-    """That a workbook has formulas without results, or the file other sheets or lists, which may be what is meant."""
+    """Say that a workbook has formulas without results, or that the file has other sheets or lists which may be meant."""
     if dataset.source.file.is_workbook and holds_open_formulas(dataset.source.file):
         return (
             "the workbook holds formulas that were never computed: open it in a spreadsheet program and save it; else "

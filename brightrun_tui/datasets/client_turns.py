@@ -77,7 +77,7 @@ def from_items(value: Any) -> Any:
 
 
 def with_thoughts(turns: list[Any]) -> list[Any]:
-    """The turns without those that somebody only thought, as OpenAI's open models and Google's studio mark them.
+    """Return the turns without those that are only thoughts, as OpenAI's open models and Google's studio mark them.
 
     They become the thoughts of the answer behind them.
     """

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from operator import lt
-from typing import Any
+from typing import Any, TypeGuard
 
 from brightrun_tui.datasets.client_turns import RETURNED, answer_of, are_said, as_turn, from_items, with_thoughts
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
@@ -60,7 +60,7 @@ _ORDERS = frozenset(
     "timestamp createdat createdtime createtime created time ts date datetime sentat sent index turn turnid turnindex turnnumber "
     "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
 )
-_JOINTS = re.compile(r"[ _.-]")
+JOINTS = re.compile(r"[ _.-]")
 _SURELY_REVERSED = 3
 """Turns; of two a number may mean something else."""
 _TURN_FIELDS = frozenset(
@@ -86,7 +86,8 @@ _TURN_FIELDS = frozenset(
 
 
 def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
-    """``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked otherwise.
+    """Read ``messages`` (role, content) and ``conversations`` (from, value); every answer trains unless marked
+    otherwise.
 
     Where the last answer stands in a field of its own, as ``completion``, it is the last turn.
     """
@@ -117,7 +118,9 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
 
 
 def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
-    """The field with the answer to turns that end without one, and what it says, also as a service returned it."""
+    """Return the field with the answer to turns that end without one, and the answer, also in the form a service
+    returned it.
+    """
     name = first_of(fields, COMPLETIONS)
     if is_blank(fields.get(name)):
         name = next((returned for returned in RETURNED if isinstance(fields.get(returned), list)), name)
@@ -128,7 +131,7 @@ def _answer_beside(fields: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _answer_elsewhere(fields: Mapping[str, Any], turns: Sequence[Any]) -> str:
-    """The field that seems to hold the answer to turns that hold none; empty where there is none, or they hold one."""
+    """Return the field that seems to hold the answer to turns without one; empty where none does, or they hold one."""
     if any(role_of_turn(turn) == "assistant" for turn in turns if isinstance(turn, dict)):
         return ""
     texts = (name for name in OTHER_ANSWERS if isinstance(fields.get(name), str) and fields[name].strip())
@@ -186,6 +189,11 @@ def conversation_in(record: Mapping[str, Any]) -> Any:
 def is_turn(value: Any) -> bool:
     """Say whether this is one turn of a conversation: it names who speaks."""
     return bool(_speaker_key(value))
+
+
+def are_turns(value: Any) -> TypeGuard[list[Any]]:
+    """Say whether this is a list of turns, by its first."""
+    return isinstance(value, list) and bool(value) and is_turn(value[0])
 
 
 def role_of_turn(turn: Mapping[str, Any]) -> str:
@@ -251,7 +259,7 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
 
 
 def _are_unsorted(turns: Sequence[Any]) -> bool:
-    """Say whether a time or a number in every turn says that they belong into another order."""
+    """Say whether a time or a number in every turn shows that they are out of order."""
     return any(any(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
 
 
@@ -261,7 +269,7 @@ def _are_reversed(turns: Sequence[Any]) -> bool:
 
 
 def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
-    """Return, for each field that may say when a turn was, what it says of all of them."""
+    """Yield, for each field that may tell when a turn was, its values over all turns."""
     first = turns[0] if turns else None
     for name in first if isinstance(first, dict) else ():
         if _says_when(str(name)):
@@ -271,7 +279,7 @@ def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
 @lru_cache(maxsize=1024)
 def _says_when(name: str) -> bool:
     """Say whether a field of this name says when a turn was, or which one it is."""
-    return _JOINTS.sub("", name.lower()) in _ORDERS
+    return JOINTS.sub("", name.lower()) in _ORDERS
 
 
 def _is_before(one: MomentKey, other: MomentKey) -> bool:
@@ -297,7 +305,7 @@ def _literal(text: str) -> Any:
 
 
 def list_in(text: str) -> list[Any]:
-    """Return the texts in a list that a cell spells as JSON or as Python does; empty where it is none of texts."""
+    """Return the texts in a list that a cell spells as JSON or as Python does; empty unless all are texts."""
     try:
         found = turns_in(text)
     except Unusable:

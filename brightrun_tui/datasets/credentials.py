@@ -5,27 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from brightrun_tui.domain.service_keys import SIGNS, WHOLE_KEY
+
 PRIVATE_KEY, SERVICE_KEY, PASSWORD = "private keys", "keys of services", "passwords"
-_KEY = re.compile(
-    r"(?<![\w-])(?:sk-(?:proj-|ant-|or-|svcacct-)?[A-Za-z0-9_-]{20,}|(?:AKIA|ASIA)[A-Z0-9]{16}|gh[pousr]_[A-Za-z0-9]{30,}"
-    r"|github_pat_\w{30,}|glpat-[\w-]{20,}|xox[abeoprs]-[\w-]{10,}|AIza[\w-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_[A-Za-z0-9]{16,}"
-    r"|shp(?:at|ca|pa|ss)_[a-f0-9]{32}|ya29\.[\w-]{20,}|pypi-AgE[\w-]{20,}|dop_v1_[a-f0-9]{64}|SK[a-f0-9]{32}|\d{8,10}:AA[\w-]{30,36}"
-    r"|SG\.[\w-]{16,}\.[\w-]{16,}|npm_[A-Za-z0-9]{36}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{16,})(?![\w-])"
-    r"|\b(?:hooks\.slack\.com/(?:services|workflows)/T\w{6,}/\w{6,}/\w{16,}|discord(?:app)?\.com/api/webhooks/\d{16,}/[\w-]{40,})"
-    r"|\b(?:AccountKey|SharedAccessKey|sig)=[A-Za-z0-9+/%]{40,}={0,2}"
-    r"|\bAuthorization:\s*(?:Basic|Bearer|Token)\s+[A-Za-z0-9+/._~-]{16,}={0,2}"
-)
-"""Beginnings that services give their keys, so that they can be found."""
-_SIGNS = {
-    "-": ("sk-", "glpat-", "xox", "pypi-"),
-    "_": ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "hf_", "k_live_", "npm_", "shp", "dop_v1"),
-    "A": ("AKIA", "ASIA", "AIza", ":AA"),
-    ".": ("SG.", "ya29.", "hooks.sl", "/webhooks/"),
-    "=": ("Key=", "sig="),
-    "J": ("eyJ",),
-    "K": ("SK",),
-    ":": ("uthorization:",),
-}
 _PRIVATE = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----")
 _SAID = re.compile(
     r"\b(?:password|passwort|kennwort|passphrase|pwd|contraseña|mot de passe|parola d['’]ordine|senha|wachtwoord|hasło)\b"
@@ -56,7 +38,7 @@ _WORDS = {
 }
 _KINDS = (
     (PRIVATE_KEY, _PRIVATE, {"-": ("-----BEGIN",)}),
-    (SERVICE_KEY, _KEY, _SIGNS),
+    (SERVICE_KEY, WHOLE_KEY, SIGNS),
     (PASSWORD, _SAID, _WORDS),
     (PASSWORD, _IN_ADDRESS, {"@": ("://",)}),
     (PASSWORD, _SET, {"=": ("KEY", "TOKEN", "PASSW", "SECRET")}),
@@ -75,7 +57,7 @@ def _holds(text: str, signs: Mapping[str, Sequence[str]]) -> bool:
 
 
 def credentials_in(texts: Sequence[str]) -> str:
-    """Which kind of them is in these texts, the worst first; empty where there is none."""
+    """Return the worst kind of credential in these texts; empty where there is none."""
     text = "\n".join(texts)
     for kind, form, signs in _KINDS:
         if _holds(text, signs) and form.search(text):

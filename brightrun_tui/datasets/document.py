@@ -50,7 +50,7 @@ class Document:
     others: dict[str, int] = field(default_factory=dict)
 
     def rows(self) -> Iterator[SourceRow]:
-        """Return every record, numbered from 1.
+        """Yield every record, numbered from 1.
 
         Raises:
             DatasetError: not JSON (names line and column), nested too deeply, or a record too long.
@@ -88,14 +88,16 @@ class Document:
             _drain(events)
 
     def _named(self, value: Any) -> Any:
-        """A row as an object where the document is a table that names its columns once, before its rows."""
+        """Return a row as an object where the document is a table that names its columns once, before its rows."""
         names = self.header.get("columns")
         if isinstance(names, list) and isinstance(value, list) and len(names) == len(value) == len(set(names)):
             return dict(zip(names, value, strict=True))
         return value
 
     def _whole(self) -> Iterator[Any]:
-        """Return the document as a record, or several that follow one another (JSON Lines with line breaks in the records)."""
+        """Yield the document as a record, or several that follow one another (JSON Lines with line breaks in the
+        records).
+        """
         with _parsing(self.file, several=True) as (events, reader):
             for event, value in events:
                 yield _build(event, value, events, reader)
@@ -161,7 +163,9 @@ def _parsing(file: SourceFile, several: bool = False) -> Iterator[tuple[Events, 
 
 
 def _events(reader: GuardedReader, several: bool) -> Events:
-    """Return events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated place."""
+    """Yield events of the parser, fed by hand: an error in ijson's own reading loop surfaces at some later, unrelated
+    place.
+    """
     import ijson
     from ijson.utils import sendable_list
 
@@ -178,7 +182,9 @@ def _events(reader: GuardedReader, several: bool) -> Events:
 
 
 def _next_size(size: int, heard: bool) -> int:
-    """Say how much to feed next. The parser begins a text that goes on anew with every chunk, so chunks grow until it ends."""
+    """Return how many bytes to feed next. The parser begins a text that goes on anew with every chunk, so chunks grow
+    until it ends.
+    """
     return _CHUNK if heard else min(2 * size, _LONGEST_CHUNK)
 
 
@@ -189,7 +195,7 @@ def _drain(events: Events) -> None:
 
 
 def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
-    """Name and first event of each field of the object that has just begun; the caller consumes the value."""
+    """Yield name and first event of each field of the object that has just begun; the caller consumes the value."""
     for event, name in events:
         if event == "end_map":
             return
@@ -198,7 +204,7 @@ def _fields(events: Events) -> Iterator[tuple[str, str, Any]]:
 
 
 def _array(events: Events, reader: GuardedReader) -> Iterator[Any]:
-    """Return the entries of the array that has just begun."""
+    """Yield the entries of the array that has just begun."""
     for event, value in events:
         if event == "end_array":
             return
@@ -292,7 +298,7 @@ def _broken(file: SourceFile, several: bool) -> DatasetError:
 
 
 def _line_and_column(file: SourceFile, start: int, offset: int) -> tuple[int, int]:
-    """Of the byte at ``offset`` from ``start``, both from 1."""
+    """Return line and column, both from 1, of the byte at ``offset`` from ``start``."""
     line, column = 1, 1
     with readable(file.path), file.data.open("rb") as stream:
         stream.seek(start)

@@ -89,12 +89,12 @@ def data_files(directory: Path) -> DataFiles:
 
 
 def is_for_testing(name: str) -> bool:
-    """Whether a file or a list of this name is for testing, as it says itself."""
+    """Say whether the name of a file or a list marks it as meant for testing."""
     return bool(_TESTING.match(name)) and not _TRAINING.match(name)
 
 
 def is_about(name: str) -> bool:
-    """Say whether a file of this name is about the data, or hidden, and holds none of it."""
+    """Say whether a file of this name is hidden or describes the data, and so holds none of it."""
     return bool(_ABOUT.match(name))
 
 

@@ -18,6 +18,7 @@ from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, GROUPS, IDS, 
 from brightrun_tui.datasets.source import SourceFile, SourceRow
 from brightrun_tui.datasets.templated import is_templated
 from brightrun_tui.datasets.turns import Unusable
+from brightrun_tui.domain.spec_names import flaw_of_name
 from brightrun_tui.plugins import Blame, Door, Loaded
 
 _WRAPPING = {
@@ -59,8 +60,8 @@ class DatasetFormat:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", self.name):
-            return "its name should be lower-case letters, digits and dashes, at most 40"
+        if flaw := flaw_of_name(self.name, most=40):
+            return flaw
         if not self.title.strip() or not self.looks.strip():
             return "title and looks should say what it is"
         if bool(self.suffixes) != (self.rows is not None):
@@ -171,7 +172,7 @@ def unwrapped(value: Any) -> Any:
 
 
 def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
-    """A record of two fields that are called by who speaks, the answer's by the machine: ``{"human": …, "gpt": …}``."""
+    """Read a record of two fields named after the speakers, the answer's after the machine: ``{"human": …, "gpt": …}``."""
     names = {str(name).strip().lower(): name for name in value}
     asking, answering = names.keys() & {"human", "user"}, names.keys() & {"gpt", "bot"}
     others = names.keys() - asking - answering - {*SYSTEMS, *IDS, *GROUPS, *CATEGORIES}
@@ -182,7 +183,7 @@ def _spoken_pair(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _joined_halves(value: dict[str, Any]) -> dict[str, Any]:
-    """A record out of what was given and what is wanted, each an object, as tools that keep examples for tests write them."""
+    """Join a record's input and expected output, each an object, as tools that keep test examples write them."""
     for given, wanted in _HALVES:
         asked, answered = value.get(given), value.get(wanted)
         if not isinstance(asked, dict) or not answered:

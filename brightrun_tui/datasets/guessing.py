@@ -199,7 +199,9 @@ def is_named_answer(name: str) -> bool:
 
 
 def _siblings(names: Sequence[str]) -> set[str]:
-    """Of these names those that differ from others by a number or a letter at their end only, or are letters as of choices."""
+    """Return the names that differ from others only by a number or letter at their end, or are single letters as of
+    choices.
+    """
     stems = {name: found[1].lower() for name in names if (found := _SIBLING.fullmatch(name.strip()))}
     counts = Counter(stems.values())
     letters = {name for name in names if len(name.strip()) == 1 and name.strip().isalpha()}
@@ -216,7 +218,9 @@ def _is_decision(text: str) -> bool:
 
 
 def _kinship(prompt: str, completion: str) -> float:
-    """Say whether the names are the same but for the word that says which is which, as ``question_en`` and ``answer_en``."""
+    """Return how alike the names are but for the word that says which is which, as in ``question_en`` and
+    ``answer_en``.
+    """
     rests = [
         next((name.lower().replace(word, "") for word in words if word in name.lower()), "")
         for name, words in ((prompt, _PROMPT_WORDS), (completion, _COMPLETION_WORDS))
@@ -234,7 +238,7 @@ def _is_constant(texts: Sequence[str]) -> bool:
 
 
 def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> float:
-    """Say how much a name speaks for one role by its ``words``, and against it where it only has those of the other."""
+    """Return how strongly a name speaks for one role by its ``words``, below 0 where it has only those of the other."""
     if _is_about(name, _ABOUT):
         return -1.0
     if meant := _SHORT.get(name.strip().lower()):
@@ -243,7 +247,7 @@ def _by_name(name: str, words: Sequence[str], others: Sequence[str] = ()) -> flo
 
 
 def _has(name: str, words: Sequence[str]) -> bool:
-    """Whether a name has one of these words within it, or those of further languages as a word of its own."""
+    """Say whether a name contains one of these words, or one of their translations as a word of its own."""
     low = name.lower()
     return any(word in low for word in words) or bool(name_words(name) & _WHOLE.get(words, frozenset()))
 
@@ -255,7 +259,7 @@ def _is_about(name: str, words: Sequence[str]) -> bool:
 
 
 def _only(value: Any) -> Any:
-    """Return what a list of one holds, as tools of annotators write what one of them said."""
+    """Return the only entry of a list, as annotation tools write what one person said; anything else as it is."""
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 

@@ -18,7 +18,7 @@ _EXPORT_AGAIN = "repair or delete that line, or export the file again"
 
 
 def read_jsonl(file: SourceFile) -> Iterator[SourceRow]:
-    """Return the value of every line that is not blank.
+    """Yield the value of every line that is not blank.
 
     Raises:
         DatasetError: a line is not JSON; names line, column, reason and fix.
@@ -42,7 +42,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Readers differ in which of two fields of one name they take: none is taken."""
+    """Return the object. Readers differ in which of two fields of one name they take, so neither is taken."""
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = next((name for name, value in pairs if found[name] != value), None)

@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 
 def language_of(text: str) -> str:
-    """Return ISO 639 code; empty where the text is too short, is not a language, or might be one of several."""
+    """Return the ISO 639 code; empty where the text is too short, is not a language, or might be one of several."""
     text = _CODE.sub(" ", text[: 4 * _LOOKED_AT])[:_LOOKED_AT]
     if sum(map(str.isalpha, text)) < LEAST_LETTERS:
         return ""

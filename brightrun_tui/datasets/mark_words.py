@@ -107,8 +107,9 @@ _NOUNS = _set("answer response completion output reply message")
 
 @lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning | None:
-    """Return what a field is about, however its name is spelt; None where it has a word that is about "
-    "something else."""
+    """Return what a field is about, however its name is spelt; None where it has a word that is about
+    something else.
+    """
     words = _words(name)
     known = frozenset(words)
     if not words:
@@ -181,6 +182,14 @@ def truth(value: Any) -> float | None:
     raise ValueError("not a mark")
 
 
+def judgement(value: Any) -> float | None:
+    """Return what a judgement says, as `truth`; None where it is a comment, or nothing."""
+    try:
+        return truth(value)
+    except ValueError:
+        return None
+
+
 def says_so(value: Any) -> bool | None:
     """Return what a value plainly says, true or false, or a word for one of them; a single letter may be anything. None for
     all else.
@@ -197,14 +206,16 @@ def rejects(value: Any) -> bool:
 
 
 def speaks_of_learning(name: str) -> bool:
-    """Say whether a field's name has a word of those that say what is learnt, though it is not known "
-    "which answers it means."""
+    """Say whether a field's name has a word of those that say what is learnt, though it is not known
+    which answers it means.
+    """
     return bool(name_words(name.rpartition(".")[2]) & _SETTINGS)
 
 
 def tells_all(name: str) -> bool:
-    """Say whether a field beside the list of records is called like something that the model is told "
-    "before every question."""
+    """Say whether a field beside the list of records is called like something that the model is told
+    before every question.
+    """
     return bool(name_words(name) & _TELLING)
 
 
@@ -219,8 +230,7 @@ def is_explanation(name: str) -> bool:
 
 
 def is_note(name: str) -> bool:
-    """Say whether a column's name says that somebody wrote there what he thinks of a record, or ticked "
-    "those to be used."""
+    """Say whether a column's name tells that somebody noted there what they think of a record, or ticked those to use."""
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)
@@ -231,8 +241,9 @@ DECIDED = "answer"
 
 
 def decision(value: Any) -> bool | None:
-    """Return what an annotator decided of a record, in the words of tools that call this the answer; "
-    "None for any other text."""
+    """Return what an annotator decided of a record, in the words of tools that call this the answer;
+    None for any other text.
+    """
     return _DECISIONS.get(folded(value)) if isinstance(value, str) and len(value) <= _LONGEST_WORD else None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, says_so, truth
+from brightrun_tui.datasets.mark_words import Meaning, judgement, meaning_of, name_words, rejects, says_so, truth
 from brightrun_tui.datasets.turns import Unusable, printable
 
 _PARTS = frozenset("split splits partition subset aufteilung".split())
@@ -76,7 +76,7 @@ def learnt(turn: Mapping[str, Any]) -> Learnt:
             if isinstance(value, bool):
                 flags.append((name, value))
         elif meaning is not None:
-            judged = _judged(value)
+            judged = judgement(value)
             if judged is None:
                 continue
             plain = meaning is not Meaning.RATED or isinstance(value, bool | str)  # a bare 0 may be a count of votes
@@ -112,7 +112,7 @@ def learnt_in_parts(content: Any) -> bool:
 
 
 def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Return every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
+    """Yield every field with its name, and those of the objects in it with a dot between, as ``metadata.weight``.
 
     A list of objects with name and value, or key and score, is such an object, too.
     """
@@ -144,14 +144,6 @@ def _marked(name: str, value: Any, meaning: Meaning) -> float | None:
     return said
 
 
-def _judged(value: Any) -> float | None:
-    """Return what a judgement says; None where it is a comment, or nothing."""
-    try:
-        return truth(value)
-    except ValueError:
-        return None
-
-
 def is_cut(fields: Mapping[str, Any]) -> bool:
     """Say whether a record or a turn says that its answer ended at a limit of length, or at a filter."""
     return any(
@@ -178,7 +170,7 @@ def refuse_marked(record: Mapping[str, Any]) -> list[str]:
             raise Unusable("unclear_mark", f"{name}: a list beside the turns")
         if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or "loss" in name_words(name):
             continue
-        said = _judged(value)
+        said = judgement(value)
         if said is not None and (said > 0) is not (meaning_of(name) is Meaning.LEARN):
             raise Unusable("nothing_to_train")
         if said not in (None, 0, 1):
@@ -214,13 +206,13 @@ def _parts_turns(name: str, values: list[Any]) -> bool:
     """Say whether this is a list that marks some turns, or tokens, as learnt and others as not."""
     if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP, Meaning.UNCLEAR):
         return False
-    said = {_judged(value) for value in values if not isinstance(value, list | dict)}
+    said = {judgement(value) for value in values if not isinstance(value, list | dict)}
     return len(said) > 1 and said <= {None, 0.0, 1.0}
 
 
 def says_what_to_learn(name: str, value: Any) -> bool:
     """Say whether a field of a record is a mark that `refuse_marked` understands."""
-    return meaning_of(name) in (Meaning.LEARN, Meaning.SKIP) and _judged(value) is not None
+    return meaning_of(name) in (Meaning.LEARN, Meaning.SKIP) and judgement(value) is not None
 
 
 def is_internal_note(turn: Any) -> bool:

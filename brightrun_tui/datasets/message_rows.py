@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
 
-from brightrun_tui.datasets.conversations import TEXTS, is_turn, role_of_turn
+from brightrun_tui.datasets.conversations import JOINTS, TEXTS, is_turn, role_of_turn
 from brightrun_tui.datasets.parsed import lowered, scalar
-from brightrun_tui.datasets.source import SourceFile, SourceRow
+from brightrun_tui.datasets.source import PEEK, SourceFile, SourceRow
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -19,8 +18,6 @@ _OF_CONVERSATIONS = frozenset(
     "dialogid dialogueid ticketid caseid conversationuuid".split()
 )
 """Names of the field that says to which conversation a message belongs, without spaces and dashes."""
-_JOINTS = re.compile(r"[ _.-]")
-_PEEK = 20
 
 
 def join_messages(
@@ -35,7 +32,7 @@ def join_messages(
     if not name:
         return list(first), rows
     joined = _joined(file, chain(first, rows), name)
-    return list(islice(joined, _PEEK)), joined
+    return list(islice(joined, PEEK)), joined
 
 
 def _field_of_conversations(values: Sequence[Any]) -> str:
@@ -48,7 +45,7 @@ def _field_of_conversations(values: Sequence[Any]) -> str:
     if not all(any(name in row for name in TEXTS) and role_of_turn(row) for row in rows):
         return ""
     for name in rows[0]:
-        if _JOINTS.sub("", name) not in _OF_CONVERSATIONS:
+        if JOINTS.sub("", name) not in _OF_CONVERSATIONS:
             continue
         named = [scalar(row.get(name)) for row in rows]
         if all(named) and len(set(named)) < len(named):

@@ -63,7 +63,9 @@ class Dataset:
         return sum(self.sizes)
 
     def outcomes(self) -> Iterator[EntryOutcome]:
-        """Return what becomes of every entry, in order. Record ids are unique. Raises as `Source.outcomes` and `open_source`."""
+        """Yield what becomes of every entry, in order. Record ids are unique. Raises as `Source.outcomes` and
+        `open_source`.
+        """
         ids: set[int] = set()
         for source in chain([self.source], self.following):
             self.source = source

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from brightrun_tui.datasets.client_turns import answer_of, from_items, instructions_of
-from brightrun_tui.datasets.conversations import conversation_in, is_turn, list_in, read_turns, remark_on
+from brightrun_tui.datasets.conversations import are_turns, conversation_in, is_turn, list_in, read_turns, remark_on
 from brightrun_tui.datasets.mark_words import DECIDED, decision, rejects
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -65,10 +65,10 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
     prompt, completion = _taken_apart(prompt), _taken_apart(_submitted(completion))
     if answered == "answers" and isinstance(completion, str) and completion.startswith("["):
         completion = list_in(completion) or completion
-    if _are_turns(prompt) or _are_turns(completion) or is_turn(completion):
+    if are_turns(prompt) or are_turns(completion) or is_turn(completion):
         completion, several = first_of_several(completion)
-        question, more = ("", set()) if _are_turns(prompt) else _question(fields, asked)
-        before: list[Any] = prompt if _are_turns(prompt) else [{"role": "user", "content": question}]
+        question, more = ("", set()) if are_turns(prompt) else _question(fields, asked)
+        before: list[Any] = prompt if are_turns(prompt) else [{"role": "user", "content": question}]
         after = _turns_of_answer(completion)
         turns = [turn._replace(train=False) for turn in read_turns(before)] + read_turns(after)
         draft = draft_of(row, with_system(system, turns), used | more)
@@ -78,7 +78,7 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         return draft
     earlier = next((name for name in HISTORIES if _is_history(fields.get(name))), "history")
     history = fields.get(earlier) or []
-    spoken = _are_turns(history)
+    spoken = are_turns(history)
     if history and not _is_history(history):
         raise Unusable("other_shape")
     turns = with_system(system, read_turns(history) if spoken else [])
@@ -147,18 +147,14 @@ def _taken_apart(value: Any) -> Any:
 
 
 def _is_history(value: Any) -> bool:
-    """Whether these are earlier turns, or pairs of them."""
+    """Say whether these are earlier turns, or pairs of them."""
     pairs = isinstance(value, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in value)
-    return bool(value) and (pairs or _are_turns(value))
-
-
-def _are_turns(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and is_turn(value[0])
+    return bool(value) and (pairs or are_turns(value))
 
 
 def _turns_of_answer(completion: Any) -> list[Any]:
     """Return the answer to a question that is given as turns: turns as well, one turn, or its text."""
-    if isinstance(completion, list) and completion and is_turn(completion[0]):
+    if are_turns(completion):
         return completion
     return [completion if is_turn(completion) else {"role": "assistant", "content": completion}]
 
@@ -188,7 +184,7 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
 
 
 def _trimmed(text: str) -> str:
-    """Without space at the end and empty lines before; the indentation of the first line stays."""
+    """Return the text without space at the end and empty lines before; the indentation of the first line stays."""
     found = _BEFORE.match(text)
     return text[found.end() if found else 0 :].rstrip()
 
@@ -207,7 +203,9 @@ def _choices(fields: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _marked_choices(given: Mapping[str, Any]) -> tuple[Sequence[str], Any]:
-    """Marks and choices of an object by letter, or in its list ``text`` beside one of letters or digits; else no choices."""
+    """Return marks and choices of an object keyed by letter, or of its list ``text`` beside one of letters or digits;
+    else no choices.
+    """
     letters, texts = list(given), list(given.values())
     if isinstance(given.get("text"), list) and isinstance(given.get("label", given.get("labels")), list):
         letters, texts = given.get("label", given.get("labels")), given["text"]
@@ -218,7 +216,7 @@ def _marked_choices(given: Mapping[str, Any]) -> tuple[Sequence[str], Any]:
 
 @lru_cache(maxsize=256)
 def _choice_columns(fields: tuple[str, ...]) -> tuple[str, ...]:
-    """Of these names of columns those that hold one choice each: A, B, C or option_a, choice 1 and the like, in their order."""
+    """Return the columns that hold one choice each, in their order: A, B, C or option_a, choice 1 and the like."""
     plain = {_CHOICE_JOINT.sub("", name): name for name in fields}
     for stem in ("", "option", "choice"):
         for marks in (_LETTERS.lower(), "123456789") if stem else (_LETTERS.lower(),):
@@ -278,7 +276,7 @@ def _is_document(value: Any) -> bool:
 
 
 def _as_json(value: Any) -> str:
-    """As JSON on one line, with the digits that numbers were written with."""
+    """Return the value as JSON on one line, with the digits that its numbers were written with."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_as_json(str(name))}: {_as_json(part)}" for name, part in value.items()) + "}"
     if isinstance(value, list):

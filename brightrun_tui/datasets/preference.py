@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from brightrun_tui.datasets.conversations import is_turn
+from brightrun_tui.datasets.conversations import are_turns
 from brightrun_tui.datasets.mark_words import name_words
 from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SURE_CONVERSATIONS, SYSTEMS
 from brightrun_tui.datasets.turns import printable
@@ -74,7 +74,7 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
 
 def _mapping(row: Mapping[str, Any], wanted: str) -> str:
     """Return roles and columns by which the field ``wanted`` is learnt; empty where its form does not allow it."""
-    if _is_conversation(row[wanted]) and _speaks_first(row[wanted]):
+    if are_turns(row[wanted]) and _speaks_first(row[wanted]):
         return f"messages={printable(wanted)}"
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
     if not asked or isinstance(row[asked], Mapping):
@@ -102,7 +102,7 @@ def _ranked(row: Mapping[str, Any]) -> list[str]:
     """
     lists = {str(name): value for name, value in row.items() if isinstance(value, list) and len(value) > 1}
     for name, values in lists.items():
-        if not name_words(name) & _ANSWERS or _is_conversation(values):
+        if not name_words(name) & _ANSWERS or are_turns(values):
             continue
         if all(isinstance(value, Mapping) and any(map(_is_rank, value.items())) for value in values):
             return [name]
@@ -129,7 +129,7 @@ def _answers(row: Mapping[str, Any]) -> tuple[str, str] | None:
 def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
     """Return the field with a better answer and the one with the usual name, where both are filled and differ."""
     usual = [name for name in row if str(name).strip().lower() in COMPLETIONS and _holds_answer(row[name])]
-    talks = [name for name in row if str(name).strip().lower() in SURE_CONVERSATIONS and _is_conversation(row[name])]
+    talks = [name for name in row if str(name).strip().lower() in SURE_CONVERSATIONS and are_turns(row[name])]
     better = [
         name
         for name in row
@@ -139,7 +139,7 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
         and _holds_answer(row[name])
     ]
     if talks:
-        usual, better = talks, [name for name in better if _is_conversation(row[name])]
+        usual, better = talks, [name for name in better if are_turns(row[name])]
     if not usual or not better or row[usual[0]] == row[better[0]]:
         return None
     return str(better[0]), str(usual[0])
@@ -155,10 +155,6 @@ def _is_rank(field: tuple[str, Any]) -> bool:
     if isinstance(value, bool):
         return bool(words & _LABELS)
     return bool(words & _RANKS) and isinstance(value, int | float)
-
-
-def _is_conversation(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and is_turn(value[0])
 
 
 def _speaks_first(turns: Sequence[Mapping[str, Any]]) -> bool:

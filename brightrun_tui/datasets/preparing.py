@@ -16,7 +16,7 @@ from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
 from brightrun_tui.domain.run_directory import EVAL, TRAIN
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 
 
 def prepare(
@@ -78,7 +78,7 @@ def prepare(
 
 
 def _records(dataset: Dataset, progress: Progress, done: str, start: float) -> Iterator[Record]:
-    """Return the usable records; ``progress`` hears of this half of the work, which begins at ``start``."""
+    """Yield the usable records; ``progress`` hears of this half of the work, which begins at ``start``."""
     for number, outcome in enumerate(dataset.outcomes()):
         if number % REPORT_EVERY == 0:
             progress(f"{number:,} records {done}", start + dataset.share_read / 2)
@@ -87,7 +87,7 @@ def _records(dataset: Dataset, progress: Progress, done: str, start: float) -> I
 
 
 def read_prepared(path: str | PathLike[str]) -> Iterator[Record]:
-    """Return the records of a file that `prepare` wrote.
+    """Yield the records of a file that `prepare` wrote.
 
     Raises:
         DatasetError: the file is missing or damaged.

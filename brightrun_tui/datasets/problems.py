@@ -22,7 +22,7 @@ class Reason(NamedTuple):
     fix: str
 
     def said(self, count: int, detail: str) -> str:
-        """``what`` for so many."""
+        """Return ``what`` in the singular or plural for so many."""
         return _NUMBERS.sub(lambda words: words[2 if count == 1 else 1], self.what).format(detail=detail)
 
 

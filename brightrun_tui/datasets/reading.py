@@ -34,7 +34,7 @@ from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
-from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, SourceFile, SourceRow, no_records, readable
+from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, PEEK, SourceFile, SourceRow, no_records, readable
 from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
@@ -49,7 +49,6 @@ PLAIN_SUFFIXES = (".txt", ".text", ".log", "")
 """Endings that say nothing: the content does."""
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
 """How objects and lists begin."""
-_PEEK = 20
 _LONG_TEXT = 100
 
 
@@ -89,7 +88,7 @@ class Source:
     others: dict[str, int] = field(default_factory=dict)
 
     def outcomes(self, ids: set[int], part: str) -> Iterator[EntryOutcome]:
-        """Return what becomes of every entry, in order.
+        """Yield what becomes of every entry, in order.
 
         ``ids`` are the hashes of those that were given already. ``part`` is the file's name where it is one of several.
 
@@ -243,14 +242,14 @@ def _beginning(
 ) -> tuple[list[SourceRow], Iterator[SourceRow], Document | None]:
     """Return the first rows of a file, those behind them, and the JSON document or workbook they stand in."""
     rows, document = _container(file, columns, sheet)
-    first = list(islice(rows, _PEEK))
+    first = list(islice(rows, PEEK))
     if (
         document is not None
         and document.key is None
         and len(first) == 1
         and (table := columns_of(first[0].value, is_record))
     ):
-        return table[:_PEEK], iter(table[_PEEK:]), document
+        return table[:PEEK], iter(table[PEEK:]), document
     return first, rows, document
 
 
@@ -301,7 +300,7 @@ def _table_in(file: SourceFile, columns: Mapping[str, str] | None) -> Iterator[S
     """
     try:
         rows = read_csv(file, _knows_header(columns))
-        first = list(islice(rows, _PEEK))
+        first = list(islice(rows, PEEK))
     except DatasetError:
         return None
     known = len(first) > 1 and (columns or recognise([row.value for row in first]))
@@ -339,7 +338,7 @@ def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
 
 
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
-    """Return rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
+    """Yield rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
     for row in rows:
         value = unwrapped(row.value)
@@ -366,8 +365,8 @@ def _is_header(value: Mapping[str, Any]) -> bool:
 
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
-    """Return rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and what
-    says that something is not to be learnt.
+    """Yield rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and
+    what says that something is not to be learnt.
     """
     mapped = set(columns.values())
     categories = () if "category" in columns else CATEGORIES

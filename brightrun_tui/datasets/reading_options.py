@@ -16,7 +16,7 @@ ENCODING, SHEET = "encoding", "sheet"
 
 
 def split_reading(columns: Mapping[str, str] | None) -> tuple[str, str, dict[str, str]]:
-    """Encoding and sheet, empty where they are to be guessed, and which column holds what.
+    """Return encoding and sheet, empty where they are to be guessed, and which column holds what.
 
     Raises:
         UsageError: there is no such encoding.

@@ -53,7 +53,25 @@ def check_columns(file: SourceFile, rows: Sequence[SourceRow], columns: Mapping[
 
 
 def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
+    """Return the error for a file whose records have no known form, with what may be done about what they seem to be."""
     found = _field_names(rows)
+    return (
+        _one_turn_each(file, rows, found)
+        or _not_objects(file, rows, found)
+        or _columns_of_no_use(file, rows, found)
+        or _texts_of_no_use(file, rows, found)
+        or _records_within(file, rows, found)
+        or DatasetError(
+            f"the records have no known form; their fields are {_listed(found)}",
+            where=f"{file.path}, {rows[0].place}",
+            fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
+            kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+        )
+    )
+
+
+def _one_turn_each(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[str]) -> DatasetError | None:
+    """Return the error where each entry is one turn of a conversation."""
     if (turn := _column_of_speakers(rows)) and (parent := next((name for name in found if name in _PARENTS), "")):
         return DatasetError(
             f"each entry is one message of a tree (“{parent}” names the one before it), not a whole conversation",
@@ -70,6 +88,11 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             fix='put all turns of a conversation into one record: {"messages": [{"role": …, "content": …}, …]}; or name the '
             "conversation in every row (conversation_id), and sort by it",
         )
+    return None
+
+
+def _not_objects(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[str]) -> DatasetError | None:
+    """Return the error where the entries have no fields."""
     if not found:
         return DatasetError(
             f"the entries are not records but {_kind_of(rows[0].value)}",
@@ -78,6 +101,11 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             f"known formats: {_format_list()}",
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
+    return None
+
+
+def _columns_of_no_use(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[str]) -> DatasetError | None:
+    """Return the error for a table without a header, or without columns of known names."""
     if file.suffix in TABLE_SUFFIXES and _reads_like_content(found):
         return DatasetError(
             "the first line looks like a record, not like the names of the columns",
@@ -92,6 +120,11 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             fix=_suggestion(found, rows),
             kind=ErrorKind.DATASET_COLUMNS,
         )
+    return None
+
+
+def _texts_of_no_use(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[str]) -> DatasetError | None:
+    """Return the error for texts in no known chat format, and for numbers in their place."""
     if [name.strip().lower() for name in found] == ["text"]:
         return DatasetError(
             "the texts are in no chat format that is known, or hold more than one conversation",
@@ -106,6 +139,11 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             fix='give the texts themselves: {"prompt": …, "completion": …}',
             kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
         )
+    return None
+
+
+def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence[str]) -> DatasetError | None:
+    """Return the error where records or conversations stand within the entries."""
     if nested := _where_records_are(rows[0].value):
         return DatasetError(
             f"the records are in “{nested}”, within each entry",
@@ -144,12 +182,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
             '{"role": "assistant", "content": …}]}',
             kind=ErrorKind.DATASET_TURNS,
         )
-    return DatasetError(
-        f"the records have no known form; their fields are {_listed(found)}",
-        where=f"{file.path}, {rows[0].place}",
-        fix=f"known formats: {_format_list()}" + (f"; or {_suggestion(found, rows)}" if len(found) > 1 else ""),
-        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
-    )
+    return None
 
 
 def _where_records_are(value: Any, deepest: int = 4) -> str:
@@ -170,7 +203,7 @@ def _where_records_are(value: Any, deepest: int = 4) -> str:
 
 
 def _where_things_are_said(value: Any, deepest: int = 3) -> str:
-    """The way to a list of what several people said, as ``ticket.comments``; empty where there is none."""
+    """Return the path to a list of what several people said, as ``ticket.comments``; empty where there is none."""
     for name, part in value.items() if isinstance(value, Mapping) and deepest else ():
         if isinstance(part, list) and part and all(map(_is_saying, part)):
             return printable(str(name))
@@ -180,7 +213,7 @@ def _where_things_are_said(value: Any, deepest: int = 3) -> str:
 
 
 def _is_saying(value: Any) -> bool:
-    """Whether it holds a text, and something that has to do with who said it; also as the only thing in an object."""
+    """Say whether it holds a text and something about who said it, also as the only field of an object."""
     if isinstance(value, Mapping) and len(value) == 1:
         value = next(iter(value.values()))
     if not isinstance(value, Mapping):

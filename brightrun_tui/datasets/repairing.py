@@ -158,7 +158,7 @@ def _taken_out(examined: Examined, repairs: Repairs) -> Set[int]:
 
 
 def _promised(examined: Examined, repairs: Repairs, taken: Set[int]) -> tuple[str, ...]:
-    """Return what is done, in words for the new version; empty where that is nothing."""
+    """Return in words, for the new version, what is done; empty where that is nothing."""
     problems = {problem.kind: problem for problem in examined.report.problems}
     done = [
         f"took out {problems[kind].count:,} {problems[kind].what}" for kind in sorted(repairs.drop) if kind in problems

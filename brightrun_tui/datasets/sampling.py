@@ -26,7 +26,7 @@ class Sampled(NamedTuple):
 
 
 def pieces_of(records: Sequence[Record]) -> tuple[str, ...]:
-    """Pieces of some of these records, `PIECES` characters at most, of each text as large a part as of any other."""
+    """Return pieces of some of these records, `PIECES` characters in all, the same share of every text."""
     some = records[:: -(-len(records) // _PIECES_OF)] if records else []
     texts = [text for record in some for message in record.messages if (text := message.said.strip())]
     share = min(1.0, PIECES / max(1, sum(map(len, texts))))
@@ -55,5 +55,5 @@ class RecordSample:
             self._characters -= size
 
     def records(self) -> list[Sampled]:
-        """In the order of the dataset."""
+        """Return them in the order of the dataset."""
         return sorted((each for _, _, each in self._taken), key=lambda each: each.entry)

@@ -16,6 +16,7 @@ from brightrun_tui.datasets.flaws import CUT_OFF, NOT_UTF8
 from brightrun_tui.datasets.folder import data_files
 from brightrun_tui.datasets.unpacking import ZIP, Copy
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.disk import no_temporary_place
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.paths import typed_path
@@ -24,6 +25,10 @@ MAX_RECORD_BYTES = 32 * 1024 * 1024
 """Longest line or record that is read. One training example of 32 MiB is some eight million tokens."""
 
 HEAD_BYTES = 64 * 1024
+PEEK = 20
+"""Entries by which it is told what a file holds."""
+MOST_TIMES, LEAST_SUSPECT = 300, 1 << 28
+"""A table that unpacks to more bytes than the second, and to more times its size than the first, is a bomb."""
 
 ACCEPTED = ".jsonl, .json, .csv, .tsv, .xlsx or .parquet"
 
@@ -130,7 +135,7 @@ class SourceFile:
         return self.head.startswith(ZIP)
 
     def at(self, line: int, column: int | None = None) -> str:
-        """``file:line[:column]``."""
+        """Return ``file:line[:column]``."""
         return f"{self.path}:{line}" + (f":{column}" if column is not None else "")
 
 
@@ -139,7 +144,9 @@ def readable(path: Path) -> Iterator[None]:
     """Turn what the operating system says about reading ``path`` into a DatasetError."""
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        if placeless := no_temporary_place(error):
+            raise placeless from None
         raise DatasetError(
             "there is no such file", where=str(path), fix=_similar_name(path), kind=ErrorKind.DATASET_MISSING
         ) from None
@@ -151,8 +158,15 @@ def readable(path: Path) -> Iterator[None]:
             kind=ErrorKind.DATASET_UNREADABLE,
         ) from None
     except OSError as error:
+        if error.errno is None:  # a library's own word for a file that makes no sense to it
+            raise DatasetError(
+                f"the file is damaged or cut off ({str(error).strip().partition(chr(10))[0]})",
+                where=str(path),
+                fix="copy or export it again",
+                kind=ErrorKind.DATASET_UNREADABLE,
+            ) from None
         raise DatasetError(
-            f"the file cannot be read ({error.strerror or error})",
+            f"the file cannot be read ({error.strerror})",
             where=str(path),
             fix="check the path and the disk",
             kind=ErrorKind.DATASET_UNREADABLE,
@@ -169,7 +183,8 @@ def readable(path: Path) -> Iterator[None]:
 
 
 def fingerprint(path: str | PathLike[str]) -> str:
-    """``sha256:`` and the hex digest of a file's content, read as a stream; of a folder, that of its files' names and digests.
+    """Return ``sha256:`` and the hex digest of a file's content, read as a stream; for a folder, of its files' names
+    and digests.
 
     Raises:
         DatasetError: it cannot be read, or is a folder that is not a dataset.
@@ -184,7 +199,7 @@ def fingerprint(path: str | PathLike[str]) -> str:
 
 
 def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
-    """Return lines with their numbers from 1, line ends kept, a byte-order mark removed.
+    """Yield lines with their numbers from 1, line ends kept, a byte-order mark removed.
 
     Raises:
         DatasetError: a line is longer than `MAX_RECORD_BYTES`, or not UTF-8.
@@ -192,8 +207,10 @@ def numbered_lines(file: SourceFile) -> Iterator[tuple[int, str]]:
     position = file.position
     position.done = 0
     with readable(file.path), file.data.open("rb") as stream:
+        size = os.fstat(stream.fileno()).st_size
         for number, line in enumerate(iter(lambda: stream.readline(MAX_RECORD_BYTES + 1), b""), start=1):
             position.done += len(line)
+            _refuse_growing(file, size)
             if len(line) > MAX_RECORD_BYTES:
                 raise too_long(file.at(number), "line")
             if number == 1:
@@ -220,6 +237,7 @@ class GuardedReader:
         self._since_mark = 0
         self._marks = 0
         self._started = False
+        self._size = os.fstat(stream.fileno()).st_size
         file.position.done = 0
 
     def mark(self) -> None:
@@ -239,6 +257,7 @@ class GuardedReader:
         """
         data = self._stream.read(size)
         self._file.position.done += len(data)
+        _refuse_growing(self._file, self._size)
         if not self._started and size != 0:
             data = data.removeprefix(codecs.BOM_UTF8)
             self._started = True
@@ -252,6 +271,19 @@ class GuardedReader:
         if self._since_mark > MAX_RECORD_BYTES:
             raise too_long(self.place, "record")
         return data
+
+
+def _refuse_growing(file: SourceFile, size: int) -> None:
+    """Raise `DatasetError` where more has been read than the ``size`` of the file when it was opened: it may never end. A size of
+    nothing is what some file systems say of every file.
+    """
+    if file.position.done > size > 0:
+        raise DatasetError(
+            "the file grows while it is read",
+            where=str(file.path),
+            fix="wait until whatever writes it has finished, or name a copy of it",
+            kind=ErrorKind.DATASET_UNREADABLE,
+        )
 
 
 def too_long(where: str, unit: str) -> DatasetError:

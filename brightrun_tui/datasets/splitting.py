@@ -171,7 +171,8 @@ def records_key(records: Iterable[Record]) -> str:
 
 
 def part_held_out(records: Sequence[Record], seed: int) -> tuple[list[Record], list[Record]] | None:
-    """Of held-out records those that choose the checkpoint, and those that judge it: halves of records that belong together.
+    """Part held-out records into those that choose the checkpoint and those that judge it: halves, related records kept
+    together.
 
     None where there are not enough for both; all choose and judge then.
     """
@@ -197,13 +198,13 @@ def _answer_key(record: Record) -> bytes:
 
 
 def _alike_text(said: str) -> str:
-    """Return the same for texts that differ in spaces and capitals only."""
+    """Return the same text for texts that differ in spaces and capitals only."""
     return " ".join(said.split()).casefold()
 
 
 def _turn_keys(record: Record) -> Iterator[bytes]:
-    """Return for every turn but the system's, 8 bytes of all that is said up to its end; spaces, capitals and signs
-    behind questions do not count.
+    """Yield for every turn but the system's, 8 bytes of all that is said up to its end; spaces, capitals and the signs
+    at the end of a question do not count.
     """
     so_far = ""
     for message in record.messages:
@@ -216,7 +217,7 @@ def _turn_keys(record: Record) -> Iterator[bytes]:
 
 
 def _largest(first: array[int]) -> int:
-    """Say how many records the largest unit has."""
+    """Return how many records the largest unit has."""
     return Counter(first).most_common(1)[0][1] if first else 0
 
 

@@ -126,13 +126,13 @@ class Survey:
         self._count_categories(record)
 
     def _look_at_answers(self, record: Record, answers: Sequence[str], place: str) -> None:
-        """Remark on answers that are none, or hold more or less than one."""
+        """Remark on answers that are not answers, or hold more or less than one."""
         for kind, detail in remarks_on(record, answers):
             self.note(kind, place, detail)
         self._ends.see(answers, self.entry)
 
     def note_characters(self, record: Record, place: str) -> None:
-        """Remark on what would be learnt as text, but is none."""
+        """Remark on characters that would be learnt as text but are not text."""
         texts = [message.content for message in record.messages]
         if garbled := next(filter(None, map(garbled_in, texts)), ""):
             self.note("garbled", place, detail=garbled)
@@ -215,7 +215,7 @@ class Survey:
             self.log.add("same_answer", count=most, entries=same_answer)
 
     def _conclude_on_fields(self, dataset: Dataset) -> None:
-        """Remark on fields with text that nothing reads, and on marks that are not heard."""
+        """Remark on fields with text that nothing reads, and on marks that are not heeded."""
         most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
         noted = {name: found for name, found in most_first if is_note(name)}
         long = {
@@ -254,7 +254,7 @@ class Survey:
                 self.log.add(kind, count=len(concerned), detail=first_names(marks), entries=concerned)
 
     def _conclude_on_file(self, dataset: Dataset) -> None:
-        """Remark on what holds for all of it: ratings, cells, encodings, and what stands beside the records."""
+        """Remark on what concerns the whole file: ratings, cells, encodings, and what stands beside the records."""
         if dataset.ratings:
             self.log.add("rated", count=self.usable, detail=first_names(dataset.ratings), entries=self.entries)
         if dataset.sheet.dates:

@@ -11,7 +11,9 @@ from typing import Any
 from brightrun_tui.datasets.flaws import PARQUET_BOMB
 from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import (
+    LEAST_SUSPECT,
     MAX_RECORD_BYTES,
+    MOST_TIMES,
     Literal,
     SourceFile,
     SourceRow,
@@ -24,8 +26,6 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _PARQUET_BATCH = 256
-_MOST_TIMES = 300
-_LEAST_SUSPECT = 1 << 28
 _DECLARED = re.compile(r'"?sep=(\\t|.)"?')
 _RULE = re.compile(r"\s*:?-{3,}:?\s*")
 """The line below the names of the columns in Markdown."""
@@ -66,10 +66,10 @@ _EMPTY_CELLS = frozenset(
 
 
 def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iterator[SourceRow]:
-    """Return a dict of column name to text for every row, numbered by the line on which the row starts.
+    """Yield a dict of column name to text for every row, numbered by the line on which the row starts.
 
-    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line most. The
-    names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
+    The delimiter is the one of comma, semicolon, tab and bar that parts the first lines evenly, or the header line
+    most. The names of the columns stand in the first row, or in the first of the next few that ``is_header`` knows.
 
     Raises:
         DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
@@ -149,7 +149,7 @@ def _quotes_after_spaces(lines: list[str], delimiter: str) -> bool:
 
 
 def read_parquet(file: SourceFile) -> Iterator[SourceRow]:
-    """Return a dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
+    """Yield a dict of column name to value for every row, numbered from 1; columns of raw bytes are not read.
 
     Numbers keep the digits of their own precision, and objects the fields that have a value: one row's are every row's.
 
@@ -211,12 +211,12 @@ def _parquet(file: SourceFile) -> Any:
 
 
 def _batches(file: SourceFile, table: Any, columns: list[str]) -> Iterator[Any]:
-    """Return rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
+    """Yield rows in batches that take no more than `MAX_RECORD_BYTES` once they are taken out of their dictionaries.
 
     Raises:
         DatasetError: one row takes more, or all of them far more than the file.
     """
-    most = max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
+    most = max(LEAST_SUSPECT, MOST_TIMES * file.size)
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     if sum(group.column(number).num_values for group in groups for number in range(group.num_columns)) > most:
         raise PARQUET_BOMB.at(str(file.path))

@@ -42,9 +42,11 @@ _USUAL_DIGITS = 9
 
 
 def holds_telephone_number(text: str, context: str = "") -> bool:
-    """International ones anywhere; national ones of the countries where the language of ``context``, or the text, is spoken.
+    """Say whether the text holds an international telephone number, or a national one of a country where the language
+    of ``context`` or of the text is spoken.
 
-    A number that could as well be an amount, a date or a reference, or is called one, counts only behind a word for a telephone.
+    A number that could as well be an amount, a date or a reference, or is called one, counts only behind a word for a
+    telephone.
     """
     regions: tuple[str, ...] | None = None
     for match in _CANDIDATE.finditer(text):
@@ -74,7 +76,9 @@ def _is_something_else(number: str) -> bool:
 
 @lru_cache(maxsize=1 << 15)
 def _is_one(around: str, region: str, plain: bool) -> bool:
-    """Say whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nobody else has."""
+    """Say whether there is a valid number of this region; ``plain`` digits must be those of a mobile, which nothing
+    else has.
+    """
     from phonenumbers import Leniency, PhoneNumberMatcher, PhoneNumberType, number_type
 
     found = PhoneNumberMatcher(around, region, leniency=Leniency.VALID)

@@ -180,7 +180,7 @@ def has_unseen_characters(text: str) -> bool:
 
 
 def letter_form_in(text: str) -> str:
-    """The first letters in it that have another form than people type: an accent of its own, or two letters as one; or empty."""
+    """Return the first letters in a form that people do not type, a separate accent or two letters as one; else empty."""
     if text.isascii() or (is_normalized("NFC", text) and not any(letter in text for letter in _LIGATURES)):
         return ""
     found = _LETTER_FORMS.search(text)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, name_words, rejects, truth
+from brightrun_tui.datasets.mark_words import Meaning, judgement, meaning_of, name_words, rejects, truth
 from brightrun_tui.datasets.marks import fields_of
 from brightrun_tui.datasets.turns import Unusable
 
@@ -39,7 +39,7 @@ class Thumbs:
         for name, value in fields_of(row):
             if name in self.others or not (name == self.field or isinstance(value, bool)):
                 continue
-            said, meaning = _said(value), meaning_of(name)
+            said, meaning = judgement(value), meaning_of(name)
             if said is None or meaning not in _JUDGED or (meaning is Meaning.REVIEWED and not rejects(value)):
                 continue
             if (said <= 0) is not (meaning is Meaning.DISLIKED):
@@ -150,10 +150,3 @@ class _Field:
             return False
         varied = len(self.values) > 1 and not self.is_odd and self.count * 2 > records
         return varied and not self.is_class and not name_words(name) <= _NAMES
-
-
-def _said(value: Any) -> float | None:
-    try:
-        return truth(value)
-    except ValueError:
-        return None

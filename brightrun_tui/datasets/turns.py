@@ -325,7 +325,7 @@ def _split_system(turns: Sequence[Message]) -> tuple[list[str], list[Message]]:
 
 
 def _trimmed(talk: list[Message], remarks: list[str]) -> list[Message]:
-    """From the first user turn to the last assistant turn."""
+    """Return the turns from the first user turn to the last assistant turn."""
     first = next((i for i, turn in enumerate(talk) if turn.role == "user"), None)
     if first is None:
         raise Unusable("no_question")

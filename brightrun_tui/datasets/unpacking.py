@@ -306,7 +306,7 @@ def is_utf16(head: bytes) -> bool:
 
 
 def _utf16_by_zeros(head: bytes) -> str | None:
-    """UTF-16 without its mark: in Latin scripts every second byte is zero."""
+    """Recognise UTF-16 without its mark: in Latin scripts every second byte is zero."""
     if len(head) < 4 or b"\0" not in head:
         return None
     half = len(head) // 2

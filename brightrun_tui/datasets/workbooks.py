@@ -12,7 +12,7 @@ from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
-from brightrun_tui.datasets.source import SourceFile, SourceRow, readable
+from brightrun_tui.datasets.source import LEAST_SUSPECT, MOST_TIMES, SourceFile, SourceRow, readable
 from brightrun_tui.datasets.tables import ABOVE, IsHeader, as_dict, header_names
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -32,8 +32,6 @@ _NO_ARCHIVE = (zipfile.BadZipFile, OSError, ValueError, NotImplementedError)
 _PIECE = 1 << 20
 _LONGEST_TAG = 1 << 12
 _MOST_BYTES = 2 << 30
-_MOST_TIMES = 300
-_LEAST_SUSPECT = 1 << 28
 _MOST_TIMES_HELD = 20
 _LEAST_SUSPECT_HELD = 1 << 24
 """Of the parts that the library holds in memory as a whole, a hundred bytes for every few of theirs: texts, styles, names."""
@@ -64,10 +62,11 @@ class _Scan:
 def read_workbook(
     file: SourceFile, others: dict[str, int], sheet: str = "", is_header: IsHeader = lambda cells: True
 ) -> Iterator[SourceRow]:
-    """Return a dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other sheets with
-    rows.
+    """Yield a dict of column name to value for every row, numbered as in the sheet. ``others`` receives the other
+    sheets with rows.
 
-    The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header`` knows.
+    The names of the columns stand in the first row of several cells, or in the first of the next few that ``is_header``
+    knows.
 
     Raises:
         DatasetError: openpyxl is missing, the workbook is damaged, protected or a bomb, or it has no sheet with rows.
@@ -168,7 +167,7 @@ def _header_below(sheet: Any, is_header: IsHeader) -> int:
 def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator[SourceRow]:
     header: list[str] = []
     file.position.total = scan.rows
-    said, most = 0, max(_LEAST_SUSPECT, _MOST_TIMES * file.size)
+    said, most = 0, max(LEAST_SUSPECT, MOST_TIMES * file.size)
     title: list[str] = []
     file.sheet.dates.clear()
     file.sheet.filled = file.sheet.hidden = file.sheet.struck = 0
@@ -276,14 +275,14 @@ def _refuse_bombs(file: SourceFile) -> None:
         ) from None
     if (
         size > _MOST_BYTES
-        or (size > _LEAST_SUSPECT and size > _MOST_TIMES * file.size)
+        or (size > LEAST_SUSPECT and size > MOST_TIMES * file.size)
         or (held > _LEAST_SUSPECT_HELD and held > _MOST_TIMES_HELD * file.size)
     ):
         raise WORKBOOK_BOMB.at(str(file.path))
 
 
 def _held(archive: zipfile.ZipFile, sizes: dict[str, int]) -> int:
-    """Return bytes of the parts that are read at once, wherever in the archive they lie."""
+    """Return the bytes of the parts that are read at once, wherever in the archive they are."""
     names = {name for name in sizes if name.endswith(".rels")} | {_TYPES}
     if sizes.get(_TYPES, 0) <= _LEAST_SUSPECT_HELD:
         for tag in archive.read(_TYPES).split(b"<") if _TYPES in sizes else ():

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
+from brightrun_tui.domain.measures import FEWEST_OF_CATEGORY
 from brightrun_tui.domain.model import Advice, Report
 from brightrun_tui.domain.settings import Overrides, RunSettings, flatten
 
@@ -29,12 +30,11 @@ LEAST_ENDED = 0.8
 """Share of the answers that had room enough which should end by themselves."""
 WEAK = 1.3
 """Times the loss of all records that a category must have to be called weak."""
-FEWEST_RECORDS = 5
 LARGER_BASE = "LARGER_MODEL"
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
-    """Up to `MOST` things; none where the report card holds no findings."""
+    """Return up to `MOST` pieces of advice; none where the report card holds no findings."""
     return tuple(_found(report, report.findings))[:MOST] if report.findings else ()
 
 
@@ -51,7 +51,7 @@ def name_data(report: Report, path: str) -> Report:
 
 
 def _found(report: Report, f: Findings) -> Iterator[Advice]:
-    """In the order of what they promise."""
+    """Yield advice, the most promising first."""
     settings = report.lineage.run_settings
     yield from _of_reading(report, settings)
     yield from _of_answers(report, f)
@@ -63,7 +63,7 @@ def _found(report: Report, f: Findings) -> Iterator[Advice]:
 
 
 def _of_reading(report: Report, settings: RunSettings) -> Iterator[Advice]:
-    """Return what people do with the answers: say which are right, correct them, rely on them."""
+    """Advise what people can do with the answers: say which are right, correct them, rely on them."""
     verdict, answers = report.verdict, f"brightrun models answers {shlex.quote(report.name)}"
     if verdict.content is None and report.samples:
         yield Advice(why="nobody knows yet whether its answers are right: read them and say so", command=answers)
@@ -101,7 +101,7 @@ def _does_not_end(f: Findings) -> bool:
 
 
 def _of_training(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
-    """Say how long, and in which steps; one of these at most."""
+    """Advise how long to train, and with what step size; yields one of these at most."""
     better, may_go_on = f.tuned_loss < f.base_loss, settings.training.epochs < MANY_EPOCHS
     if f.stopped and better:
         yield Advice(why="the training was stopped before its end: let it run", command=_train(report, {}))
@@ -133,7 +133,7 @@ def _of_forgetting(report: Report, f: Findings, settings: RunSettings) -> Iterat
 
 
 def _of_data(report: Report, f: Findings) -> Iterator[Advice]:
-    """More records, of which kind, and a base that holds more facts."""
+    """Advise more records, and of which kind, or a base that holds more facts."""
     facts = report.training
     if weak := _weak_category(report):
         yield Advice(
@@ -198,7 +198,7 @@ def _weak_category(report: Report) -> str:
         (scores["tuned"], f"{category}: {value}")
         for category, values in report.by_category.items()
         for value, scores in values.items()
-        if scores.get("records", 0) >= FEWEST_RECORDS and "tuned" in scores
+        if scores.get("records", 0) >= FEWEST_OF_CATEGORY and "tuned" in scores
     ]
     worst = max(rows, default=(0.0, ""))
     return worst[1] if len(rows) > 1 and worst[0] > WEAK * report.tuned.loss else ""

@@ -36,6 +36,8 @@ AlertCode = Literal[
 
 ALERT_CODES: frozenset[str] = frozenset(get_args(AlertCode))
 
+LOOKED_AT = 120
+"""Newest points of a curve that whoever asks need give."""
 RECENT = 60
 """Newest points that are judged."""
 FEWEST = 20

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.money import GIB
+from brightrun_tui.domain.spec_names import flaw_of_name
 
 
 class Ink(StrEnum):
@@ -54,8 +54,8 @@ class CurveSpec:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
-            return "its name should be lower-case letters, digits and dashes, at most 32"
+        if flaw := flaw_of_name(self.name):
+            return flaw
         if not self.title.strip():
             return "title should say what it is"
         if not self.unit > 0:

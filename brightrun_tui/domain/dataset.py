@@ -129,7 +129,7 @@ class LengthStats(BaseModel):
         return self.percentiles[98] if self.percentiles else 0
 
     def share_over(self, characters: float) -> float:
-        """About which part of the records is longer (0–1); never 0 when one is."""
+        """Return about which share of the records is longer (0–1); never 0 when one is."""
         if characters >= self.longest:
             return 0.0
         return max(1, sum(value > characters for value in self.percentiles)) / 100

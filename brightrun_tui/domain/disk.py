@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from os import PathLike
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
 
 DISK_IS_FULL = "the disk is full"
+WRITABLE_HOME = "set BRIGHTRUN_HOME to a directory you can write"
 LARGER_HOME = "free some space, or set BRIGHTRUN_HOME to a larger disk"
 
 Error = TypeVar("Error", bound=BrightrunError)
@@ -18,6 +20,22 @@ Error = TypeVar("Error", bound=BrightrunError)
 def is_disk_full(error: BaseException) -> bool:
     """Say whether the system refused a write for want of space, or of the user's share of it."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def no_temporary_place(error: BaseException) -> BrightrunError | None:
+    """Return the error to raise where Python found no directory for temporary files in which it may write; None for any other."""
+    if (
+        not isinstance(error, FileNotFoundError)
+        or error.filename is not None
+        or "temporary" not in (error.strerror or "")
+    ):
+        return None
+    return BrightrunError(
+        "there is no directory for temporary files that can be written",
+        where=os.environ.get("TMPDIR", "/tmp"),
+        fix="free some space there, or let TMPDIR name another one",
+        kind=ErrorKind.DISK_FULL,
+    )
 
 
 def disk_full(where: str | PathLike[str], *, fix: str = LARGER_HOME) -> BrightrunError:

@@ -12,7 +12,7 @@ _FORM = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)([smhd])")
 
 
 def parse_duration(text: str, where: str) -> float:
-    """``"30m"`` → 1800.0 seconds. ``"0"`` is none. Raises ``UsageError``, which names ``where``."""
+    """Turn ``"30m"`` into 1800.0 seconds; ``"0"`` is none. Raises ``UsageError``, which names ``where``."""
     if text.strip() == "0":
         return 0.0
     found = _FORM.fullmatch(text.strip().lower())

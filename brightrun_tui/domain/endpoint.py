@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Literal, TypedDict
 
@@ -13,6 +14,12 @@ from brightrun_tui.domain.service_names import HERE
 
 EndpointState = Literal["starting", "ready", "stopping", "stopped", "failed", "asleep"]
 """``asleep``: its rented machine was returned by a rule that was agreed to; only a new deploy rents one again."""
+NAME, NAME_RULE = (
+    re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"),
+    "letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
+)
+"""What an endpoint, or one of its keys, may be called; and that in words."""
+SEE_ENDPOINTS = "see: brightrun endpoints"
 ENDED: tuple[EndpointState, ...] = ("stopped", "failed")
 """Only a new deploy begins it again."""
 

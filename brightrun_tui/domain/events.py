@@ -113,7 +113,7 @@ class Phase(_Body):
         return not self.total
 
     def fields(self) -> dict[str, Any]:
-        """What a beginning has not said is not written."""
+        """Return what is written; a beginning leaves out what it does not say."""
         return self.model_dump(
             mode="json", exclude={"kind", *(("done", "total", "eta_seconds") if self.begins else ())}
         )
@@ -175,7 +175,7 @@ class HardwareReading(_Body):
     sent_rate: Amount | None = None
 
     def fields(self) -> dict[str, Any]:
-        """What is not known of heat, power, disk and the machine around is not written."""
+        """Return what is written, without what is unknown of heat, power, disk and the machine around."""
         unknown = {name for name in (*_HEAT, *_AROUND) if getattr(self, name) is None}
         return self.model_dump(mode="json", exclude={"kind", *unknown})
 
@@ -331,7 +331,7 @@ class Event(Generic[B]):
         return self.body.kind
 
     def as_dict(self) -> dict[str, Any]:
-        """For ``--json``."""
+        """Return the event for ``--json``."""
         return {"seq": self.seq, "time": self.time, "kind": self.kind, "data": self.body.fields()}
 
     def to_line(self) -> bytes:

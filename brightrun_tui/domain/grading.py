@@ -30,7 +30,9 @@ FEW_TOKENS = 8
 
 
 def content_grade(found: Tally, f: Findings | None) -> Grade | None:
-    """Good: most answers are right, and beyond chance more of them than if the same were always said. None: not known."""
+    """Grade the answers: good when most are right, and more than if the same were always said, beyond chance. None: not
+    known.
+    """
     if 2 * found.known < len(found.marks) or not found.marks:
         return None
     floor = floor_marks(found, f) if f else []

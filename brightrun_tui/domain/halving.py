@@ -30,7 +30,7 @@ class Entrant(NamedTuple):
     losses: Sequence[tuple[int, float | None]]
 
     def loss_at(self, rung: float) -> float | None:
-        """Return the first loss measured at that part of the run or behind it; infinite for NaN, None where it has not come
+        """Return the first loss measured at or after that part of the run; infinite for NaN, None where it has not come
         so far.
         """
         found = next((loss for step, loss in self.losses if step > 0 and step >= rung * self.steps), math.nan)
@@ -55,7 +55,7 @@ class Behind(NamedTuple):
 
 
 def falls_behind(own: Entrant, others: Sequence[Entrant]) -> Behind | None:
-    """Say whether a run is to be stopped, by the furthest point that it and another have come to."""
+    """Say whether a run is to be stopped, judged at the furthest point that it and another have reached."""
     for rung in reversed(RUNGS):
         loss = own.loss_at(rung)
         there = [found for other in others if (found := other.loss_at(rung)) is not None]

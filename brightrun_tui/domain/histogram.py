@@ -25,7 +25,7 @@ class Range(BaseModel):
 
 
 def ranges(lengths: Sequence[int], marks: Sequence[int] = ()) -> tuple[Range, ...]:
-    """From the shortest to the longest; each of ``marks`` that lies between is an end of one. Empty without lengths."""
+    """Return ranges from the shortest to the longest; each of ``marks`` in between ends one. Empty without lengths."""
     ordered = sorted(lengths)
     if not ordered:
         return ()
@@ -38,7 +38,7 @@ def ranges(lengths: Sequence[int], marks: Sequence[int] = ()) -> tuple[Range, ..
 
 
 def _ends(shortest: int, longest: int) -> list[int]:
-    """Round numbers, the first below the shortest: even steps, or doubling ones where the lengths are far apart."""
+    """Return round numbers, the first below the shortest: evenly spaced, or doubling where the lengths are far apart."""
     if longest > _WIDE * max(1, shortest):
         doubling = [0, *(1 << power for power in range(3, longest.bit_length() + 1))]
         first = max(0, bisect_left(doubling, max(shortest, longest >> MOST_RANGES)) - 1)

@@ -53,7 +53,7 @@ def band(low: float, high: float) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes: ``812 MiB``, ``1.4 GiB``."""
+    """Return a number of bytes as ``812 MiB`` or ``1.4 GiB``."""
     if count is None:
         return NOTHING
     value = float(count)
@@ -153,7 +153,7 @@ def latency(seconds: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """In nats: ``2.315``, ``148``, ``3e+07``; a dash where it is unknown or not a number."""
+    """Return a loss in nats as ``2.315``, ``148`` or ``3e+07``; a dash where it is unknown or not a number."""
     if value is None or not math.isfinite(value):
         return NOTHING
     return f"{value:.3f}" if abs(value) < 100 else f"{value:.0f}" if abs(value) < 1e6 else f"{value:.0e}"

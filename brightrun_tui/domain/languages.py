@@ -26,13 +26,13 @@ _ALIKE = {"nb": "no", "nn": "no", "ary": "ar", "arz": "ar", "wuu": "zh", "yue": 
 
 
 def plain_code(code: str) -> str:
-    """``pt`` for ``pt-BR``, ``no`` for ``nb``."""
+    """Return ``pt`` for ``pt-BR``, ``no`` for ``nb``."""
     main = code.split("-")[0]
     return _ALIKE.get(main, main)
 
 
 def language_name(code: str) -> str:
-    """In English; the code itself where it is not among `NAMES`."""
+    """Return the language's English name; the code itself where it is not among `NAMES`."""
     return NAMES.get(code, code)
 
 

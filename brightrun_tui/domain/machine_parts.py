@@ -47,7 +47,7 @@ def machine_heading(machine: str, number: int = 0) -> bytes:
 
 
 def read_parts(files: RunDirectory) -> tuple[MachinePart, ...]:
-    """Return the machines of a run in the order in which they went on with it; empty where it was never anywhere but here.
+    """Return the machines of a run in the order in which they went on with it; empty where it never left this machine.
 
     A line that nobody can read is left out. Blocking. Raises ``OSError``.
     """

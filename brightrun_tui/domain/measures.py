@@ -10,6 +10,9 @@ from typing import Annotated, Any, TypedDict
 
 from pydantic import GetPydanticSchema
 
+FEWEST_OF_CATEGORY = 5
+"""Records with one value of a category, from which on their loss is worth a word."""
+
 
 class Pair(TypedDict, total=False):
     """One measure of both models. ``reference``: of the wanted answers; ``floor``: of the best constant answer; ``phrases``: how

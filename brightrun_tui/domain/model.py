@@ -10,7 +10,8 @@ from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.findings import Findings, Mark
 from brightrun_tui.domain.measures import Measures, StoredCategoryLosses, StoredMeasures
 from brightrun_tui.domain.seal import Seal
-from brightrun_tui.domain.settings import QuantisationSettings, RunSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
+from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.time_parts import TimeParts
 
 Moment = Annotated[float, Field(ge=0, le=1e11, allow_inf_nan=False)]
@@ -198,7 +199,7 @@ class Judgement(BaseModel):
     cost_usd: float | None = None
 
     def count(self, outcome: str) -> int:
-        """Return samples that ended so."""
+        """Count the samples that ended so."""
         return sum(ruling.outcome == outcome for ruling in self.rulings)
 
 

@@ -12,7 +12,7 @@ from brightrun_tui.domain.spending import Spending, Usd
 from brightrun_tui.domain.text import one_line
 from brightrun_tui.domain.time_parts import TimeParts
 
-GIB = 1024**3
+MIB, GIB = 1024**2, 1024**3
 
 
 class Hardware(BaseModel):
@@ -187,7 +187,7 @@ class Lease(BaseModel):
         return whole.share(part.counted / counted.counted) if counted.counted else Spending()
 
     def _counted(self, end: float) -> Spending:
-        """By our own count, up to a time at which it still was there."""
+        """Count what was spent up to ``end``, a time at which it was still there."""
         machine = storage = 0.0
         for begin, until, per_hour in self._stretches(end):
             hours, disk = (until - begin) / 3600, min(per_hour, self.storage_per_hour)
@@ -196,7 +196,7 @@ class Lease(BaseModel):
         return Spending(machine=machine, storage=storage, traffic=self.once_usd)
 
     def _stretches(self, end: float) -> list[tuple[float, float, float]]:
-        """(from, until, US dollars an hour), in order, from creation to ``end``. Those of workers may overlap."""
+        """Return (from, until, US dollars an hour) in order, from creation to ``end``. Those of workers may overlap."""
         if self.metered:
             return [(one.begin, min(one.until, end), one.per_hour) for one in self.stretches if one.begin < end]
         rates = [(rate.until, rate.per_hour) for rate in self.earlier_rates]
@@ -234,7 +234,7 @@ class LeaseChanges(TypedDict, total=False):
 
 
 def month_start(now: float) -> float:
-    """Say when the calendar month of ``now`` began, by the local clock. Seconds since the epoch."""
+    """Return when the calendar month of ``now`` began by the local clock, in seconds since the epoch."""
     moment = time.localtime(now)
     return time.mktime((moment.tm_year, moment.tm_mon, 1, 0, 0, 0, 0, 0, -1))
 

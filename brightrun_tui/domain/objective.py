@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from brightrun_tui.domain.spec_names import flaw_of_name
+
 DEFAULT_OBJECTIVE = "sft"
 
 _TARGET = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -29,8 +31,8 @@ class ObjectiveSpec:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
-            return "its name should be lower-case letters, digits and dashes, at most 32"
+        if flaw := flaw_of_name(self.name):
+            return flaw
         if not self.gives.strip():
             return "gives should say what is learnt"
         if not _TARGET.fullmatch(self.implementation):

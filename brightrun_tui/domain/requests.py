@@ -100,7 +100,7 @@ class Ask(BaseModel, Generic[A_co]):
 
     @classmethod
     def read_answer(cls, result: dict[str, Any]) -> A_co:
-        """Raise ``ValidationError``."""
+        """Return the answer that a row holds. Raises ``ValidationError``."""
         kinds = (base.__pydantic_generic_metadata__["args"] for base in cls.__mro__ if issubclass(base, Ask))
         answer: type[A_co] = next(args[0] for args in kinds if args)
         return answer.model_validate(result)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.disk import DISK_IS_FULL
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import Amount, Count, Finite, HardwareReading, Outcome, PhaseName, Step, Suggested
@@ -43,6 +44,10 @@ class BaseModelRef(BaseModel):
     license: str = ""
 
 
+SPOKEN = 0.1
+"""Share of the records from which on a language is one of the dataset's."""
+
+
 class DatasetRef(BaseModel):
     """The dataset of a run, by file and by content. ``source``: as in `DatasetReport`; ``languages``: ISO 639 codes of those that
     more than a few records are in.
@@ -63,9 +68,27 @@ class DatasetRef(BaseModel):
     source: str = ""
     languages: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, report: DatasetReport) -> DatasetRef:
+        """Return the dataset that was checked, not split yet."""
+        return cls(
+            path=report.path,
+            name=report.name,
+            format=report.format,
+            fingerprint=report.fingerprint,
+            records=report.records,
+            usable=report.usable,
+            statement=report.statement,
+            columns=report.columns,
+            source=report.source,
+            languages=tuple(code for code, share in report.languages.shares.items() if share >= SPOKEN),
+        )
+
 
 def _settled(settings: RunSettings) -> RunSettings:
-    """A specification leaves nothing open: without a plan that chose otherwise the base is held in 4 bits, which fit anywhere."""
+    """Return settings that leave nothing open: unless a plan chose otherwise the base is held in 4 bits, which fit
+    anywhere.
+    """
     return (
         settings.with_overrides({"quantisation.method": "nf4"}) if settings.quantisation.method == "auto" else settings
     )
@@ -121,7 +144,7 @@ class Failure(BaseModel):
 
 
 def failed_for_disk() -> Failure:
-    """There was no space left for what a run had to write."""
+    """Return the failure of a run that had no space left for what it had to write."""
     return Failure(
         error=ErrorKind.DISK_FULL,
         cause=DISK_IS_FULL,
@@ -204,7 +227,9 @@ class Run(BaseModel):
     @field_validator("estimate", mode="before")
     @classmethod
     def _known_estimate(cls, stored: Any) -> Any:
-        """Version 0.1 kept an empty object where there was none. One that cannot be read is as good as none."""
+        """Read a stored estimate. Version 0.1 kept an empty object where there was none; one that cannot be read is as
+        good as none.
+        """
         if isinstance(stored, dict):
             try:
                 return Estimate.model_validate(stored)
@@ -246,8 +271,8 @@ class Run(BaseModel):
         return self.step + self.spec.settings.training.logging_steps
 
     def upto(self, metric: str) -> int:
-        """Return the last step at which a value of a metric can be of what the run is now: one that went back to a checkpoint
-        has older ones behind it.
+        """Return the last step whose values of a metric belong to what the run is now: one that went back to a
+        checkpoint has older ones beyond it.
         """
         return self.step if metric in EVERY_STEP else self.reached
 
@@ -274,8 +299,8 @@ SILENT_STEPS = 10
 
 
 def silence(run: Run, heard_at: float | None, now: float) -> float | None:
-    """Return seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long; else None.
-    While a worker begins nothing is expected of it.
+    """Return the seconds since a run at work was last heard of, see `store.metrics.heard_at`, where that is too long;
+    else None. A worker that is starting is not expected to say anything.
     """
     if run.state != "running" or heard_at is None or run.phase in BEGINNING:
         return None

@@ -25,7 +25,7 @@ class ComparedRow:
 
 
 def compare(runs: Sequence[Run]) -> tuple[ComparedRow, ...]:
-    """Results first, then data, base and machine, then every setting that is not the same for all."""
+    """Compare runs: results first, then data, base and machine, then every setting that is not the same for all."""
     rows = [
         ComparedRow("Result", "State", tuple(run.state for run in runs)),
         _measured("Held-out loss, best", [run.best_eval_loss for run in runs]),

@@ -14,7 +14,7 @@ ADAPTER = "adapter"
 
 
 def lora_rank(rank: int) -> int:
-    """Return the least that vLLM can be told which holds an adapter of this rank."""
+    """Return the smallest rank vLLM can be told that holds an adapter of this rank."""
     return next((most for most in (8, 16, 32, 64, 128, 256, 320, 512) if most >= rank), rank)
 
 

@@ -42,7 +42,7 @@ ANSWER_ROOM = (64, 1024)
 
 
 def evaluations(steps: int, trained: float, held_out: float) -> float:
-    """Return measurements on the way, for so many tokens trained on in the whole run and so many held-out ones."""
+    """Return how often to measure on the way, for so many tokens trained on in the whole run and so many held-out ones."""
     affordable = MEASURING_SHARE * FORWARDS * trained / held_out if held_out > 0 else EVALUATIONS
     return max(1.0, min(steps, EVALUATIONS, max(FEWEST_EVALUATIONS, affordable)))
 
@@ -59,8 +59,8 @@ def answer_seconds(training: float) -> float:
 
 
 def answer_room(expected: float, max_new_tokens: int) -> int:
-    """Return tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that one who
-    ends in time is seen to end.
+    """Return the tokens that a sample answer may have: the setting; where it is 0, twice what the data expects, so that
+    an answer that ends in time is seen to end.
     """
     least, most = ANSWER_ROOM
     return max_new_tokens or int(min(most, max(least, 2 * expected)))

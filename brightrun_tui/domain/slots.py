@@ -134,7 +134,7 @@ def why_not(seats: Seats, card: Card, gpu_request: GpuRequest) -> str:
 
 
 def names(holders: Sequence[Holder]) -> str:
-    """“run a”, “runs a and b”, “runs a, b, c and 4 others”; a name that several have is said once."""
+    """Return “run a”, “runs a and b” or “runs a, b, c and 4 others”; a name that several share is said once."""
     told = list(dict.fromkeys(holder.name for holder in holders))
     if len(told) > MOST_NAMES:
         told = [*told[: MOST_NAMES - 1], f"{len(told) - MOST_NAMES + 1} others"]

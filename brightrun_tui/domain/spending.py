@@ -95,7 +95,7 @@ class Spending(BaseModel):
         return self.model_copy(update={"billed": billed, "replaced": replaced})
 
     def share(self, part: float) -> Spending:
-        """So much of it; ``part`` from 0 to 1."""
+        """Return so much of it; ``part`` from 0 to 1."""
         return Spending(
             machine=self.machine * part,
             storage=self.storage * part,

@@ -40,7 +40,7 @@ def talk_jsonl(turns: Sequence[TalkTurn]) -> str:
 
 
 def talk_markdown(title: str, turns: Sequence[TalkTurn]) -> str:
-    """For people: who said what. What was said stands in code blocks that it cannot end."""
+    """Return the talk as Markdown for people. What was said stands in code blocks that it cannot end."""
     parts = [f"# {title}"]
     for turn in turns:
         who = turn.speaker or {"user": "You", "system": "System prompt"}.get(turn.role, turn.role)

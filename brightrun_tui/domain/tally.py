@@ -43,7 +43,7 @@ class Tally:
 
 
 def tally(report: Report) -> Tally:
-    """Count each answer by the highest word on it. From `ENOUGH_TICKS` ticks on, only the ticked answers count."""
+    """Count each answer by the most reliable word on it. From `ENOUGH_TICKS` ticks on, only the ticked answers count."""
     ticked = {tick.sample: tick.right for tick in report.ticks if tick.sample < len(report.samples)}
     rulings = report.judgement.rulings if report.judgement else ()
     marks: dict[int, Mark] = {}

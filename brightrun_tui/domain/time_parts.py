@@ -48,7 +48,7 @@ class TimeParts(BaseModel):
 
 
 def time_parts(told: Iterable[Event[Body]]) -> TimeParts:
-    """From the events of a run, in their order; the time between two workers belongs to none of them."""
+    """Add up a run's time by part from its events in order; the time between two workers belongs to no part."""
     spent = dict.fromkeys(PARTS, 0.0)
     part: TimePart | None = None
     since = 0.0

@@ -97,7 +97,7 @@ def describe_lengths(
     over_length: str,
     unwritten: int = 0,
 ) -> TokenLengths:
-    """From the tokens of each example; a record may make several, or none where it is ``unwritten``."""
+    """Describe lengths from the tokens of each example; a record may make several, or none where it is ``unwritten``."""
     ordered = sorted(lengths)
     limit = min((each for each in (max_length, context) if each), default=0)
     over = sum(length > limit for length in ordered) / len(ordered) if limit and ordered else 0.0

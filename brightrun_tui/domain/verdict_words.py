@@ -292,7 +292,7 @@ def notes(f: Findings) -> list[str]:
 
 
 def harder(f: Findings) -> str:
-    """By how much everyday questions got harder, in per cent."""
+    """Say by how many per cent everyday questions got harder."""
     return f"{f.general_tuned / f.general_base - 1:.0%}"
 
 

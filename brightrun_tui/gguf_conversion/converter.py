@@ -69,7 +69,9 @@ def _failed(what: str, model: Path) -> BrightrunError:
 
 
 def _with_all_ends(original: Any, model: Path) -> Any:
-    """Return every token that ends an answer according to ``generation_config.json``: GGUF has three names for them."""
+    """Wrap the converter's method to add every token that ends an answer by ``generation_config.json``: GGUF has three
+    names for them.
+    """
     settings = model / "generation_config.json"
     named = json.loads(settings.read_bytes()).get("eos_token_id") if settings.is_file() else None
     ends = named if isinstance(named, list) else []

@@ -86,7 +86,7 @@ def _layer(name: str) -> int:
 
 
 def _block_maker() -> Any:
-    """``(rows, type) → bytes``: rows of numbers as blocks of a type of ggml, by llama.cpp."""
+    """Return ``(rows, type) → bytes``, which packs rows of numbers as blocks of a ggml type, by llama.cpp."""
     import gguf
     import numpy as np
 

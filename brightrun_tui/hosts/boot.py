@@ -89,7 +89,7 @@ class GuardOptions:
     def ending_at(
         cls, deadline: float, part: GuardPart, url: str, times: GuardTimes, *, graphql: str = ""
     ) -> GuardOptions:
-        """For a machine whose lease ends at ``deadline``, in seconds since the epoch."""
+        """Return the options for a machine whose lease ends at ``deadline``, in seconds since the epoch."""
         left = round(max(0.0, deadline - time.time()), 1)
         return cls(part, url, left, round(deadline), times.silence, graphql=graphql, keep=times.keep, tick=times.tick)
 
@@ -115,7 +115,7 @@ class GuardOptions:
         return json.dumps(told, separators=(",", ":")).replace("'", "\\u0027")
 
     def _address(self, template: str) -> str:
-        """ "" where an address that it needs is not known."""
+        """Fill in an address; empty where part of it is not known."""
         if "{graphql}" in template and not self.graphql:
             return ""
         return template.replace("{url}", self.url.rstrip("/")).replace("{graphql}", self.graphql)

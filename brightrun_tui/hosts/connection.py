@@ -108,7 +108,7 @@ class _Patience:
             self._limit.reschedule(asyncio.get_running_loop().time() + self._seconds + more)
 
     async def within(self, work: Callable[[], Awaitable[T]]) -> T:
-        """One attempt. Raises ``TimeoutError`` when it gets nowhere."""
+        """Attempt it once. Raises ``TimeoutError`` when it gets nowhere."""
         before = _patience.set(self)
         try:
             async with asyncio.timeout(self._seconds) as self._limit:
@@ -347,7 +347,7 @@ def _plain_path(text: str, where: str) -> str:
 
 
 def _plain(error: BaseException) -> str:
-    """What went wrong, without the addresses and numbers that asyncio puts into it."""
+    """Say what went wrong, without the addresses and numbers that asyncio puts into it."""
     if isinstance(error, OSError) and (error.errno or 0) > 0:
         return os.strerror(error.errno or 0).lower()
     return str(error) or type(error).__name__

@@ -104,14 +104,16 @@ class Guard:
             return 0, str(error)
 
     def self_test(self) -> str:
-        """An authenticated look at this machine through the very way that will end it."""
+        """Look at this machine, authenticated, through the very way that will end it; returns ``ok`` or what went
+        wrong.
+        """
         if not self.id or not self.key:
             return "no key of this machine in its environment"
         status, reason = self.call("GET", self.options["look"])
         return "ok" if status == 200 else f"{status} {reason[:80]}"
 
     def ways(self, give_up: bool) -> Iterator[tuple[str, tuple[int, str]]]:
-        """Ends this lease, best way first, each tried when it is asked for.
+        """End this lease, best way first, each tried as the next one is asked for.
 
         A machine that cannot be deleted is only stopped, which may leave its disk to be paid: when the key may not
         delete, or when nothing else has worked for long (``give_up``).
@@ -208,7 +210,7 @@ def run(command: list[str]) -> tuple[int, str]:
 
 
 def trust() -> ssl.SSLContext:
-    """Certificates: the machine's, or those that pip brings, as small images have none."""
+    """Return a context with the machine's certificates, or with pip's, as small images have none."""
     context = ssl.create_default_context()
     if not context.cert_store_stats()["x509_ca"]:
         try:

@@ -40,7 +40,7 @@ while [ "$(cat {name}.token 2>/dev/null)" != {token} ] && [ $n -lt 100 ]; do sle
 
 
 def start_script(directory: str, name: str, argv: Sequence[str], environment: Mapping[str, str]) -> str:
-    """For ``sh -s``: starts the command, or finds it started, and prints the line of its pid file."""
+    """Return a script for ``sh -s`` that starts the command, or finds it started, and prints the line of its pid file."""
     exports = "\n  ".join(f"export {key}={shlex.quote(value)}" for key, value in environment.items())
     return _START.format(
         directory=shlex.quote(directory),

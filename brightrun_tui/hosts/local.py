@@ -27,7 +27,7 @@ class LocalHost:
     """Processes are detached: they run on when the engine dies, and are found again by pid file and command line."""
 
     def __init__(self, directory: Path, environment: Mapping[str, str] | None = None) -> None:
-        """``environment``: what every command gets; ours when it is not given."""
+        """Run commands in ``directory`` with ``environment``; with our own where none is given."""
         self._directory = directory
         self._environment = os.environ if environment is None else environment
         self._children: dict[str, subprocess.Popen[bytes]] = {}

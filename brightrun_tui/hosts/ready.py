@@ -12,10 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BadHostKeyError, HostError, HostKeyChangedError, MachineLiesError
+from brightrun_tui.domain.money import MIB
 from brightrun_tui.hosts.boot import COLLECTED, GUARD_STATE, HEARTBEAT, GuardOptions, start_guard
 from brightrun_tui.hosts.ssh import SshHost
 
-MIB = 1024**2
 GUARD_STATE_LIMIT = 64 << 10
 MOST_GPUS = 64
 _GPU_ROW = re.compile(r"([ -~]{1,80}?)\s*,\s*([0-9]{1,8})(?:\.[0-9]+)?")

@@ -29,7 +29,7 @@ ByteProgress = Callable[[int, int], None]
 
 
 async def attributes(connection: SshConnection, path: str) -> asyncssh.SFTPAttrs | None:
-    """Size, time and kind of what lies at ``path``; None when nothing does."""
+    """Return size, time and kind of what is at ``path``; None where nothing is."""
     with contextlib.suppress(asyncssh.SFTPNoSuchFile):
         return await (await connection.sftp()).stat(path)
     return None

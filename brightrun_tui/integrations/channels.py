@@ -10,6 +10,7 @@ import tomlkit
 from pydantic import BaseModel, ConfigDict, RootModel, field_validator
 
 from brightrun_tui import plugins
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.notices import Level
@@ -54,7 +55,7 @@ class SavedChannels(RootModel[dict[str, SavedChannel]]):
 
 
 def saved_channels(paths: Paths) -> dict[str, SavedChannel]:
-    """Find by name. Raises `UsageError` where the file does not fit."""
+    """Return the channels by name. Raises `UsageError` where the file does not fit."""
     path = _file(paths)
     try:
         return fit(read_toml(path), SavedChannels, str(path)).root
@@ -114,7 +115,7 @@ def remove_channel(paths: Paths, name: str) -> bool:
 
 
 def open_channel(paths: Paths, name: str) -> AppriseChannel:
-    """Ready to send. Blocking (keyring).
+    """Return the channel, ready to send. Blocking (keyring).
 
     Raises:
         UsageError: there is no channel of that name, or its address is not known any more.
@@ -136,7 +137,7 @@ async def try_channel(name: str, channel: AppriseChannel) -> str:
 
 
 def kinds_of(text: str) -> tuple[NewsKind, ...]:
-    """Return kinds as people type them, with commas between them; everything where nothing is typed. Raises `UsageError`."""
+    """Parse kinds as people type them, separated by commas; every kind where nothing is typed. Raises `UsageError`."""
     words = [word for word in text.replace(",", " ").split() if word != "everything"]
     if unknown := [word for word in words if word not in set(NewsKind)]:
         raise UsageError(
@@ -161,7 +162,7 @@ def _write(paths: Paths, channels: dict[str, SavedChannel]) -> None:
         raise BrightrunError(
             f"the channel cannot be saved ({error.strerror})",
             where=str(_file(paths)),
-            fix="set BRIGHTRUN_HOME to a directory you can write",
+            fix=WRITABLE_HOME,
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None
 

@@ -271,7 +271,7 @@ def _test_channels(paths: Paths) -> ServiceStatus:
 
 
 async def _test_boxes(paths: Paths) -> ServiceStatus:
-    """Green when at least one of them lets us in."""
+    """Test one's own machines; good when at least one of them lets us in."""
     boxes = configured_boxes(paths)
     if not boxes:
         return ServiceStatus(state="off", detail="none is known yet", fix=ADD_BOX.format(paths.config_file))
@@ -319,6 +319,6 @@ def _month(provider: str, paths: Paths) -> str:
 
 
 def _last_four(secret: SecretStr) -> str:
-    """Enough to tell two keys apart; nothing of a short one."""
+    """Return the last four characters, enough to tell two keys apart; nothing of a short one."""
     value = secret.get_secret_value()
     return "…" + value[-4:] if len(value) >= 16 else "…"

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from filelock import FileLock
 from pydantic import SecretStr
 
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, NotConnectedError, UsageError
 from brightrun_tui.domain.service_names import HUGGINGFACE
@@ -221,7 +222,7 @@ def _read(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _is_entry(entry: Any) -> bool:
-    """``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
+    """Say whether it is ``{"secret": …}`` or ``{"keyring": "module:Class"}``."""
     return isinstance(entry, dict) and any(isinstance(entry.get(key), str) for key in ("secret", "keyring"))
 
 
@@ -247,6 +248,6 @@ def _changing(path: Path) -> Iterator[dict[str, Any]]:
         raise BrightrunError(
             f"the credential cannot be saved ({error.strerror or error})",
             where=str(path),
-            fix="set BRIGHTRUN_HOME to a directory you can write",
+            fix=WRITABLE_HOME,
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None

@@ -26,6 +26,8 @@ DEFAULT_ENDPOINT = "https://huggingface.co"
 TIMEOUT_SECONDS = 10.0
 _COMMIT = re.compile(r"[0-9A-Za-z]{1,64}")
 CONNECT = "run: brightrun connect huggingface"
+REMEMBER_SECONDS, REMEMBER_FAILURE_SECONDS = 3600.0, 20.0
+"""How long what the Hub said of a model or a dataset is remembered, and that it could not be asked."""
 
 
 def endpoint() -> str:
@@ -228,5 +230,5 @@ def _library() -> Any:
     from brightrun_tui.integrations.hub_client import make_client
 
     logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    huggingface_hub.set_client_factory(lambda: make_client(TIMEOUT_SECONDS))
+    huggingface_hub.set_client_factory(lambda: make_client(TIMEOUT_SECONDS, lambda: {endpoint(), DEFAULT_ENDPOINT}))
     return huggingface_hub

@@ -1,9 +1,17 @@
-"""The client that huggingface_hub asks with. What it reads by itself has no limit, so all but downloads are read here."""
+"""The client that huggingface_hub asks with.
+
+What the library reads by itself has no limit, so all but downloads are read here. It makes names of files of what a server says
+in headers, and shows the token to any address that a server names (next pages, keys for downloads, checks of uploads): both is
+held here, for all that it asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 from huggingface_hub.utils import _http
@@ -12,24 +20,81 @@ from brightrun_tui import foreign_answers
 
 WHOLE_ANSWER_SECONDS = 60.0
 """For all of an answer that is not a download: a page of a repository's list of files may be some megabytes."""
+MOST_PAGES = 500
+"""Of one list: half a million files."""
+_BECOMES_A_NAME = ("x-repo-commit", "x-linked-etag", "etag")
+_NAME = re.compile(r"[0-9A-Za-z][\w.+=~-]{0,127}", re.ASCII)
+_LEADS_ON = ("next", "xet-auth")
+_REFRESH = "x-xet-refresh-route"
+_PORTS = {"http": 80, "https": 443}
 
 
-def make_client(seconds: float) -> httpx2.Client:
-    """As the library's own but for the limits; it waits ``seconds`` for each piece."""
+def make_client(seconds: float, homes: Callable[[], Collection[str]]) -> httpx2.Client:
+    """Return a client like the library's own, except for the limits; it waits ``seconds`` for each piece.
+
+    ``homes``: the addresses that may see the token, and that lists go on at.
+    """
     usual = _http.default_client_factory()
-    hooks = {**usual.event_hooks, "response": [*usual.event_hooks["response"], _limit_length]}
+    at_home = _AtHome(homes)
+    hooks = {
+        "request": [*usual.event_hooks["request"], at_home.keep_token],
+        "response": [*usual.event_hooks["response"], at_home.refuse_to_be_led, _refuse_odd_names, _limit_length],
+    }
     usual.close()
     return _LimitedClient(
         headers=foreign_answers.PLAIN_HEADERS, event_hooks=hooks, follow_redirects=True, timeout=seconds
     )
 
 
+def _origin(url: str) -> tuple[str, str, int | None]:
+    """Return scheme, host and port. Raises ``ValueError``: it has a port that is none."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme)
+
+
+class _AtHome:
+    def __init__(self, homes: Callable[[], Collection[str]]) -> None:
+        self._homes = homes
+
+    def _has(self, url: str) -> bool:
+        try:
+            return _origin(url) in map(_origin, self._homes())
+        except ValueError:
+            return False
+
+    def keep_token(self, request: httpx2.Request) -> None:
+        """A request for another address has no token, whoever made it."""
+        if not self._has(str(request.url)):
+            request.headers.pop("authorization", None)
+
+    def refuse_to_be_led(self, response: httpx2.Response) -> None:
+        """The next page, and the place that hands out keys for a download, are the Hub's own."""
+        named = [response.links[way].get("url", "") for way in _LEADS_ON if way in response.links]
+        if not all(self._has(url) for url in (*named, *response.headers.get_list(_REFRESH))):
+            raise httpx2.DecodingError("it names another server", request=response.request)
+
+
+def _refuse_odd_names(response: httpx2.Response) -> None:
+    """A commit and an ETag are parts of paths in the cache, as the library takes them out of their quotes."""
+    for header in _BECOMES_A_NAME if response.request.method == "HEAD" else _BECOMES_A_NAME[:2]:
+        said = response.headers.get(header)
+        if said is not None and not _NAME.fullmatch(said.lstrip("W/").strip('"')):
+            raise httpx2.DecodingError(f"its {header} is not one", request=response.request)
+
+
 class _LimitedClient(httpx2.Client):
+    def __init__(self, **named: Any) -> None:
+        super().__init__(**named)
+        self._pages = Counter[str]()
+
     def send(self, request: httpx2.Request, *, stream: bool = False, **named: Any) -> httpx2.Response:
-        """An answer that is not wanted as a stream is read here, to a limit of bytes and of time, and unpacked."""
+        """Send a request. An answer that is not wanted as a stream is read here, within limits of bytes and time, and
+        unpacked.
+        """
         response = super().send(request, stream=True, **named)
         if stream:
             return response
+        self._count_pages(response)
         try:
             content = foreign_answers.unpacked(
                 foreign_answers.collected(response.iter_raw(), seconds=WHOLE_ANSWER_SECONDS),
@@ -49,6 +114,18 @@ class _LimitedClient(httpx2.Client):
             extensions=response.extensions,
             history=response.history,
         )
+
+    def _count_pages(self, response: httpx2.Response) -> None:
+        """A list is over after so many pages. One that leads to no further page has been read."""
+        path = response.request.url.path
+        if "next" not in response.links:
+            self._pages.pop(path, None)
+            return
+        self._pages[path] += 1
+        if self._pages[path] >= MOST_PAGES:
+            del self._pages[path]
+            response.close()
+            raise httpx2.DecodingError("it has no end", request=response.request)
 
 
 class _Limited(httpx2.SyncByteStream):

@@ -305,7 +305,7 @@ def _patience(reply: httpx.Response, tries: int) -> float | None:
 
 
 def _base_address(text: str) -> str:
-    """``text`` as the address that ``/chat/completions`` is put behind. Raises `UsageError`."""
+    """Return ``text`` as the address that ``/chat/completions`` is appended to. Raises `UsageError`."""
     try:
         parts = urlsplit(text.strip())
         port = parts.port

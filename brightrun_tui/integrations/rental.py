@@ -78,7 +78,7 @@ async def offers_of(name: str, paths: Paths, need: Need) -> list[Offer]:
 
 
 async def account_of(name: str, paths: Paths) -> Account:
-    """Whose the credential is, whether it may rent, and what is left. Raises as `open_provider` and the provider."""
+    """Ask whose the credential is, whether it may rent, and what is left. Raises as `open_provider` and the provider."""
     provider = await asyncio.to_thread(open_provider, name, paths)
     try:
         return await provider.check()

@@ -97,7 +97,7 @@ def problems() -> tuple[PluginError, ...]:
 
 
 def service_names() -> tuple[str, ...]:
-    """Of every service, without importing a provider."""
+    """Return the names of all services, without importing a provider."""
     from brightrun_tui.providers.spec import provider_names
 
     return (LOCAL.name, HUGGINGFACE.name, *provider_names(), JUDGE.name, NEWS.name)
@@ -117,7 +117,7 @@ def title_of(name: str) -> str:
 
 
 def get_service(name: str) -> Service:
-    """Imports no other provider than this one.
+    """Return the service, importing no other provider than this one.
 
     Raises:
         UsageError: there is none of that name.

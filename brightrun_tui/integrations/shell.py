@@ -51,7 +51,7 @@ class SshLogin:
 
 
 async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> SshLogin:
-    """To the newest machine that the run has.
+    """Return the login to the run's newest machine.
 
     Raises:
         BrightrunError: it has none at present, or whoever rents it out does not say where it is.
@@ -93,7 +93,7 @@ async def door_of(run: Run, leases: Sequence[Lease], paths: Paths) -> SshLogin:
 
 @contextmanager
 def shell_there(door: SshLogin) -> Iterator[ShellCommand]:
-    """``ssh`` into the run's directory, with the run's own key and the host key that was pinned; both are gone afterwards."""
+    """Run ``ssh`` in the run's directory, with the run's own key and the pinned host key; both are removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="brightrun-") as made:
         known, options = (
             Path(made, "known_hosts"),

@@ -105,7 +105,7 @@ class _Listening(logging.Handler):
             self._said.append(one_line(redact(record.getMessage())).strip())
 
     def words(self) -> str:
-        """The first that was said, as the rest of a sentence."""
+        """Return the first thing that was said, as the rest of a sentence."""
         return f": {self._said[0][:200].rstrip('.')}" if self._said else ""
 
     def __enter__(self) -> _Listening:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Generic, Protocol, TypeVar
 
-from brightrun_tui.config import Section
+from brightrun_tui.config import Section, flaw_of_settings
 from brightrun_tui.domain.notices import Level as Level
 from brightrun_tui.domain.notification import Notification as Notification
+from brightrun_tui.domain.spec_names import flaw_of_name
 
 T = TypeVar("T", bound=Section)
 
@@ -64,12 +64,12 @@ class ChannelSpec:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9_]{0,31}", self.name) or self.name == "channels":
-            return "its name should be lower-case letters, digits and underscores, at most 32"
+        if flaw := flaw_of_name(self.name, joint="_"):
+            return flaw
+        if self.name == "channels":
+            return "“channels” is the name of something else"
         if not self.gives.strip():
             return "gives should say where it sends"
         if not isinstance(self.home, Home):
             return "its home should be a member of Home"
-        if not (isinstance(self.settings, type) and issubclass(self.settings, Section)):
-            return "its settings should be a subclass of brightrun_tui.config.Section"
-        return ""
+        return flaw_of_settings(self.settings)

@@ -42,7 +42,7 @@ class Opened:
 
 
 def notify_settings(paths: Paths) -> NotifySettings:
-    """``[notify]``. Raises `UsageError`."""
+    """Return ``[notify]``. Raises `UsageError`."""
     return load_section(paths, "notify", NotifySettings, nested=lambda: plugins.claimed(Door.NOTIFICATIONS))
 
 

@@ -55,7 +55,9 @@ def main() -> int:
 
 
 async def _serve(paths: Paths, since: float) -> bool:
-    """Say whether to begin anew at once, as the store is another one now: rented machines may be on none of its pages."""
+    """Serve; returns whether to begin again at once because the store was replaced: rented machines may be missing from
+    it.
+    """
     async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
         engine = Engine(db, paths, load_timings(paths), since=since)
         loop = asyncio.get_running_loop()

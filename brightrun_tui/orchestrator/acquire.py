@@ -33,6 +33,7 @@ from brightrun_tui.orchestrator.run_budget import RunBudget
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.tenants import Price, Tenant, all_leases, given_up_words
 from brightrun_tui.orchestrator.timings import EngineTimings
+from brightrun_tui.planning.offers import SOLD_OUT
 from brightrun_tui.providers.base import Machine, Provider
 from brightrun_tui.providers.offers import relied_upon
 from brightrun_tui.providers.reach import host_for
@@ -104,7 +105,7 @@ class Acquirer:
         return host_for(machine, (await self._key()).private, host_key=self._pinned(lease), timings=self.ssh)
 
     async def _wait_for_returns(self, say: Say) -> None:
-        """Two machines for one run or endpoint are not paid at the same time.
+        """Wait until no machine is still being returned: two for one run or endpoint are never paid at the same time.
 
         Raises:
             ProviderDownError: the provider does not let go of one for ``provider_seconds``.
@@ -133,7 +134,7 @@ class Acquirer:
                 f"no machine that fits this {tenant.words.partition(' ')[0]} is for rent now",
                 where=self.provider.name,
                 kind=ErrorKind.NO_CAPACITY,
-                fix="choose another GPU or provider, or try again later",
+                fix=SOLD_OUT,
             )
         if all(offer.busy for offer in offers):
             raise NoCapacityError(
@@ -165,8 +166,9 @@ class Acquirer:
         return await self._rent_first(offers[:MAX_MACHINES], need.disk, time.time() + seconds, say)
 
     async def _in_order(self, tenant: Tenant, offers: list[Offer]) -> list[Offer]:
-        """Return the machine that was agreed to, if none has been had yet; then by what the rest costs there, traffic included;
-        those that can be relied upon before others."""
+        """Return the machine that was agreed to, if none has been had yet, then the others by the cost of the rest,
+        traffic included; reliable ones before others.
+        """
         had = any(lease.provider_id for lease in await tenant.leases(self.db))
 
         def rank(offer: Offer) -> tuple[object, ...]:
@@ -203,7 +205,7 @@ class Acquirer:
         raise NoCapacityError(
             f"none of {len(offers)} offers could be rented ({refused})",
             where=self.provider.name,
-            fix="choose another GPU or provider, or try again later",
+            fix=SOLD_OUT,
             kind=kind,
         )
 
@@ -215,7 +217,7 @@ class Acquirer:
         return dearer
 
     async def reach(self, lease: Lease, seconds_left: float, say: Say) -> tuple[Lease, SshHost]:
-        """From a lease to a machine that lets us in, shows its GPUs and has its guard.
+        """Wait until the leased machine lets us in, shows its GPUs and has its guard.
 
         Raises:
             HostError: not within ``ready_seconds``; the machine is to be replaced.

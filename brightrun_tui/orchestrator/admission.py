@@ -100,7 +100,7 @@ class Admission:
 
 
 def usable_cards() -> tuple[Card, ...]:
-    """GPUs of this machine that training can use; none where PyTorch was built without them. Blocking."""
+    """Return the GPUs of this machine that training can use; none where PyTorch was built without them. Blocking."""
     return cards_here() if torch_uses_gpu() else ()
 
 
@@ -117,5 +117,5 @@ def _take(machines: dict[str, Seats], run: Run) -> Seat:
 
 
 def _named(seats: Seats, names: Mapping[str, str]) -> Seats:
-    """With the names of runs that are ours; of another installation's, what the machine calls them."""
+    """Return the seats with our runs' own names, and other installations' as the machine calls them."""
     return replace(seats, holders=tuple(Holder(names.get(one.name, one.name), one.card) for one in seats.holders))

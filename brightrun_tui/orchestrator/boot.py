@@ -79,7 +79,7 @@ def install() -> Installed:
 
 
 def uninstall() -> bool:
-    """Take the unit away; whether there was one. Runs and endpoints go on. Raises as `install` does."""
+    """Take the unit away; returns whether there was one. Runs and endpoints go on. Raises as `install` does."""
     unit = _unit_file()
     if not unit.exists():
         return False
@@ -91,8 +91,9 @@ def uninstall() -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Of the variables that say where things are, those that are set: systemd would start the engine without them. No secret is
-    among them."""
+    """Return the variables that are set and say where things are, because systemd would start the engine without them.
+    None is secret.
+    """
     found = {name: os.path.realpath(typed_path(value)) for name in _PLACES if (value := os.environ.get(name))}
     return found | (
         {"PATH": path} if (path := os.environ.get("PATH")) else {}
@@ -100,7 +101,7 @@ def _environment() -> dict[str, str]:
 
 
 def _escaped(text: str) -> str:
-    """Percent signs mean something in a unit."""
+    """Escape percent signs, which mean something in a unit."""
     return text.replace("%", "%%")
 
 

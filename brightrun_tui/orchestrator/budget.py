@@ -42,7 +42,7 @@ def judge_spending(
 def lease_seconds(
     budget_usd: float | None, spent_usd: float, per_hour_usd: float, max_hours: float | None, *, timings: EngineTimings
 ) -> float:
-    """Say how long a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
+    """Return the seconds a lease may last at most: the guard on the machine ends it then, whatever becomes of us.
 
     From then to the end of the bill it may take ``release_seconds``, which the budget still has to pay.
     """

@@ -34,7 +34,9 @@ class CheckpointCopies:
         self._best: int | None = None
 
     def hear(self, lines: Iterable[bytes]) -> bool:
-        """Take in what events say of checkpoints; whether they say something. Lines that are not events do not matter here."""
+        """Take in what events say of checkpoints; returns whether they say anything. Lines that are not events are
+        passed over.
+        """
         found = [event for event in map(_checkpoint_in, lines) if event is not None]
         for step, best in found:
             self._told.add(step)
@@ -73,7 +75,7 @@ class CheckpointCopies:
         return True
 
     def _tidy(self) -> None:
-        """Let go of what enough newer ones are home for, and of what was begun and is no longer wanted."""
+        """Delete checkpoints that enough newer ones at home replace, and what was begun and is no longer wanted."""
         for step in self._home.steps()[: -self._keep]:
             if step != self._best:
                 shutil.rmtree(self._home.checkpoint(step), ignore_errors=True)
@@ -83,7 +85,7 @@ class CheckpointCopies:
 
 
 def _checkpoint_in(line: bytes) -> tuple[int, bool] | None:
-    """Step, and whether it is the best so far, of an event that tells of a checkpoint."""
+    """Return the step, and whether it is the best so far, from an event that tells of a checkpoint."""
     event = read_line(line)
     if isinstance(event, Event) and isinstance(event.body, Checkpoint):
         return event.body.step, event.body.best

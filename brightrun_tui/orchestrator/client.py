@@ -20,13 +20,12 @@ from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
-from brightrun_tui.orchestrator.engine_status import EngineStatus, disk_is_full, engine_status, lock_is_held
+from brightrun_tui.orchestrator.engine_status import SEE_LOG, EngineStatus, disk_is_full, engine_status, lock_is_held
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import python
 from brightrun_tui.store import Database, requests, runs
 
 A = TypeVar("A", bound=Answer)
-_SEE_LOG = "see: brightrun engine logs"
 ENGINE_LOOK_SECONDS = 1.0
 """How often whoever waits for an answer looks whether there is an engine to give it."""
 
@@ -91,9 +90,7 @@ def _not_started(paths: Paths) -> EngineError:
             paths.data,
             fix="free some space; runs then go on from their newest checkpoint: brightrun engine start",
         )
-    return EngineError(
-        "the engine did not start", where=str(paths.engine_log), fix=_SEE_LOG, kind=ErrorKind.ENGINE_DOWN
-    )
+    return EngineError("the engine did not start", where=str(paths.engine_log), fix=SEE_LOG, kind=ErrorKind.ENGINE_DOWN)
 
 
 async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
@@ -130,19 +127,17 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
         raise EngineError(
             f"the engine's answer to {request.ask.kind} cannot be understood",
             where=str(paths.engine_log),
-            fix=_SEE_LOG,
+            fix=SEE_LOG,
             kind=ErrorKind.ENGINE_SILENT,
         ) from None
 
 
-async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> bool:
-    """End the engine; workers and servers run on. False when none was running.
+async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> None:
+    """End the engine that runs, and wait until it has ended; workers and servers run on.
 
     Raises:
         EngineError: it does not end.
     """
-    if not await asyncio.to_thread(lock_is_held, paths):
-        return False
     try:
         await requests.add(db, StopEngine())
     except StoreError as error:
@@ -158,14 +153,14 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> b
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):
-            return True
+            return
         await asyncio.sleep(0.05)
     pid = await asyncio.to_thread(_engine_process, paths)
     ends = f"kill -9 {pid} ends it; runs and endpoints go on, and the next engine looks after them"
     raise EngineError(
         "the engine does not answer, and does not end",
         where=str(paths.engine_log),
-        fix=ends if pid else _SEE_LOG,
+        fix=ends if pid else SEE_LOG,
         kind=ErrorKind.ENGINE_STUCK,
     )
 

@@ -48,7 +48,7 @@ class WallClock:
         self._ahead = self._offset()
 
     def jumped(self) -> float:
-        """By how many seconds it was set since the last look; 0 when it was not, or hardly."""
+        """Return by how many seconds it was set since the last look; 0 when it was not, or hardly."""
         now = self._offset()
         by, self._ahead = now - self._ahead, now
         return by if abs(by) > JUMP_SECONDS else 0.0

@@ -66,7 +66,7 @@ class Courier:
         return [*map(str, self._fixed.problems), *failing]
 
     async def look(self) -> bool:
-        """Set every channel to work that has something to tell; whether any has, now or later. Waits for none."""
+        """Set every channel to work that has something to tell; returns whether any has, now or later. Waits for none."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._looked_at = time.monotonic()
             await self._find_lines()
@@ -98,7 +98,7 @@ class Courier:
                 self._lines[name].saved, self._lines[name].again_at = channel, 0.0
 
     async def _since(self, name: str) -> float:
-        """Say when a channel was first there: nothing from before is told."""
+        """Return when a channel was first there: nothing from before is told."""
         fact = f"channel {name} since"
         known = await engine_facts.fact(self._db, fact)
         if not isinstance(known, int | float):
@@ -115,7 +115,7 @@ class Courier:
         return bool(due)
 
     async def _tell(self, line: _Line, due: list[Notification]) -> None:
-        """In order, until one does not arrive."""
+        """Deliver what is due in order, until one fails."""
         try:
             channel = await self._channel(line.name)
             for one in due:

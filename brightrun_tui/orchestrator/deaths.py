@@ -53,8 +53,8 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
 
 
 def memory_kills() -> int:
-    """Say how many processes the kernel of this machine has ended for want of memory since it started; 0 where it does not
-    say.
+    """Return how many processes this machine's kernel has ended for want of memory since it started; 0 where it does
+    not say.
     """
     try:
         lines = Path("/proc/vmstat").read_text().splitlines()

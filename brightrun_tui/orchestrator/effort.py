@@ -29,7 +29,7 @@ class Effort:
 
 
 def effort_here(pid: int) -> Effort | None:
-    """Of a process on this machine; None when it is gone or cannot be looked at."""
+    """Measure a process on this machine; None when it is gone or cannot be looked at."""
     seconds, moved = 0.0, 0
     try:
         process = psutil.Process(pid)
@@ -43,7 +43,7 @@ def effort_here(pid: int) -> Effort | None:
 
 
 def _bytes_of(process: psutil.Process) -> int:
-    """0 where the system does not tell."""
+    """Return the bytes it has moved; 0 where the system does not tell."""
     try:
         counts = process.io_counters()
     except (AttributeError, psutil.Error):
@@ -52,7 +52,7 @@ def _bytes_of(process: psutil.Process) -> int:
 
 
 async def effort_there(host: SshHost, group: int) -> Effort | None:
-    """Of a process group on another machine; None when nothing of it is left. Raises `HostError`."""
+    """Measure a process group on another machine; None when nothing of it is left. Raises `HostError`."""
     seen = await host.run("cat /proc/[0-9]*/stat 2>/dev/null", repeat=True)
     seconds, pids = 0.0, []
     for line in seen.output.splitlines():

@@ -79,7 +79,7 @@ class EndpointWatcher:
         return True
 
     async def _look_after(self) -> None:
-        """What is due from time to time while it answers."""
+        """Do what is due from time to time while it answers."""
         if (version := await self._version_to_take()) is not None:
             await self._take(version)
 
@@ -120,7 +120,7 @@ class EndpointWatcher:
         return fits and plan.host == wanted.wanted_host and Path(plan.adapter).is_dir()
 
     def _running(self) -> bool:
-        """The server says so itself once it is up; until then it is the child that was started."""
+        """Say whether the server lives: by its own word once it is up, until then by the child that was started."""
         if serving.alive(self.directory):
             return True
         try:
@@ -238,7 +238,9 @@ class EndpointWatcher:
         await self._refuse(version.version, error.what)
 
     async def _candidate_is_ready(self, home: Path) -> bool:
-        """False when the endpoint is not wanted any more. Raises ``EngineError`` where the candidate cannot be loaded."""
+        """Wait until the candidate is ready; False when the endpoint is no longer wanted. Raises ``EngineError`` where
+        it cannot be loaded.
+        """
         deadline = time.monotonic() + self.timings.endpoint_ready_seconds
         while (state := serving.read_state(home)) is None or state.status != "ready":
             if state is not None and state.status == "failed":
@@ -275,7 +277,7 @@ class EndpointWatcher:
         await self._save(state="failed", error=why, pid=None)
 
     async def _tell(self, code: NoticeCode, message: str, level: Level) -> None:
-        """It is news: nobody may be looking."""
+        """Add it as news: nobody may be looking."""
         await notifications.add(self.db, told_of_endpoint(self.endpoint, code, level, message, time.time()))
 
     async def _save(self, **changes: Unpack[EndpointChanges]) -> None:

@@ -29,6 +29,7 @@ from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
+from brightrun_tui.orchestrator.engine_status import SEE_LOG
 from brightrun_tui.orchestrator.lease_manager import LeaseManager
 from brightrun_tui.orchestrator.notices import with_notice
 from brightrun_tui.orchestrator.paid_endpoints import Means
@@ -58,8 +59,9 @@ class Engine:
     """
 
     def __init__(self, db: Database, paths: Paths, timings: EngineTimings, *, since: float | None = None) -> None:
-        """``since``: when others could first see that an engine runs, in seconds since the epoch; what asks it to stop since
-        then means this one."""
+        """Make the engine, visible to others since ``since`` (seconds since the epoch): requests to stop made after
+        that mean this one.
+        """
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
         self.troubles = Troubles()
@@ -162,7 +164,7 @@ class Engine:
             )
 
     async def _look(self) -> bool:
-        """Look at the store once; whether there is, or may be, anything to look after."""
+        """Look at the store once; returns whether there is, or may be, anything to look after."""
         parts: dict[str, Callable[[], Awaitable[bool]]] = {
             "requests": self._look_at_requests,
             "runs and endpoints": self._look_at_work,
@@ -252,7 +254,7 @@ class Engine:
                     begun.append(run)
 
     async def _seat(self, run: Run, begun: list[Run]) -> bool:
-        """Start a run of the queue if it has room beside those that have ``begun``. Whether it was started."""
+        """Start a run of the queue if it has room beside those that have ``begun``; returns whether it was started."""
         there = [one for one in begun if one.spec.provider == run.spec.provider]
         gpu_request = run.spec.settings.machine.gpu_request
         try:
@@ -328,7 +330,7 @@ class Engine:
                 f"the engine itself failed ({type(error).__name__})",
                 where=str(self.paths.engine_log),
                 kind=ErrorKind.INTERNAL,
-                fix="see: brightrun engine logs",
+                fix=SEE_LOG,
             )
         while True:
             try:
@@ -339,7 +341,7 @@ class Engine:
                 await asyncio.sleep(self.troubles.failed(f"request {request.id} ({request.ask.kind})", error))
 
     def _spawn(self, name: str, work: Coroutine[Any, Any, None], after: Callable[[], object]) -> None:
-        """Start a task of its own, whose failure is nobody else's."""
+        """Start a task whose failure affects nothing else."""
 
         async def guarded() -> None:
             try:
@@ -355,5 +357,5 @@ class Engine:
 
 
 def _name(run_id: str) -> str:
-    """Of a run among the troubles."""
+    """Return what a run is called among the troubles."""
     return f"run {run_id}"

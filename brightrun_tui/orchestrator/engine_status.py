@@ -14,6 +14,7 @@ from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
 from brightrun_tui.store import engine as engine_facts
 
+SEE_LOG = "see: brightrun engine logs"
 STALE_SECONDS = 30.0
 """An engine that gave no sign of life for so long is shown as stuck."""
 
@@ -62,7 +63,9 @@ def disk_is_full(paths: Paths) -> bool:
 
 
 def lock_is_held(paths: Paths) -> bool:
-    """Asked with a shared lock, so that those who ask at the same moment do not take one another for an engine."""
+    """Say whether an engine holds the lock. It is asked for in shared mode, so that two who ask at once do not take
+    each other for an engine.
+    """
     try:
         asking = os.open(paths.engine_lock, os.O_RDONLY)
     except FileNotFoundError:

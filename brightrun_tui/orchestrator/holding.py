@@ -144,7 +144,7 @@ class Holding:
         )
 
     def _with_last_problem(self, error: NoCapacityError) -> NoCapacityError:
-        """Where machines were tried before there was none left, why the last of them could not be used."""
+        """Add why the last machine could not be used, where some were tried before none was left."""
         if not self._last_problem:
             return error
         return NoCapacityError(
@@ -159,7 +159,8 @@ class Holding:
         self._unreachable_since = None
 
     async def find_again(self) -> bool:
-        """After a restart of the engine: the machine of the live lease in hand again, or False: it is gone, or there is none.
+        """Take the live lease's machine in hand again after a restart of the engine. False: it is gone, or there is
+        none.
 
         True while it is not clear.
         """
@@ -189,7 +190,7 @@ class Holding:
         return True
 
     async def silence(self, error: HostError) -> bool:
-        """The machine cannot be reached: does the provider still have it? Until that is clear it counts as being there."""
+        """Ask the provider about a machine that cannot be reached; it counts as there until that is clear."""
         now = time.monotonic()
         self._unreachable_since = self._unreachable_since or now
         lease = self.lease
@@ -278,7 +279,7 @@ class Holding:
         await self.let_go()
 
     def _hold(self, lease: Lease, host: SshHost) -> None:
-        """From now on the machine is ours to use, and its guard hears of us whatever else is going on."""
+        """Take hold of the machine, and keep its guard hearing from us whatever else is going on."""
         self.lease, self._host = lease, host
         self._changed()
         if self.provider.guard_options(time.time()) is not None:
@@ -304,6 +305,6 @@ class Holding:
             await asyncio.sleep(self.timings.guard_silence_seconds / 20)
 
     async def _seconds_left(self, tenant: Tenant, lease: Lease) -> float:
-        """Say how long the machine may live at most from now on, whatever becomes of us."""
+        """Return how many seconds the machine may live at most from now on, whatever becomes of us."""
         now = await tenant.budget(self.db, self.money.now())
         return budget.lease_seconds(now.ceiling, now.spent, lease.rate, tenant.hours_left(), timings=self.timings)

@@ -103,7 +103,7 @@ def make_tokens(directory: Path, spec: RunSpec, tokenizer: Path) -> None:
 
 
 def _kept(directory: Path, spec: RunSpec, paths: Paths) -> Path:
-    """Named after the data, the base model, and the objective where it is a special one."""
+    """Return the path, named after the data, the base model, and the objective where it is not the default."""
     base = spec.base.fingerprint or f"{spec.base.id}@{spec.base.revision}"
     data = [sha256(path) for path in (RunDirectory(directory).train, RunDirectory(directory).eval)]
     objective = spec.settings.training.objective

@@ -50,7 +50,7 @@ class LeaseManager:
         self._bill_asked: dict[str, float] = {}
 
     async def provider(self, name: str) -> Provider:
-        """With the credential that is saved now, which may be another one than an hour ago.
+        """Return the provider with the credential saved now, which may have changed within the hour.
 
         Raises:
             NotConnectedError: there is none.
@@ -77,10 +77,10 @@ class LeaseManager:
         return await asyncio.to_thread(_access, name, self.paths)
 
     async def look(self, unreadable: frozenset[str] = frozenset()) -> bool:
-        """See to leases that must end; whether any lease is open or a sweep is on.
+        """See to leases that must end; returns whether any lease is open or a sweep is on.
 
-        A lease must end when no active run and no endpoint that serves uses it. No run is read for that. The ``unreadable``
-        ones, given by id, use none; nor does an endpoint whose record is damaged.
+        A lease must end when no active run and no endpoint that serves uses it. No run is read for that. The
+        ``unreadable`` ones, given by id, use none; nor does an endpoint whose record is damaged.
         """
         open_leases = await lease_store.list_leases(self.db, open_only=True)
         active = set(await runs.ids(self.db, ACTIVE)) - unreadable if open_leases else set()
@@ -165,8 +165,9 @@ class LeaseManager:
         return found
 
     async def _ask_for_bills(self, provider: str, known: list[Lease]) -> None:
-        """Bills come hours or days late, and are corrected later: asked for less and less often, a few at a time. That of a
-        machine which is there is asked for at every sweep where traffic is billed, which nobody here can count."""
+        """Ask for bills less and less often, a few at a time: they come hours or days late and are corrected later. At
+        every sweep where billed traffic, which nobody here can count, belongs to a machine that is still there.
+        """
         due = [
             lease for lease in known if lease.provider == provider and lease.provider_id and self._bill_is_due(lease)
         ]
@@ -230,8 +231,9 @@ class LeaseManager:
             log.warning("lease %s: the final cost is not on record (%s)", lease.name, error)
 
     async def _settle(self, lease: Lease) -> None:
-        """The cost of the endpoint, or of the run and of the model made by it, is the sum of its leases, now that this one has
-        ended or its bill has come."""
+        """Set the cost of the endpoint, or of the run and its model, to the sum of its leases, now that one has ended
+        or its bill has come.
+        """
         if lease.endpoint_id:
             with suppress(UsageError):
                 endpoint = await endpoints.find(self.db, lease.endpoint_id)

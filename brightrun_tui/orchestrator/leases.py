@@ -216,7 +216,7 @@ async def note_rate(db: Database, lease: Lease, machine: Machine) -> Lease:
 
 
 async def _tell_of_rate(db: Database, lease: Lease, rate: float) -> None:
-    """A machine that costs more than a moment ago is something to know; one that costs less was stopped, and that is told."""
+    """Add a notice when a machine costs more than before; when it costs less it was stopped, which is told elsewhere."""
     if rate <= lease.rate:
         return
     message = f"the machine costs {humanize.money(rate)} an hour from now on; it was {humanize.money(lease.rate)}"

@@ -30,7 +30,7 @@ class Life:
         self._looked_at = self._sign_at = time.monotonic()
 
     async def silent_seconds(self, run: Run) -> float:
-        """Say how long there was no sign of life. A machine that cannot be asked says nothing about its worker: 0."""
+        """Return how long there was no sign of life. A machine that cannot be asked says nothing about its worker: 0."""
         now, said = time.monotonic(), (run.phase, run.step, run.eval_loss)
         if said != self._said or not self._target.reachable:
             self._said, self._sign_at = said, now

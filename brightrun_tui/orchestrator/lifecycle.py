@@ -95,7 +95,7 @@ def adopt(run: Run) -> tuple[Effect, ...]:
 
 
 def step(run: Run, signal: Signal, failure: Failure | None = None) -> Decision:
-    """The one place where a run's next state is decided.
+    """Decide a run's next state. No other place does.
 
     Raises:
         UsageError: a person asked for what this state does not allow.
@@ -197,14 +197,14 @@ def _force(run: Run) -> Decision:
 
 
 def _rest(run: Run) -> Decision:
-    """The worker has left, or is left behind, and what it saved is the newest that there is."""
+    """Return the resting state: the worker has left, or is left behind, and what it saved is the newest there is."""
     return Decision(
         "paused" if run.state == "pausing" else "stopped", ("release",), {"eta_seconds": None, "phase_detail": ""}
     )
 
 
 def _lost(run: Run, signal: Signal, failure: Failure | None) -> Decision:
-    """The worker is gone though nobody asked for that. ``failure`` says of what, where that is known."""
+    """Decide what follows when the worker is gone unasked. ``failure`` says why, where that is known."""
     if run.state == "pausing" or (run.state == "stopping" and run.ending in _PRESSED):
         return _rest(run)
     progressed = run.step > run.launch_step

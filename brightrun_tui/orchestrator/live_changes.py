@@ -96,7 +96,7 @@ async def tell_worker(target: Target, run: Run) -> None:
 
 
 async def _tell(target: Target, run: Run) -> None:
-    """What cannot be told now is told to the next worker, and that is said."""
+    """Tell the worker; what cannot be told now is noted and told to the next one."""
     try:
         await tell_worker(target, run)
     except (OSError, BrightrunError) as error:
@@ -110,7 +110,7 @@ async def _tell(target: Target, run: Run) -> None:
 
 
 async def _require_room(db: Database, run: Run, budget: float) -> None:
-    """A budget is a ceiling: it is never set below what is spent."""
+    """Refuse a budget below what is spent: a budget is a ceiling."""
     spent = total(lease.spending(time.time()) for lease in await leases.list_leases(db, run_id=run.id)).total
     if budget <= max(spent, run.cost_usd):
         raise UsageError(

@@ -28,7 +28,7 @@ class LogCopy:
     """A mark lies beside the copy only once something was left out of it; until then its size says how far it was read."""
 
     def __init__(self, home: RunDirectory, limit: int = LOG_LIMIT) -> None:
-        """``limit``: bytes that the copy may have at most."""
+        """Keep a copy of at most ``limit`` bytes."""
         self._home, self._limit = home, limit
 
     async def follow(self, host: SshHost) -> None:
@@ -72,7 +72,9 @@ class LogCopy:
         write_atomic(self._home.log, whole)
 
     def _note(self, mark: _Mark) -> None:
-        """Before the copy changes: after a crash in between a piece of the log is missing, and none is doubled."""
+        """Note the mark before the copy changes: after a crash in between a piece of the log is missing, and none is
+        doubled.
+        """
         if mark.there != mark.here or self._home.log_mark.exists():
             write_atomic(self._home.log_mark, json.dumps(mark._asdict()))
 

@@ -36,18 +36,20 @@ def note_machine(files: RunDirectory, machine: str) -> None:
 
 
 def part_number(files: RunDirectory, machine: str) -> int:
-    """Say which part of the run it is, from 1, that ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
+    """Return which part of the run, from 1, ``machine`` does now or is about to do. Blocking. Raises ``OSError``."""
     parts = read_parts(files)
     return len(parts) if parts and parts[-1].machine == machine else _next_number(files, parts)
 
 
 def _next_number(files: RunDirectory, parts: Sequence[MachinePart]) -> int:
-    """Of a machine that goes on after ``parts``. What was begun before any machine was noted is a part, too: that of this one."""
+    """Return the number of a machine that goes on after ``parts``. What began before any machine was noted counts as a
+    part of this machine.
+    """
     return len(parts) + (2 if not parts and _has_begun(files) else 1)
 
 
 def _has_begun(files: RunDirectory) -> bool:
-    """On this machine, as no other is noted."""
+    """Say whether it has begun on this machine, as no other is noted."""
     return files.events.exists() or files.log.exists()
 
 

@@ -62,7 +62,7 @@ class Mirror:
         self._lie: MachineLiesError | None = None
 
     async def follow(self, host: SshHost) -> bool:
-        """Take home one piece of what is new of the events, and one of the log; whether no event is left there.
+        """Take home one piece of what is new of the events, and one of the log; returns whether no event is left there.
 
         Raises:
             MachineLiesError: the machine is not to be worked with any more.
@@ -78,7 +78,7 @@ class Mirror:
         return complete
 
     async def _follow_events(self, host: SshHost) -> bool:
-        """The size of the copy at home is the offset: of the events every byte is kept, in whole lines."""
+        """Fetch new events in whole lines. The offset is the size of the copy at home, which keeps every byte."""
         here = self.home.events.stat().st_size if self.home.events.exists() else 0
         piece = await host.read(EVENTS, here, EVENTS_PIECE)
         lines, _ = cut(piece)
@@ -122,8 +122,9 @@ class Mirror:
         self._checkpoint_waits = True
 
     async def _pull_checkpoints(self, host: SshHost) -> None:
-        """One that the events at home do not tell of yet is left for the next time: a run that went on from it elsewhere
-        would lack the steps between."""
+        """Pull checkpoints that the events at home tell of. A newer one waits for the next time: a run that went on
+        from it elsewhere would lack the steps between.
+        """
         try:
             await self._checkpoints.pull(host)
         except MachineLiesError as error:

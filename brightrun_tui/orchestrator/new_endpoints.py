@@ -20,6 +20,7 @@ from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.orchestrator.unless_cancelled import unless_cancelled
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
+from brightrun_tui.registry.base_places import has_base
 from brightrun_tui.serving.engines import EngineChoice
 from brightrun_tui.serving.places import CURRENT, let_serve
 from brightrun_tui.serving.plan import PLAN
@@ -80,7 +81,7 @@ async def create(
     if wanted.rental is not None:
         await asyncio.to_thread((directory / PLAN).unlink, missing_ok=True)
         await asyncio.to_thread((directory / CURRENT).unlink, missing_ok=True)
-    elif base_is_here(version):
+    elif has_base(version):
         await asyncio.to_thread(prepare_place, paths, endpoint, version)
         await asyncio.to_thread(let_serve, directory, ".")
     return await endpoints.save(db, endpoint)
@@ -113,18 +114,13 @@ def prepare_place(
     )
 
 
-def base_is_here(version: ModelVersion) -> bool:
-    """Say whether the base model lies on this machine. A run on a rented machine leaves it there."""
-    return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
-
-
 async def fetch_base(db: Database, paths: Paths, version: ModelVersion) -> ModelVersion:
     """Return the version with its base model on this machine.
 
     Raises:
         BaseModelError: it cannot be fetched, or is another one than the adapter was trained on.
     """
-    if base_is_here(version):
+    if has_base(version):
         return version
     revision = version.report.lineage.base_revision
     wanted = f"{version.base_id}@{revision}" if revision and bases.is_hub_id(version.base_id) else version.base_id

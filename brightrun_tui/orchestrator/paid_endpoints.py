@@ -113,7 +113,9 @@ class PaidEndpointWatcher(EndpointWatcher):
         raise NotImplementedError
 
     async def _refuse(self, number: int, why: str) -> None:
-        """It is news, too: a version that was promoted does not serve what is paid for, and nobody may be looking."""
+        """Refuse the version, as news: the one that was promoted does not serve what is paid for, and nobody may be
+        looking.
+        """
         told = f"{why}; to have it: {self._way_to(number)}"
         await self._tenant.tell(self.db, NoticeCode.VERSION_REFUSED, f"version {number} does not serve: {told}")
         await self._save(doing="")
@@ -174,7 +176,7 @@ class PaidEndpointWatcher(EndpointWatcher):
     # The end
 
     async def _end(self) -> None:
-        """The gate ends, then what is paid for is given back, and only when that is proven the endpoint has ended."""
+        """End the gate, then give back what is paid for; the endpoint has ended only when that is proven."""
         stored = await endpoints.as_stored(self.db, self.endpoint)
         if self._resting and stored.state not in ("stopping", "stopped"):
             await self._save(rest_reason=self._resting)
@@ -194,7 +196,7 @@ class PaidEndpointWatcher(EndpointWatcher):
             await self._save(state="stopped", pid=None, doing="", error="")
 
     async def _give_up(self, why: str) -> None:
-        """It goes back, too: an endpoint that has failed pays for nothing."""
+        """Fail, and give the machine back: a failed endpoint pays for nothing."""
         await serving.stop(self.directory, grace=self.timings.stop_seconds)
         await self._fail(why)
         with suppress(BrightrunError):  # the lease manager goes on trying

@@ -13,7 +13,9 @@ SAME = 0.01
 
 
 async def tell_quality(db: Database, version: ModelVersion) -> None:
-    """Tell of it, but say nothing of the first version of a name, nor of versions that were measured on other data."""
+    """Tell whether it is better or worse; nothing is told of the first version of a name, nor of versions that were
+    measured on other data.
+    """
     champion = next(
         (one for one in await models.list_models(db) if one.name == version.name and CHAMPION in one.aliases), None
     )

@@ -22,7 +22,7 @@ from brightrun_tui.hosts.whereabouts import Whereabouts
 from brightrun_tui.orchestrator.environment import install
 from brightrun_tui.orchestrator.gpu_proof import WITH_OUR_CODE, prove_gpu
 from brightrun_tui.orchestrator.holding import Holding
-from brightrun_tui.orchestrator.new_endpoints import base_is_here, fetch_base
+from brightrun_tui.orchestrator.new_endpoints import fetch_base
 from brightrun_tui.orchestrator.setup_log import SetupLog
 from brightrun_tui.orchestrator.targets import Say
 from brightrun_tui.orchestrator.timings import EngineTimings
@@ -30,15 +30,15 @@ from brightrun_tui.orchestrator.warm_worker import only_gpu
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import bases
 from brightrun_tui.process import WITHOUT_COMPILER
+from brightrun_tui.registry.base_places import has_base
 from brightrun_tui.serving.plan import PLAN, read_plan
 from brightrun_tui.serving.process import MACHINE_LOG
 from brightrun_tui.serving.remote import ADAPTER, BASE, JOB, LOG, forget_machine, plan_there, say_where, whereabouts
-from brightrun_tui.serving.worker_files import NOTE, REPORT
+from brightrun_tui.serving.worker_files import NOTE, REPORT, REPORT_LIMIT
 from brightrun_tui.store import Database
 
 """What is kept in the endpoint's directory of what its worker printed."""
 LOG_PIECE = 64 << 10
-REPORT_LIMIT = 64 << 10
 MOST_SHOWN = 300
 LOOK_SECONDS = 0.3
 """Between two looks at what is waited for: a worker there, or the machine itself."""
@@ -91,7 +91,7 @@ class RemoteServer:
         return posixpath.normpath(posixpath.join(self.place, name))
 
     async def equip(self, lease: Lease, say: Say) -> None:
-        """Implements `holding.Equip`. What is there already is neither sent nor started again.
+        """Equip the machine (`holding.Equip`). What is there already is neither sent nor started again.
 
         Raises:
             HostError: the machine cannot be used for it.
@@ -216,7 +216,7 @@ async def with_base(db: Database, version: ModelVersion, paths: Paths) -> ModelV
     Raises:
         BaseModelError, NotConnectedError: they cannot be had.
     """
-    if is_sent(version) or base_is_here(version):
+    if is_sent(version) or has_base(version):
         return await fetch_base(db, paths, version)
     name, _, revision = version.base_id.partition("@")
     known = BaseModelRef(id=name, revision=version.report.lineage.base_revision or revision)

@@ -224,7 +224,7 @@ class RentedMachine:
             await asyncio.sleep(self.timings.lease_poll_seconds)
 
     async def _lied(self, error: MachineLiesError) -> NoReturn:
-        """The machine goes back at once. Once in a run it is replaced by another; what lies twice is not worth a third.
+        """Return the machine that lied at once. It is replaced once in a run; the second lie ends it.
 
         Raises:
             MachineLostError: the first time.

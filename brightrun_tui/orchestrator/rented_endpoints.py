@@ -56,7 +56,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
     # What the gate needs here
 
     async def _prepare(self) -> bool:
-        """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
+        """Fetch tokenizer and configuration of the model, some megabytes, and make the endpoint's directory."""
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             if not await self._made_ready(version):
@@ -69,8 +69,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return self._server is not None
 
     async def _find_servers(self, version: ModelVersion) -> None:
-        """Return the worker of ``version``, and those of versions that it replaced and that may still answer what was asked
-        before.
+        """Find the worker of ``version``, and those of versions that it replaced and that may still answer what was
+        asked before.
         """
         serving, latest = serving_place(self.directory), time.monotonic() + LAST_ANSWER_SECONDS
         for place in (".", *(home.name for home in self.directory.glob("version-*"))):
@@ -110,8 +110,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         return False
 
     async def _find_again(self, holding: Holding) -> bool:
-        """Of an endpoint that answered, after a restart of the engine or a broken link. False where it is not clear yet, or
-        where the machine went back while nobody was here: then nobody has said that another one is to be paid."""
+        """Find the machine of an endpoint that answered, after a restart of the engine or a broken link. False where
+        that is not clear yet, or where it went back meanwhile: nobody has agreed to pay for another.
+        """
         known = await self._tenant.leases(self.db)
         if await holding.find_again():
             if not holding.in_hand:
@@ -152,7 +153,8 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             await asyncio.gather(telling, return_exceptions=True)
 
     async def _at_work(self, holding: Holding) -> bool:
-        """Say whether the worker is; one that died is started again. A machine that does not answer is asked about first.
+        """Say whether the worker is at work; one that died is started again. A machine that does not answer is asked
+        about first.
 
         Raises:
             HostError: the model cannot be served there.
@@ -249,7 +251,9 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
             raise HostError(await server.last_words(), kind=ErrorKind.DEPLOY_FAILED)
 
     async def _give_up_beside(self, version: ModelVersion, error: BrightrunError) -> None:
-        """A machine that cannot be reached says nothing about the version: it is tried again once it can."""
+        """Give up the candidate, unless its machine is out of reach: that says nothing about the version, which is
+        tried again.
+        """
         if not isinstance(error, HostUnreachableError | MachineLostError):
             await super()._give_up_beside(version, error)
 

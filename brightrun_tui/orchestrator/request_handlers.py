@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol, assert_never
 
-from brightrun_tui.domain.endpoint import Endpoint
+from brightrun_tui.domain.endpoint import NAME, NAME_RULE, Endpoint
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DamagedRecordError, UsageError
 from brightrun_tui.domain.model import ModelVersion
@@ -59,8 +58,6 @@ from brightrun_tui.planning.names import new_run_id
 from brightrun_tui.serving import read_key_file
 from brightrun_tui.serving.engines import ENGINE_CHOICES, what_is_missing
 from brightrun_tui.store import Database, endpoints, models, runs
-
-_ENDPOINT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class EngineApi(Protocol):
@@ -116,7 +113,7 @@ def _target(engine: EngineApi, run_id: str) -> Target | None:
 
 
 async def _retry(engine: EngineApi, ask: RetryRun) -> RetryAnswer:
-    """Without changes the same run goes on from its newest checkpoint; with changes it is a new run of the same name."""
+    """Let the same run go on from its newest checkpoint, or start a new run of the same name where there are changes."""
     run = await runs.get(engine.db, ask.target)
     overrides: Mapping[str, SettingValue | list[str]] = ask.overrides
     if ask.apply_suggestion and run.failure:
@@ -143,7 +140,9 @@ async def _checkpoint(engine: EngineApi, ask: CheckpointRun) -> RunAnswer:
 
 
 async def _delete(engine: EngineApi, ask: DeleteRun) -> DeleteAnswer:
-    """A run whose record is damaged is no longer followed: whatever it still has on this machine ends first."""
+    """Delete a run. One whose record is damaged is no longer followed, so whatever it still has on this machine ends
+    first.
+    """
     directory = engine.paths.run_directory(ask.target)
     try:
         run = await runs.get(engine.db, ask.target)
@@ -187,7 +186,7 @@ async def _deploy(engine: EngineApi, ask: Deploy) -> DeployAnswer:
 
 
 async def _redeploy(engine: EngineApi, known: Endpoint, version: ModelVersion, wanted: EndpointRequest) -> DeployAnswer:
-    """A name that serves already: another version takes the place of the present one, without a pause."""
+    """Replace the version that an endpoint serves by another, without a pause."""
     if known.model != version.name:
         raise UsageError(
             f"endpoint {known.id} serves another model, {known.model}",
@@ -238,12 +237,9 @@ def _endpoint_request(ask: Deploy) -> EndpointRequest:
             fix="deploy the model that was trained from it",
             kind=ErrorKind.BAD_OPTION,
         )
-    if ask.name and not _ENDPOINT_NAME.fullmatch(ask.name):
+    if ask.name and not NAME.fullmatch(ask.name):
         raise UsageError(
-            f"“{ask.name}” cannot be an endpoint's name",
-            where="--name",
-            fix="letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
-            kind=ErrorKind.BAD_NAME,
+            f"“{ask.name}” cannot be an endpoint's name", where="--name", fix=NAME_RULE, kind=ErrorKind.BAD_NAME
         )
     engine = next((choice for choice in ENGINE_CHOICES if choice == ask.engine), None)
     if engine is None:
@@ -286,7 +282,7 @@ async def _undeploy(engine: EngineApi, ask: Undeploy) -> UndeployAnswer:
 
 
 async def _sweep(engine: EngineApi) -> SweepLeasesAnswer:
-    """Now, not at the next turn of the timer; what no run is using is on its way back from here on."""
+    """Sweep now, not at the next turn of the timer; machines that no run uses are on their way back from here on."""
     return SweepLeasesAnswer(returning=tuple(lease.name for lease in await engine.lease_manager.sweep()))
 
 

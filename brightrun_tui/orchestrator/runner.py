@@ -108,7 +108,7 @@ class Runner:
         return list(lifecycle.adopt(run))
 
     async def _advance(self, effects: list[Effect]) -> list[Effect]:
-        """Perform the first effect, if there is one; what is to be done after it."""
+        """Perform the first effect, if there is one; returns what is left to do."""
         if not effects:
             return effects
         signal: Signal | RunCommand | None
@@ -134,7 +134,9 @@ class Runner:
         return effects[1:]
 
     async def _surprise(self, error: Exception) -> tuple[Signal | None, Failure | None]:
-        """Nobody foresaw this. It is tried again, and when that does not help it ends this run, with a word, and no other."""
+        """Try again after an error that nobody foresaw; when that does not help, end this run, and no other, with a
+        reason.
+        """
         if is_disk_full(error):
             raise disk_full_as(StoreError, self.paths.data) from error
         log.error("%s: failed", self.name, exc_info=error)
@@ -339,7 +341,7 @@ class Runner:
                 await self.commands.heard(self.target.poll_seconds)
 
     async def _look(self, run: Run) -> tuple[bool, int | None]:
-        """Bring home what is new; whether the worker is at work, and else its exit code."""
+        """Bring home what is new; returns whether the worker is at work, and else its exit code."""
         worker = await self.target.worker()
         await self.target.sync(run)
         return worker.running, worker.exit_code
@@ -352,7 +354,7 @@ class Runner:
             await asyncio.gather(look, return_exceptions=True)
 
     async def _silent_death(self, run: Run, exit_code: int | None) -> tuple[Signal, Failure | None]:
-        """The worker ended without its last word."""
+        """Decide what follows when the worker ended without its last word."""
         if not self._seen_alive and exit_code is None:
             await runs.update(self.db, run.id, counted_at=None)  # nobody knows for how long nothing was at work
             return "worker_unseen", None

@@ -60,7 +60,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
     # What the gate needs here
 
     async def _prepare(self) -> bool:
-        """Tokenizer and configuration of the model, some megabytes, and the endpoint's directory."""
+        """Fetch tokenizer and configuration of the model, some megabytes, and make the endpoint's directory."""
         try:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             return await self._made_ready(version, self._model)
@@ -142,7 +142,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         return self._lease is not None
 
     async def _look_after(self) -> None:
-        """What the gate is at is told, and that another version does not come by itself."""
+        """Show what the gate is doing, and say that another version does not come by itself."""
         if (version := await self._version_to_take()) is not None:
             await self._refuse(version.version, f"workers load {self._model.adapter or self._model.base}")
         said = serving.read_state(self.directory)

@@ -15,12 +15,12 @@ class SetupLog:
     """Of one machine, behind those of the machines before it; what exceeds the limit is left out."""
 
     def __init__(self, home: Path, lease: Lease, number: int = 0) -> None:
-        """``number``: which part of a run the machine is to do."""
+        """Log the set-up of a leased machine; ``number``: which part of the run it does."""
         self._path = RunDirectory(home).setup_log
         self._heading = machine_heading(lease.machine, number)
 
     def take(self, piece: bytes) -> None:
-        """Raise `OSError` when the disk is full but for its reserve."""
+        """Append a piece of what was printed. Raises `OSError` when the disk is full but for its reserve."""
         size = self._path.stat().st_size if self._path.exists() else 0
         if piece and size < SETUP_LOG_LIMIT:
             heading = line_break(self._path) + self._heading if self._heading else b""

@@ -101,7 +101,9 @@ class LocalTarget:
     """The run's directory is used where it lies; there is nothing to bring home and nothing to pay."""
 
     def __init__(self, directory: Path, poll_seconds: float, warm_worker: WarmWorker, gpu_id: str = "") -> None:
-        """``gpu_id``: the UUID of the one GPU that the worker is to see; empty where the machine has none."""
+        """Run on this machine; ``gpu_id`` is the UUID of the one GPU that the worker is to see, empty where there is
+        none.
+        """
         self.directory = directory
         self.gpu_id = gpu_id
         self.warm_worker = warm_worker

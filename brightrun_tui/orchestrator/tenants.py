@@ -86,7 +86,7 @@ class Tenant(Protocol):
     def price(self) -> Price: ...
 
     def hours_left(self) -> float | None:
-        """Until its time limit; None where it has none."""
+        """Return the hours until its time limit; None where it has none."""
         ...
 
     async def leases(self, db: Database, *, open_only: bool = False) -> list[Lease]:

@@ -70,5 +70,5 @@ class EngineTimings(Section):
 
 
 def load_timings(paths: Paths) -> EngineTimings:
-    """From the environment and ``config.toml``; raises `UsageError` when a value does not fit."""
+    """Load the timings from the environment and ``config.toml``. Raises `UsageError` when a value does not fit."""
     return load_section(paths, "engine", EngineTimings)

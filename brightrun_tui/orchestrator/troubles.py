@@ -61,7 +61,7 @@ class Troubles:
 
     @asynccontextmanager
     async def guard(self, name: str) -> AsyncIterator[None]:
-        """Whatever goes wrong inside is put on record, and goes no further."""
+        """Record whatever goes wrong inside, and let it go no further."""
         try:
             yield
         except Exception as error:

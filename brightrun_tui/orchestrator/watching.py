@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.alerts import ALERT_CODES, Numbers, find_alerts
+from brightrun_tui.domain.alerts import ALERT_CODES, LOOKED_AT, Numbers, find_alerts
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.notification import told_of
 from brightrun_tui.domain.run import Run
@@ -17,8 +17,6 @@ from brightrun_tui.store import Database, leases, metrics, notifications, runs
 
 NOTE_SECONDS = 5.0
 """Between two notes of how long a run has been at work."""
-JUDGED = 120
-"""Newest points of each curve that are judged."""
 TOLD_SECONDS = 3600.0
 """The same trouble of a run is told once in such a stretch of time, however often it comes and goes."""
 SAID_OTHERWISE = frozenset({"budget", "still_billing"})
@@ -66,7 +64,7 @@ async def note_alerts(db: Database, run: Run) -> Run:
 
 async def _numbers(db: Database, run: Run, now: float) -> Numbers:
     train, held_out, gradient, load = [
-        await metrics.newest(db, run.id, name, JUDGED, run.upto(name))
+        await metrics.newest(db, run.id, name, LOOKED_AT, run.upto(name))
         for name in ("train_loss", "eval_loss", "grad_norm", "utilisation")
     ]
     return Numbers(

@@ -26,7 +26,7 @@ def draft_of(spec: RunSpec, paths: Paths) -> Draft:
     chosen = {
         setting.key: value
         for setting in iter_settings()
-        if (value := _value(spec.settings, setting.key)) != _value(unasked, setting.key)
+        if (value := spec.settings.value(setting.key)) != unasked.value(setting.key)
         and setting.key != "quantisation.method"
     }
     return Draft(
@@ -43,8 +43,3 @@ def draft_of(spec: RunSpec, paths: Paths) -> Draft:
         project=spec.project,
         columns=spec.dataset.columns,
     )
-
-
-def _value(settings: RunSettings, key: str) -> object:
-    group, name = key.split(".", 1)
-    return getattr(getattr(settings, group), name)

@@ -92,6 +92,9 @@ class Architecture(BaseModel):
         return (3 if self.gated_mlp else 2) * self.hidden * self.intermediate
 
 
+NO_TEMPLATE = "This model has no chat template of its own. Choose an “instruct” version for chats."
+
+
 class Traits(BaseModel):
     """What a model can do; None and empty where it is not known.
 
@@ -123,7 +126,7 @@ class Traits(BaseModel):
         return False if whole else None
 
     def or_else(self, other: Traits) -> Traits:
-        """With what is not known here as ``other`` has it."""
+        """Return these traits, with what is unknown filled in from ``other``."""
         spoken = self if self.languages else other
         return Traits(
             tools=other.tools if self.tools is None else self.tools,
@@ -162,7 +165,7 @@ _NAMES = TypeAdapter(list[str])
 
 
 def read_architecture(config: dict[str, Any], where: str) -> Architecture:
-    """From the keys of a Hugging Face ``config.json``; multimodal models keep theirs under ``text_config``.
+    """Read a Hugging Face ``config.json``; multimodal models keep their keys under ``text_config``.
 
     Raises:
         BaseModelError: no text-generating decoder, or numbers are missing or absurd.

@@ -19,7 +19,7 @@ from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.run_directory import ADAPTER_CONFIG
 from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model, read_safetensors_header
-from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
+from brightrun_tui.planning.architecture import NO_TEMPLATE, BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.model_card import CARD, CardFacts, card_facts
 
 DESCRIBING_FILES = (
@@ -52,7 +52,7 @@ class ShardIndex(BaseModel):
 
 
 def describe_directory(directory: Path, *, model_id: str, title: str = "", revision: str = "") -> BaseModelInfo:
-    """Return what lies in ``directory``; the answer is kept until a file there changes.
+    """Describe the model in ``directory``; the answer is kept until a file there changes.
 
     Raises:
         BaseModelError: it is not a complete base model; says what is missing and how to get it.
@@ -85,7 +85,9 @@ def describe_directory(directory: Path, *, model_id: str, title: str = "", revis
 
 
 def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
-    """Return what lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises ``OSError``."""
+    """Yield what lies there, with its state. A link that leads nowhere is left out: its file is missing. Raises
+    ``OSError``.
+    """
     with os.scandir(directory) as entries:
         for number, entry in enumerate(entries):
             if number >= MAX_ENTRIES:
@@ -96,7 +98,7 @@ def _entries(directory: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result
 
 @contextmanager
 def _refused() -> Iterator[None]:
-    """Return what is wrong with one file, as what is wrong with the model."""
+    """Turn an error of one file into an error of the model."""
     try:
         yield
     except ForeignFileError as error:
@@ -134,9 +136,7 @@ def _read_directory(directory: Path, names: set[str]) -> BaseModelInfo:
             kind=ErrorKind.BASE_NO_TOKENIZER,
         )
     template = _chat_template(directory, names)
-    warnings = (
-        [] if template else ["This model has no chat template of its own. Choose an “instruct” version for chats."]
-    )
+    warnings = [] if template else [NO_TEMPLATE]
     if quantisation := config.get("quantization_config"):
         method = quantisation.get("quant_method") if isinstance(quantisation, dict) else None
         warnings.append(

@@ -24,7 +24,7 @@ class BaseFit(BaseModel):
 
 
 def base_fits(plan: Plan | None, paths: Paths) -> list[BaseFit]:
-    """In the order of `list_bases`. Blocking; asks no network."""
+    """Return how each base fits, in the order of `list_bases`. Blocking; asks no network."""
     return [_fit(base, plan, paths) for base in list_bases(paths)]
 
 

@@ -225,7 +225,7 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
 
 @contextmanager
 def _mended_by(fix: str) -> Iterator[None]:
-    """What is wrong with a model that we brought here is mended by bringing it again."""
+    """Give errors of a model that we brought here the fix that mends it: bringing it again."""
     try:
         yield
     except BaseModelError as error:
@@ -256,7 +256,7 @@ def _set_aside_damaged_starter(paths: Paths) -> None:
 
 
 def _with_origin(info: BaseModelInfo) -> BaseModelInfo:
-    """With what the weights of a directory that was made here were before."""
+    """Return the base with its weights' original quantisation, where the directory was made here."""
     origin = read_origin(Path(info.ref.path))
     return (
         info.model_copy(update={"ref": info.ref.model_copy(update={"quantisation": origin.quantisation})})

@@ -12,7 +12,7 @@ from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.schedule import moment_words
 from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.domain.settings import RunSettings, title_and_key
-from brightrun_tui.integrations import credentials
+from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.check import Check, CheckName, failed, ok, warning
@@ -41,9 +41,7 @@ def check_base(base: BaseModelInfo, paths: Paths) -> Check:
         )
     if base.gated and not credentials.where(HUGGINGFACE, paths):
         return warning(
-            CheckName.BASE_MODEL,
-            f"{base.title} wants its licence accepted and a Hugging Face token",
-            "run: brightrun connect huggingface",
+            CheckName.BASE_MODEL, f"{base.title} wants its licence accepted and a Hugging Face token", hub.CONNECT
         )
     return Check(
         name=CheckName.BASE_MODEL,
@@ -91,7 +89,7 @@ def check_settings(
 
 
 def check_defaults(paths: Paths) -> Check | None:
-    """What a run starts from where the person says nothing may hold a budget: a table that cannot be read stops all runs."""
+    """Check that the defaults can be read: they may hold a budget, so a table that cannot be read stops all runs."""
     load_section(paths, "defaults", RunDefaults)
     return None
 

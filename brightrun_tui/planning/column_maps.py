@@ -34,7 +34,7 @@ class ColumnMap:
 
 
 def column_map(place: str, paths: Paths) -> ColumnMap:
-    """For a file, a folder or a dataset of the Hub (which is fetched). Blocking.
+    """Return the columns of a file, a folder or a dataset of the Hub (which is fetched). Blocking.
 
     Raises as `look_at_columns` and `fetch_dataset`.
     """
@@ -88,7 +88,7 @@ def remember(found: ColumnMap, paths: Paths) -> None:
 
 
 def _shape(names: tuple[str, ...]) -> str:
-    """Tables with the same columns, in whatever order, are of one shape."""
+    """Return a key for tables with the same columns in whatever order."""
     return "\n".join(sorted(name.strip().casefold() for name in names))
 
 

@@ -75,7 +75,9 @@ def main_language(report: DatasetReport) -> str:
 
 
 def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
-    """Where the records are mostly in a language that the base does not speak; None otherwise, or where that is not known."""
+    """Warn where the records are mostly in a language that the base does not speak; None otherwise, or where that is
+    unknown.
+    """
     language = main_language(report)
     if not language or base.traits.speaks(language) is not False:
         return None
@@ -90,7 +92,9 @@ def check_language(report: DatasetReport, base: BaseModelInfo) -> Check | None:
 
 
 def check_tools(report: DatasetReport, base: BaseModelInfo) -> Check | None:
-    """Where records call tools, and the base's template has no place for them; None otherwise, or where that is not known."""
+    """Warn where records call tools and the base's template has no place for them; None otherwise, or where that is
+    unknown.
+    """
     calls = next((problem.count for problem in report.problems if problem.kind == "calls"), 0)
     if not calls or base.traits.tools is not False:
         return None

@@ -98,7 +98,9 @@ def _fits(needed: int, there: int) -> Literal["safe", "tight", "no"]:
 
 
 def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSettings, machine: Hardware) -> int:
-    """Return checkpoints kept, the best and the one being written; the result; the data; the base model if it must come."""
+    """Return the bytes of checkpoints kept, the best and the one being written, the result, the data, and the base
+    model if it must come.
+    """
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     checkpoints = (adapter + optimiser) * (settings.training.keep_checkpoints + 2)
     data = DATA_COPIES * report.bytes
@@ -106,7 +108,9 @@ def _disk_bytes(base: BaseModelInfo, report: DatasetReport, settings: RunSetting
 
 
 def _upload_bytes(base: BaseModelInfo, settings: RunSettings, machine: Hardware, steps: int) -> int:
-    """Return what comes home: the adapter and the checkpoints; where each evaluation saves one, as many as are kept."""
+    """Return the bytes that come home: the adapter and the checkpoints; where each evaluation saves one, as many as are
+    kept.
+    """
     adapter, optimiser = adapter_bytes(base.architecture, settings, machine)
     every = settings.training.save_steps
     saved = steps // every if every else settings.training.keep_checkpoints + 1

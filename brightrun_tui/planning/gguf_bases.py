@@ -15,7 +15,7 @@ from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.gguf_header import GgufHeader, read_header
 from brightrun_tui.integrations.packages import install_command, missing_packages
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
+from brightrun_tui.planning.architecture import NO_TEMPLATE, Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.unpacked import (
     BYTES_PER_WEIGHT,
@@ -132,7 +132,7 @@ def _directory(found: BaseModelInfo, paths: Paths) -> Path:
 
 @lru_cache(maxsize=32)
 def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
-    """By header alone. The fingerprint is that of the file, not of what becomes of it."""
+    """Describe a file by its header alone. The fingerprint is that of the file, not of what is made of it."""
     try:
         header = read_header(file)
     except OSError as error:
@@ -170,7 +170,7 @@ def _describe(file: Path, state: tuple[int, int]) -> BaseModelInfo:
 def _warnings(header: GgufHeader, template: bool) -> tuple[str, ...]:
     found = []
     if not template:
-        found.append("This model has no chat template of its own. Choose an “instruct” version for chats.")
+        found.append(NO_TEMPLATE)
     if any(tensor.name == "rope_freqs.weight" for tensor in header.tensors):
         found.append("How this model stretches its positions is not carried over from GGUF; long texts may suffer.")
     return tuple(found)
@@ -221,7 +221,7 @@ def _require_model(file: Path, header: GgufHeader, name: str) -> None:
 
 
 def _require_whole(file: Path, header: GgufHeader) -> None:
-    """Every tensor lies inside the file and is of a kind that can be unpacked."""
+    """Refuse a file unless every tensor lies inside it and is of a kind that can be unpacked."""
     if missing := missing_packages():
         raise BrightrunError(
             f"GGUF files need {', '.join(missing)}",

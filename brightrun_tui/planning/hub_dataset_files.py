@@ -109,7 +109,7 @@ def _fits(name: str, pattern: str) -> bool:
 
 
 def _by_name(files: Iterable[str]) -> Splits:
-    """By the first part of the path that is called after a split; all training where none is."""
+    """Sort files by the first part of the path that is named after a split; all train where none is."""
     splits: Splits = {}
     for name in files:
         words = re.split(r"[^a-z]+", name.lower())

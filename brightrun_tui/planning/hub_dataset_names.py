@@ -35,7 +35,7 @@ def is_hub_dataset(word: str) -> bool:
 
 
 def parse(word: str) -> HubDataset:
-    """Raise `UsageError` where the word is not of the form `SYNTAX`."""
+    """Parse a name of the form `SYNTAX`. Raises `UsageError` for any other."""
     match = _FORM.fullmatch(word.strip())
     if match is None:
         raise UsageError(

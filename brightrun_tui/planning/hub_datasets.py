@@ -16,6 +16,7 @@ from tempfile import mkdtemp
 from typing import Any
 from urllib.parse import quote
 
+from brightrun_tui.datasets.folder import PACKED
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -26,14 +27,18 @@ from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.hub_dataset_files import CONVERTED, DEFAULT, TRAIN, Splits, configurations, converted
 from brightrun_tui.planning.hub_dataset_names import PREFIX, HubDataset, parse
-from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
+from brightrun_tui.planning.hub_downloads import (
+    disk_error,
+    in_words,
+    most_bytes,
+    progress_bar,
+    remove_stale_parts,
+    require_space,
+)
 
 MOST_BYTES = 50 * 10**9
-REMEMBER_SECONDS = 3600.0
-REMEMBER_FAILURE_SECONDS = 20.0
 _MEANS = "means"
 """In the place of a name that leaves something open: the name that does not."""
-_PACKED = (".gz", ".zst", ".zip")
 
 _remembered: dict[tuple[str, str, Path, bool], tuple[float, HubFolder | BrightrunError]] = {}
 
@@ -62,9 +67,9 @@ def fetch_dataset(word: str, paths: Paths, progress: Progress = lambda what, sha
     key = (hub.endpoint(), str(wanted), paths.cache, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
-    if isinstance(known, HubFolder) and age < REMEMBER_SECONDS and known.path.is_dir():
+    if isinstance(known, HubFolder) and age < hub.REMEMBER_SECONDS and known.path.is_dir():
         return known
-    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+    if isinstance(known, BrightrunError) and age < hub.REMEMBER_FAILURE_SECONDS:
         raise known
     found: HubFolder | BrightrunError
     try:
@@ -188,7 +193,8 @@ def _download(exact: HubDataset, sizes: dict[str, int], paths: Paths, token: Any
                     allow_patterns=[escape(name) for name in sizes],
                     max_workers=4,
                     tqdm_class=progress_bar(
-                        lambda done: progress(in_words(exact.repository, done, total), done / max(1, total))
+                        lambda done: progress(in_words(exact.repository, done, total), min(1.0, done / max(1, total))),
+                        most_bytes(sizes.values(), cache),
                     ),
                 )
             )
@@ -203,7 +209,7 @@ def _publish(snapshot: Path, files: list[str], folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
         aside = Path(mkdtemp(prefix=".part-", dir=folder.parent))
         for number, name in enumerate(files):
-            suffixes = Path(name).suffixes[-2 if name.endswith(_PACKED) else -1 :]
+            suffixes = Path(name).suffixes[-2 if name.endswith(PACKED) else -1 :]
             target = aside / f"part-{number:05d}{''.join(suffixes)}"
             blob = Path(os.path.realpath(snapshot / name))
             try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,12 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.disk import disk_full, is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.integrations import hub
 from brightrun_tui.providers.local import disk_free
 
 STALE_PART_SECONDS = 24 * 3600.0
+_SLACK = 16 << 20
+_KEEP_FREE = 1 << 30
 
 
 def require_space(cache: Path, wanted: int) -> None:
@@ -54,8 +57,17 @@ def in_words(model_id: str, done: int, total: int) -> str:
     return f"downloading {model_id}: {humanize.sizes(done, total)}"
 
 
-def progress_bar(report: Callable[[int], None]) -> type:
-    """Return a tqdm that draws nothing and tells how many bytes have come."""
+def most_bytes(sizes: Collection[int], cache: Path) -> int:
+    """Return how many bytes may come where the Hub told these: as many, and some for small changes. Where it told of a file
+    nothing, all that fits on the disk of the cache.
+    """
+    return sum(sizes) + _SLACK if all(sizes) else max(_SLACK, disk_free(cache) - _KEEP_FREE)
+
+
+def progress_bar(report: Callable[[int], None], at_most: int) -> type:
+    """Return a tqdm that draws nothing and tells how many bytes have come. It ends the download, by a `BrightrunError`, when
+    these are more than ``at_most``: what the library goes by is what the same server says.
+    """
     from tqdm import tqdm  # type: ignore[import-untyped]
 
     lock = threading.Lock()
@@ -77,5 +89,12 @@ def progress_bar(report: Callable[[int], None]) -> type:
                     if self.n > ByteBar.most:
                         ByteBar.most = int(self.n)
                         report(ByteBar.most)
+                if ByteBar.most > at_most:
+                    raise BrightrunError(
+                        f"more comes from the Hub than the {humanize.size(at_most)} that it told of",
+                        where=str(hub.endpoint()),
+                        fix="try again; if it stays so, choose another one",
+                        kind=ErrorKind.FILE_TOO_LARGE,
+                    )
 
     return ByteBar

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +15,25 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.run import BaseModelRef
 from brightrun_tui.domain.service_names import HUGGINGFACE
-from brightrun_tui.foreign_files import ForeignFileError, read_bytes, read_json, read_model
+from brightrun_tui.foreign_files import MAX_JSON_BYTES, ForeignFileError, read_bytes, read_json, read_model
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo, Traits, read_architecture
 from brightrun_tui.planning.base_directory import INDEX, TOKENIZER_FILES, ShardIndex
-from brightrun_tui.planning.hub_downloads import disk_error, in_words, progress_bar, remove_stale_parts, require_space
+from brightrun_tui.planning.hub_downloads import (
+    disk_error,
+    in_words,
+    most_bytes,
+    progress_bar,
+    remove_stale_parts,
+    require_space,
+)
 from brightrun_tui.planning.model_card import CARD, languages, license_name
 
 WANTED_FILES = ("*.json", "model*.safetensors", "tokenizer*", "*.model", "merges.txt", "*.jinja", "LICENSE*", CARD)
 TOKENIZER_PATTERNS = ("*.json", "tokenizer*", "*.model", "merges.txt", "*.jinja")
 UNWANTED_FILES = ("*/*", "consolidated*", "*.gguf", "*.onnx*", "adapter_*")
-REMEMBER_SECONDS = 3600.0
-REMEMBER_FAILURE_SECONDS = 20.0
+MOST_TOKENIZER_BYTES = 1 << 30
 
 _remembered: dict[tuple[str, str, bool], tuple[float, BaseModelInfo | BrightrunError]] = {}
 
@@ -53,9 +60,9 @@ def describe_remote(model_id: str, paths: Paths, *, network: bool = True) -> Bas
     key = (hub.endpoint(), model_id, credentials.where(HUGGINGFACE, paths) != "")
     when, known = _remembered.get(key, (0.0, None))
     age = time.monotonic() - when
-    if isinstance(known, BaseModelInfo) and age < REMEMBER_SECONDS:
+    if isinstance(known, BaseModelInfo) and age < hub.REMEMBER_SECONDS:
         return known
-    if isinstance(known, BrightrunError) and age < REMEMBER_FAILURE_SECONDS:
+    if isinstance(known, BrightrunError) and age < hub.REMEMBER_FAILURE_SECONDS:
         raise known
     if not network:
         raise BaseModelError(
@@ -98,10 +105,11 @@ def download(model_id: str, paths: Paths, progress: Callable[[str, float], None]
                 name,
                 revision=revision or None,
                 cache_dir=cache,
-                allow_patterns=list(sizes),
+                allow_patterns=[escape(name) for name in sizes],
                 max_workers=4,
                 tqdm_class=progress_bar(
-                    lambda done: progress(in_words(model_id, done, total), min(1.0, done / max(1, total)))
+                    lambda done: progress(in_words(model_id, done, total), min(1.0, done / max(1, total))),
+                    most_bytes(sizes.values(), cache),
                 ),
             )
     except OSError as error:
@@ -132,7 +140,7 @@ def download_tokenizer(base: BaseModelRef, paths: Paths) -> Path:
                     cache_dir=cache,
                     allow_patterns=list(TOKENIZER_PATTERNS),
                     ignore_patterns=list(UNWANTED_FILES),
-                    tqdm_class=progress_bar(lambda done: None),
+                    tqdm_class=progress_bar(lambda done: None, MOST_TOKENIZER_BYTES),
                 )
             )
     except OSError as error:
@@ -149,7 +157,13 @@ def _ask(model_id: str, paths: Paths) -> BaseModelInfo:
         traits = _traits(about)
         counted = int(about.safetensors.total) if about.safetensors else 0
         _refuse_untrainable(model_id, sizes)
-        config = api.hf_hub_download(name, "config.json", revision=about.sha, cache_dir=hub.cache_directory(paths))
+        config = api.hf_hub_download(
+            name,
+            "config.json",
+            revision=about.sha,
+            cache_dir=hub.cache_directory(paths),
+            tqdm_class=progress_bar(lambda done: None, MAX_JSON_BYTES),
+        )
     try:
         architecture = read_architecture(read_json(Path(config)), f"{model_id}/config.json")
     except ForeignFileError as error:
@@ -176,7 +190,7 @@ def _about(api: Any, name: str, revision: str) -> Any:
 
 
 def _traits(about: Any) -> Traits:
-    """From the Hub's own copy of the tokenizer's settings, and the model's card."""
+    """Read traits from the Hub's copy of the tokenizer's settings, and from the model's card."""
     tokenizer = (about.config or {}).get("tokenizer_config")
     template = (tokenizer.get("chat_template") if isinstance(tokenizer, dict) else None) or ""
     text = template if isinstance(template, str) else json.dumps(template)
@@ -184,7 +198,7 @@ def _traits(about: Any) -> Traits:
 
 
 def _file_sizes(about: Any) -> dict[str, int]:
-    """Name → bytes of the files that training needs."""
+    """Return the bytes of each file that training needs, by name."""
     return {
         file.rfilename: file.size
         for file in about.siblings or []
@@ -218,7 +232,7 @@ def _refuse_untrainable(model_id: str, sizes: dict[str, int]) -> None:
 
 
 def _is_complete(snapshot: Path) -> bool:
-    """Config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
+    """Say whether config, tokenizer and every weight file are there. Files enter a snapshot only when they are whole."""
     if not os.path.isfile(snapshot / "config.json") or not any(
         os.path.isfile(snapshot / name) for name in TOKENIZER_FILES
     ):

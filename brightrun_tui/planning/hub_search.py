@@ -29,7 +29,7 @@ class FoundModel(BaseModel):
 
 
 def search_models(words: str, paths: Paths) -> list[FoundModel]:
-    """Models that generate text and have safetensors, the most downloaded first. Blocking.
+    """Search for models that generate text and have safetensors, the most downloaded first. Blocking.
 
     Raises:
         NotConnectedError: the Hub cannot be reached, is switched off, or refuses the token.

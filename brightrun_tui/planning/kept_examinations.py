@@ -52,7 +52,7 @@ class _Kept(BaseModel):
 
 
 def state_of(path: Path) -> State:
-    """By which one sees that a file, or any in a folder, has changed. Raises `OSError` and `ValueError`."""
+    """Return what shows that a file, or any in a folder, has changed. Raises `OSError` and `ValueError`."""
     files = sorted(path.iterdir()) if path.is_dir() else [path]
     return tuple(
         (file.name, (about := file.stat()).st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino, about.st_dev)
@@ -121,7 +121,7 @@ def _folder(paths: Paths) -> Path:
 
 
 def _key(path: Path, state: Sequence[FileState], columns: Mapping[str, str]) -> str:
-    """Stands for all that the findings depend on: the file, how it is read, and what reads it."""
+    """Return a key over all that the findings depend on: the file, how it is read, and what reads it."""
     formats = [
         [name, plugins.origin_of(Door.DATASET_FORMATS, name)] for name in sorted(plugins.names(Door.DATASET_FORMATS))
     ]
@@ -131,7 +131,7 @@ def _key(path: Path, state: Sequence[FileState], columns: Mapping[str, str]) -> 
 
 @cache
 def _reader() -> list[object]:
-    """Our version and the state of the files that read datasets: what another version found is found anew."""
+    """Return our version and the state of the files that read datasets: what another version found is found anew."""
     room = Path(datasets.__file__).parent
     about = [(file.name, (seen := file.stat()).st_size, seen.st_mtime_ns) for file in sorted(room.glob("*.py"))]
     return [brightrun_tui.__version__, about, DatasetReport.model_json_schema()]
@@ -154,7 +154,7 @@ def _packed(data: bytes) -> bytes:
 
 
 def _unpacked(data: bytes) -> bytes:
-    """Raise `ValueError`: damaged, or more than we would have written."""
+    """Unpack what was kept. Raises `ValueError`: it is damaged, or more than we would have written."""
     from zstandard import ZstdDecompressor, ZstdError, frame_content_size
 
     try:

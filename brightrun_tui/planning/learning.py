@@ -78,7 +78,7 @@ def correct_times(
 
 
 def _ratio(one: Measured, part: str) -> float | None:
-    """Return logarithm of what it took over what it was reckoned to take; None where it says nothing."""
+    """Return the logarithm of the time it took over the time it was reckoned to take; None where it says nothing."""
     took, reckoned = getattr(one.took, part), getattr(one.reckoned, part)
     if part not in one.parts or min(took, reckoned) < LEAST_SECONDS:
         return None
@@ -86,6 +86,6 @@ def _ratio(one: Measured, part: str) -> float | None:
 
 
 def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:
-    """From 0 to 1."""
+    """Return how alike the two are, from 0 to 1."""
     lengths = math.exp(-LENGTHS * abs(math.log(one.mean_tokens / mean_tokens)))
     return lengths * (1.0 if (one.base, one.quantisation) == (base, quantisation) else OTHER_BASE)

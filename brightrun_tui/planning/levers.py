@@ -101,7 +101,7 @@ def _shorter(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _a_little_shorter(plan: Plan, check: Check, paths: Paths) -> list[PlanChange]:
-    """So that few records are longer."""
+    """Offer lengths at which few records are longer."""
     return [
         change
         for change in _shorter(plan, check, paths)
@@ -127,7 +127,7 @@ def _length_limit(plan: Plan) -> int:
 
 
 def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """Return those that are smaller than the plan's own, by its data and machine, the largest first."""
+    """Offer bases smaller than the plan's own that suit its data and machine, the largest first."""
     if plan.base is None:
         return []
     smaller = [
@@ -140,8 +140,9 @@ def _smaller_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 
 def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
-    """Return those that speak the language of the data and fit, open ones first: the nearest in size to the plan's own, which
-    was chosen for what it takes of memory and time."""
+    """Offer bases that speak the language of the data and fit, open ones first: the nearest in size to the plan's own,
+    which was chosen for what it takes of memory and time.
+    """
     if plan.base is None or plan.report is None or not (language := main_language(plan.report)):
         return []
     own = math.log(max(1, plan.base.parameters))
@@ -155,7 +156,7 @@ def _speaking_base(plan: Plan, _: Check, paths: Paths) -> list[PlanChange]:
 
 
 def _any_gpu(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Of the same service, whichever suits: it is asked again."""
+    """Offer any GPU of the same service, which is then asked again."""
     return [PlanChange(fields={"gpu": ""})] if not plan.draft.here and plan.draft.gpu else []
 
 
@@ -184,7 +185,7 @@ def _more_time(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _no_limit(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
-    """Leave out limits that are not numbers above 0."""
+    """Offer to leave out limits that are not numbers above 0."""
     limits = {name: getattr(plan.draft, name) for name in ("budget_usd", "max_hours")}
     wrong = [name for name, limit in limits.items() if limit is not None and not 0 < limit < math.inf]
     return [PlanChange(fields=dict.fromkeys(wrong))] if wrong else []
@@ -203,7 +204,7 @@ def _split(plan: Plan, _: Check, __: Paths) -> list[PlanChange]:
 
 
 def _value_that_fits(plan: Plan, check: Check, _: Paths) -> list[PlanChange]:
-    """Return a number that is out of range at the nearest end of it; anything else as the template says."""
+    """Offer the nearest value for a number that is out of range; for anything else what the template says."""
     key = check.error.where if check.error else ""
     setting = next((setting for setting in iter_settings() if setting.key == key), None)
     if setting is None or key not in plan.draft.overrides:

@@ -28,7 +28,7 @@ def _same(trained_on: str, device: str) -> bool:
 
 
 def measured_of(run: PastRun) -> Measured | None:
-    """A run that ended before its planned last step is compared with what was reckoned for the steps it took."""
+    """Measure a run against its estimate; one that ended early is compared with the estimate for the steps it took."""
     estimate, facts = run.estimate, run.training
     if facts.spent is None or not estimate.mean_tokens or not facts.steps or not estimate.steps:
         return None

@@ -52,8 +52,8 @@ class MemoryNeed:
 def memory_need(
     model: Architecture, settings: RunSettings, machine: Hardware, longest: int, supervised_share: float
 ) -> MemoryNeed:
-    """Return what the worker would choose here where a setting is automatic: rows side by side where a CPU's memory has room for
-    them, activations computed twice where it is short.
+    """Return what the worker needs, choosing as it would where a setting is automatic: rows side by side where a CPU's
+    memory has room for them, activations computed twice where it is short.
     """
     checkpointing = settings.training.gradient_checkpointing
     one = _need(model, settings, machine, longest, supervised_share, checkpointing == "on", 1)
@@ -89,7 +89,7 @@ def available(machine: Hardware) -> int:
 
 
 def adapter_bytes(model: Architecture, settings: RunSettings, machine: Hardware) -> tuple[int, int]:
-    """(weights of the adapter, state of its optimiser)."""
+    """Return (bytes of the adapter's weights, bytes of its optimiser's state)."""
     parameters = model.lora_parameters(settings.lora.r, settings.lora.target_modules)
     eight_bit = settings.training.optim in ("adamw_8bit", "paged_adamw_8bit") or (
         settings.training.optim == "auto" and machine.gpu_count > 0

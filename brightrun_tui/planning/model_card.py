@@ -42,11 +42,11 @@ def card_facts(directory: Path) -> CardFacts:
 
 
 def languages(said: Any) -> tuple[str, ...]:
-    """Codes such as ``en`` from what a card says, which is one of them or a list; what is not a code is left out."""
+    """Return codes such as ``en`` from a card, which holds one or a list; what is not a code is left out."""
     listed = said if isinstance(said, list) else [said]
     return tuple(one for one in listed if isinstance(one, str) and _CODE.fullmatch(one))[:MOST_LANGUAGES]
 
 
 def license_name(said: Any) -> str:
-    """``apache-2.0`` from what a card says; empty where it is not a name."""
+    """Return ``apache-2.0`` and the like from a card; empty where it is not a name."""
     return said if isinstance(said, str) and _LICENSE.fullmatch(said) else ""

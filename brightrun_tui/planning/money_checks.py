@@ -95,7 +95,7 @@ def check_account(draft: Draft, account: Account | BrightrunError, estimate: Est
 
 
 def check_month(estimate: Estimate, paths: Paths) -> Check | None:
-    """Return what all runs together may cost in this calendar month; None where no limit is set."""
+    """Check what all runs together may cost in this calendar month; None where no limit is set."""
     limit = load_section(paths, "money", MoneyLimits).monthly_limit_usd
     if limit is None:
         return None

@@ -33,5 +33,5 @@ def check_name(name: str) -> None:
 
 
 def new_run_id() -> str:
-    """Sorts by time and does not repeat: ``20261122-133418-9f3a``."""
+    """Return an id that sorts by time and does not repeat: ``20261122-133418-9f3a``."""
     return time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(2)

@@ -23,6 +23,8 @@ from brightrun_tui.planning.plan import Plan, make_plan, with_speed, with_traffi
 from brightrun_tui.providers.base import Need
 from brightrun_tui.providers.offers import relied_upon
 
+SOLD_OUT = "choose another GPU or provider, or try again later"
+"""What to do where no machine is to be had."""
 _FITS = {"safe": 0, "tight": 1, "no": 2}
 
 
@@ -107,10 +109,7 @@ async def best_offer(draft: Draft, paths: Paths) -> Offer:
     if not weighed or weighed[0].fits == "no":
         need = f" with {humanize.memory(weighed[0].memory * SAFE)} of GPU memory" if weighed else " that fits this run"
         raise NoCapacityError(
-            f"no machine{need} is for rent now",
-            where=draft.provider,
-            kind=ErrorKind.NO_CAPACITY,
-            fix="choose another GPU or provider, or try again later",
+            f"no machine{need} is for rent now", where=draft.provider, kind=ErrorKind.NO_CAPACITY, fix=SOLD_OUT
         )
     return weighed[0].offer
 
@@ -157,7 +156,7 @@ async def _weigh_all(provider: str, draft: Draft, plan: Plan, paths: Paths) -> l
 
 
 def _need(draft: Draft, plan: Plan) -> Need:
-    """Raise the plan's first problem where it is not known what the run needs."""
+    """Return what the run needs. Raises the plan's first problem where that is not known."""
     if plan.estimate is None:
         raise plan.first_problem or NoCapacityError("what the run needs is not known yet", kind=ErrorKind.NO_CAPACITY)
     return need_of(plan.estimate, draft, plan.settings.machine.gpu_request)

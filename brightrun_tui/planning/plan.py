@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.datasets.opening import Progress
 from brightrun_tui.domain.dataset import DatasetReport
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Estimate, Hardware, Limits, Offer
 from brightrun_tui.domain.run import DatasetRef, RunSpec
@@ -34,16 +34,13 @@ from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import Template, get_template
 from brightrun_tui.planning.timing import held_out
 from brightrun_tui.providers.base import Account
-from brightrun_tui.providers.gpus import find_gpu, peak_flops
-from brightrun_tui.providers.local import CPU_FLOPS_PER_CORE, hardware
+from brightrun_tui.providers.gpus import CPU_FLOPS_PER_CORE, find_gpu, peak_flops
+from brightrun_tui.providers.local import hardware
 
 Found = TypeVar("Found")
 
 NOMINAL_GPU = "A100"
 """Planned for where a machine is to be rented and no GPU was named."""
-
-SPOKEN = 0.1
-"""Share of the records from which on a language is one of the dataset's."""
 
 
 class Plan(BaseModel):
@@ -111,41 +108,7 @@ def make_plan(
         estimated = with_traffic(estimated, offer) if offer and estimated else estimated
     begins = _or_failed(found, CheckName.SCHEDULE, lambda: parse_moment(draft.not_before, datetime.now().astimezone()))
     name = draft.name.strip() or name_from(draft.data)
-    work: list[tuple[CheckName, Callable[[], Check | None]]] = [
-        (CheckName.SETTINGS, lambda: checks.check_defaults(paths)),
-        (
-            CheckName.SETTINGS,
-            lambda: checks.check_settings(resolved.settings, base, report, estimated, resolved.problems),
-        ),
-        (CheckName.SETTINGS, lambda: checks.check_objective(draft, resolved.settings)),
-        (CheckName.MACHINE, lambda: machine_checks.check_gpus(draft, resolved.settings.machine.gpu_request)),
-        (CheckName.MACHINE, lambda: machine_checks.check_provider(draft, paths, offer, refusal)),
-        (CheckName.PACKAGES, lambda: machine_checks.check_packages(draft)),
-        (CheckName.NAME, lambda: checks.check_run_name(name)),
-        (CheckName.SCHEDULE, lambda: checks.check_schedule(begins)),
-    ]
-    if report:
-        work.append((CheckName.DATASET, lambda: data_checks.check_records(report, base, resolved.settings)))
-    if base:
-        work.append((CheckName.BASE_MODEL, lambda: checks.check_base(base, paths)))
-    if report and base:
-        work.append((CheckName.LANGUAGE, lambda: data_checks.check_language(report, base)))
-        work.append((CheckName.TOOLS, lambda: data_checks.check_tools(report, base)))
-    if estimated:
-        work += [
-            (CheckName.MEMORY, lambda: machine_checks.check_memory(estimated, machine)),
-            (CheckName.QUANTISATION, lambda: machine_checks.check_quantisation(estimated, machine)),
-            (CheckName.DISK, lambda: machine_checks.check_disk(estimated, machine)),
-        ]
-        if offer or draft.here:
-            work.append((CheckName.BUDGET, lambda: money_checks.check_budget(draft, estimated)))
-        if not draft.here:
-            work.append((CheckName.MONTH, lambda: money_checks.check_month(estimated, paths)))
-        if account and offer:
-            work.append((CheckName.ACCOUNT, lambda: money_checks.check_account(draft, account, estimated)))
-    found += [check for check in (_or_failed(found, *one) for one in work) if check]
-    found.sort(key=lambda check: list(CheckName).index(check.name))
-    return Plan(
+    plan = Plan(
         draft=draft,
         name=name,
         template=template,
@@ -157,8 +120,49 @@ def make_plan(
         offer=offer,
         estimate=estimated,
         not_before=begins,
-        checks=tuple(found),
+        checks=(),
     )
+    work = _checks_of(plan, paths, resolved.problems, account, refusal)
+    found += [check for check in (_or_failed(found, *one) for one in work) if check]
+    found.sort(key=lambda check: list(CheckName).index(check.name))
+    return plan.model_copy(update={"checks": tuple(found)})
+
+
+def _checks_of(
+    plan: Plan,
+    paths: Paths,
+    problems: tuple[UsageError, ...],
+    account: Account | BrightrunError | None,
+    refusal: BrightrunError | None,
+) -> Iterator[tuple[CheckName, Callable[[], Check | None]]]:
+    """Yield what is to be checked of a plan, as far as it is known what it comes to."""
+    draft, settings, report, base = plan.draft, plan.settings, plan.report, plan.base
+    estimated, machine, offer = plan.estimate, plan.hardware, plan.offer
+    yield CheckName.SETTINGS, lambda: checks.check_defaults(paths)
+    yield CheckName.SETTINGS, lambda: checks.check_settings(settings, base, report, estimated, problems)
+    yield CheckName.SETTINGS, lambda: checks.check_objective(draft, settings)
+    yield CheckName.MACHINE, lambda: machine_checks.check_gpus(draft, settings.machine.gpu_request)
+    yield CheckName.MACHINE, lambda: machine_checks.check_provider(draft, paths, offer, refusal)
+    yield CheckName.PACKAGES, lambda: machine_checks.check_packages(draft)
+    yield CheckName.NAME, lambda: checks.check_run_name(plan.name)
+    yield CheckName.SCHEDULE, lambda: checks.check_schedule(plan.not_before)
+    if report:
+        yield CheckName.DATASET, lambda: data_checks.check_records(report, base, settings)
+    if base:
+        yield CheckName.BASE_MODEL, lambda: checks.check_base(base, paths)
+    if report and base:
+        yield CheckName.LANGUAGE, lambda: data_checks.check_language(report, base)
+        yield CheckName.TOOLS, lambda: data_checks.check_tools(report, base)
+    if estimated:
+        yield CheckName.MEMORY, lambda: machine_checks.check_memory(estimated, machine)
+        yield CheckName.QUANTISATION, lambda: machine_checks.check_quantisation(estimated, machine)
+        yield CheckName.DISK, lambda: machine_checks.check_disk(estimated, machine)
+        if offer or draft.here:
+            yield CheckName.BUDGET, lambda: money_checks.check_budget(draft, estimated)
+        if not draft.here:
+            yield CheckName.MONTH, lambda: money_checks.check_month(estimated, paths)
+        if account and offer:
+            yield CheckName.ACCOUNT, lambda: money_checks.check_account(draft, account, estimated)
 
 
 def make_spec(plan: Plan) -> RunSpec:
@@ -172,26 +176,13 @@ def make_spec(plan: Plan) -> RunSpec:
     assert plan.report and plan.base, "a plan without failed checks has both"
     report = plan.report
     evaluated = held_out(report.usable, plan.settings)
-    dataset = DatasetRef(
-        path=report.path,
-        name=report.name,
-        format=report.format,
-        fingerprint=report.fingerprint,
-        records=report.records,
-        usable=report.usable,
-        train_records=report.usable - evaluated,
-        eval_records=evaluated,
-        statement=report.statement,
-        columns=report.columns,
-        source=report.source,
-        languages=tuple(code for code, share in report.languages.shares.items() if share >= SPOKEN),
-    )
+    split = {"train_records": report.usable - evaluated, "eval_records": evaluated}
     return RunSpec(
         run_id=new_run_id(),
         name=plan.name,
         created_at=time.time(),
         base=plan.base.ref.model_copy(update={"license": plan.base.license}),
-        dataset=dataset,
+        dataset=DatasetRef.of(report).model_copy(update=split),
         template=plan.draft.template,
         settings=plan.settings.with_overrides({SETTING: plan.estimate.quantisation})
         if plan.estimate

@@ -67,7 +67,9 @@ def is_worth_it(base: BaseModelInfo, method: Method, machine: Hardware, paths: P
 
 
 async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> bool:
-    """Make the probe, in a process of its own that ends when this is cancelled, and keep it; whether that worked."""
+    """Make the probe, in a process of its own that ends when this is cancelled, and keep it; returns whether that
+    worked.
+    """
     command = ["nice", "-n", "5", *python("-m", "brightrun_tui.trainer.probe", base.ref.path, method)]
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -20,7 +20,6 @@ Method = Literal["nf4", "none"]
 SETTING = "quantisation.method"
 WORTH = 0.05
 """Of a GPU's memory, which 4-bit weights must save to be chosen where the run fits without them."""
-GIB = 1024**3
 
 
 class QuantisationChoice(BaseModel):
@@ -59,5 +58,5 @@ def choose_quantisation(
 
 
 def held_as(method: Method, machine: Hardware) -> str:
-    """``NF4``, or the width of the weights that are not quantised on such a machine."""
+    """Return ``NF4``, or the width of unquantised weights on such a machine."""
     return "NF4" if method == "nf4" else "16-bit" if machine.gpu_count else "32-bit"

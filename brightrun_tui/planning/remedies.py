@@ -52,8 +52,8 @@ class _Tried(NamedTuple):
 def find_remedies(
     plan: Plan, paths: Paths, *, account: Account | BrightrunError | None = None, refusal: BrightrunError | None = None
 ) -> tuple[Remedy, ...]:
-    """At most one for each check that failed, in the order of the checks, then for those of `MENDED_WARNINGS`. What nothing
-    single can mend has none.
+    """Find at most one remedy for each failed check, in the order of the checks, then for each of `MENDED_WARNINGS`.
+    What no single change can mend has none.
 
     ``account`` and ``refusal`` as for `make_plan`. Blocking: plans some dozens of times, a few milliseconds each.
     """

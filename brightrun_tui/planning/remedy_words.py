@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from shlex import quote
-from typing import Any
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.settings import setting_title
+from brightrun_tui.domain.settings import setting_title, show_value
 from brightrun_tui.planning.estimate import FATES
 from brightrun_tui.planning.levers import PlanChange, share_over
 from brightrun_tui.planning.plan import Plan
@@ -35,11 +34,11 @@ BRIEF = {
 
 
 def words(before: Plan, after: Plan, change: PlanChange) -> str:
-    """``Epochs 3 → 2.4``."""
+    """Return ``Epochs 3 → 2.4``."""
     said = [
-        f"{setting_title(key)} {_value(_setting(before, key))} → {_value(_setting(after, key))}"
+        f"{setting_title(key)} {show_value(before.settings.value(key))} → {show_value(after.settings.value(key))}"
         if value is not None
-        else f"{setting_title(key)} as the template says: {_value(_setting(after, key))}"
+        else f"{setting_title(key)} as the template says: {show_value(after.settings.value(key))}"
         for key, value in change.overrides.items()
     ]
     for name, value in change.fields.items():
@@ -57,7 +56,7 @@ def words(before: Plan, after: Plan, change: PlanChange) -> str:
 
 
 def brief(change: PlanChange) -> str:
-    """``NF4``, ``max length 1,024``: what fits into a column."""
+    """Return ``NF4`` or ``max length 1,024``: what fits into a column."""
     said = [
         BRIEF[key].format(value) if key in BRIEF else setting_title(key).lower()
         for key, value in change.overrides.items()
@@ -91,12 +90,14 @@ def effect(before: Plan, after: Plan) -> str:
 def option(change: PlanChange) -> str:
     """Return the change as options of the command line; where an option is to be left out, that is said."""
     said = [
-        f"--set {key}={quote(_value(value))}" if value is not None else f"without {OPTIONS.get(key, f'--set {key}')}"
+        f"--set {key}={quote(show_value(value))}"
+        if value is not None
+        else f"without {OPTIONS.get(key, f'--set {key}')}"
         for key, value in change.overrides.items()
     ]
     for name, value in change.fields.items():
         flag = FIELDS[name][1]
-        said.append(f"{flag} {quote(_value(value))}" if value not in (None, "") else f"without {flag}")
+        said.append(f"{flag} {quote(show_value(value))}" if value not in (None, "") else f"without {flag}")
     return " ".join(said)
 
 
@@ -108,20 +109,9 @@ def _differs(old: float, new: float) -> bool:
     return abs(new - old) > NOTICEABLE * max(old, new)
 
 
-def _setting(plan: Plan, key: str) -> Any:
-    group, name = key.split(".", 1)
-    return getattr(getattr(plan.settings, group), name)
-
-
 def _amount(name: str, value: str | float | None) -> str:
     if value is None:
         return humanize.NOTHING
     if isinstance(value, str):
         return f"“{value}”"
     return humanize.money(value) if name == "budget_usd" else f"{value:g} h"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)

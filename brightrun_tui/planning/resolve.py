@@ -7,7 +7,6 @@ person set.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -84,7 +83,7 @@ def resolve_settings(
         settings = RunSettings().with_overrides(values)
     defaults = {setting.key: setting.default for setting in iter_settings()}
     changed = {
-        key: source for key, source in sources.items() if source == PERSON or _value(settings, key) != defaults[key]
+        key: source for key, source in sources.items() if source == PERSON or settings.value(key) != defaults[key]
     }
     return Resolved(settings=settings, sources=changed, problems=tuple(problems))
 
@@ -104,8 +103,3 @@ def _more_steps(settings: RunSettings, rule: SizeRule, records: int | None) -> O
     train = max(1, records - held_out(records, settings))
     wanted = min(MOST_EPOCHS, math.ceil(rule.least_steps * training.batch_size / train))
     return {EPOCHS: wanted} if wanted > training.epochs else {}
-
-
-def _value(settings: RunSettings, key: str) -> Any:
-    group, name = key.split(".", 1)
-    return getattr(getattr(settings, group), name)

@@ -148,7 +148,7 @@ def _rank(offer: Offer) -> tuple[object, ...]:
 
 
 def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> EndpointRental:
-    """Without the machine. Blocking."""
+    """Return the rental without its machine. Blocking."""
     provider, box = request.on, ""
     serverless = is_serverless(request.on)
     if not serverless and (request.repository or request.volume or request.workers != 1):
@@ -196,7 +196,7 @@ def _rental_of(version: ModelVersion, request: RentalRequest, paths: Paths) -> E
 
 
 def _hosted(version: ModelVersion, request: RentalRequest, base: BaseModelInfo, paths: Paths) -> EndpointRental:
-    """Do as `_rental_of`, of workers that come and go."""
+    """Do as `_rental_of`, for workers that come and go."""
     settings = version.report.lineage.run_settings
     model = hosted_model(
         version,

@@ -37,7 +37,7 @@ class SettingsFile(BaseModel):
 
 
 def read_settings(path: Path) -> SettingsFile:
-    """Settings may be written as ``"training.epochs" = 3`` or as a table ``[settings.training]``.
+    """Read settings, written as ``"training.epochs" = 3`` or as a table ``[settings.training]``.
 
     Raises:
         UsageError: it cannot be read, has a key that nobody knows, or a value that does not fit.
@@ -119,13 +119,13 @@ def save_template(plan: Plan, name: str, paths: Paths) -> Path:
 
 
 def changed_settings(plan: Plan) -> dict[str, SettingValue]:
-    """Find every setting of the plan that is not at its default, by its dotted key."""
+    """Return every setting of the plan that is not at its default, by its dotted key."""
     defaults = {setting.key: setting.default for setting in iter_settings()}
     return {key: value for key, value in _settings(plan).items() if value != defaults[key]}
 
 
 def _settings(plan: Plan) -> dict[str, Any]:
-    return {setting.key: getattr(getattr(plan.settings, setting.group), setting.name) for setting in iter_settings()}
+    return {setting.key: plan.settings.value(setting.key) for setting in iter_settings()}
 
 
 def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
@@ -142,7 +142,7 @@ def _write(path: Path, document: dict[str, Any], *, mode: int) -> None:
 
 
 def _unusable(path: Path, reason: str, fix: str = _CORRECT, *, key: str = "") -> UsageError:
-    """``key``: the setting it is about, whose line is named where it is found."""
+    """Return the error; the line of ``key``, the setting it is about, is named where it can be found."""
     line = _line_of(path, key) if key else 0
     where = f"{path}, line {line}" if line else str(path)
     return UsageError(

@@ -36,14 +36,16 @@ LARGEST = 8 << 20
 
 
 def find_objective(name: str) -> ObjectiveSpec:
-    """Raise `UsageError` when there is none of that name, `PluginError` when its package is broken."""
+    """Return the objective's spec. Raises `UsageError` when there is none of that name, `PluginError` when its package
+    is broken.
+    """
     return plugins.require(
         Door.OBJECTIVES, ObjectiveSpec, name, where="training.objective", reason=ErrorKind.UNKNOWN_OBJECTIVE
     )
 
 
 def memory_factor(settings: RunSettings) -> float:
-    """Of the run's objective; 1 where that cannot be used, which `find_objective` tells."""
+    """Return the memory factor of the run's objective; 1 where that cannot be used, which `find_objective` tells."""
     name = settings.training.objective
     found = plugins.load_all(Door.OBJECTIVES, ObjectiveSpec).found if name != DEFAULT_OBJECTIVE else {}
     return found[name].memory_factor if name in found else 1.0

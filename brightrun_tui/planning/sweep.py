@@ -12,24 +12,25 @@ from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings, Setting, iter_settings
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan, make_spec
+from brightrun_tui.planning.resolve import LEARNING_RATE
 
 MOST_SETTINGS, MOST_VALUES = 2, 3
 NAME_ROOM = 30
 """Characters of the name that stay before the values."""
-LEARNING_RATE = "training.learning_rate"
 
 Values = dict[str, tuple[str, ...]]
 """Dotted setting to the values to try, as typed."""
 
 
 def suggested(settings: RunSettings) -> str:
-    """Three learning rates around the plan's own, as `parse_sweep` reads them."""
+    """Suggest three learning rates around the plan's own, as `parse_sweep` reads them."""
     rate = settings.training.learning_rate
     return f"{LEARNING_RATE} = " + " ".join(f"{rate * factor:.3g}" for factor in (0.5, 1, 2))
 
 
 def parse_sweep(text: str) -> Values:
-    """``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``. A setting may be named as in the form: ``Rank (r)``, ``rank``.
+    """Parse ``training.learning_rate = 1e-4 2e-4; lora.r = 8 16``. A setting may be named as in the form: ``Rank (r)``,
+    ``rank``.
 
     Raises:
         UsageError: an unknown setting, a value that does not fit, too few or too many of either.

@@ -86,7 +86,7 @@ def load_templates(paths: Paths) -> tuple[list[Template], list[BrightrunError]]:
 
 
 def get_template(name: str, paths: Paths) -> Template:
-    """Raise `UsageError` when there is none of that name, or its file cannot be used."""
+    """Return the template of that name. Raises `UsageError` when there is none, or its file cannot be used."""
     templates, problems = load_templates(paths)
     found = next((template for template in templates if template.name == name), None)
     if found:

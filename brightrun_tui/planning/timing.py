@@ -94,14 +94,14 @@ class Pace:
 
 
 def pace_of(machine: Hardware) -> Pace:
-    """Rough, for GPUs and CPUs in general."""
+    """Return a rough pace for GPUs and CPUs in general."""
     if machine.gpu_count:
         return Pace(0.40 * max(1.0, machine.flops), 0.003, 1e12)
     return Pace(0.75 * max(1.0, machine.flops), 0.006, 1e10)
 
 
 def held_out(usable: int, settings: RunSettings) -> int:
-    """Return records kept away from training."""
+    """Return how many records are kept away from training."""
     return max(1, min(settings.data.eval_max_records, round(usable * settings.data.eval_fraction), usable - 1))
 
 
@@ -130,7 +130,7 @@ def shape_of(report: DatasetReport, tokens: TokenCounts, settings: RunSettings, 
 def training_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed
 ) -> float:
-    """Return the optimiser steps."""
+    """Return the seconds of all optimiser steps."""
     pace = pace_of(machine)
     batch = min(settings.training.batch_size, shape.samples)
     micro_batches = max(1.0, batch * shape.mean / _micro_batch_tokens(machine, settings, need))
@@ -159,8 +159,8 @@ def reckon_time(
 def _loading_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
 ) -> float:
-    """Imports, weights, finding the fastest way that is right, and on a GPU a dry run with the longest records: on a CPU
-    the first step is one.
+    """Return the seconds for imports, weights, finding the fastest way that is right and, on a GPU, a dry run with the
+    longest records: on a CPU the first step is one.
     """
     pace = pace_of(machine)
     tried = WAYS_TOKENS * _flops_per_token(model, settings, shape, 1)
@@ -171,7 +171,7 @@ def _loading_seconds(
 
 
 def _rounds(settings: RunSettings, shape: Shape) -> float:
-    """Say how often the held-out records are measured on the way."""
+    """Return how often the held-out records are measured on the way."""
     if every := settings.evaluation.eval_steps:
         return shape.steps / every
     return evaluations(shape.steps, shape.samples * shape.mean, shape.choosing * shape.mean)
@@ -180,7 +180,9 @@ def _rounds(settings: RunSettings, shape: Shape) -> float:
 def _measuring_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """The held-out records before training, on the way and afterwards, and everyday talk; and some training records at last."""
+    """Return the seconds for scoring held-out records before, during and after training, everyday questions, and some
+    training records.
+    """
     pace = pace_of(machine)
     one_record = (
         forward_seconds(model, settings, machine, shape, need, shape.eval_records * shape.mean) / shape.eval_records
@@ -194,14 +196,16 @@ def _measuring_seconds(
 def forward_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, tokens: float
 ) -> float:
-    """Return losses of so many tokens."""
+    """Return the seconds it takes to compute the losses of so many tokens."""
     pace = pace_of(machine)
     arithmetic = tokens * _flops_per_token(model, settings, shape, 1) / pace.flops
     return arithmetic + pace.layer_seconds / 3 * model.layers * max(1.0, tokens / need.tokens)
 
 
 def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNeed, at_once: int) -> float:
-    """Return one more token of each of so many answers: the weights are read once, and computed with for each of them."""
+    """Return the seconds for one more token of each of so many answers: the weights are read once, and computed with
+    for each of them.
+    """
     pace = pace_of(machine)
     weights = need.parts["base model"] + need.parts.get(EXPERTS, 0)
     arithmetic = at_once * 2.0 * (model.active_linear_parameters + model.vocab * model.hidden) / pace.flops
@@ -211,8 +215,9 @@ def answer_token_seconds(model: Architecture, machine: Hardware, need: MemoryNee
 def _answering_seconds(
     model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, training: float
 ) -> float:
-    """Return sample answers of the base model, which goes on to the limit, and of the tuned one, which ends about where it
-    should: at the end, and on the way as often as the time for it allows. Where answers are short, both answer more at the end.
+    """Return the seconds for sample answers of the base model, which goes on to the limit, and of the tuned one, which
+    ends about where it should: at the end, and on the way as often as the time for it allows. Where answers are short,
+    both answer more at the end.
     """
     prompts = min(settings.evaluation.sample_prompts, shape.judging)
     if not prompts:
@@ -235,7 +240,9 @@ def _answering_seconds(
 
 
 def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, passes: int) -> float:
-    """``passes``: 1 forward only, 2 with gradients of the inputs, 3 with activations computed twice."""
+    """Return floating point operations a token. ``passes``: 1 forward only, 2 with gradients of the inputs, 3 with
+    activations computed twice.
+    """
     trains = passes > 1
     adapter = model.lora_parameters(settings.lora.r, settings.lora.target_modules)
     linear = 2.0 * passes * model.active_linear_parameters
@@ -245,7 +252,7 @@ def _flops_per_token(model: Architecture, settings: RunSettings, shape: Shape, p
 
 
 def _micro_batch_tokens(machine: Hardware, settings: RunSettings, need: MemoryNeed) -> float:
-    """On a GPU as many as fit, where the setting leaves it open."""
+    """Return the tokens of a micro-batch; on a GPU as many as fit, where the setting leaves it open."""
     if not machine.gpu_count or settings.training.micro_batch_size:
         return float(need.tokens)
     room = GPU_SHARE * machine.gpu_memory - (need.total - need.parts["activations"])

@@ -38,7 +38,7 @@ class TokenCounts(BaseModel):
 
 
 def count_tokens(base: BaseModelInfo, report: DatasetReport) -> TokenCounts:
-    """From the characters that the report counted.
+    """Estimate tokens from the characters that the report counted.
 
     Raises:
         BaseModelError: the model's tokenizer is damaged.
@@ -59,7 +59,7 @@ def count_tokens(base: BaseModelInfo, report: DatasetReport) -> TokenCounts:
 
 
 def _texts_of(records: tuple[Record, ...]) -> tuple[str, ...]:
-    """Of a report that was made by an older version."""
+    """Return the texts of a report that was made by an older version."""
     return tuple(message.said for record in records for message in record.messages)
 
 
@@ -89,7 +89,9 @@ def _characters_per_token(path: Path, modified: int, text: str) -> float | None:
 
 @lru_cache(maxsize=4)
 def _tokenizer(path: Path, _modified: int):  # type: ignore[no-untyped-def]
-    """As the file has it, but for filling up and cutting: neither says how many tokens a text has, and filling has no limit."""
+    """Load the file's tokenizer without padding and truncation: neither tells how many tokens a text has, and padding
+    has no limit.
+    """
     from tokenizers import Tokenizer
 
     steps = read_model(path, _Steps, MAX_DESCRIBING_BYTES)
@@ -109,8 +111,8 @@ class _Steps(BaseModel):
 
 
 def _growth(step: Any) -> float:
-    """Say how many times longer a step, or a sequence of steps, may make a text. The library does it, whatever memory it
-    takes.
+    """Return how many times longer a step, or a sequence of steps, may make a text. The library does it, whatever
+    memory it takes.
     """
     if not isinstance(step, dict):
         return 1.0

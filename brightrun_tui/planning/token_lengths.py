@@ -12,7 +12,8 @@ from brightrun_tui.planning.token_views import TokenViews
 def token_lengths(
     found: Examined, views: TokenViews, base: str, settings: RunSettings, progress: Progress = lambda what, share: None
 ) -> TokenLengths:
-    """Of the dataset's sample, whatever the limit. Blocking: some seconds; what ``progress`` raises ends the work.
+    """Count the tokens of the dataset's sample, whatever the limit. Blocking: some seconds; what ``progress`` raises
+    ends the work.
 
     ``base``: what to call the model of ``views``.
 

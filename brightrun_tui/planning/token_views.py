@@ -34,7 +34,7 @@ class TokenViews:
         self._lock = Lock()
 
     def of(self, record: Record, objective: str = DEFAULT_OBJECTIVE) -> TokenView:
-        """Blocking: some seconds the first time, else milliseconds.
+        """Return a record as tokens. Blocking: some seconds the first time, else milliseconds.
 
         Raises:
             BaseModelError: the base has no tokenizer here, or one that cannot be used.

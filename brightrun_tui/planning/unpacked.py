@@ -123,8 +123,8 @@ def dequantise(file: Path, directory: Path, weights: int, progress: Progress) ->
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    """Return what the process writes, line by line; an empty one whenever it says nothing for a second, so that it can be
-    ended.
+    """Yield what the process writes, line by line; an empty one whenever it says nothing for a second, so that it can
+    be ended.
     """
     assert process.stdout
     pipe, rest = process.stdout.fileno(), b""

@@ -133,7 +133,7 @@ def _pip() -> list[str]:
 
 
 def _reason(said: str) -> str:
-    """pip's last error, without addresses, which may hold a password."""
+    """Return pip's last error, without addresses, which may hold a password."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")] or lines or ["it says nothing"]
     return _ADDRESS.sub("…", errors[-1].removeprefix("ERROR:").strip())[:200]

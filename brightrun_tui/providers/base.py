@@ -100,7 +100,9 @@ class Provider(Protocol):
     async def launch(
         self, offer: Offer, lease_name: str, ssh_public_key: str, *, disk: int, deadline: float
     ) -> Machine:
-        """Exactly one create call. An unclear answer raises; the caller then looks for ``lease_name`` in `list_ours`."""
+        """Make exactly one create call. An unclear answer raises; the caller then looks for ``lease_name`` in
+        `list_ours`.
+        """
         ...
 
     async def inspect(self, provider_id: str) -> Machine | None:
@@ -145,5 +147,5 @@ class OwnMachines(Protocol):
     """A provider whose machines are there anyway: a run waits in the queue until one of them has room for it."""
 
     async def seats(self) -> dict[str, Seats]:
-        """Of every machine that can be reached, by name. Raises as `Provider.check`."""
+        """Return the seats of every machine that can be reached, by name. Raises as `Provider.check`."""
         ...

@@ -8,20 +8,18 @@ from itertools import islice
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.gpu import CPU
-from brightrun_tui.domain.money import Hardware
+from brightrun_tui.domain.money import MIB, Hardware
 from brightrun_tui.domain.slots import Card, Holder, Seats
 from brightrun_tui.hosts.boot import REMOTE_HOME
-from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.gpus import CPU_FLOPS_PER_CORE, peak_flops
 from brightrun_tui.providers.names import LONGEST, run_of
 
 LEASES = f"{REMOTE_HOME}/leases"
 """On the box: a directory for each run that has a place there."""
 GPU_FILE = "gpu"
 """In such a directory: the UUID of the GPU that the run has."""
-CPU_FLOPS_PER_CORE = 40e9
 MOST_CARDS, MOST_LEASES = 64, 256
 MOST_NUMBER = 1 << 50
-MIB = 1024**2
 
 QUESTION = f"""
 nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.used --format=csv,noheader,nounits 2>/dev/null | sed 's/^/gpu /'
@@ -54,7 +52,7 @@ class BoxFacts:
 
     @classmethod
     def read(cls, seen: str) -> BoxFacts:
-        """From the answer to `QUESTION`. What is not in its words is left out."""
+        """Read the answer to `QUESTION`. What is not in its words is left out."""
         rows = (one.partition(" ") for one in _rows(seen, "lease") if one)
         leases = {name: as_gpu_id(gpu) for name, _, gpu in islice(rows, MOST_LEASES)}
         return cls(

@@ -30,6 +30,7 @@ from brightrun_tui.domain.errors import (
     RejectedRequestError,
     UnclearError,
 )
+from brightrun_tui.domain.service_keys import PART_OF_KEY
 from brightrun_tui.providers.amounts import quantity
 
 log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ USER_AGENT = f"bright-run/{__version__}"
 EDGE_CODE = "error code: 1010"
 MARGIN = 1.1
 """Over the provider's own least distance: requests do not arrive as evenly as they are sent."""
-_SECRET = re.compile(r"\b(rpa_|hf_|sk-)[A-Za-z0-9_-]{6,}|\b[0-9a-f]{40,}\b")
+_SECRET = re.compile(rf"{PART_OF_KEY}|\b[0-9a-f]{{40,}}\b")
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol, httpx.InvalidURL)
 _EXHAUSTED = re.compile(r"r=0;t=(\d+)")
 

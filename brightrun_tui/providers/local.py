@@ -15,11 +15,8 @@ from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.money import Hardware, Offer
 from brightrun_tui.domain.slots import Card, GpuRequest
 from brightrun_tui.providers.base import Account, Need
-from brightrun_tui.providers.gpus import peak_flops
+from brightrun_tui.providers.gpus import CPU_FLOPS_PER_CORE, peak_flops
 from brightrun_tui.providers.nvml import cards_here
-
-CPU_FLOPS_PER_CORE = 40e9
-"""FLOP/s of one core in float32 matrix products, as PyTorch reaches them on common servers (30–80 measured)."""
 
 GPU_FACTS_SECONDS = 5
 CGROUP = Path("/sys/fs/cgroup")
@@ -106,7 +103,7 @@ def _cores() -> int:
 
 
 def _cgroup_memory() -> tuple[int, int]:
-    """Limit and use of the container in bytes; (0, 0) where there is no limit."""
+    """Return limit and use of the container in bytes; (0, 0) where there is no limit."""
     try:
         return int((CGROUP / "memory.max").read_text()), int((CGROUP / "memory.current").read_text())
     except (OSError, ValueError):

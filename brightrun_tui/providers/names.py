@@ -9,7 +9,7 @@ LONGEST = 60
 
 
 def lease_name(installation: str, run_id: str, number: int) -> str:
-    """``br-<installation>-<run>-<number>``, unique as long as ``number`` is within the run."""
+    """Return ``br-<installation>-<run>-<number>``, unique as long as ``number`` is within the run."""
     name = f"{PREFIX}{installation}-{run_id}-{number}"
     if len(name) > LONGEST:
         raise ValueError(f"lease name longer than {LONGEST}: {name}")

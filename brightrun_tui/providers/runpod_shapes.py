@@ -72,7 +72,7 @@ class RunPodGpu(Tolerant):
 
 
 def epoch(text: str | None) -> float | None:
-    """Return seconds since the epoch of a time as RunPod writes it; None where it is none."""
+    """Return a time as RunPod writes it in seconds since the epoch; None where it is not one."""
     try:
         return moment(datetime.fromisoformat(text).timestamp()) if text else None
     except (ValueError, OverflowError):

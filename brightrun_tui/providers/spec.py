@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -11,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from pydantic import SecretStr
 
 from brightrun_tui import plugins
-from brightrun_tui.config import SECTIONS, Section
+from brightrun_tui.config import SECTIONS, Section, flaw_of_settings
 from brightrun_tui.domain.service_names import HERE, HUGGINGFACE, NEWS
+from brightrun_tui.domain.spec_names import flaw_of_name
 from brightrun_tui.hosts.boot import GuardPart, GuardTimes
 from brightrun_tui.paths import Paths
 from brightrun_tui.plugins import Door, Loaded
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 TAKEN = (*SECTIONS, HERE, HUGGINGFACE, NEWS)
 """Tables of the configuration, and services, that are not providers: no provider may be called like them."""
 
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
 
 T = TypeVar("T", bound=Section)
 
@@ -89,8 +88,8 @@ class ProviderSpec:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not _NAME.fullmatch(self.name):
-            return "its name should be lower-case letters, digits and underscores, at most 32"
+        if flaw := flaw_of_name(self.name, joint="_"):
+            return flaw
         if self.name in TAKEN:
             return f"“{self.name}” is the name of something else"
         if not self.title.strip() or not self.gives.strip():
@@ -104,8 +103,8 @@ class ProviderSpec:
             return "without a key (environment) it should say whether it is set up (is_set_up)"
         if self.environment and not self.where_to_get:
             return "it should say where to get its key (where_to_get)"
-        if not (isinstance(self.settings, type) and issubclass(self.settings, Section)):
-            return "its settings should be a subclass of brightrun_tui.config.Section"
+        if flaw := flaw_of_settings(self.settings):
+            return flaw
         if not all(isinstance(one, Capability) for one in self.capabilities):
             return "its capabilities should be members of Capability"
         if self.guard is not None and not (
@@ -116,17 +115,17 @@ class ProviderSpec:
 
 
 def provider_names() -> tuple[str, ...]:
-    """Of every provider, without importing one."""
+    """Return the names of all providers, without importing one."""
     return plugins.names(Door.PROVIDERS)
 
 
 def provider_specs() -> Loaded[ProviderSpec]:
-    """Of every provider that can be used, and what is wrong with the others."""
+    """Return the specs of all providers that can be used, and what is wrong with the others."""
     return plugins.load_all(Door.PROVIDERS, ProviderSpec)
 
 
 def provider_spec(name: str) -> ProviderSpec | None:
-    """Of one provider, importing no other; None when there is none of that name. Raises `PluginError`."""
+    """Return one provider's spec, importing no other; None when there is none of that name. Raises `PluginError`."""
     return plugins.load(Door.PROVIDERS, ProviderSpec, name)
 
 

@@ -66,12 +66,12 @@ class Ssh:
         return Account(who=", ".join(self.boxes))
 
     async def survey(self) -> dict[str, str | NotConnectedError]:
-        """Of every box what it is, in words, or why it cannot be reached. Raises as `check`."""
+        """Describe every box in words, or say why it cannot be reached. Raises as `check`."""
         facts = await self._look_everywhere()
         return {name: seen.describe() if isinstance(seen, BoxFacts) else seen for name, seen in facts.items()}
 
     async def seats(self) -> dict[str, Seats]:
-        """Of every box that can be reached. Raises as `check`."""
+        """Return the seats of every box that can be reached. Raises as `check`."""
         facts = await self._look_everywhere()
         return {name: seen.seats(self.boxes[name].slots) for name, seen in facts.items() if isinstance(seen, BoxFacts)}
 
@@ -160,7 +160,9 @@ class Ssh:
         return self._machine(name, lease, _created(text), as_gpu_id(gpu.decode(errors="replace"))) if text else None
 
     async def list_ours(self, installation: str) -> list[Machine]:
-        """A box that cannot be reached is left out: nothing is paid for there, and `inspect` tells about each one."""
+        """Return our leases. A box that cannot be reached is left out: nothing is paid for there, and `inspect` tells
+        about each one.
+        """
         facts = await self._look_everywhere(needed=False)
         return [
             self._machine(name, lease, None, gpu)
@@ -219,7 +221,7 @@ class Ssh:
         )
 
     async def _look_everywhere(self, *, needed: bool = True) -> dict[str, BoxFacts | NotConnectedError]:
-        """Of every box, what it has, or why it cannot be reached.
+        """Ask every box what it has, or why it cannot be reached.
 
         Raises:
             NotConnectedError: with ``needed``, when there is no box or none can be reached.
@@ -242,7 +244,9 @@ class Ssh:
         return facts
 
     async def _look(self, name: str) -> BoxFacts:
-        """Raise ``NotConnectedError``, whatever is the matter with it: one box says nothing of the others."""
+        """Look at one box. Raises ``NotConnectedError``, whatever is the matter with it: one box says nothing of the
+        others.
+        """
         async with _Session(self, name) as host:
             try:
                 return await _ask(host)

@@ -7,12 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
-from brightrun_tui.domain.money import Hardware, Offer
+from brightrun_tui.domain.money import MIB, Hardware, Offer
 from brightrun_tui.providers.amounts import Moment, Port, Quantity, moment, port, quantity
 from brightrun_tui.providers.base import Machine, MachineStatus
 from brightrun_tui.providers.gpus import peak_flops
 
-MIB = 1024**2
 _STATUS: dict[str, MachineStatus] = {
     "": "starting",
     "created": "starting",
@@ -56,7 +55,9 @@ class VastOffer(_Tolerant):
     geolocation: Text = ""
 
     def offer(self, *, disk_gb: int, download_gb: float, upload_gb: float, bid: float | None) -> Offer | None:
-        """With ``bid`` (US dollars per hour, disk not included) an interruptible one; None where it has no price."""
+        """Return the offer, an interruptible one with ``bid`` (US dollars an hour, disk not included); None where it
+        has no price.
+        """
         price = self.dph_base if bid is None else bid
         if not price:
             return None

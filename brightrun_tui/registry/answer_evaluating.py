@@ -114,7 +114,7 @@ def _question(record: Record) -> tuple[Record, int] | None:
 
 
 async def _marked(given: AnswersToMark) -> MarkedAnswers:
-    """By the rules of the report card, which are the trainer's: a process of its own."""
+    """Mark the answers by the report card's rules, which are the trainer's: in a process of its own."""
     process = await asyncio.create_subprocess_exec(
         *python("-m", "brightrun_tui.trainer.mark_answers"),
         stdin=asyncio.subprocess.PIPE,

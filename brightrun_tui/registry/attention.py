@@ -46,7 +46,7 @@ def needs_attention(
 
 
 def _base(version: ModelVersion) -> str:
-    """Of a run on a rented machine it never lay here, and is no loss."""
+    """Say that its base is missing, unless it ran on a rented machine: then it never was here, and nothing is lost."""
     return missing_base(version) if version.base_path or version.from_elsewhere else ""
 
 
@@ -87,7 +87,7 @@ def _endpoint(own: Endpoint, called: str, now: float) -> str:
 
 
 def _ratings(version: ModelVersion) -> str:
-    """Falling: the newest stars are fewer than the ones before."""
+    """Say that ratings fall: the newest stars are fewer than the ones before."""
     stars = [said.rating for said in version.reviews if said.rating]
     if len(stars) < FEWEST_RATINGS or stars[-1] >= stars[-2]:
         return ""
@@ -110,6 +110,6 @@ def _newer_data(version: ModelVersion, datasets: Sequence[DatasetReport]) -> str
 
 
 def _numbered(name: str) -> tuple[str, int]:
-    """``support-v3`` as ``support`` and 3; a name without a number is the first version."""
+    """Return ``support-v3`` as ``support`` and 3; a name without a number is the first version."""
     match = _NUMBERED.fullmatch(name)
     return (match[1], int(match[2])) if match else (name.partition(".")[0], 1)

@@ -17,12 +17,12 @@ from brightrun_tui.store import Database, models
 
 
 def has_base(version: ModelVersion) -> bool:
-    """Say whether its base model lies on this machine."""
+    """Say whether its base model lies on this machine. A run on a rented machine leaves it there."""
     return bool(version.base_path) and (Path(version.base_path) / "config.json").is_file()
 
 
 def missing_base(version: ModelVersion) -> str:
-    """That its base model is not on this machine, and how it can be had; empty where it is."""
+    """Say that its base model is not on this machine, and how to get it; empty where it is."""
     if has_base(version):
         return ""
     gone = f"its base model “{version.base_id}” is not on this machine"

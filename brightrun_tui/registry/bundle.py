@@ -238,7 +238,7 @@ class _Headers:
         """Whether a member's content is being read now."""
 
     def read(self, size: int = -1) -> bytes:
-        """Raise ``tarfile.ReadError`` where the headers are too long."""
+        """Read from the file. Raises ``tarfile.ReadError`` where the headers are too long."""
         if not self.content:
             if not 0 <= size <= self._left:
                 raise tarfile.ReadError("its headers are too long")
@@ -247,7 +247,7 @@ class _Headers:
 
 
 def _extract(tar: tarfile.TarFile, headers: _Headers, aside: Path, where: str) -> None:
-    """Return regular files with known names below one directory, each once, each of a sane size. Nothing else is written."""
+    """Write regular files with known names below one directory, each once, each of a sane size; refuse anything else."""
     top = ""
     for member in tar:
         tarfile.data_filter(member, str(aside))

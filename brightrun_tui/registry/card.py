@@ -149,7 +149,7 @@ def _lineage(report: Report) -> str:
 
 
 def model_card(report: Report, manifest: Manifest) -> str:
-    """``README.md`` of a version, with the metadata that the Hugging Face Hub reads."""
+    """Return a version's ``README.md``, with the metadata that the Hugging Face Hub reads."""
     from huggingface_hub import EvalResult, ModelCardData
 
     on_hub = "/" in manifest.base

@@ -65,7 +65,7 @@ async def find_spare(db: Database) -> list[Spare]:
 
 
 async def clean(spare: Sequence[Spare]) -> int:
-    """Remove them; bytes that are free then. Models, report cards and logs stay, and so does a copy that is being made."""
+    """Remove them; returns the bytes freed. Models, report cards and logs stay, and so does a copy that is being made."""
     return sum([await asyncio.to_thread(_remove, each) for each in spare])
 
 
@@ -75,7 +75,7 @@ async def disk_use(paths: Paths) -> DiskUse:
 
 
 def spare_words(spare: Sequence[Spare]) -> str:
-    """“the checkpoints of 2 completed runs and the copies that llama.cpp served of 1 version, 497 MiB”."""
+    """Return “the checkpoints of 2 completed runs and the copies that llama.cpp served of 1 version, 497 MiB”."""
     copies = sum(each.served_copy for each in spare)
     trained = len(spare) - copies
     parts = [f"the checkpoints of {trained} completed run{'s' if trained > 1 else ''}"] * bool(trained)
@@ -93,7 +93,7 @@ async def _checkpoints(db: Database, versions: Sequence[ModelVersion]) -> list[S
 
 
 def _served_copies(versions: Sequence[ModelVersion], serving: Sequence[Endpoint]) -> list[Spare]:
-    """Each is made anew, within seconds to minutes, when its version is served again."""
+    """Return served copies that can go; each is made anew, within seconds to minutes, when its version is served again."""
     used = {
         f"{each.model}:{number}"
         for each in serving

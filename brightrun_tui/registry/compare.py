@@ -143,7 +143,7 @@ def _ticked(report: Report) -> str:
 
 
 def _more_right(a: Report, b: Report) -> Better:
-    """Whom people found right more often, where they read enough answers of both."""
+    """Return whose answers people found right more often, where they read enough of both."""
     if min(len(a.ticks), len(b.ticks)) < ENOUGH_TICKS:
         return ""
     ours, theirs = (sum(tick.right for tick in report.ticks) / len(report.ticks) for report in (a, b))

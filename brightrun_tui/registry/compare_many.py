@@ -84,7 +84,7 @@ def compare_many(
 
 
 def _taken_in(versions: Sequence[ModelVersion]) -> list[str]:
-    """Of those whose numbers are somebody else's word."""
+    """Caution about versions whose numbers are somebody else's word."""
     return [
         f"{each.ref}: {NOT_MEASURED_HERE[0].lower()}{NOT_MEASURED_HERE[1:]}" for each in versions if each.from_elsewhere
     ]
@@ -140,7 +140,7 @@ def _answers(versions: Sequence[ModelVersion], measured: Sequence[Evaluation]) -
 
 
 def _answered(version: ModelVersion, measured: Sequence[Evaluation]) -> dict[str, SampleAnswer]:
-    """By prompt; of what it was asked several times outside its report card, the newest answer."""
+    """Return answers by prompt; the newest where it was asked several times outside its report card."""
     later = sorted((each for each in measured if each.ref == version.ref), key=lambda each: -each.created_at)
     found: dict[str, SampleAnswer] = {}
     for sample in [*version.report.samples, *(sample for each in later for sample in each.samples)]:

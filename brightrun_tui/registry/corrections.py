@@ -174,9 +174,8 @@ def next_draft(paths: Paths, version: ModelVersion, run: Run | None, data: Datas
     overrides: dict[str, SettingValue] = {}
     if run:
         for setting in iter_settings():
-            group, field = setting.key.split(".", 1)
-            was = getattr(getattr(run.spec.settings, group), field)
-            if setting.key != "quantisation.method" and was != getattr(getattr(usual, group), field):
+            was = run.spec.settings.value(setting.key)
+            if setting.key != "quantisation.method" and was != usual.value(setting.key):
                 overrides[setting.key] = was
     shown = "data.correction_repeats"
     before = overrides.get(shown)
@@ -201,7 +200,7 @@ async def _run_of(db: Database, version: ModelVersion) -> Run | None:
 
 
 async def _run_before(db: Database, version: ModelVersion) -> Run | None:
-    """That of the newest version of the model that was made here: the one in question came from elsewhere."""
+    """Return the run of the model's newest version that was made here: the one in question came from elsewhere."""
     others = [each for each in await models.list_models(db) if each.name == version.name]
     for other in sorted(others, key=lambda each: -each.version):
         if run := await _run_of(db, other):

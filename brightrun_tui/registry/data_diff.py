@@ -48,7 +48,7 @@ class LearntData(BaseModel):
 
 
 async def data_differences(db: Database, versions: Sequence[ModelVersion]) -> tuple[LearntData, ...]:
-    """Of every version, in their order."""
+    """Return what each version learnt from, in their order."""
     files = [await _training_file(db, version) for version in versions]
     return await asyncio.to_thread(_differences, versions, files)
 

@@ -29,7 +29,8 @@ from brightrun_tui.domain.run_directory import (
     TRAIN,
     RunDirectory,
 )
-from brightrun_tui.domain.settings import DataSettings, LoraSettings, Overrides, RunSettings
+from brightrun_tui.domain.setting_groups import DataSettings, LoraSettings
+from brightrun_tui.domain.settings import Overrides, RunSettings
 from brightrun_tui.domain.subject import LearntFrom, Subject
 from brightrun_tui.files import copy_synced, plain_disk_errors, write_atomic
 from brightrun_tui.planning.names import new_run_id
@@ -80,37 +81,13 @@ async def plan_evaluations(
         DatasetError: nothing of the data can be used.
         BaseModelError: the base model of a version is not on this machine.
     """
-    if len({version.ref for version in versions}) < len(versions):
-        raise UsageError("a version is named twice", fix="name each once", kind=ErrorKind.BAD_OPTION, where="models")
-    if not 0 <= answers <= MOST_ANSWERS or records < 1:
-        raise UsageError(
-            f"{answers} answers on {records} records cannot be asked for",
-            fix=f"0 to {MOST_ANSWERS} answers, and one record or more",
-            kind=ErrorKind.BAD_OPTION,
-            where="models evaluate",
-        )
+    _require_sense(versions, answers, records)
     require_usable(report)
     for version in versions:
-        if not has_base(version):
-            raise BaseModelError(
-                f"the base model of {version.ref}, “{version.base_id}”, is not on this machine",
-                where=version.ref,
-                fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY; or measure what it answers where it is "
-                f"served: brightrun models evaluate {version.ref} --data FILE --endpoint NAME",
-                kind=ErrorKind.BASE_MISSING,
-            )
+        _require_base(version)
     seen = {version.ref: await learnt_from(db, version) for version in versions}
-    dataset = DatasetRef(
-        path=str(Path(report.path).absolute()),  # the engine reads it, wherever that was started
-        name=report.name,
-        format=report.format,
-        fingerprint=report.fingerprint,
-        records=report.records,
-        usable=report.usable,
-        statement=report.statement,
-        columns=report.columns,
-        source=report.source,
-    )
+    absolute = str(Path(report.path).absolute())  # the engine reads it, wherever that was started
+    dataset = DatasetRef.of(report).model_copy(update={"path": absolute})
     specs = []
     for version in versions:
         others = [known for ref, known in seen.items() if ref != version.ref]
@@ -141,6 +118,31 @@ async def plan_evaluations(
             )
         )
     return specs
+
+
+def _require_sense(versions: Sequence[ModelVersion], answers: int, records: int) -> None:
+    """Raise ``UsageError`` where a version is named twice, or a number is out of range."""
+    if len({version.ref for version in versions}) < len(versions):
+        raise UsageError("a version is named twice", fix="name each once", kind=ErrorKind.BAD_OPTION, where="models")
+    if not 0 <= answers <= MOST_ANSWERS or records < 1:
+        raise UsageError(
+            f"{answers} answers on {records} records cannot be asked for",
+            fix=f"0 to {MOST_ANSWERS} answers, and one record or more",
+            kind=ErrorKind.BAD_OPTION,
+            where="models evaluate",
+        )
+
+
+def _require_base(version: ModelVersion) -> None:
+    """Raise ``BaseModelError`` where the base model of the version is not on this machine."""
+    if not has_base(version):
+        raise BaseModelError(
+            f"the base model of {version.ref}, “{version.base_id}”, is not on this machine",
+            where=version.ref,
+            fix=f"say where it is: brightrun models set-base {version.ref} DIRECTORY; or measure what it answers where it is "
+            f"served: brightrun models evaluate {version.ref} --data FILE --endpoint NAME",
+            kind=ErrorKind.BASE_MISSING,
+        )
 
 
 def require_usable(report: DatasetReport) -> None:
@@ -179,7 +181,7 @@ def _data_settings(version: ModelVersion) -> DataSettings:
 
 
 def _settings(version: ModelVersion, answers: int) -> RunSettings:
-    """As it was trained, the adapter as its own configuration says. Blocking."""
+    """Return the settings it was trained with, the adapter as its own configuration says. Blocking."""
     trained = version.report.lineage.run_settings
     config = read_json(Path(version.directory) / ADAPTER_CONFIG, version.directory)
     targets = config.get("target_modules")

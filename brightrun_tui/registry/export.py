@@ -9,7 +9,7 @@ from brightrun_tui import plugins
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import PluginError, UsageError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.files import plain_disk_errors, users_directory
+from brightrun_tui.files import plain_disk_errors, target_taken, users_directory
 from brightrun_tui.paths import Paths
 from brightrun_tui.plugins import Blame, Door
 from brightrun_tui.process import users_umask
@@ -66,6 +66,4 @@ async def _signed(version: ModelVersion, target: Path, form: str, paths: Paths) 
 
 def _refuse_taken(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UsageError(
-            "there is something already", where=str(target), fix="choose another place", kind=ErrorKind.TARGET_TAKEN
-        )
+        raise target_taken(target)

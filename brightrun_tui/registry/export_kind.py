@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from brightrun_tui import plugins
 from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.spec_names import flaw_of_name
 from brightrun_tui.plugins import Door
 
 
@@ -36,8 +36,8 @@ class ExportKind:
 
     def flaw(self) -> str:
         """Do as `plugins.Spec.flaw`."""
-        if not re.fullmatch(r"[a-z][a-z0-9-]{0,31}", self.name):
-            return "its name should be lower-case letters, digits and dashes, at most 32"
+        if flaw := flaw_of_name(self.name):
+            return flaw
         if not self.gives.strip():
             return "gives should say what is written"
         if "/" in self.ending or not self.ending.isprintable():
@@ -50,7 +50,7 @@ class ExportKind:
 
 
 def file_stem(version: ModelVersion) -> str:
-    """``NAME-vNUMBER``."""
+    """Return ``NAME-vNUMBER``."""
     return f"{version.name}-v{version.version}"
 
 

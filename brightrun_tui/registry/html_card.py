@@ -8,12 +8,10 @@ from html import escape
 from pathlib import Path
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import NOT_MEASURED_HERE, ModelVersion, Report
 from brightrun_tui.domain.text import sanitize
-from brightrun_tui.files import plain_disk_errors, write_for_user
+from brightrun_tui.files import plain_disk_errors, target_taken, write_for_user
 from brightrun_tui.process import users_umask
 from brightrun_tui.registry.leaderboard import bounds_words, loss_of, share_right
 from brightrun_tui.registry.scores import (
@@ -103,7 +101,9 @@ def report_html(
 
 
 def _command(command: str) -> str:
-    """Lines end between its options, never within one: “--” at an end of a line would be read as a word of its own."""
+    """Return a command whose lines break between its options, never within one: “--” at the end of a line would be read
+    as a word of its own.
+    """
     first, *options = command.split(" --")
     return (
         "<code>" + " ".join(f"<span>{_text(part)}</span>" for part in (first, *(f"--{o}" for o in options))) + "</code>"
@@ -135,9 +135,7 @@ async def write_html_card(db: Database, version: ModelVersion, target: Path) -> 
         BrightrunError: the disk is full or cannot be written.
     """
     if target.exists():
-        raise UsageError(
-            "there is something already", where=str(target), fix="choose another name", kind=ErrorKind.TARGET_TAKEN
-        )
+        raise target_taken(target)
     run = await runs.readable(db, version.run_id)
     curves = {
         name: [

@@ -18,7 +18,7 @@ from brightrun_tui.files import plain_disk_errors
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_repository, plain_errors
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.hub_downloads import require_space
+from brightrun_tui.planning.hub_downloads import progress_bar, require_space
 from brightrun_tui.registry.bundle import BUNDLE_FILES, MAX_FILE_BYTES, MAX_SMALL_FILE_BYTES, check_unpacked, take_in
 from brightrun_tui.registry.hub_push import Tell
 from brightrun_tui.store import Database
@@ -52,7 +52,7 @@ async def pull(db: Database, paths: Paths, source: str, tell: Tell = lambda what
 
 
 def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> None:
-    """Return the files of a version, all of one commit, each of a size that was looked at before."""
+    """Fetch the files of a version, all of one commit, each of a size that was looked at before."""
     token = credentials.get(HUGGINGFACE, paths)
     api = hub.api(token)
     cache = aside.with_name(f"{aside.name}.part")
@@ -65,7 +65,8 @@ def _fetch(paths: Paths, repository: str, tag: str, aside: Path, tell: Tell) -> 
             require_space(paths.models, 2 * total)
             for name, size in sorted(sizes.items(), key=lambda item: item[1]):
                 tell(f"fetching {name}: {humanize.sizes(done, total)}", done / max(1, total))
-                found = Path(api.hf_hub_download(repository, name, revision=info.sha, local_dir=cache))
+                bar = progress_bar(lambda come: None, size)
+                found = Path(api.hf_hub_download(repository, name, revision=info.sha, local_dir=cache, tqdm_class=bar))
                 if found.stat().st_size > size:
                     raise UntrustedError(
                         f"{name} is larger than the Hub said",

@@ -111,7 +111,7 @@ def _push(
 
 
 def _make_room(api: Any, repository: str, public: bool) -> bool:
-    """Make the repository where it is not there; whether it is private, as the Hub says.
+    """Make the repository where it is not there; returns whether it is private, as the Hub says.
 
     Raises:
         UsageError: it is public and was not to be.

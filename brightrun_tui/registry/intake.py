@@ -133,7 +133,9 @@ def _check_source(source: Path) -> tuple[dict[str, FileFacts], Report]:
 
 
 def _put_in_place(adapter: Path, files: dict[str, FileFacts], report: Report, manifest: Manifest, target: Path) -> int:
-    """Write the version's directory aside and rename it; bytes in it. A complete one from an earlier attempt is kept."""
+    """Write the version's directory aside and rename it; returns its size in bytes. A complete one from an earlier
+    attempt is kept.
+    """
     if target.exists():
         if _is_the_same(target, manifest, files):
             return directory_size(target)
@@ -199,7 +201,7 @@ def settle_report(version: ModelVersion) -> None:
 
 
 def _write_report(directory: Path, report: Report, manifest: Manifest) -> None:
-    """Report card and model card, which name the base as other machines know it."""
+    """Write report card and model card, which name the base as other machines know it."""
     shown = report.model_copy(
         update={"name": manifest.model, "lineage": report.lineage.model_copy(update={"base_id": manifest.base})}
     )

@@ -133,7 +133,7 @@ async def judge_samples(
 
 
 async def _one_then_all(rule: Callable[[int], Coroutine[Any, Any, None]], count: int) -> None:
-    """Return the first alone, so that what is wrong with the judge shows at once; then the others, until the first error."""
+    """Run the first alone, so that what is wrong with the judge shows at once; then the others, until the first error."""
     await rule(0)
     tasks = [asyncio.ensure_future(rule(index)) for index in range(1, count)]
     try:

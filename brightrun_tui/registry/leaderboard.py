@@ -37,6 +37,10 @@ class Interval(BaseModel):
         return self.low <= other.high and other.low <= self.high  # type: ignore[operator]
 
 
+LEVEL_WITH_FIRST = "=: chance may explain why it is not the first"
+"""What is said below a board where a version is `Standing.level`."""
+
+
 class Standing(BaseModel):
     """One version on a board. ``loss`` in nats a token; ``right``: share of right answers, None where too few were compared.
 

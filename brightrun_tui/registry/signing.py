@@ -134,7 +134,9 @@ def read_seal(path: Path, files: Mapping[str, FileFacts], where: str) -> Seal | 
 
 
 def origins_of(paths: Paths, versions: Iterable[ModelVersion]) -> dict[str, Origin]:
-    """By reference, of every version that came from elsewhere. Blocking; where the list of keys is damaged, nobody is trusted."""
+    """Return the origins of all versions that came from elsewhere, by reference. Blocking; where the list of keys is
+    damaged, nobody is trusted.
+    """
     try:
         trusted = trusted_keys(paths)
     except UntrustedError:
@@ -170,7 +172,9 @@ async def verify(paths: Paths, version: ModelVersion) -> Origin:
 
 
 def trusted_keys(paths: Paths) -> dict[str, Trusted]:
-    """Keys that are trusted here, one's own among them once there is one. Blocking. Raises `UntrustedError`."""
+    """Return the keys that are trusted here, including this installation's own once there is one. Blocking. Raises
+    `UntrustedError`.
+    """
     path = _file(paths)
     if not path.exists():
         return {}
@@ -222,7 +226,7 @@ def _check_weights(version: ModelVersion, seal: Seal) -> None:
 
 
 def _check_made(version: ModelVersion) -> None:
-    """By the manifest; the report card is not looked at, which people's words may have changed."""
+    """Check the files against the manifest, except for the report card, which people's words may have changed."""
     directory = Path(version.directory)
     made = read_manifest(directory / MANIFEST, version.ref).files
     check_files(directory, {name: facts for name, facts in made.items() if name not in (REPORT, _ABOUT)}, version.ref)

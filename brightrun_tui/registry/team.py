@@ -23,6 +23,7 @@ from brightrun_tui.domain.service_names import HUGGINGFACE
 from brightrun_tui.integrations import credentials, hub
 from brightrun_tui.integrations.hub_writing import check_owner, check_repository, plain_errors
 from brightrun_tui.paths import Paths
+from brightrun_tui.planning.hub_downloads import progress_bar
 from brightrun_tui.registry.hub_push import require_token
 
 RATINGS = "brightrun-ratings.json"
@@ -131,7 +132,7 @@ def _described(api: Any, repository: str, info: Any) -> TeamModel:
 
 
 def _number(tag: str) -> tuple[int, str]:
-    """``v10`` comes after ``v9``, and words before both."""
+    """Return a sort key by which ``v10`` comes after ``v9``, and words before both."""
     return (int(tag[1:]), tag) if tag.startswith("v") and tag[1:].isascii() and tag[1:].isdigit() else (0, tag)
 
 
@@ -149,7 +150,9 @@ def _ratings(api: Any, repository: str, info: Any) -> tuple[TeamRating, ...]:
     if file is None or not 0 < (file.size or 0) <= MAX_RATINGS_BYTES:
         return ()
     with TemporaryDirectory(prefix="brightrun-") as aside:
-        data = Path(api.hf_hub_download(repository, RATINGS, revision=info.sha, local_dir=aside)).read_bytes()
+        bar = progress_bar(lambda come: None, MAX_RATINGS_BYTES)
+        found = api.hf_hub_download(repository, RATINGS, revision=info.sha, local_dir=aside, tqdm_class=bar)
+        data = Path(found).read_bytes()
     try:
         return _Ratings.validate_json(data)
     except ValidationError:

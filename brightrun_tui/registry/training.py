@@ -11,7 +11,9 @@ WORDS = {"answering": "sample answers"}
 
 
 def held_in(report: Report) -> str:
-    """In what numbers the frozen base was held: ``NF4 (4 bits, double quantisation)``, or how wide the unquantised ones are."""
+    """Say in what numbers the frozen base was held: ``NF4 (4 bits, double quantisation)``, or the width of unquantised
+    ones.
+    """
     settings = report.lineage.settings.get("quantisation")
     known = settings if isinstance(settings, dict) else {}
     if known.get("method") != "none":

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def check_attached(model: Any, file: Path) -> int:
-    """Compare the LoRA matrices in memory with those on disk; how many there are.
+    """Compare the LoRA matrices in memory with those on disk; returns how many there are.
 
     Raises:
         RuntimeError: some are missing or differ, so that the bare base model would answer.

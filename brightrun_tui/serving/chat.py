@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.endpoint import SEE_ENDPOINTS
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError, NotConnectedError, UsageError
 from brightrun_tui.serving.sse import lines
@@ -69,16 +70,13 @@ async def chat(
                     yield piece
     except httpx.TimeoutException:
         raise EngineError(
-            f"no answer within {humanize.span(timeout)}",
-            where=url,
-            fix="see: brightrun endpoints",
-            kind=ErrorKind.ENDPOINT_SILENT,
+            f"no answer within {humanize.span(timeout)}", where=url, fix=SEE_ENDPOINTS, kind=ErrorKind.ENDPOINT_SILENT
         ) from None
     except httpx.TransportError as error:
         raise EngineError(
             f"the endpoint cannot be reached ({type(error).__name__})",
             where=url,
-            fix="see: brightrun endpoints",
+            fix=SEE_ENDPOINTS,
             kind=ErrorKind.ENDPOINT_UNREACHABLE,
         ) from None
 
@@ -108,7 +106,7 @@ async def complete(
         raise EngineError(
             f"the endpoint cannot be reached ({type(error).__name__})",
             where=url,
-            fix="see: brightrun endpoints",
+            fix=SEE_ENDPOINTS,
             kind=ErrorKind.ENDPOINT_UNREACHABLE,
         ) from None
     if reply.status_code != 200:

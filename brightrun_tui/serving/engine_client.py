@@ -15,8 +15,8 @@ import httpcore
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import HostError
+from brightrun_tui.foreign_answers import MAX_ANSWER_BYTES
 
-MAX_ANSWER_BYTES = 64 << 20
 """Of one request: thousands of tokens with the likelihoods of twenty alternatives each need half of it."""
 
 
@@ -35,7 +35,7 @@ class Reply:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raise `EngineGone` where the body breaks off, or has no end: an engine elsewhere is not believed."""
+        """Yield the body. Raises `EngineGone` where it breaks off, or has no end: an engine elsewhere is not believed."""
         received = 0
         try:
             async for chunk in self._response.aiter_stream():
@@ -175,7 +175,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._wire.abort()
 
     def get_extra_info(self, info: str) -> Any:
-        """``is_readable`` of an idle connection: the other side has closed it."""
+        """Answer ``is_readable`` of an idle connection: the other side has closed it."""
         return self._wire.ended if info == "is_readable" else None
 
 

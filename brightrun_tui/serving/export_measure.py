@@ -85,7 +85,7 @@ def too_far(found: Fidelity, gain: float) -> bool:
 
 
 def read_gain(adapter: Path) -> float:
-    """By how much the tuned model's held-out loss is below the base model's, as its report card says."""
+    """Return by how much the tuned model's held-out loss is below the base model's, as its report card says."""
     try:
         report = json.loads((adapter / REPORT).read_bytes())
         return float(report["base"]["loss"]) - float(report["tuned"]["loss"])

@@ -96,7 +96,7 @@ class _Check:
             raise Unfollowed("there are too many patterns, formats or multiples in a schema")
 
     def _below(self, schema: Any) -> Iterator[Schema]:
-        """Return the schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
+        """Yield the schema and every one in it. Raises `Unfollowed` where something else stands in the place of one."""
         if isinstance(schema, bool):
             return
         if not isinstance(schema, dict):
@@ -165,7 +165,9 @@ class _Check:
                 raise Unfollowed(f"“{word}” in a schema is empty")
 
     def _reference(self, schema: Schema) -> None:
-        """Each leads to a schema of this document, and not round in a circle; none is followed twice."""
+        """Follow a reference, which leads to a schema of this document and not round in a circle; none is followed
+        twice.
+        """
         seen: set[int] = set()
         while isinstance(schema, dict) and "$ref" in schema and id(schema) not in self.leads_on:
             if id(schema) in seen:

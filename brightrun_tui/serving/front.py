@@ -135,7 +135,7 @@ class GuardedProtocol(H11Protocol):
         self.transport.close()
 
     def _look(self) -> None:
-        """What the caller owes us now; none of it while a request is answered or the connection idles."""
+        """Start the clock for what the caller owes us now; nothing while a request is answered or the connection idles."""
         theirs = self.conn.their_state
         self._wait_for(
             "body" if theirs is h11.SEND_BODY else "head" if theirs is h11.IDLE and self.conn.trailing_data[0] else None
@@ -152,7 +152,9 @@ class GuardedProtocol(H11Protocol):
         self._deadline = self.loop.call_later(seconds, self.transport.abort) if part else None
 
     def _worth(self) -> tuple[int, float]:
-        """The smallest is dropped first: hung up, half a head, half a body, idle; one that is being answered last."""
+        """Return its worth. The smallest is dropped first: hung up, half a head, half a body, idle; one being answered
+        last.
+        """
         if self.transport.is_closing():
             return 0, self._since
         if self._part is not None:

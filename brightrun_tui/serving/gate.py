@@ -133,7 +133,9 @@ class Gate:
         return Response(text, media_type="text/plain; version=0.0.4")
 
     async def models(self, request: Request) -> Response:
-        """Under every name, the one that stays when another version comes first: programs offer these to choose from."""
+        """List the model under every name, first the one that stays when another version comes: programs offer these to
+        choose from.
+        """
         names = dict.fromkeys(self._services.current.plan.names)
         return JSONResponse({"object": "list", "data": [self._model_object(name) for name in names]})
 
@@ -144,7 +146,7 @@ class Gate:
         return JSONResponse(self._model_object(name))
 
     async def generate(self, request: Request) -> Response:
-        """One generation, whole or streamed."""
+        """Answer one generation, whole or streamed."""
         visit = Visit(key=str(request.scope.get(KEY_NAME, "")), path=request.url.path)
         try:
             reply = await self._generate(request, visit)
@@ -261,7 +263,7 @@ class Gate:
         return _Relay(pieces(), finish)
 
     def _count(self, visit: Visit) -> None:
-        """One request is over."""
+        """Count a request that is over."""
         self._in_flight -= visit.counted_in
         if visit.service is not None:
             visit.service.answering -= 1
@@ -311,7 +313,7 @@ def _loading() -> RequestRefused:
 
 
 async def _read_body(request: Request) -> bytes:
-    """At most `MAX_BODY_BYTES` of it."""
+    """Read at most `MAX_BODY_BYTES` of the body."""
     content = bytearray()
     async for chunk in request.stream():
         content += chunk

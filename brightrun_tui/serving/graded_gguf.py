@@ -70,7 +70,7 @@ def ready_gguf(base: Path, adapter: Path, held: HeldBase) -> Path | None:
 
 
 def read_references(gguf: Path) -> list[Reference]:
-    """Empty where none were kept."""
+    """Return the references; empty where none were kept."""
     try:
         found = json.loads(gguf.with_name(REFERENCE).read_bytes())
     except (OSError, ValueError):
@@ -198,7 +198,7 @@ def _prompts(adapter: Path) -> list[tuple[list[dict[str, Any]], str]]:
 
 
 def _made_of(base: Path, adapter: Path, held: HeldBase) -> str:
-    """Names what the file was made from: the adapter's content, and the base's files by size and time."""
+    """Return a digest of what the file was made from: the adapter's content, and the base's files by size and time."""
     digest = hashlib.sha256(f"{KIND} {held} {base}\n".encode())
     for name in (ADAPTER_CONFIG, ADAPTER_WEIGHTS, "generation_config.json", *TOKENIZER_FILES):
         if (adapter / name).is_file():
@@ -211,7 +211,7 @@ def _made_of(base: Path, adapter: Path, held: HeldBase) -> str:
 
 
 def _end_with_parent() -> None:
-    """Whoever wanted the file is gone, and so is this process: Linux sends the signal."""
+    """End this process when its parent, who wanted the file, is gone: Linux sends the signal."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 

@@ -33,7 +33,7 @@ def hosted_refusal(service: str, status: int, content: bytes) -> RequestRefused:
 
 
 def unavailable(message: str, *, code: str) -> RequestRefused:
-    """It cannot be answered now, through no fault of the caller's."""
+    """Return a refusal: it cannot be answered now, through no fault of the caller's."""
     return RequestRefused(message, status=503, kind="server_error", code=code)
 
 

@@ -54,12 +54,12 @@ def say_hosting(directory: Path, hosting: Hosting) -> None:
 
 
 def forget_hosting(directory: Path) -> None:
-    """There is no endpoint at the service any more. Blocking."""
+    """Record that there is no endpoint at the service any more. Blocking."""
     (directory / HOSTING).unlink(missing_ok=True)
 
 
 def read_hosting(directory: Path) -> Hosting | None:
-    """As it is at this moment; None where there is none. Blocking."""
+    """Read it as it is now; None where there is none. Blocking."""
     try:
         return Hosting.model_validate_json((directory / HOSTING).read_bytes())
     except (OSError, ValidationError):

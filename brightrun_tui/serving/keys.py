@@ -16,6 +16,7 @@ from pathlib import Path
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
+from brightrun_tui.domain.endpoint import NAME, NAME_RULE
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.files import private_directory, write_atomic
@@ -31,7 +32,6 @@ MAX_KEYS = 100
 _KEY_FORM = re.compile(r"[\x21-\x7e]{16,512}")
 _LARGEST_KEY_FILE = 1 << 20
 _FILE_FIX = "give a file with one such word, or none: a key is made up then"
-_NAME_FORM = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 class NamedKey(BaseModel):
@@ -86,12 +86,8 @@ def add_key(directory: Path, name: str, key: str = "") -> str:
         UsageError: the name is taken or not one, the key is not one, there are too many, or their file is damaged.
         OSError: the place cannot be written.
     """
-    if not _NAME_FORM.fullmatch(name):
-        raise UsageError(
-            f"“{name}” cannot be a key's name",
-            fix="letters, digits, “.”, “_” and “-”, beginning with a letter or digit, 64 at most",
-            kind=ErrorKind.BAD_NAME,
-        )
+    if not NAME.fullmatch(name):
+        raise UsageError(f"“{name}” cannot be a key's name", fix=NAME_RULE, kind=ErrorKind.BAD_NAME)
     key = checked_key(key or new_key())
     with _lock(directory):
         known = list_keys(directory)
@@ -213,7 +209,9 @@ def read_key_file(path: Path) -> str:
 
 
 def _require_unused(known: list[NamedKey], key: str) -> None:
-    """A key of two names would still be let in after one of them was removed. Raises ``UsageError``."""
+    """Refuse a key that already has a name: it would still be valid after one of two names was removed. Raises
+    ``UsageError``.
+    """
     digest = _digest(key.encode())
     same = next((each for each in known if each.digest == digest), None)
     if same is not None:
@@ -238,7 +236,7 @@ def _main(directory: Path) -> list[NamedKey]:
 
 
 def _admitted(directory: Path) -> list[NamedKey]:
-    """Nobody is let in by a file that cannot be read."""
+    """Return the keys to admit; only the main one where the file cannot be read."""
     try:
         return list_keys(directory)
     except UsageError:

@@ -19,7 +19,7 @@ async def until_ended_or_hung(
     within: float = ANSWER_SECONDS,
     misses: int = MOST_MISSES,
 ) -> int | None:
-    """Its exit code once it has ended; None once it has left ``misses`` questions in a row unanswered.
+    """Return its exit code once it has ended; None once it has left ``misses`` questions in a row unanswered.
 
     ``answers`` asks it, waits for so many seconds at most, and says whether it answered.
     """

@@ -70,8 +70,8 @@ _NO_ANSWER = 'data: {"error": "this is not an answer"}'
 async def translated(
     lines: AsyncIterator[str], ask: Ask, reasoning_begun: bool = False, read: int = 0
 ) -> AsyncIterator[str]:
-    """Return llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it. ``read``:
-    tokens of the prompt that the engine knows because this very request had them read before.
+    """Yield llama.cpp's lines as lines of the dialect that was asked in. ``reasoning_begun``: the prompt opened it.
+    ``read``: tokens of the prompt that the engine knows because this very request had them read before.
 
     Raises:
         RequestRefused: the answer does not have the form that was asked for.
@@ -165,7 +165,7 @@ class _Answer:
         return found
 
     def _older_logprobs(self, index: int, given: dict[str, Any]) -> dict[str, Any] | None:
-        """As the older dialect has them; the engine gives one of the likeliest at least."""
+        """Return log-probabilities in the older dialect; the engine gives at least one of the likeliest."""
         content = (given.get("logprobs") or {}).get("content") or []
         if self._ask.logprobs is None or not content:
             return None
@@ -280,7 +280,7 @@ class _Responses:
         return found
 
     def end(self, usage: dict[str, int], cached: int) -> list[dict[str, Any]]:
-        """``cached``: tokens of the prompt that were known from an earlier request."""
+        """End the response; ``cached``: tokens of the prompt that were known from an earlier request."""
         counts = {
             "input_tokens": usage["prompt_tokens"],
             "input_tokens_details": {"cached_tokens": cached},
@@ -335,7 +335,9 @@ class _Responses:
 
 
 def _chat_logprobs(given: dict[str, Any] | None, wanted: int | None) -> dict[str, Any] | None:
-    """As a chat has them; ``wanted``: how many of the likeliest tokens were asked for, None for no log-probabilities."""
+    """Return log-probabilities in the chat dialect; ``wanted``: how many of the likeliest tokens were asked for, None
+    for none at all.
+    """
     content = (given or {}).get("content") or []
     if wanted is None or not content:
         return None

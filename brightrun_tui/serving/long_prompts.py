@@ -32,8 +32,8 @@ class LongPrompts:
     async def read(
         self, engine: Answers, ids: Sequence[int], left: Callable[[], Awaitable[bool]], others: Callable[[], bool]
     ) -> int:
-        """Have all of a prompt but its last piece read; how many tokens were. Ends early where the caller has ``left``;
-        ``others`` says whether somebody else is to be answered.
+        """Have all of a prompt but its last piece read; returns how many tokens were. Ends early where the caller has
+        ``left``; ``others`` says whether somebody else is to be answered.
 
         Raises:
             EngineGone: nobody answers.
@@ -58,6 +58,6 @@ class LongPrompts:
 
 
 def _alike(ids: Sequence[int], other: Sequence[int]) -> int:
-    """Tokens with which both begin."""
+    """Return how many tokens both begin with."""
     pairs = zip(ids, other, strict=False)
     return next((place for place, (a, b) in enumerate(pairs) if a != b), min(len(ids), len(other)))

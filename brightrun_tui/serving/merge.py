@@ -53,7 +53,7 @@ def main(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> 
 
 
 def merge(base: Path, adapter: Path, target: Path, held: HeldBase, form: str) -> dict[str, Any]:
-    """Write the export to ``target``; the facts of the comparison.
+    """Write the export to ``target``; returns the facts of the comparison.
 
     Raises:
         BrightrunError: what was written is not the graded model any more; there is not enough memory; llama.cpp does not know
@@ -145,7 +145,7 @@ def _tuned(base: Path, adapter: Path, held: HeldBase, cases: list[Case]) -> tupl
 
 
 def _stored_dtype(base: Path) -> str:
-    """In what numbers the base model is stored."""
+    """Return the type of numbers that the base model is stored in."""
     from transformers import AutoConfig
 
     return str(AutoConfig.from_pretrained(base).get_text_config().dtype or "float32").removeprefix("torch.")

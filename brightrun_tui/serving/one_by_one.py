@@ -56,7 +56,7 @@ class OneByOne:
         self._closed = False
 
     async def begin(self) -> OneByOne | Reply:
-        """Ask for the first token; what the engine said where it refused. Raises `EngineGone`."""
+        """Ask for the first token; returns what the engine said where it refused. Raises `EngineGone`."""
         found = await self._ask([])
         if isinstance(found, Reply):
             return found
@@ -67,7 +67,7 @@ class OneByOne:
         return b"".join([chunk async for chunk in self.chunks()])
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """Raise `EngineGone` where the engine ends, or does not go on with what it began."""
+        """Yield the answer's lines. Raises `EngineGone` where the engine ends, or does not go on with what it began."""
         said: list[int] = []
         half: list[int] = []
         text, reason, count = "", None, 0
@@ -148,7 +148,7 @@ def _unlike_llama() -> EngineGone:
 
 
 def _step(document: dict[str, Any]) -> _Step:
-    """Raise what nonsense raises."""
+    """Read one token from the engine's answer. Raises whatever reading nonsense raises."""
     cached = int((document.get("timings") or {}).get("cache_n") or 0)
     tokens = document["tokens"]
     if document.get("stop_type") == "eos" or not tokens:

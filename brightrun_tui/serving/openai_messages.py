@@ -13,7 +13,9 @@ Name = Annotated[str, Field(max_length=512)]
 
 
 def at_most(count: int) -> BeforeValidator:
-    """Of an object with more fields than that none is looked at: what is wrong with each of a million would be told."""
+    """Refuse an object with more than ``count`` fields before looking at any: else each of a million would get its own
+    error.
+    """
 
     def bounded(given: Any) -> Any:
         if isinstance(given, dict) and len(given) > count:
@@ -45,7 +47,7 @@ class Function(Strict):
     @field_validator("arguments", mode="before")
     @classmethod
     def _as_object(cls, given: Any) -> Any:
-        """OpenAI sends them as JSON in a string; a chat template goes through them."""
+        """Parse arguments, which OpenAI sends as JSON in a string and a chat template reads as an object."""
         try:
             return from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
         except ValueError:
@@ -84,7 +86,7 @@ class Tool(Strict):
     function: Declaration
 
     def plain(self) -> dict[str, Any]:
-        """As the caller wrote it."""
+        """Return it as the caller wrote it."""
         return self.model_dump(exclude_unset=True)
 
 
@@ -104,7 +106,9 @@ class Message(Strict):
 
     @model_validator(mode="after")
     def _says_something_of_its_own(self) -> Message:
-        """OpenAI's rules for who says what: a turn without any text, or with what only another role has, is a mistake."""
+        """Apply OpenAI's rules for who says what: a turn without any text, or with what only another role has, is a
+        mistake.
+        """
         for field, role in (("tool_calls", "assistant"), ("reasoning_content", "assistant"), ("tool_call_id", "tool")):
             if getattr(self, field) and self.role != role:
                 raise PydanticCustomError("misplaced", f"only a turn of the role “{role}” has “{field}”")
@@ -113,7 +117,9 @@ class Message(Strict):
         return self
 
     def plain(self) -> dict[str, Any]:
-        """As a chat template takes it, and as training told it: ``developer`` under its older name, parts as lines."""
+        """Return the turn as a chat template takes it and as training told it: ``developer`` under its older name,
+        parts as lines.
+        """
         parts = [self.content] if isinstance(self.content, str) else [part.text for part in self.content or ()]
         turn = dataset.Message(
             role="system" if self.role == "developer" else self.role,

@@ -132,7 +132,7 @@ class ChatRequest(_Generation):
 
     @model_validator(mode="after")
     def _asks_for_one_thing(self) -> Self:
-        """Of two fields that contradict each other none is ignored."""
+        """Refuse two fields that contradict each other, rather than ignore one."""
         if self.top_logprobs and not self.logprobs:
             raise _fault("top_logprobs", "needs “logprobs”: true")
         lengths = {self.max_tokens, self.max_completion_tokens} - {None}
@@ -253,7 +253,7 @@ class ResponseRequest(_Common):
     @field_validator("input", mode="before")
     @classmethod
     def _without_reasoning(cls, given: Any) -> Any:
-        """What a model thought is part of its earlier output, and is not told to it again."""
+        """Drop the model's reasoning, which is part of its earlier output and is not told to it again."""
         return (
             [item for item in given if not (isinstance(item, dict) and item.get("type") == "reasoning")]
             if isinstance(given, list)
@@ -331,7 +331,7 @@ def parse(path: str, content: bytes, plan: EndpointPlan) -> Ask:
 
 
 def _fault(field: str, said: str) -> PydanticCustomError:
-    """That a field does not go with the others."""
+    """Return an error: the field does not go with the others."""
     return PydanticCustomError(_FIELD + field, said)
 
 
@@ -366,7 +366,7 @@ def _most_telling(error: ValidationError, document: dict[str, Any]) -> tuple[Err
 
 
 def _place(path: tuple[int | str, ...], document: Any) -> list[str]:
-    """As the caller wrote it: what pydantic adds to tell the forms of a field apart is left out."""
+    """Return the path as the caller wrote it, without what pydantic adds to tell the forms of a field apart."""
     place = []
     for part in path:
         inside = isinstance(document, dict) and part in document

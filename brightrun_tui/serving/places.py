@@ -58,7 +58,7 @@ def let_serve(directory: Path, place: str) -> None:
 
 
 def give_up_candidate(directory: Path) -> None:
-    """The server ends what it loaded beside the version that serves."""
+    """Tell the server to end what it loaded beside the version that serves."""
     (directory / CANDIDATE).unlink(missing_ok=True)
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.endpoint import ref_of_base
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
@@ -175,7 +176,7 @@ def prepare(
         raise BrightrunError(
             f"the endpoint cannot be set up ({error.strerror or error})",
             where=str(directory),
-            fix="free some space, or set BRIGHTRUN_HOME to a directory you can write",
+            fix=f"free some space, or {WRITABLE_HOME}",
             kind=ErrorKind.ENDPOINT_NOT_WRITABLE,
         ) from None
     return plan
@@ -197,7 +198,7 @@ def cached_at(adapter: Path) -> Path:
 
 
 def read_plan(directory: Path) -> EndpointPlan:
-    """Raise ``UsageError`` when the directory was not prepared."""
+    """Return the plan. Raises ``UsageError`` when the directory was not prepared."""
     try:
         return EndpointPlan.model_validate_json((directory / PLAN).read_bytes())
     except (OSError, ValidationError):

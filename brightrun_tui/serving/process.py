@@ -65,10 +65,10 @@ def environment() -> dict[str, str]:
 
 
 def start(directory: Path, secret: str = "") -> int:
-    """Start the server process, detached; its pid. Its output goes to ``server.log``.
+    """Start the server process, detached; returns its pid. Its output goes to ``server.log``.
 
-    ``secret``: the key of an account that it asks with; told to it through its standard input, so it stands nowhere.
-    A second one for the same directory ends by itself at once (they share a lock).
+    ``secret``: the key of an account that it asks with; told to it through its standard input, so it stands nowhere. A
+    second one for the same directory ends by itself at once (they share a lock).
 
     Raises:
         EngineError: it could not be started.

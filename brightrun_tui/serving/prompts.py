@@ -107,7 +107,7 @@ class Prompts:
         await self._end()
 
     async def _ask(self, line: bytes) -> dict[str, Any]:
-        """One exchange. It goes on when its caller leaves, so that question and answer stay in step."""
+        """Exchange one question for its answer. It goes on when its caller leaves, so that the two stay in step."""
         return await asyncio.shield(asyncio.ensure_future(self._exchange(line)))
 
     async def _exchange(self, line: bytes) -> dict[str, Any]:
@@ -149,7 +149,9 @@ class Prompts:
         return self._process
 
     async def _exit_code(self, process: asyncio.subprocess.Process) -> int:
-        """Of a process that has closed its end: it is not killed, because that may take its exit code away from asyncio."""
+        """Return the exit code of a process that has closed its end; it is not killed, because that may take the code
+        away from asyncio.
+        """
         try:
             return await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
         except TimeoutError:

@@ -30,7 +30,7 @@ def say_where(directory: Path, where: Whereabouts) -> None:
 
 
 def forget_machine(directory: Path) -> None:
-    """There is none any more; the gate says so to whoever asks. Blocking."""
+    """Record that there is no machine any more; the gate tells whoever asks. Blocking."""
     (directory / MACHINE).unlink(missing_ok=True)
     (directory / LEFT).unlink(missing_ok=True)
 

@@ -18,14 +18,13 @@ from brightrun_tui.serving.engine_client import EngineClient, EngineGone, Wire
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.remote import say_left, whereabouts
 from brightrun_tui.serving.supervision import Watch
-from brightrun_tui.serving.worker_files import NOTE, REPORT, SOCKET
+from brightrun_tui.serving.worker_files import NOTE, REPORT, REPORT_LIMIT, SOCKET
 
 LOOK_SECONDS = 0.5
 """Between two looks at a worker that does not answer yet."""
 WATCH_SECONDS = 5.0
 """Between two looks at one that answers."""
 ANSWER_SECONDS = 10.0
-REPORT_LIMIT = 64 << 10
 PATIENCE = SshTimings(patience_seconds=10.0)
 
 
@@ -53,7 +52,7 @@ class RemoteSupervisor(Watch):
         return self._engine
 
     async def sleep(self) -> None:
-        """Its memory is not ours to save: a machine that nobody uses is returned as a whole."""
+        """Do nothing: its memory is not ours to save, and a machine that nobody uses is returned as a whole."""
 
     async def _look(self, presentable: bool) -> float:
         answers = presentable and await self._answers()

@@ -33,7 +33,7 @@ def main(directory: Path) -> int:
 
 
 def fetch_base(plan: EndpointPlan) -> str:
-    """From the Hub, in the revision that the adapter was trained on; of weights in two formats only one."""
+    """Fetch the base from the Hub in the revision that the adapter was trained on; of weights in two formats only one."""
     from huggingface_hub import HfApi
 
     write_atomic(Path(NOTE), f"fetching {plan.base_id} from the Hub")

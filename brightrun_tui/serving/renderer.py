@@ -58,7 +58,7 @@ def _say(document: dict[str, Any]) -> None:
 
 
 def _answers(tokenizer: Any, asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Return the prompt, then its tokens: who reads knows what took too long."""
+    """Yield the prompt, then its tokens: who reads knows what took too long."""
     if "prompt" in asked:
         text = asked["prompt"]
     else:

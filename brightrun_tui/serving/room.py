@@ -39,7 +39,7 @@ class Room:
         self._waiting: deque[tuple[Share, asyncio.Future[None]]] = deque()
 
     async def take(self, tokens: int, answers: int = 1) -> Share:
-        """Wait for room for so much, or for all of it where that is less; what was taken. `give` it back."""
+        """Wait for room for so much, or for all of it where that is less; returns what was taken. `give` it back."""
         taken = Share(min(tokens, self._all.tokens), min(answers, self._all.answers))
         turn = asyncio.get_running_loop().create_future()
         self._waiting.append((taken, turn))

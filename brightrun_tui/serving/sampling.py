@@ -19,7 +19,7 @@ class Penalties(LogitsProcessor):  # type: ignore[misc]
         self._prompt: int | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """``input_ids`` (batch, tokens so far), ``scores`` (batch, vocabulary)."""
+        """Return penalised scores; ``input_ids`` (batch, tokens so far), ``scores`` (batch, vocabulary)."""
         if self._prompt is None:
             self._prompt = input_ids.shape[1]
         said = input_ids[:, self._prompt :]
@@ -39,7 +39,7 @@ class StopTexts(StoppingCriteria):  # type: ignore[misc]
         self._prompt: int | None = None
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        """``input_ids`` (batch, tokens so far); the result is (batch,)."""
+        """Say for each row whether it ends (batch,); ``input_ids`` (batch, tokens so far)."""
         if self._prompt is None:
             self._prompt = input_ids.shape[1] - 1
         ends = []

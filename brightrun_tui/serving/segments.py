@@ -57,7 +57,7 @@ class Segments:
 
 
 def _overlap(text: str, marker: str) -> int:
-    """Say how many characters at the end of ``text`` may be the beginning of ``marker``."""
+    """Return how many characters at the end of ``text`` may be the beginning of ``marker``."""
     return next((size for size in range(min(len(text), len(marker) - 1), 0, -1) if marker.startswith(text[-size:])), 0)
 
 

@@ -48,7 +48,7 @@ class ServerlessSupervisor(Watch):
         return self
 
     async def sleep(self) -> None:
-        """Nobody has asked for so long that the worker is gone, or about to go."""
+        """Say that it is asleep: nobody has asked for so long that the worker is gone, or about to go."""
         if self.ready:
             self._say("asleep")
 
@@ -153,7 +153,7 @@ class ServerlessSupervisor(Watch):
 
 
 def _names(content: bytes) -> list[str] | None:
-    """Of the models that a worker lists; None where it does not list any as OpenAI does."""
+    """Return the names of the models that a worker lists; None where it lists none as OpenAI does."""
     try:
         return [str(one["id"]) for one in json.loads(content)["data"]]
     except (ValueError, TypeError, KeyError):

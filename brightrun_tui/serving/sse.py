@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 
 async def lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
-    """Return the lines of a stream of bytes, split at newlines only."""
+    """Yield the lines of a stream of bytes, split at newlines only."""
     begun: list[bytes] = []  # joined once: a line of megabytes may come in crumbs
     async for chunk in chunks:
         first, *following = chunk.split(b"\n")

@@ -135,7 +135,7 @@ def show_use(directory: Path) -> None:
 
 
 def last_used(directory: Path) -> float:
-    """Say when somebody was last answered, in seconds since the epoch; 0 where nobody ever was."""
+    """Return when somebody was last answered, in seconds since the epoch; 0 where nobody ever was."""
     try:
         return (directory / USAGE).stat().st_mtime
     except OSError:

@@ -49,7 +49,7 @@ class Supervision(ABC):
 
     @abstractmethod
     async def run(self) -> None:
-        """Returns when `stop` was called, or when the version cannot be served (then the state is ``failed``)."""
+        """Serve until `stop` is called, or until the version cannot be served (then the state is ``failed``)."""
 
     @abstractmethod
     async def stop(self) -> None:
@@ -60,7 +60,9 @@ class Supervision(ABC):
         """Let the model leave memory until `wake` is called, where that is ours to do. Nothing must be under way."""
 
     async def wake(self) -> bool:
-        """Have the model back in memory where it slept; whether it answers now. It may take as long as loading did."""
+        """Have the model back in memory where it slept; returns whether it answers now. It may take as long as loading
+        did.
+        """
         return self.ready
 
     def speak_at(self, home: Path | None) -> None:

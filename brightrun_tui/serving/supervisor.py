@@ -145,7 +145,9 @@ class Supervisor(Supervision):
         return self._process
 
     async def _wait_until_ready(self, process: asyncio.subprocess.Process, looking: asyncio.Task[str]) -> bool:
-        """Loading takes seconds or many minutes; given up only when the process ends, or the chat template turns out bad."""
+        """Wait until it is loaded, for seconds or many minutes; give up only when the process ends, or the chat
+        template turns out bad.
+        """
         while process.returncode is None and not self._stopping and not (looking.done() and looking.result()):
             try:
                 # llama.cpp answers before its answers have been compared; the report comes after that.

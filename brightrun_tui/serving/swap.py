@@ -81,7 +81,7 @@ class Services:
                     self._run(self.candidate)
 
     async def _let_sleep(self, service: ServedVersion) -> None:
-        """Where nobody has asked for as long as was said, beginning when it was loaded."""
+        """Let it sleep once nobody has asked for the agreed time, counted from when it was loaded."""
         if service.answering or not service.supervisor.ready:
             service.last_use = time.monotonic()
         elif 0 < service.plan.idle_unload < time.monotonic() - service.last_use:

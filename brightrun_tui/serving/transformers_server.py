@@ -106,7 +106,7 @@ def _without_own(body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _generate(original: Any, **kwargs: Any) -> Any:
-    """``model.generate`` with what the caller asked for beyond transformers' own settings."""
+    """Wrap ``model.generate`` to add what the caller asked for beyond transformers' own settings."""
     own = kwargs["generation_config"].__dict__.pop("own_fields", {})
     frequency, presence = own.get("frequency_penalty", 0.0), own.get("presence_penalty", 0.0)
     if frequency or presence:
@@ -117,7 +117,7 @@ def _generate(original: Any, **kwargs: Any) -> Any:
 
 
 def _finished_prompt(tokenizer: Any, conversation: list[dict[str, str]], *, return_tensors: str, **_: Any) -> Any:
-    """In the place of ``apply_chat_template``: the one message is the prompt."""
+    """Replace ``apply_chat_template``: the one message is the prompt."""
     return tokenizer(conversation[0]["content"], add_special_tokens=False, return_tensors=return_tensors)
 
 

@@ -49,5 +49,5 @@ class Visit:
         )
 
     def begun(self) -> None:
-        """The first piece of the answer is here."""
+        """Note that the first piece of the answer is here."""
         self.first = self.first or time.monotonic() - self.started

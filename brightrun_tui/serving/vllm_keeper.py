@@ -92,7 +92,7 @@ def names_at(client: httpx.Client) -> list[str] | None:
 
 
 def connection() -> httpx.Client:
-    """To vLLM, over the socket in the current directory."""
+    """Return a client of vLLM, over the socket in the current directory."""
     return httpx.Client(transport=httpx.HTTPTransport(uds=SOCKET), base_url="http://engine", timeout=60.0)
 
 
@@ -121,7 +121,7 @@ def _members_are_left(vllm: subprocess.Popen[bytes]) -> bool:
 
 
 def _members() -> Iterator[tuple[Path, bool]]:
-    """Return each with whether its worker lives."""
+    """Yield each with whether its worker lives."""
     for path in sorted(Path(MEMBERS).iterdir()):
         with suppress(FileNotFoundError), path.open("rb") as file:
             try:
@@ -148,7 +148,7 @@ def _say(vllm: int) -> None:
 
 
 def _end_left_over() -> None:
-    """Return the vLLM of a keeper that was killed is asked to end by the kernel; one that did not listen is ended here."""
+    """End the vLLM of a keeper that was killed: the kernel has asked it to end, but may not have been obeyed."""
     with suppress(OSError, ValueError, KeyError):
         kept = json.loads(Path(KEEPER).read_bytes())
         if same_process(int(kept["vllm"]), float(kept["vllm_started"])):
@@ -156,7 +156,7 @@ def _end_left_over() -> None:
 
 
 def _end(vllm: subprocess.Popen[bytes]) -> None:
-    """It and the processes that it started; after `GRACE_SECONDS` without mercy."""
+    """End it and the processes that it started; kill them after `GRACE_SECONDS`."""
     with suppress(ProcessLookupError):
         os.killpg(vllm.pid, signal.SIGTERM)
     with suppress(subprocess.TimeoutExpired):
@@ -172,7 +172,7 @@ def _environment() -> dict[str, str]:
 
 
 def _end_with_parent() -> Any:
-    """For the child to call: it is asked to end when the keeper is killed, whatever killed it."""
+    """Return a function for the child to call: it is asked to end when the keeper dies, whatever killed it."""
     prctl = ctypes.CDLL(None).prctl  # looked up here: between fork and exec as little as possible is done
     return lambda: prctl(_PARENT_DEATH, signal.SIGTERM)
 

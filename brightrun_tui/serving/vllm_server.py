@@ -109,7 +109,7 @@ def command(plan: EndpointPlan, tokenizer: Path) -> list[str]:
 
 
 def _rank(adapter: Path) -> int:
-    """Of an adapter that vLLM can load. Raises `EngineUnsuitableError`."""
+    """Return the rank of an adapter that vLLM can load. Raises `EngineUnsuitableError`."""
     try:
         config = read_json(adapter / ADAPTER_CONFIG)
     except ForeignFileError as error:
@@ -126,8 +126,9 @@ def _rank(adapter: Path) -> int:
 
 @contextmanager
 def _membership(place: Path, plan: EndpointPlan) -> Iterator[None]:
-    """Be one of those for whom vLLM is kept, and have it started where it is not there. Afterwards vLLM has let go of the
-    adapter, or has ended with its last user."""
+    """Join those for whom vLLM is kept, and have it started where it is not there. Afterwards vLLM has let go of the
+    adapter, or has ended with its last user.
+    """
     private_directory(place)
     private_directory(place / keeper.MEMBERS)
     ours = place / keeper.MEMBERS / str(os.getpid())
@@ -191,7 +192,7 @@ def _bring_adapter(place: Path, plan: EndpointPlan) -> None:
 
 
 def _how_it_ended(place: Path) -> str:
-    """In words; what it printed last goes into the log of this endpoint."""
+    """Say in words how it ended; what it printed last goes into this endpoint's log."""
     with suppress(OSError):
         print((place / LOG).read_text(errors="replace")[-LOG_TAIL:], file=sys.stderr, flush=True)
     with suppress(OSError):

@@ -36,7 +36,7 @@ def main(directory: Path, pipe: int) -> int:
 
 @contextmanager
 def telling_why() -> Iterator[None]:
-    """Around serving from the current directory: what ends it is told in the report."""
+    """Write what ends serving from the current directory into the report."""
     Path(REPORT).unlink(missing_ok=True)
     try:
         yield

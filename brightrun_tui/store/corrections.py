@@ -12,7 +12,7 @@ from brightrun_tui.store.db import Database
 
 
 async def add(db: Database, correction: Correction) -> Correction:
-    """Keep it; the answer has its number."""
+    """Keep it; returns it with its number."""
     async with db.transaction():
         await db.execute(
             "INSERT INTO corrections (model, created_at, doc) VALUES (?, ?, ?)",

@@ -31,13 +31,13 @@ async def list_datasets(db: Database) -> list[DatasetReport]:
 
 
 async def list_damaged(db: Database) -> list[tuple[str, str]]:
-    """Name and path of what `list_datasets` leaves out. Adding the file again mends the record."""
+    """Return name and path of what `list_datasets` leaves out. Adding the file again mends the record."""
     stored = await db.all("SELECT name, path, doc FROM datasets ORDER BY added_at DESC")
     return [(str(row["name"]), str(row["path"])) for row in stored if rows.read(DatasetReport, row["doc"]) is None]
 
 
 async def get(db: Database, name: str) -> DatasetReport:
-    """Find by name.
+    """Return the dataset of that name.
 
     Raises:
         UsageError: there is none.

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from brightrun_tui.domain.disk import disk_full_as
+from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 
@@ -26,7 +26,6 @@ PATIENCE_SECONDS = 15.0
 BUSY_MS = 200
 """How long SQLite itself waits before we hear of it: one look at a cancelled task takes no longer."""
 SAY_SECONDS = 1.0
-ELSEWHERE = "set BRIGHTRUN_HOME to a directory you can write"
 _ANOTHER_SCHEMA = ("no such table", "no such column", "already exists")
 """What SQLite says of a database that is not ours, or has lost a part."""
 LOCKED = "another program keeps the database locked"
@@ -67,7 +66,7 @@ class Database:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
-        """Everything inside is committed together, or not at all."""
+        """Commit everything inside together, or nothing."""
         async with self._lock:
             try:
                 await self._patiently(lambda: self._connection.execute("BEGIN IMMEDIATE"))
@@ -100,7 +99,7 @@ class Database:
         return rows[0] if rows else None
 
     async def data_version(self) -> int:
-        """Changes whenever another connection has committed; costs microseconds."""
+        """Return a number that changes whenever another connection has committed; costs microseconds."""
         row = await self.one("PRAGMA data_version")
         return int(row[0]) if row else 0
 
@@ -181,7 +180,7 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
         return disk_full_as(StoreError, path.parent)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreError(
-            f"cannot write the database ({error})", where=str(path), fix=ELSEWHERE, kind=ErrorKind.HOME_NOT_WRITABLE
+            f"cannot write the database ({error})", where=str(path), fix=WRITABLE_HOME, kind=ErrorKind.HOME_NOT_WRITABLE
         )
     of_others = name == "SQLITE_ERROR" and any(words in str(error) for words in _ANOTHER_SCHEMA)
     if of_others or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):

@@ -7,7 +7,7 @@ from typing import Unpack, get_args
 
 import aiosqlite
 
-from brightrun_tui.domain.endpoint import Endpoint, EndpointChanges, EndpointState
+from brightrun_tui.domain.endpoint import SEE_ENDPOINTS, Endpoint, EndpointChanges, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.store import rows
@@ -65,8 +65,8 @@ async def list_endpoints(db: Database, *, live_only: bool = False) -> list[Endpo
 
 
 async def find(db: Database, word: str) -> Endpoint:
-    """Find by id or its beginning, or the newest of a model (``name`` or ``name:version``), a live one before one that failed.
-    One that serves a base alone is found by its id or as ``name:version@base`` only.
+    """Return the endpoint with that id, or beginning of one, or the newest of a model (``name`` or ``name:version``), a
+    live one before one that failed. One that serves a base alone is found by its id or as ``name:version@base`` only.
 
     Raises:
         UsageError: there is none.
@@ -81,9 +81,7 @@ async def find(db: Database, word: str) -> Endpoint:
         )
     )
     if not matches:
-        raise UsageError(
-            f"there is no endpoint “{word}”", fix="see: brightrun endpoints", kind=ErrorKind.UNKNOWN_ENDPOINT
-        )
+        raise UsageError(f"there is no endpoint “{word}”", fix=SEE_ENDPOINTS, kind=ErrorKind.UNKNOWN_ENDPOINT)
     return matches[0]
 
 

@@ -141,7 +141,7 @@ async def _turned_red(db: Database, name: str, why: str, now: float) -> list[Not
 
 
 async def services(db: Database) -> dict[str, ServiceFacts]:
-    """Find by name; those that were never tested are not among them."""
+    """Return them by name; those that were never tested are left out."""
     rows = await db.all("SELECT name, state, detail, facts, fix, checked_at FROM services")
     return {
         row["name"]: {

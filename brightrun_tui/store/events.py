@@ -195,7 +195,7 @@ async def _losses_of(db: Database, run: Run) -> RunChanges:
 
 
 def _learn(facts: RunChanges, body: Body, run: Run) -> None:
-    """Return the newest facts of a run that an event changes."""
+    """Update the newest facts of a run that an event changes."""
     match body:
         case kinds.Phase():
             facts["phase"], facts["phase_detail"] = body.phase, _detail_of(body)

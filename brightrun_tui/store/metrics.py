@@ -68,7 +68,9 @@ async def series(db: Database, run_id: str, name: str, upto: int | None = None) 
 
 
 async def names(db: Database, run_id: str) -> list[str]:
-    """Of its curves, by alphabet: from one to the next in the index, however many points each has."""
+    """Return the names of its curves in alphabetical order, going from one to the next in the index, however many
+    points each has.
+    """
     rows = await db.all(
         """WITH RECURSIVE found (name) AS (
             SELECT min(name) FROM metrics WHERE run_id = ?
@@ -163,7 +165,7 @@ async def gaps(db: Database, run_id: str, name: str, most: int) -> list[int]:
 
 
 def _points(found: Iterable[aiosqlite.Row]) -> list[Point]:
-    """Of rows that can be read: a value that is not a number is a gap, a step that is none is left out."""
+    """Return the points of readable rows: a value that is not a number is a gap, a step that is not one is left out."""
     return [
         Point(
             str(row["name"]),

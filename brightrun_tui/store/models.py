@@ -49,7 +49,7 @@ async def complete(db: Database, version: ModelVersion) -> None:
 
 
 async def get(db: Database, name: str, version: int | None = None) -> ModelVersion:
-    """One version; without a number the newest.
+    """Return one version; the newest without a number.
 
     Raises:
         UsageError: there is none.
@@ -69,13 +69,13 @@ async def get(db: Database, name: str, version: int | None = None) -> ModelVersi
 
 
 async def find(db: Database, ref: str) -> ModelVersion:
-    """``name``, ``name:2`` or ``name:champion``. Raises as `get` does."""
+    """Return ``name``, ``name:2`` or ``name:champion``. Raises as `get` does."""
     return await get(db, *await locate(db, ref))
 
 
 async def locate(db: Database, ref: str) -> tuple[str, int]:
-    """Name and number of ``name`` (its champion; the newest where there is none), ``name:2`` or ``name:champion``, also of a
-    version that cannot be read.
+    """Return name and number of ``name`` (its champion; the newest where there is none), ``name:2`` or
+    ``name:champion``, also of a version that cannot be read.
 
     Raises:
         UsageError: there is none.
@@ -106,7 +106,7 @@ async def list_models(db: Database) -> list[ModelVersion]:
 
 
 async def unreadable(db: Database) -> list[str]:
-    """``name:version`` of every ready version that cannot be read any more. They can be deleted."""
+    """Return ``name:version`` of every ready version that cannot be read any more. They can be deleted."""
     return [f"{row['name']}:{row['version']}" for row in await _ready(db) if not _read(row)]
 
 

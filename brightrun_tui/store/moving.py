@@ -12,6 +12,7 @@ from typing import Any
 
 from brightrun_tui.store.copying import become_another, is_copy_of
 from brightrun_tui.store.db import Database
+from brightrun_tui.store.engine import SET_FACT, fact
 
 FACT = "data_directory"
 
@@ -37,15 +38,11 @@ async def follow_move(db: Database) -> None:
                 await become_another(db, Path(before))
             for table, places in _PLACES:
                 await _move_rows(db, table, places, PurePath(before), PurePath(here))
-        await db.execute(
-            "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-            (FACT, json.dumps(here)),
-        )
+        await db.execute(SET_FACT, (FACT, json.dumps(here)))
 
 
 async def _last(db: Database) -> str:
-    row = await db.one("SELECT value FROM facts WHERE name = ?", (FACT,))
-    return str(json.loads(row["value"])) if row else ""
+    return str(await fact(db, FACT) or "")
 
 
 async def _told_by_rows(db: Database) -> str:
@@ -71,7 +68,7 @@ async def _move_rows(
 
 
 def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, here: PurePath) -> bool:
-    """Change one path in a document; whether there was something to change."""
+    """Change one path in a document; returns whether there was something to change."""
     holder: Any = document
     for name in place[:-1]:
         holder = holder.get(name) if isinstance(holder, dict) else None
@@ -83,7 +80,7 @@ def _move(document: dict[str, Any], place: tuple[str, ...], before: PurePath, he
 
 
 def _document(text: str) -> dict[str, Any] | None:
-    """None where the row is damaged; that is for others to say."""
+    """Return the document; None where the row is damaged, which others tell of."""
     try:
         document = json.loads(text)
     except ValueError:

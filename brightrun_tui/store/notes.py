@@ -9,7 +9,7 @@ MOST = 2_000
 
 
 async def get(db: Database, run_id: str) -> str:
-    """Empty where nobody wrote anything."""
+    """Return the note; empty where nobody wrote one."""
     row = await db.one("SELECT note FROM run_notes WHERE run_id = ?", (run_id,))
     return str(row["note"]) if row else ""
 

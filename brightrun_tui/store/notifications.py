@@ -40,13 +40,13 @@ async def latest(db: Database, limit: int = _LATEST) -> list[Notification]:
 
 
 async def unread(db: Database) -> int:
-    """Say how many nobody has looked at."""
+    """Return how many nobody has looked at."""
     row = await db.one("SELECT count(*) FROM notifications WHERE read_at IS NULL")
     return int(row[0]) if row else 0
 
 
 async def count(db: Database, run_id: str, kind: NewsKind) -> int:
-    """Say how many of a kind there are about a run."""
+    """Return how many of a kind there are about a run."""
     row = await db.one("SELECT count(*) FROM notifications WHERE run_id = ? AND kind = ?", (run_id, kind))
     return int(row[0]) if row else 0
 
@@ -78,7 +78,7 @@ async def delivered(db: Database, channel: str, notification: int, *, given_up: 
 
 
 async def deliveries(db: Database, notifications: Iterable[int]) -> dict[int, dict[str, str]]:
-    """By notification: what became of it, by channel."""
+    """Return the state of delivery by notification, then by channel."""
     wanted = list(notifications)
     found: dict[int, dict[str, str]] = {}
     for row in await db.all(

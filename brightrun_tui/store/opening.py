@@ -10,10 +10,11 @@ from pathlib import Path
 
 import aiosqlite
 
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.files import private_directory
-from brightrun_tui.store.db import BUSY_MS, ELSEWHERE, PATIENCE_SECONDS, Database, plain_error
+from brightrun_tui.store.db import BUSY_MS, PATIENCE_SECONDS, Database, plain_error
 from brightrun_tui.store.moving import follow_move
 from brightrun_tui.store.schema import MIGRATIONS
 
@@ -36,7 +37,7 @@ async def open_database(
         raise StoreError(
             f"cannot write here ({error.strerror or error})",
             where=str(path.parent),
-            fix=ELSEWHERE,
+            fix=WRITABLE_HOME,
             kind=ErrorKind.HOME_NOT_WRITABLE,
         ) from None
     except sqlite3.Error as error:
@@ -78,5 +79,5 @@ async def _migrate(db: Database) -> None:
 
 
 def _text(stored: bytes) -> str:
-    """A damaged text is not the end of reading the others; whoever reads it sees that it is damaged."""
+    """Decode a text. A damaged one does not stop the reading of others; whoever reads it sees that it is damaged."""
     return stored.decode("utf-8", "replace")

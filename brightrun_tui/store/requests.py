@@ -35,7 +35,7 @@ async def pending(db: Database) -> list[Request]:
 
 
 async def get(db: Database, request_id: int) -> Request | None:
-    """Raise ``DamagedRecordError``."""
+    """Return the request; None where there is none. Raises ``DamagedRecordError``."""
     row = await db.one("SELECT * FROM requests WHERE id = ?", (request_id,))
     return _request(row) if row else None
 

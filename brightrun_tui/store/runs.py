@@ -53,7 +53,7 @@ async def create(db: Database, spec: RunSpec, directory: str, estimate: Estimate
 
 
 async def get(db: Database, run_id: str) -> Run:
-    """Find by full id.
+    """Return the run with that full id.
 
     Raises:
         UsageError: there is none.
@@ -69,7 +69,9 @@ async def get(db: Database, run_id: str) -> Run:
 
 
 async def find(db: Database, word: str) -> Run:
-    """Find by id, by the beginning of an id, or the newest of that name; ``last`` is the newest of all. Raises as `get` does."""
+    """Return the run with that id, or beginning of one, or the newest of that name; ``last`` is the newest of all.
+    Raises as `get` does.
+    """
     return await get(db, await locate(db, word))
 
 
@@ -117,7 +119,7 @@ async def list_all(db: Database) -> tuple[list[Run], list[DamagedRun]]:
 
 
 async def stamps(db: Database) -> dict[str, tuple[str, float]]:
-    """State and time of the last change of every run, newest run first: enough to know which must be read again."""
+    """Return state and time of the last change of every run, newest run first: enough to know which must be read again."""
     found = await db.all("SELECT id, state, updated_at FROM runs ORDER BY created_at DESC")
     return {str(row["id"]): (str(row["state"]), rows.number(row["updated_at"])) for row in found}
 
@@ -136,12 +138,12 @@ async def readable(db: Database, run_id: str) -> Run | None:
 
 
 async def names(db: Database) -> dict[str, str]:
-    """Find by id, also of runs whose record is damaged."""
+    """Return the names of runs by id, including those whose record is damaged."""
     return {str(row["id"]): str(row["name"]) for row in await db.all("SELECT id, name FROM runs")}
 
 
 async def ids(db: Database, states: frozenset[RunState]) -> list[str]:
-    """Of the runs in these states, oldest first; also of those that cannot be read."""
+    """Return the ids of the runs in these states, oldest first, including those that cannot be read."""
     marks = ", ".join("?" * len(states))
     found = await db.all(f"SELECT id FROM runs WHERE state IN ({marks}) ORDER BY created_at", sorted(states))
     return [row["id"] for row in found]
@@ -154,7 +156,7 @@ async def queue(db: Database) -> list[Run]:
 
 
 async def move(db: Database, run_id: str, to: str) -> list[Run]:
-    """Give a run that waits another place among those that wait at the same provider; the queue as it is then.
+    """Give a run that waits another place among those that wait at the same provider; returns the queue as it is then.
 
     Raises:
         UsageError: it does not wait, or there is no such place.
@@ -259,6 +261,6 @@ def _damaged(row: aiosqlite.Row) -> DamagedRun:
 
 
 def _read(row: aiosqlite.Row) -> Run | None:
-    """None when the record is damaged, or says something else than its columns do."""
+    """Return the run; None when the record is damaged, or contradicts its columns."""
     run = rows.read(Run, row["doc"])
     return run if run is not None and (run.id, run.state) == (row["id"], row["state"]) else None

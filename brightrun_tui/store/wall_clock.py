@@ -36,7 +36,9 @@ async def follow(db: Database, boot: str, ahead: float, slack: float) -> None:
 
 
 async def _set_by(db: Database, boot: str, ahead: float, slack: float) -> float | None:
-    """By how many seconds it was set since the fact was noted, 0 where hardly; None where nothing is known of this boot."""
+    """Return by how many seconds it was set since the fact was noted, 0 where hardly; None where nothing is known of
+    this boot.
+    """
     known = await fact(db, FACT)
     if not isinstance(known, dict) or known.get("boot") != boot or not isinstance(known.get("ahead"), (int, float)):
         return None

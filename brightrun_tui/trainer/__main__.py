@@ -161,7 +161,7 @@ def wait() -> int:
 
 
 def work_in(run_directory: Path) -> int:
-    """The whole of a worker's life, once its environment is set."""
+    """Do all that a worker does, once its environment is set."""
     files = RunDirectory(run_directory)
     try:
         return run(files, EventLog(files.events))

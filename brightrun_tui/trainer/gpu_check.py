@@ -20,7 +20,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine
 
 ROUNDING = {torch.bfloat16: 6e-3, torch.float16: 1.5e-3, torch.float32: 1e-3}
@@ -39,7 +39,7 @@ PRODUCT_ROWS = (1, 48, 1024)
 
 
 def require_fit(machine: TrainingDevice, settings: QuantisationSettings) -> None:
-    """Nothing on a CPU, whose arithmetic nobody doubts.
+    """Refuse a GPU that computes wrongly. A CPU passes: nobody doubts its arithmetic.
 
     Raises:
         GpuError: the GPU computes wrongly, or not at all.

@@ -18,7 +18,7 @@ from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, s
 
 
 def measure(base: str, method: str) -> dict[str, float]:
-    """Raise whatever loading the model raises: nothing is told then."""
+    """Measure the work. Raises whatever loading the model raises: nothing is printed then."""
     with without_garbage_collection():
         quieten_libraries()
         import numpy as np

@@ -83,7 +83,9 @@ class _Viewer:
         )
 
     def _places(self, request: TokenRequest) -> dict[tuple[int, ...], list[str]]:
-        """By the tokens of each text that the template makes of the record, the piece of it that each token covers."""
+        """Return, by the tokens of each text that the template makes of the record, the piece of it that each token
+        covers.
+        """
         from brightrun_tui.trainer.data.template import UnrenderableError
 
         try:

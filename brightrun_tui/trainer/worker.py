@@ -104,7 +104,7 @@ def _read_spec(files: RunDirectory) -> RunSpec:
 def _set_up(
     spec: RunSpec, files: RunDirectory, log: EventLog, control: Control, monitor: HardwareMonitor
 ) -> tuple[TrainingSession, ChatTemplate]:
-    """Data first: it can be refused before the model, which takes longest, is loaded."""
+    """Prepare the data, which can be refused, before the model is loaded, which takes longest."""
 
     def alert(code: str, message: str) -> None:
         log.write(events.Alert(level="warning", code=code, message=message))
@@ -192,7 +192,7 @@ def _resume(session: TrainingSession) -> None:
 
 
 def _tell_if_back(session: TrainingSession) -> None:
-    """Say at which step the run is, where one before it had come further: until the next step nothing else would."""
+    """Say at which step the run is, where an earlier worker had got further: nothing else would until the next step."""
     step, plan = session.progress.step, session.plan
     told = [event.body.step for event in session.log.history if isinstance(event.body, events.Metric)]
     if max(told, default=0) > step:
@@ -201,7 +201,7 @@ def _tell_if_back(session: TrainingSession) -> None:
 
 
 def _lineage_key(spec: RunSpec, files: RunDirectory) -> str:
-    """Stands for all that must be the same for a checkpoint to be continued exactly."""
+    """Return a key over all that must be the same for a checkpoint to be continued exactly."""
     settings, training = spec.settings, spec.settings.training
     document = {
         "base": spec.base.fingerprint or [spec.base.id, spec.base.revision],

@@ -14,6 +14,7 @@ from textual.binding import Binding, BindingType
 from brightrun_tui.tui.action import Action, spell
 from brightrun_tui.tui.dialog_actions import DIALOG_ACTIONS
 from brightrun_tui.tui.screen_actions import SCREEN_ACTIONS
+from brightrun_tui.tui.widget_actions import WIDGET_ACTIONS
 
 SCOPES = {
     "app": "Everywhere",
@@ -51,7 +52,7 @@ SCOPES = {
 }
 """Scope by name, with the words that people read."""
 
-ACTIONS = (*SCREEN_ACTIONS, *DIALOG_ACTIONS)
+ACTIONS = (*SCREEN_ACTIONS, *WIDGET_ACTIONS, *DIALOG_ACTIONS)
 
 BY_ID: dict[str, Action] = {action.id: action for action in ACTIONS}
 

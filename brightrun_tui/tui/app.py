@@ -96,7 +96,9 @@ class BrightRunApp(Workspace):
     def __init__(
         self, paths: Paths, *, read_only: bool = False, first_mode: str = "integrations", plain_glyphs: bool = False
     ) -> None:
-        """With ``plain_glyphs`` nothing but ASCII reaches the terminal. Raises `UsageError` where ``[keys]`` is wrong."""
+        """Make the app; with ``plain_glyphs`` nothing but ASCII reaches the terminal. Raises `UsageError` where
+        ``[keys]`` is wrong.
+        """
         self._plain_glyphs = plain_glyphs
         self.DEFAULT_MODE = first_mode  # type: ignore[misc]  # else an empty screen is made, drawn and left again
         super().__init__(paths, read_only=read_only)
@@ -113,9 +115,11 @@ class BrightRunApp(Workspace):
     def push_screen(
         self, screen: Any, callback: Any = None, wait_for_dismiss: bool = False, *, mode: str | None = None
     ) -> Any:
-        """As Textual does it, but for a dialogue that is open already, or one too many: that is as if it were closed at once.
+        """Push a screen as Textual does, except a dialogue that is open already, or one too many: that counts as closed
+        at once.
 
-        Keys typed ahead would else open the same one again before it is drawn, and each is laid out anew at every resize.
+        Keys typed ahead would else open the same one again before it is drawn, and each is laid out anew at every
+        resize.
         """
         if isinstance(screen, Dialog) and (type(screen) is type(self.screen) or len(self.screen_stack) > DEEPEST):
             if not wait_for_dismiss:
@@ -187,7 +191,7 @@ class BrightRunApp(Workspace):
         return too_small(self.size) or any(notice.region for notice in self.screen.query_children(TooSmall))
 
     async def on_event(self, event: events.Event) -> None:
-        """As Textual's, but a terminal in which nothing can be read takes no keys, texts or clicks other than to leave it."""
+        """Handle events as Textual does, but in a terminal too small to read only the keys that leave it count."""
         if isinstance(event, (events.Key, events.Paste, events.MouseEvent)) and self.shows_nothing:
             for each in actions.of_scope("app"):
                 if each.name in LEAVING and isinstance(event, events.Key) and event.key in each.keys:
@@ -202,7 +206,7 @@ class BrightRunApp(Workspace):
         await super().on_event(event)
 
     async def run_action(self, action: Any, default_namespace: DOMNode | None = None, namespaces: Any = None) -> bool:
-        """As Textual's, but read-only mode refuses what changes something."""
+        """Run an action as Textual does, but refuse one that changes something in read-only mode."""
         name = action if isinstance(action, str) else action[1]
         found = actions.find(scopes_of(default_namespace or self), name)
         if self.shows_nothing and (found is None or found.scope != "app"):
@@ -248,7 +252,9 @@ class BrightRunApp(Workspace):
         self.action_command_palette()
 
     def action_command_palette(self) -> None:
-        """As Textual does it, but without an id: one that is being closed still has that when the next is opened."""
+        """Open the palette as Textual does, but without an id: one that is being closed still has it when the next is
+        opened.
+        """
         if not isinstance(self.screen, Palette):
             self.push_screen(Palette())
 
@@ -279,7 +285,7 @@ class BrightRunApp(Workspace):
             self.toast(path, title="Screenshot saved")
 
     async def action_back(self) -> None:
-        """Out of the full screen, else out of the field, so that single keys work again."""
+        """Leave the full screen, else the field, so that single keys work again."""
         if self.screen.has_class("-zoomed"):
             await self.run_action("zoom", self.screen)
         elif isinstance(self.screen.focused, Input) and getattr(self.screen.focused, "typing", True):

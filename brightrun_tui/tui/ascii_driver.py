@@ -58,7 +58,7 @@ _UPPER, _LOWER = 0x1B, 0xE4
 
 @cache
 def like(character: str) -> str:
-    """ASCII of the same width in cells."""
+    """Return ASCII of the same width in cells."""
     if character.isascii():
         return character
     if character in _LIKE:

@@ -42,7 +42,7 @@ def facts_of(runs: Sequence[Run]) -> ComparedRuns:
 
 
 async def read(db: Database, runs: Sequence[Run]) -> ComparedRuns:
-    """With curves and answers. Raises `BrightrunError`."""
+    """Read runs with their curves and answers. Raises `BrightrunError`."""
     curves, answers = [], []
     for run in runs:
         curves.append(await _curves(db, run))

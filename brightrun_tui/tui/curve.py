@@ -39,7 +39,7 @@ class Curve:
         return bool(self.counts) and max(self.counts[0], self.counts[len(self.counts) // 2]) > 1
 
     def copy(self) -> Curve:
-        """As it is now, for a thread."""
+        """Return it as it is now, for a thread."""
         other = Curve()
         for name in ("steps", "times", "values", "lows", "highs", "counts", "gaps", "behind"):
             setattr(other, name, list(getattr(self, name)))
@@ -47,7 +47,7 @@ class Curve:
         return other
 
     def add(self, step: int, value: float | None, time: float = 0.0) -> None:
-        """``value`` None (the worker saw NaN or infinity) is kept as NaN and its step among ``gaps``."""
+        """Add a point. ``value`` None (the worker saw NaN or infinity) is kept as NaN and its step among ``gaps``."""
         number = math.nan if value is None or not math.isfinite(value) else value
         if self.steps and step <= self.steps[-1]:
             self._replace(step, number, time)
@@ -72,7 +72,9 @@ class Curve:
         self.version += 1
 
     def go_back(self, reached: int) -> None:
-        """The run is no further than ``reached``: what lies behind is put aside; of that, what was taken again is gone."""
+        """Put aside what is beyond ``reached``, the run's position; of what was put aside before, what was computed
+        again is dropped.
+        """
         before = len(self.steps), len(self.behind)
         columns = (self.steps, self.lows, self.highs, self.values, self.counts, self.times)
         first = bisect_right(self.steps, reached)

@@ -26,7 +26,7 @@ class Faults:
         self._recent: deque[float] = deque(maxlen=STORM)
 
     def count(self, error: Exception) -> int:
-        """Say how often this kind has come by now, this time included."""
+        """Return how often this kind has come by now, this time included."""
         self._recent.append(self._clock())
         kind = kind_of(error)
         if kind not in self.counts and len(self.counts) >= _MOST_KINDS:
@@ -40,7 +40,7 @@ class Faults:
 
 
 def kind_of(error: Exception) -> str:
-    """``KeyError monitor.py:120 content.py:70``: the last place in our code, and where it was raised."""
+    """Return ``KeyError monitor.py:120 content.py:70``: the last place in our code, and where it was raised."""
     frames = extract_tb(error.__traceback__)
     ours = [frame for frame in frames if frame.filename.startswith(PACKAGE)]
     places = dict.fromkeys(f"{Path(frame.filename).name}:{frame.lineno}" for frame in (*ours[-1:], *frames[-1:]))

@@ -36,7 +36,7 @@ class KeySettings(RootModel[dict[str, str]]):
 
 
 def load_keymap(paths: Paths) -> dict[str, tuple[str, ...]]:
-    """Action id to keys, as Textual names them.
+    """Return keys, as Textual names them, by action id.
 
     Raises:
         UsageError: no such action, not a key, or two actions of one place on one key.
@@ -74,7 +74,7 @@ def _is_key(key: str) -> bool:
 
 
 def _refuse_clashes(keymap: Mapping[str, tuple[str, ...]], paths: Paths) -> None:
-    """One key, one action in one place: a place is a scope, or a scope and what works everywhere."""
+    """Refuse one key for two actions in one place: a place is a scope together with what works everywhere."""
     for action_id, keys in keymap.items():
         scope = actions.BY_ID[action_id].scope
         for other in actions.defaults():

@@ -33,7 +33,7 @@ class Remembered(BaseModel):
 
 
 def recall(paths: Paths) -> Remembered:
-    """As it was left, or the defaults where that cannot be read: nothing of it is needed."""
+    """Return the app's state as it was left, or the defaults where it cannot be read: none of it is essential."""
     try:
         return Remembered.model_validate_json(paths.app_state.read_bytes())
     except (OSError, ValidationError):

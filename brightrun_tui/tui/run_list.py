@@ -68,6 +68,6 @@ def arrange(runs: Sequence[Run], order: RunOrder, pinned: Collection[str], stays
 
 
 def urgency(run: Run) -> tuple[int, float]:
-    """What moves comes first, then what waits for a person, then the past; newest first in each."""
+    """Return a sort key: what moves comes first, then what waits for a person, then the past; newest first in each."""
     order = 0 if run.active and run.state != "queued" else 1 if run.active else 2 if run.state == "paused" else 3
     return order, run.waits_since if run.state == "queued" else -run.created_at

@@ -93,7 +93,7 @@ def _first_of(stamps: Mapping[str, tuple[str, float]], first: Collection[str]) -
 
 
 def trend(values: Sequence[float | None]) -> float | None:
-    """Change of the mean of the newer half against that of the older, as a part of it; None where there are too few."""
+    """Return the relative change of the newer half's mean against the older half's; None where there are too few."""
     known = [value for value in values if value is not None]
     half = len(known) // 2
     if not half:

@@ -41,7 +41,9 @@ class ServiceTester:
     """``statuses`` and ``tested_at`` (seconds since the epoch) are those of this process; the store has everybody's."""
 
     def __init__(self, app: ServiceApp, owner: DOMNode) -> None:
-        """``changed`` is published, with the name of the service, when a test begins and when it has ended."""
+        """Test services for the app; ``changed`` is published, with the name of the service, when a test begins and
+        ends.
+        """
         self._app = app
         self._few = asyncio.Semaphore(AT_ONCE)
         self.changed: Signal[str] = Signal(owner, "services")
@@ -67,7 +69,7 @@ class ServiceTester:
         )
 
     async def test_all(self, wanted: Iterable[Service]) -> None:
-        """Returns when all of them are tested."""
+        """Test all of them, and wait for the results."""
         await asyncio.gather(*(self.test(service) for service in wanted))
 
     async def test(self, service: Service) -> None:

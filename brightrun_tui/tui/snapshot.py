@@ -209,7 +209,9 @@ class SnapshotReader:
     """Reads snapshots from one connection, and only the news of the run being watched."""
 
     def __init__(self, db: Database, paths: Paths, *, runs_first: bool = False) -> None:
-        """``runs_first``: the first picture is of the runs alone and not `loaded`; it is what Monitor is opened for."""
+        """Read the store; with ``runs_first`` the first picture is of the runs alone and not `loaded`, as Monitor is
+        opened for them.
+        """
         self._db = db
         self._paths = paths
         self._runs = RunReader(db)
@@ -223,7 +225,9 @@ class SnapshotReader:
         self._evaluations: dict[str, Evaluation | None] = {}
 
     async def read(self, watched: str, others: tuple[str, ...] = ()) -> Snapshot:
-        """``watched`` is the id of the run whose detail is wanted, or empty; of ``others`` only the curves are."""
+        """Return what is shown. ``watched``: the id of the run whose detail is wanted, or empty; of ``others`` only the
+        curves.
+        """
         db = self._db
         first = {watched, *others, *recall(self._paths).pinned} if self._first else frozenset[str]()
         whole, damaged, vitals = await self._runs.read(first)
@@ -272,7 +276,9 @@ class SnapshotReader:
     async def _needed(
         self, versions: Sequence[ModelVersion], *of: Any
     ) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, Origin]]:
-        """The first picture does not wait for what must be imported to tell this; then it is not `complete`."""
+        """Return what each version needs, and its origin. The first picture does not wait for the imports this takes;
+        it is not `complete` then.
+        """
         put_off = self._first and bool(versions)
         self._first, self.complete = False, not (put_off or self._runs.more)
         if put_off or not versions:
@@ -280,7 +286,7 @@ class SnapshotReader:
         return await asyncio.to_thread(_attention_and_origins, self._paths, versions, *of)
 
     async def _read_evaluations(self) -> tuple[Evaluation, ...]:
-        """They never change, so each is read once."""
+        """Read evaluations, each once: they never change."""
         from brightrun_tui.store import evaluations
 
         wanted = await evaluations.ids(self._db)

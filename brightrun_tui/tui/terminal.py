@@ -52,7 +52,7 @@ class DaemonExecutor(ThreadPoolExecutor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Nothing is waited for."""
+        """Wait for nothing."""
 
 
 def leave_on_signals(leave: Callable[[int], None]) -> None:
@@ -83,7 +83,7 @@ def _gone(descriptor: int) -> bool:
 
 
 def _leave(leave: Callable[[int], None], code: int) -> None:
-    """Writing to a dead terminal can block for ever, so a thread ends the process if the orderly way takes too long."""
+    """Leave. A thread ends the process if that takes too long, because writing to a dead terminal can block for ever."""
 
     def end() -> None:
         time.sleep(3.0)

@@ -52,10 +52,11 @@ class StartError(Exception):
 
 
 def came_too_late(error: Exception) -> bool:
-    """Whether work of a screen that has been closed meanwhile looked for a part of it: nobody waits for that any more.
+    """Say whether the work of a screen that was closed meanwhile looked for a part of it: nobody waits for that any
+    more.
 
-    A screen that is being taken down loses its parts before it is gone itself, and one that was closed by keys typed ahead may
-    not have had them yet.
+    A screen that is being taken down loses its parts before it is gone itself, and one that was closed by keys typed
+    ahead may not have had them yet.
     """
     if not isinstance(error, (NoMatches, IndexError, MountError)):
         return False
@@ -123,7 +124,7 @@ def _go_on_after_a_fault() -> None:
 
 
 def _draw_blank_instead(widget: type[Widget]) -> None:
-    """Else one widget that cannot be drawn keeps the whole screen from being drawn."""
+    """Draw a blank for a widget that cannot be drawn, which else keeps the whole screen from being drawn."""
     original: Callable[[Any, Region], list[Strip]] = widget.render_lines
 
     def render_lines(self: Widget, crop: Region) -> list[Strip]:
@@ -137,7 +138,7 @@ def _draw_blank_instead(widget: type[Widget]) -> None:
 
 
 def _live_with_no_width() -> None:
-    """Text is wrapped for a width of nothing, or less, where a terminal is a few columns wide."""
+    """Wrap text for at least one column: terminals a few columns wide ask for none, or fewer."""
     original = Content._wrap_and_format
 
     def _wrap_and_format(self: Content, width: int, *arguments: Any, **options: Any) -> Any:
@@ -147,7 +148,9 @@ def _live_with_no_width() -> None:
 
 
 def _take_the_size_of_now() -> None:
-    """A screen that is laid out anew tells itself of its size: with two sizes under way at once, it goes to and fro forever."""
+    """Lay out a screen for its present size: it tells itself of its size, and with two sizes under way it would go to
+    and fro forever.
+    """
     original = Screen._on_resize
 
     async def _on_resize(self: Screen[Any], event: events.Resize) -> None:
@@ -158,13 +161,15 @@ def _take_the_size_of_now() -> None:
 
 
 def _take_any_bytes_typed() -> None:
-    """A byte that is not UTF-8 (a terminal set to Latin-1, a torn paste) ends the thread that reads the keys."""
+    """Replace bytes that are not UTF-8 (a terminal set to Latin-1, a torn paste), which would end the thread that reads
+    the keys.
+    """
     strict = codecs.getincrementaldecoder
     linux_driver.getincrementaldecoder = lambda name: partial(strict(name), errors="replace")  # type: ignore[attr-defined]
 
 
 def _turn_pages_of_nothing() -> None:
-    """A page is turned in a list that has no size yet: the palette, with keys typed ahead."""
+    """Turn no page in a list that has no size yet: the palette, with keys typed ahead."""
     original = OptionList._move_page
 
     def _move_page(self: OptionList, direction: Any) -> None:
@@ -175,7 +180,7 @@ def _turn_pages_of_nothing() -> None:
 
 
 def _click_what_is_there() -> None:
-    """A click meant for an option that has gone since it was drawn."""
+    """Ignore a click meant for an option that has gone since it was drawn."""
     original = OptionList._on_click
 
     async def _on_click(self: OptionList, event: events.Click) -> None:
@@ -188,7 +193,9 @@ def _click_what_is_there() -> None:
 
 
 def _close_what_was_meant() -> None:
-    """`Screen.dismiss` takes away whatever is on top: with keys typed ahead, or from work that ends late, another screen."""
+    """Close the screen that was meant: `Screen.dismiss` takes away whatever is on top, which keys typed ahead or late
+    work may have changed.
+    """
     original = Screen.dismiss
 
     def dismiss(self: Screen[Any], result: Any = None) -> AwaitComplete:
@@ -202,8 +209,10 @@ def _close_what_was_meant() -> None:
 
 
 def _draw_what_lies_below() -> None:
-    """A dialogue takes what to draw below it from a list that each screen shortens as it is drawn, and that is out of step where
-    one of them need not be drawn anew: with four on one another, two can then be drawn below each other, without end."""
+    """Draw below a dialogue what lies below it. Textual takes that from a list that each screen shortens as it is
+    drawn, and that is out of step where one need not be drawn anew: with four stacked, two can be drawn below each
+    other without end.
+    """
 
     def render(self: Screen[Any]) -> Any:
         background = self.styles.background
@@ -218,7 +227,7 @@ def _draw_what_lies_below() -> None:
 
 
 def _keep_keys_for_what_opens() -> None:
-    """A screen that has just been opened is given keys before it has the parts that are to take them."""
+    """Hold keys until a screen that has just been opened has the parts that take them."""
     original = App.on_event
 
     async def on_event(self: App[Any], event: events.Event) -> None:
@@ -231,7 +240,7 @@ def _keep_keys_for_what_opens() -> None:
 
 
 def _measure_a_new_text() -> None:
-    """A text that changes twice before the first change is laid out keeps the size of the one between, cached meanwhile."""
+    """Measure a text anew that changes twice before it is laid out: the size of the one between is cached."""
     original = Widget.refresh
 
     def refresh(self: Widget, *regions: Region, layout: bool = False, **options: Any) -> Widget:
@@ -243,7 +252,9 @@ def _measure_a_new_text() -> None:
 
 
 def _fire_however_late() -> None:
-    """A timer for one shot never fires where the machine stalls just as it starts: a resize, say, then is never drawn."""
+    """Fire a one-shot timer however late it is: where the machine stalls as it starts it never fires, and a resize,
+    say, is never drawn.
+    """
     original = Timer.__init__
 
     def __init__(self: Timer, *arguments: Any, **options: Any) -> None:
@@ -255,7 +266,9 @@ def _fire_however_late() -> None:
 
 
 def _parse_styles_once() -> None:
-    """Every screen that is opened for the first time has all styles parsed anew, twice: half of what opening it takes."""
+    """Parse styles once: every screen opened for the first time has all of them parsed anew, twice, half of what
+    opening it takes.
+    """
     original = Stylesheet._parse_rules
     parsed: dict[object, list[RuleSet]] = {}
 
@@ -269,13 +282,16 @@ def _parse_styles_once() -> None:
 
 
 def _find_rules_at_once() -> None:
-    """Rules are looked up in sets some hundred times for each widget, by a hash of their own that is that of any object."""
+    """Look up rules by the hash of any object, which is the same as their own: it is asked for some hundred times for
+    each widget.
+    """
     RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]
 
 
 def _style_what_the_focus_changed() -> None:
-    """What the focus stays within need not be styled anew, with all that is in it. And a style may depend on the focus within any
-    widget around, not only within the one that has it."""
+    """Style only what a move of the focus changed, not what the focus stays within. A style may depend on the focus
+    within any widget around, not only within the one that has it.
+    """
 
     def _update_focus_styles(self: Screen[Any], focused: Widget | None = None, blurred: Widget | None = None) -> None:
         now, before = ([] if widget is None else widget.ancestors_with_self for widget in (focused, blurred))
@@ -292,13 +308,16 @@ def _style_what_the_focus_changed() -> None:
 
 
 def _paint_what_the_focus_changed() -> None:
-    """A screen paints all of itself whenever the focus moves. Who gets and who loses it, and what is styled anew for it, paint
-    themselves."""
+    """Repaint only the widgets that get and lose the focus, and what is styled anew for it, where a screen would paint
+    all of itself.
+    """
     Screen.__dict__["focused"]._repaint = False
 
 
 def _reverse_parts_without_colours() -> None:
-    """Of the style of a part, such as the chosen row of a list, “reverse” is lost; without colours it is all there is."""
+    """Keep “reverse” in the style of a part, such as the chosen row of a list, where it is lost; without colours it is
+    all there is.
+    """
     original = Widget.get_visual_style
 
     def get_visual_style(self: Widget, *component_classes: str, partial: bool = False) -> Style:
@@ -311,7 +330,9 @@ def _reverse_parts_without_colours() -> None:
 
 
 def _draw_what_will_be_shown() -> None:
-    """While updates are held back, a screen is drawn after each layout all the same, thrown away, and counts as shown."""
+    """Draw only what will be shown: while updates are held back, a screen is drawn after each layout all the same, and
+    thrown away.
+    """
     draw, end_batch = Screen._compositor_refresh, App._end_batch
 
     def _compositor_refresh(self: Screen[Any]) -> None:
@@ -330,7 +351,7 @@ def _draw_what_will_be_shown() -> None:
 
 
 def _style_for_the_size_at_once() -> None:
-    """The classes of a screen's size come with its first layout: all of it is styled, laid out, and then once more."""
+    """Set the classes of a screen's size before its first layout: else all of it is styled and laid out twice."""
     original = Screen.__init__
 
     def __init__(self: Screen[Any], *arguments: Any, **options: Any) -> None:

@@ -72,7 +72,9 @@ class ThemeFile(BaseModel):
     @field_validator("variables")
     @classmethod
     def _fit(cls, variables: dict[str, str]) -> dict[str, str]:
-        """They become part of the style sheets, where anything else would be a broken rule."""
+        """Refuse a variable that is not a valid style: it becomes part of the style sheets, where it would be a broken
+        rule.
+        """
         for name, value in variables.items():
             if not name.endswith(STYLE_NAMES):
                 _checked_colour(value, name)
@@ -81,7 +83,7 @@ class ThemeFile(BaseModel):
         return variables
 
     def as_textual(self) -> Theme:
-        """Textual wants to know for its own sheets what black and white are, where colours are the terminal's."""
+        """Return Textual's theme, which tells its sheets what black and white are where the colours are the terminal's."""
         own = {"ansi-background": "ansi_black", "ansi-foreground": "ansi_white"} if self.ansi else {}
         return Theme(
             name=self.name,
@@ -101,7 +103,7 @@ class Themes:
 
 
 def load_themes(paths: Paths) -> Themes:
-    """Ours first, then those in ``paths.user_themes``."""
+    """Load our themes, then those in ``paths.user_themes``."""
     found: dict[str, ThemeFile] = {}
     problems: list[str] = []
     for directory in (resource("themes"), paths.user_themes):

@@ -95,7 +95,7 @@ class Workspace(App[int]):
         return self._db
 
     async def opened_store(self) -> Database:
-        """`db`, as soon as it is open: for what begins together with the app."""
+        """Return `db` as soon as it is open: for what begins together with the app."""
         await self._store_opened.wait()
         return self.db
 
@@ -105,7 +105,9 @@ class Workspace(App[int]):
         self.set_timer(HELD_SECONDS, self._held.close)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """As Textual's, but once with the same styles while nothing has been drawn: a theme asks for it as soon as it is set."""
+        """Refresh as Textual does, but once with the same styles while nothing has been drawn: a theme asks for it as
+        soon as it is set.
+        """
         styles = (self.theme, *self.stylesheet.source)
         if styles != self._styles or self._pictured.is_set():
             self._styles = styles
@@ -134,7 +136,7 @@ class Workspace(App[int]):
 
     @work(exclusive=True, group="store")
     async def _follow_store(self) -> None:
-        """For as long as the app lives: what goes wrong is said, and then the store is opened anew."""
+        """Follow the store for as long as the app lives: what goes wrong is said, and then the store is opened anew."""
         try:
             while True:
                 try:
@@ -175,7 +177,7 @@ class Workspace(App[int]):
 
     @work(group="engine")
     async def _wake_engine(self) -> None:
-        """Somebody must look after what is active: start the engine, at most every so often."""
+        """Start the engine, at most every so often, when something is active: somebody must look after it."""
         from brightrun_tui.orchestrator import client
 
         now = asyncio.get_running_loop().time()
@@ -326,7 +328,7 @@ class Workspace(App[int]):
                 )
 
     def _handle_exception(self, error: Exception) -> None:
-        """Textual's last word on any error. Only the app's own start cannot be survived."""
+        """Handle any error, as Textual's last resort. Only one in the app's own start cannot be survived."""
         if isinstance(error, textual_quirks.StartError):
             self._end_by(error.error, "it could not start")
         elif self._exit or (self._dom_ready and not self._running):
@@ -337,12 +339,12 @@ class Workspace(App[int]):
             self._end_by(error, "it could not start")
 
     def panic(self, *renderables: Any) -> None:
-        """Textual's word for the end of a thread of its own, with a traceback that nobody is to see."""
+        """End the app when a thread of Textual's ends, without the traceback, which nobody is to see."""
         text = "".join(segment.text for renderable in renderables for segment in self.console.render(renderable))
         self._end_by(RuntimeError(text), "the terminal cannot be read any more")
 
     def _end_by(self, error: Exception, why: str) -> None:
-        """One line and a log's name, not Textual's traceback: that prints local variables, keys included."""
+        """End with one line and a log's name, not Textual's traceback: that prints local variables, keys included."""
         path = log_crash(error, self.paths.logs)
         place = f" Details: {path}" if path else ""
         self.exit(

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import py_compile
 import shlex
 import sqlite3
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer
 
+from brightrun_tui.commands.shared.failures import explain
 from tests.cli.conftest import CommandLine, brightrun
 
 __all__ = ["brightrun"]
@@ -25,7 +29,10 @@ DATA = "".join(
 def shell(
     line: CommandLine, command: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """A command in which “brightrun” is the command line."""
+    """A command in which “brightrun” is the command line. What Python compiles meanwhile is not kept: where files may not be
+    large it would keep half of it.
+    """
+    environment = {"PYTHONDONTWRITEBYTECODE": "1", **environment}
     ours = shlex.join([sys.executable, "-m", "brightrun_tui"])
     return subprocess.run(
         ["bash", "-c", command.replace("brightrun", ours)],
@@ -80,14 +87,47 @@ def test_whatever_we_open_does_not_become_a_stream_of_a_child(tmp_path: Path) ->
         ("mkdir gone && cd gone && rmdir ../gone && BRIGHTRUN_HOME=here brightrun runs", "is gone"),
         (f"BRIGHTRUN_HOME=$PWD/{'x' * 300} brightrun runs", "File name too long"),
         ("ulimit -f 1; brightrun datasets add d.jsonl", "fix"),
+        ("brightrun locate >/dev/full", "standard output"),
+        ("brightrun runs --json >/dev/full", "standard output"),
+        ("brightrun runs show nothing --json >/dev/full", "no run"),
+        ("gzip d.jsonl; ulimit -f 0; brightrun datasets check d.jsonl.gz", "temporary files"),
         ("brightrun runs show $'\\xff\\xfe'", "such"),
     ],
-    ids=["a directory that is gone", "a long home", "small files only", "a name that is no text"],
+    ids=[
+        "a directory that is gone",
+        "a long home",
+        "small files only",
+        "a full disk to print to",
+        "a full disk for JSON",
+        "a full disk for an error",
+        "no temporary files",
+        "a name that is no text",
+    ],
 )
 def test_what_is_wrong_around_it_is_one_sentence(brightrun: CommandLine, data: Path, command: str, said: str) -> None:
     done = shell(brightrun, command, cwd=data.parent)
     told = done.stderr.decode()
     assert done.returncode in (1, 2) and "foresaw" not in told and said in told
+
+
+@pytest.mark.parametrize("left", [16, 20, 40])
+def test_a_module_of_which_half_was_written_is_not_a_question_that_was_not_answered(
+    left: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it stays behind where the disk was full when Python compiled it; a verb that met it ended with “not confirmed”."""
+    source = tmp_path / f"half{left}.py"
+    source.write_text("import os\n\n\ndef work():\n    return os.name\n")
+    compiled = source.with_suffix(".pyc")
+    py_compile.compile(str(source), str(compiled), doraise=True)
+    source.unlink()
+    os.truncate(compiled, left)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    app = typer.Typer()
+    app.command()(lambda: import_module(source.stem) and None)
+    with pytest.raises((typer.Abort, EOFError, ImportError)) as met:
+        typer.main.get_command(app).main(args=[], standalone_mode=False)
+    told = explain(met.value, [])
+    assert "half there" in told.what and "__pycache__" in told.fix
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from brightrun_tui.datasets.formats import formats
 from brightrun_tui.datasets.opening import open_dataset
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import DatasetError, UsageError
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from tests.datasets.conftest import Write, chat, lines, pairs
 
 TALKS = [

@@ -9,7 +9,7 @@ import pytest
 
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport, Problem
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from tests.datasets.conftest import Write, lines
 
 DICE = random.Random()

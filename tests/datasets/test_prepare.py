@@ -16,7 +16,7 @@ from brightrun_tui.datasets import preparing
 from brightrun_tui.datasets.splitting import plan_split
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.errors import BrightrunError, DatasetError
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from tests.datasets.conftest import Write, chat, lines, pairs
 
 SETTINGS = DataSettings()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport
 from brightrun_tui.domain.errors import DatasetError
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from tests.datasets.conftest import Write, chat, lines, pairs
 
 SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "eq-sample"

@@ -10,7 +10,7 @@ import pytest
 from brightrun_tui import datasets
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.errors import DatasetError
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from tests.datasets.conftest import Write, chat, lines
 
 

@@ -205,6 +205,6 @@ def checked(path: Path, columns: dict[str, str], target: Path | None = None) -> 
         plan_text.data_report(report, width)
         plan_text.conversations(report, width)
     if target is not None:
-        from brightrun_tui.domain.settings import DataSettings
+        from brightrun_tui.domain.setting_groups import DataSettings
 
         datasets.prepare(path, target, DataSettings(), columns=columns or None)

@@ -21,6 +21,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 
 from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome
+from brightrun_tui.domain.settings import show_value
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.resolve import PERSON
 from brightrun_tui.tui import actions, app
@@ -30,7 +31,7 @@ from brightrun_tui.tui.screens.new_run import NewRunScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField
 from brightrun_tui.tui.widgets.footer import scopes_of
-from brightrun_tui.tui.widgets.form import SettingRow, show_value
+from brightrun_tui.tui.widgets.form import SettingRow
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.too_small import too_small
 
@@ -150,7 +151,7 @@ class Watched(app.BrightRunApp):
             yield "the intensity is changed, and its row has no mark"
         for key, row in rows.items():
             field = row.field
-            value = show_value(getattr(getattr(plan.settings, row.setting.group), row.setting.name))
+            value = show_value(plan.settings.value(row.setting.key))
             shown = getattr(field, "value", value)
             typing = isinstance(field, TextField) and field.typing
             if (

@@ -12,10 +12,11 @@ import pytest
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.model import Lineage, ModelVersion, Report, SplitScore, TrainingFacts, Verdict
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
-from brightrun_tui.orchestrator.new_endpoints import EndpointRequest, base_is_here, create, fetch_base
+from brightrun_tui.orchestrator.new_endpoints import EndpointRequest, create, fetch_base
 from brightrun_tui.orchestrator.remote_server import with_base
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
+from brightrun_tui.registry.base_places import has_base
 from brightrun_tui.serving import read_plan, read_state
 from brightrun_tui.serving.state import failed_state
 from brightrun_tui.store import endpoints, models, notifications, open_database
@@ -60,7 +61,7 @@ async def test_the_base_is_fetched_once_and_noted(hub: StandIn, paths: Paths) ->
         assert (fetched.rating, fetched.note, fetched.tags) == (4, "good with fog", ("prod",))
         await models.annotate(db, before, rating=5)
         assert await models.get(db, "toy") == fetched.model_copy(update={"rating": 5})
-        assert base_is_here(fetched) and (Path(fetched.base_path) / "model.safetensors").is_file()
+        assert has_base(fetched) and (Path(fetched.base_path) / "model.safetensors").is_file()
         hub.requests.clear()
         assert (await fetch_base(db, paths, fetched)).base_path == fetched.base_path
         assert not hub.requests

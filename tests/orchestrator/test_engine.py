@@ -381,6 +381,7 @@ async def test_an_engine_that_hangs_names_the_way_to_end_it(tmp_path: Path, monk
             while (await engine_status(db, paths)).running:
                 await asyncio.sleep(0.02)
             await client.ensure_engine(paths)
-            assert await client.stop_engine(db, paths)
+            await client.stop_engine(db, paths)
+            assert not (await engine_status(db, paths)).running
     finally:
         end_all(tmp_path)

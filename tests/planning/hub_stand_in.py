@@ -19,6 +19,7 @@ COMMIT = "c0ffee" + "0" * 34
 class StandIn:
     """``faults`` maps a part of a path to a status; ``cut`` maps a file to the number of bytes after which the line breaks, once.
 
+    ``says`` maps a part of a path to headers that its answers have; ``told``, a file to the size that it is said to have.
     ``stall`` names a part of a path that is never answered before `stop`. ``kind``: models or datasets. ``listed``: what a
     search looks through.
     """
@@ -30,6 +31,8 @@ class StandIn:
     tokens: dict[str, str] = field(default_factory=dict)
     faults: dict[str, int] = field(default_factory=dict)
     cut: dict[str, int] = field(default_factory=dict)
+    says: dict[str, dict[str, str]] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
     stall: str = ""
     kind: str = "models"
     listed: list[dict[str, Any]] = field(default_factory=list)
@@ -108,7 +111,8 @@ class _Handler(BaseHTTPRequestHandler):
         name = re.escape(hub.repository)
         if re.fullmatch(rf"/api/{hub.kind}/{name}(/revision/[\w.%-]+)?", path):
             siblings = [
-                {"rfilename": file, "size": len(data), "blobId": _digest(data)} for file, data in hub.files.items()
+                {"rfilename": file, "size": hub.told.get(file, len(data)), "blobId": _digest(data)}
+                for file, data in hub.files.items()
             ]
             self._json(
                 {
@@ -161,6 +165,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
         self.send_response(status)
+        path = urlsplit(self.path).path
+        for said in [said for part, said in self.hub.says.items() if part in path]:
+            headers = {**headers, **said}
         for name, value in {**headers, "Content-Length": str(length), "Connection": "close"}.items():
             self.send_header(name, value)
         self.end_headers()

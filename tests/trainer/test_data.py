@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record
 from brightrun_tui.domain.run_directory import RunDirectory
-from brightrun_tui.domain.settings import DataSettings
+from brightrun_tui.domain.setting_groups import DataSettings
 from brightrun_tui.trainer.data import prepare
 from brightrun_tui.trainer.data.examples import Data, Example, tokenise
 from brightrun_tui.trainer.data.splitting import split_long

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from brightrun_tui.domain.dataset import Message, Record
-from brightrun_tui.domain.settings import LoraSettings, RunSettings
+from brightrun_tui.domain.setting_groups import LoraSettings
+from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE, answer_room
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.data.template import chat_template

@@ -10,7 +10,7 @@ import torch
 
 from brightrun_tui.domain.errors import GpuError
 from brightrun_tui.domain.gpu import GpuCheck
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.trainer import gpu_check
 from brightrun_tui.trainer.gpu_check import check_gpu, main, require_fit
 from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine

@@ -14,7 +14,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import AttentionInterface
 
-from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
+from brightrun_tui.domain.setting_groups import LoraSettings, QuantisationSettings
 from brightrun_tui.trainer.compute.forward import TOLERANCE, Forward, same_losses
 from brightrun_tui.trainer.compute.loss import summed_loss
 from brightrun_tui.trainer.compute.row_parallel import RowParallel

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from brightrun_tui.domain.settings import TrainingSettings
+from brightrun_tui.domain.setting_groups import TrainingSettings
 from brightrun_tui.trainer.compute.optim import make_optimizer
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
+from brightrun_tui.domain.setting_groups import EvaluationSettings, TrainingSettings
 from brightrun_tui.trainer.compute.optim import learning_rate
 from brightrun_tui.trainer.data.plan import BatchPlan, make_plan, split_window
 

@@ -100,6 +100,23 @@ def test_the_8_bit_optimiser_of_gpus_goes_on_exactly_too(base: Path, tmp_path: P
     assert_same_as(whole, cut)
 
 
+def test_what_time_cut_off_before_training_is_made_up_for_at_its_end(base: Path, tmp_path: Path) -> None:
+    """Else a busy minute at the start of a run would leave its verdict with the few answers that were ready by then."""
+    run = write_run(tmp_path, base, settings={"training.epochs": 1, "evaluation.sample_prompts": 3})
+    asking = ask_when_reached(run, "pause", 2)
+    assert run_here(run) == 0
+    asking.join()
+    baseline = json.loads((run / "checkpoints" / "baseline.json").read_bytes())
+    answered = baseline["answers"]
+    assert len(answered) >= 3 and not any(each["cut"] for each in answered), "this shows nothing any more"
+    baseline["answers"] = [{**answered[0], "text": "half a wo", "ended": False, "cut": True}, None, *answered[2:]]
+    (run / "checkpoints" / "baseline.json").write_text(json.dumps(baseline))
+    assert run_here(run) == 0
+    report = Report.model_validate_json((run / "report.json").read_bytes())
+    assert report.scores["answers_left_out"] == 0
+    assert [each.base for each in report.samples][: len(answered)] == [each["text"] for each in answered]
+
+
 @pytest.mark.parametrize(("step", "request_kind"), [(1, "signal"), (24, "signal"), (STEPS, "pause")])
 def test_a_run_asked_to_leave_while_it_measures_keeps_what_it_has_learnt(
     base: Path, undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, request_kind: str
@@ -313,7 +330,7 @@ def test_a_run_that_moves_between_cpu_and_gpu_goes_on_with_the_optimiser_of_the_
 
 
 def test_checkpoints_of_other_settings_are_put_aside_not_mixed_in(base: Path, tmp_path: Path) -> None:
-    run = write_run(tmp_path, base, settings={"training.epochs": 1})
+    run = write_run(tmp_path, base, settings={"training.epochs": 1, "evaluation.sample_prompts": 3})
     assert run_here(run) == 0
     (run / "manifest.json").unlink()
     write_run(tmp_path, base, settings={"training.epochs": 1, "lora.r": 2})

@@ -16,8 +16,9 @@ from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.orchestrator.log_copy import LogCopy
 from brightrun_tui.orchestrator.machine_notes import note_machine
 from brightrun_tui.paths import Paths
+from brightrun_tui.tui.widgets.log_follower import MAX_LINES
 from brightrun_tui.tui.widgets.log_tail import FIRST_BYTES, LINE_LIMIT, LogTail
-from brightrun_tui.tui.widgets.log_view import MAX_LINES, LogView
+from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.run_log import RunLog
 from tests.tui import seed
 from tests.tui.conftest import Opened

@@ -36,10 +36,7 @@ VERBS: dict[str, Callable[..., None]] = {
     "corrections": corrections.corrections,
 }
 
-app = typer.Typer(
-    add_completion=False,
-    help="Models: list, report cards, compare, evaluate, leaderboards, judge, rate, tag, export, push, team, delete.",
-)
+app = typer.Typer(add_completion=False)
 app.callback(invoke_without_command=True)(looking.list_models)
 for name, verb in VERBS.items():
     app.command(name=name)(verb)

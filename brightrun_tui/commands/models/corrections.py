@@ -45,7 +45,7 @@ def corrections(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Answers found wrong, with the right ones: list, add, and write them into new training data."""
+    """List answers found wrong with the right ones, add more, and write them into new training data."""
     if question or wanted:
         require_changes()
         _add(model, question, wanted, answer, system, author, as_json)
@@ -111,7 +111,7 @@ def _write(model: str, data: str, as_json: bool) -> None:
 
 
 def train_command(made: registry.CorrectedDataset) -> str:
-    """The command that makes the next version."""
+    """Return the command that makes the next version."""
     draft = made.draft
     words = ["brightrun", "train", made.report.path, "--name", draft.name, "--base", draft.base]
     words += ["--template", draft.template] if draft.template != "default" else []

@@ -27,6 +27,7 @@ from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.run import Run
 from brightrun_tui.orchestrator import client
 from brightrun_tui.paths import get_paths
+from brightrun_tui.registry.leaderboard import LEVEL_WITH_FIRST
 from brightrun_tui.serving import with_liveness
 from brightrun_tui.store import endpoints, evaluations
 from brightrun_tui.store import models as store
@@ -126,7 +127,7 @@ def leaderboard(
     ] = "",
     as_json: JsonOption = False,
 ) -> None:
-    """Versions by what they were measured to be worth: those measured on the very same records stand together."""
+    """Rank versions by what they were measured to be worth: those measured on the very same records stand together."""
     from brightrun_tui.commands.shared.measured import print_board
 
     boards = with_store(lambda session: registry.leaderboards(session.db, dataset))
@@ -138,7 +139,7 @@ def leaderboard(
     for board in boards:
         print_board(page(), board)
     if any(each.level for board in boards for each in board.standings):
-        say("=: chance may explain why it is not the first")
+        say(LEVEL_WITH_FIRST)
 
 
 async def _follow(session: Session, begun: list[Run]) -> list[Run]:

@@ -78,7 +78,9 @@ def team(
     owner: Annotated[str, typer.Argument(metavar="OWNER", help="A user or an organisation of the Hugging Face Hub.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Models that colleagues pushed: versions, held-out loss, stars. Take one: models pull; rate one: models rate OWNER/REPO."""
+    """List models that colleagues pushed: versions, held-out loss, stars. Take one: models pull; rate one: models rate
+    OWNER/REPO.
+    """
     found = with_store(lambda session: registry.list_team(session.paths, owner))
     if as_json:
         print_json(
@@ -109,7 +111,7 @@ def team(
 
 
 def rate_shared(repository: str, stars: int | None, note: str, as_json: bool) -> None:
-    """Stars for a model at the Hub."""
+    """Give stars to a model on the Hub."""
     if stars is None:
         raise UsageError(
             "a shared model is rated with stars", where=repository, fix="give 1 to 5 of them", kind=ErrorKind.BAD_RATING

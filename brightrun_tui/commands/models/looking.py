@@ -39,7 +39,7 @@ def list_models(
     archived: Annotated[bool, typer.Option("--archived", help="Those too that were archived.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Model versions, newest first. With a verb: what that verb says."""
+    """List model versions, newest first. With a verb: what that verb says."""
     if ctx.invoked_subcommand is not None:
         return
 
@@ -96,7 +96,7 @@ def show(
     markdown: Annotated[bool, typer.Option("--markdown", help="As Markdown, to paste somewhere.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """The report card: losses, answers before and after, training facts, where it comes from."""
+    """Show the report card: losses, answers before and after, training facts, where it comes from."""
 
     async def look(session: Session) -> tuple[ModelVersion, list[Evaluation]]:
         version = await store.find(session.db, model)
@@ -125,7 +125,9 @@ def compare(
     models: Annotated[list[str], typer.Argument(metavar="NAME[:VERSION]…", help="Two versions or more.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Versions side by side: losses, verdicts, settings and data that differ, answers to the same questions; ✓ marks the best."""
+    """Compare versions side by side: losses, verdicts, settings and data that differ, answers to the same questions; ✓
+    marks the best.
+    """
 
     async def find(session: Session) -> registry.ManyComparison:
         versions = [await store.find(session.db, ref) for ref in models]
@@ -146,7 +148,7 @@ def card(
     html: Annotated[Path, typer.Option("--html", metavar="FILE", help="Where to write it.")],
     as_json: JsonOption = False,
 ) -> None:
-    """The report card as one HTML file with curves, to mail or print."""
+    """Write the report card as one HTML file with curves, to mail or print."""
 
     async def write(session: Session) -> Path:
         return await registry.write_html_card(session.db, await store.find(session.db, model), html.absolute())

@@ -30,7 +30,7 @@ def signers(
     own: Annotated[bool, typer.Option("--own", help="Only this installation's key, made where there is none.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Keys whose signatures are trusted here; give your own (--own) to those who are to trust your bundles."""
+    """List keys whose signatures are trusted here; give your own (--own) to those who are to trust your bundles."""
     if name and not trust:
         raise UsageError(
             "a name alone trusts nobody",
@@ -63,7 +63,9 @@ def signers(
 
 
 def verify(model: ModelArgument, as_json: JsonOption = False) -> None:
-    """Whether a version's weights are those that were signed, and by whom. Exit code 1 where nobody trusted signed them."""
+    """Verify that a version's weights are those that were signed, and say by whom. Exit code 1 where nobody trusted
+    signed them.
+    """
 
     async def look(session: Session) -> tuple[ModelVersion, registry.Origin]:
         found = await store.find(session.db, model)

@@ -9,6 +9,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import EngineError
 from brightrun_tui.domain.requests import Answer, Ask
 from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator.engine_status import SEE_LOG
 
 ANSWER_SECONDS = 30.0
 A = TypeVar("A", bound=Answer)
@@ -27,9 +28,6 @@ async def ask_engine(session: Session, ask: Ask[A], *, wait: float = ANSWER_SECO
         raise reply.refusal
     if reply.answer is None:
         raise EngineError(
-            "the engine did not answer",
-            where=str(session.paths.engine_log),
-            fix="see: brightrun engine logs",
-            kind=ErrorKind.ENGINE_SILENT,
+            "the engine did not answer", where=str(session.paths.engine_log), fix=SEE_LOG, kind=ErrorKind.ENGINE_SILENT
         )
     return reply.answer

@@ -21,6 +21,7 @@ from brightrun_tui import inventory, plugins
 from brightrun_tui.commands.shared.machines import paid_machine
 from brightrun_tui.commands.shared.output import page
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.disk import WRITABLE_HOME
 from brightrun_tui.domain.gpu import GpuCheck
 from brightrun_tui.domain.humanize import size
 from brightrun_tui.integrations.keyring_client import find_backend
@@ -63,8 +64,8 @@ class DoctorCheck:
 
 
 async def check_all(paths: Paths, *, gpu: bool = False) -> list[DoctorCheck]:
-    """Return every finding, in the order they are shown. Takes some seconds where torch is installed; ``gpu``: it computes,
-    too.
+    """Return every finding in the order shown. Takes some seconds where torch is installed; with ``gpu`` the GPU
+    computes, too.
     """
     torch = asyncio.create_task(_check_torch())
     found = [
@@ -83,7 +84,7 @@ async def check_all(paths: Paths, *, gpu: bool = False) -> list[DoctorCheck]:
 
 
 def _check_plugins() -> list[DoctorCheck]:
-    """Return what other packages bring; nothing where there are none."""
+    """Check what other packages bring; nothing where there are none."""
     others = plugins.others()
     broken = [DoctorCheck("plugins", "warning", problem.what, problem.fix) for problem in inventory.problems()]
     return broken or [DoctorCheck("plugins", "ok", ", ".join(others))] * bool(others)
@@ -95,7 +96,7 @@ def _check_python() -> DoctorCheck:
 
 
 def _check_packages() -> list[DoctorCheck]:
-    """Return the packages of the app and of each extra, against what this installation declares and pins."""
+    """Check the packages of the app and of each extra against what this installation declares and pins."""
     groups = {"app": needed_by(CORE), "train": needed_by("train"), "serve": needed_by("serve")}
     pinned = _pinned()
     return [_check_group(name, requirements, pinned) for name, requirements in groups.items()]
@@ -141,12 +142,7 @@ def _check_home(paths: Paths) -> DoctorCheck:
         with tempfile.TemporaryFile(dir=place):
             pass
     except OSError as error:
-        return DoctorCheck(
-            "home",
-            "failed",
-            f"cannot write to {place} ({error.strerror})",
-            "set BRIGHTRUN_HOME to a directory you can write",
-        )
+        return DoctorCheck("home", "failed", f"cannot write to {place} ({error.strerror})", WRITABLE_HOME)
     return DoctorCheck("home", "ok", f"{paths.data} can be written")
 
 
@@ -215,7 +211,7 @@ def _check_keyring(paths: Paths) -> DoctorCheck:
 
 
 async def _check_torch() -> list[DoctorCheck]:
-    """torch, GPU and 4-bit arithmetic, tried in a process of their own: this one never imports torch."""
+    """Try torch, the GPU and 4-bit arithmetic in a separate process: this one never imports torch."""
     if _version("torch") is None:
         return [
             DoctorCheck(
@@ -262,8 +258,8 @@ async def _check_torch() -> list[DoctorCheck]:
 
 
 async def _prove_gpu(paths: Paths) -> DoctorCheck:
-    """Return what a worker looks at before it trains on a GPU, and whether it is as fast as such a card is, and how much is
-    free.
+    """Check what a worker checks before it trains on a GPU, whether the card is as fast as its kind, and how much
+    memory is free.
     """
     here = await asyncio.to_thread(hardware, paths.data)
     if not here.gpu_count:
@@ -291,7 +287,9 @@ async def _prove_gpu(paths: Paths) -> DoctorCheck:
 
 
 async def _probe(code: str, seconds: float, how: str = "-c", *arguments: str) -> str:
-    """Return what a Python of its own prints last, or why it did not. ``how``: -c for a program, -m for a module."""
+    """Return the last line that a separate Python process prints, or why there is none. ``how``: -c for a program, -m
+    for a module.
+    """
     process = await asyncio.create_subprocess_exec(
         *python(how, code, *arguments),
         stdin=asyncio.subprocess.DEVNULL,

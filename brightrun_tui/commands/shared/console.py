@@ -27,7 +27,7 @@ class PlainConsole(Console):
 
 
 def _fit(text: str) -> str:
-    """As wide as rich took it for when it laid out the line: what has no width leaves no gap."""
+    """Return the text as wide as rich took it to be when it laid out the line: what has no width leaves no gap."""
     if text.isprintable() or text == "\n":
         return text
     return "".join(new if new == old else new * cell_len(old) for old, new in zip(text, sanitize(text), strict=True))

@@ -122,7 +122,7 @@ def about_outcome(number: int, outcome: EntryOutcome, like: str = "") -> dict[st
 
 
 def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterator[RenderableType]:
-    """Return an entry with its place; of one that is left out what the file holds there, and why it is."""
+    """Yield an entry with its place; for one that is left out, what the file holds there, and why it is left out."""
     from rich.text import Text
 
     same = f", as {like}" if like else ""
@@ -136,13 +136,13 @@ def outcome_lines(number: int, outcome: EntryOutcome, like: str = "") -> Iterato
 
 
 def why_left_out(outcome: EntryOutcome) -> str:
-    """In words."""
+    """Say in words why the entry was left out."""
     reason = LEFT_OUT.get(outcome.left_out)
     return reason.said(1, outcome.detail) if reason else outcome.left_out
 
 
 def token_lines(view: TokenView, limit: int) -> Iterator[RenderableType]:
-    """Return the record as the model sees it: learnt text in ``⟦⟧``, and a mark before every line that holds some."""
+    """Yield the record as the model sees it: learnt text in ``⟦⟧``, and a mark before every line that holds some."""
     from rich.text import Text
 
     if view.notice:

@@ -22,7 +22,7 @@ RETURN_SECONDS = 300.0
 
 
 async def end_endpoint(session: Session, word: str) -> Endpoint:
-    """By the engine; where there is none to be had, or it does not come to it, by ourselves."""
+    """End it through the engine, or directly where no engine can be had or answers in time."""
     endpoint = await store.find(session.db, word)
     directory = Path(endpoint.directory)
     if not endpoint.ended:

@@ -10,12 +10,13 @@ from brightrun_tui.commands.shared.asking import ask_engine
 from brightrun_tui.commands.shared.output import say
 from brightrun_tui.commands.shared.session import Session
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointState
+from brightrun_tui.domain.endpoint import ENDED, SEE_ENDPOINTS, Endpoint, EndpointState
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import clock, count, latency, money_counted, rate
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.orchestrator import client
+from brightrun_tui.orchestrator.engine_status import SEE_LOG
 from brightrun_tui.serving import Usage, read_key, read_state
 from brightrun_tui.serving.process import LOG, MACHINE_LOG
 from brightrun_tui.store import endpoints as store
@@ -77,7 +78,7 @@ async def _await_version(session: Session, endpoint_id: str, number: int) -> End
         await asyncio.sleep(LOOK_SECONDS)
     raise EngineError(
         f"version {number} is still being loaded after {humanize.span(READY_SECONDS)}",
-        fix="see: brightrun endpoints",
+        fix=SEE_ENDPOINTS,
         kind=ErrorKind.ENDPOINT_SLOW,
     )
 
@@ -100,13 +101,13 @@ async def await_state(
     raise EngineError(
         f"the endpoint is still {endpoint.state} after {humanize.span(seconds)}",
         where=endpoint.directory,
-        fix="see: brightrun engine logs",
+        fix=SEE_LOG,
         kind=ErrorKind.ENDPOINT_SLOW,
     )
 
 
 def _doing(endpoint: Endpoint) -> str:
-    """Return what a server that is starting does at the moment; empty where it does not say."""
+    """Return what a starting server is doing at the moment; empty where it does not say."""
     if endpoint.rental:
         return endpoint.doing
     server = read_state(Path(endpoint.directory))
@@ -114,7 +115,7 @@ def _doing(endpoint: Endpoint) -> str:
 
 
 def state_text(endpoint: Endpoint) -> str:
-    """Say how it is, in some words."""
+    """Say in a few words how it is."""
     if endpoint.down:
         return f"down since {clock(endpoint.down_since)}"
     if endpoint.asleep:
@@ -133,7 +134,7 @@ def place_text(endpoint: Endpoint) -> str:
 
 
 def engine_text(endpoint: Endpoint) -> str:
-    """Return the engine, and why it is not a faster one."""
+    """Name the engine, and say why it is not a faster one."""
     return endpoint.engine + (f" ({endpoint.engine_note})" if endpoint.engine_note else "")
 
 

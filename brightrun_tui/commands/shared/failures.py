@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import secrets
 import sys
 import tempfile
@@ -12,14 +13,16 @@ from typing import Any
 
 import typer
 
-from brightrun_tui.commands.shared.output import print_json, say
-from brightrun_tui.domain.disk import disk_full, is_disk_full
+from brightrun_tui.commands.shared.output import AGREE, print_json, say
+from brightrun_tui.domain.disk import disk_full, is_disk_full, no_temporary_place
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
 from brightrun_tui.redaction import redact
 
+PACKAGE = Path(__file__).parents[2]
+_PRINTING = ("brightrun_tui/commands/shared/output.py", "rich/console.py")
 _PATH, _LIMITS = "check the path and its disk", "raise the limits of this shell: see ulimit -a"
 _OF_THE_WORLD = {
     **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO), _PATH),
@@ -32,14 +35,27 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
     """Return the error in words a person can act on; the unforeseen gets a log file and its path."""
     if isinstance(error, BrightrunError):
         return error
-    if isinstance(error, typer.Abort):
-        return UsageError(
-            "nothing was done: not confirmed", fix="add --yes to agree beforehand", kind=ErrorKind.NOT_CONFIRMED
+    if _met_half_a_module(error):
+        return BrightrunError(
+            "Python's own copy of a module is only half there: the disk was full when it was written",
+            where=str(PACKAGE),
+            fix=f"find {PACKAGE.parent} -name __pycache__ -prune -exec rm -r {{}} +",
+            kind=ErrorKind.FILE_DAMAGED,
         )
+    if isinstance(error, typer.Abort):
+        return UsageError("nothing was done: not confirmed", fix=AGREE, kind=ErrorKind.NOT_CONFIRMED)
     if isinstance(error, typer.TyperException):
         path = getattr(getattr(error, "ctx", None), "command_path", "brightrun")
         return UsageError(
             error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE
+        )
+    if isinstance(error, OSError) and _was_printing(error):
+        _print_nothing_more()
+        return BrightrunError(
+            f"what is printed cannot be written ({error.strerror})",
+            where="standard output",
+            fix="print into a file on another disk, or to the terminal",
+            kind=ErrorKind.DISK_FULL if is_disk_full(error) else ErrorKind.NOT_PERMITTED,
         )
     if isinstance(error, OSError) and is_disk_full(error):
         return disk_full(error.filename or get_paths().data)
@@ -50,6 +66,8 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
             kind=ErrorKind.NOT_PERMITTED,
             fix="choose a place you may read and write",
         )
+    if placeless := no_temporary_place(error):
+        return placeless
     if isinstance(error, FileNotFoundError) and error.filename is None:
         return UsageError(
             "the directory in which this was called is gone", fix="call it in another directory", kind=ErrorKind.USAGE
@@ -75,9 +93,13 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
     ``beside`` are further parts of the JSON document. A terminal that shows both gets the JSON only.
     """
     told = {name: redact(part) for name, part in error.as_dict().items()}
+    on_screen = sys.stdout.isatty()
     if as_json:
-        print_json({"error": told, **beside})
-    if not (as_json and sys.stdout.isatty()):
+        try:
+            print_json({"error": told, **beside})
+        except OSError:
+            _print_nothing_more()
+    if not (as_json and on_screen):
         say(("✗", "bold red"), f" {told['what']}")
         if told["where"]:
             say(("  where", "dim"), f" {told['where']}")
@@ -86,8 +108,29 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
     return error.exit_code
 
 
+def _met_half_a_module(error: BaseException) -> bool:
+    """An import that finds too few bytes ends as input does that ends, which is taken for a question that was not answered."""
+    met = error.__cause__ if isinstance(error, typer.Abort) else error
+    return isinstance(met, EOFError) and str(met).startswith(("marshal data", "EOF read where"))
+
+
+def _was_printing(error: BaseException) -> bool:
+    """Say whether it was raised by writing what is printed; the system's own error tells no place."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return isinstance(error, OSError) and trace is not None and trace.tb_frame.f_code.co_filename.endswith(_PRINTING)
+
+
+def _print_nothing_more() -> None:
+    """What is lost is not tried again when the process ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
+
+
 def _write_log(error: Exception, arguments: list[str]) -> Path:
-    """Say where the traceback now lies."""
+    """Write the traceback to a file that is new; returns its path."""
     name = f"error-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(3)}.log"
     verb = next((word for word in arguments if not word.startswith("-")), "")
     # a name that others can foretell in a directory of everybody may be theirs already

@@ -44,7 +44,7 @@ def display() -> Display:
 
 
 async def follow_run(session: Session, run: Run, shown: Display) -> Run:
-    """Until the run has ended; an engine that went away is started again."""
+    """Show the run until it ends, and start an engine that went away again."""
     heard, looked, version = -1, time.monotonic(), -1
     while True:
         now = await session.db.data_version()

@@ -45,7 +45,7 @@ def print_tail(run: Run, lines: int) -> None:
 
 
 def print_part(run: Run, machine: str, lines: int, as_json: bool) -> None:
-    """Print what is of one machine of a run, or with ``as_json`` its events: the last ``lines`` of them, all with 0.
+    """Print what one machine logged of a run, or with ``as_json`` its events: the last ``lines`` of them, all with 0.
 
     Raises:
         UsageError: no machine is meant, or more than one.
@@ -87,7 +87,7 @@ def _part_meant(machine: str, parts: Sequence[MachinePart]) -> int:
 
 
 def print_last_lines(follower: LineFollower, lines: int, *, whole: bool = False) -> None:
-    """Print the last ``lines`` lines of a file, all with 0; the follower stands behind them then.
+    """Print the last ``lines`` lines of a file, all with 0, and leave the follower behind them.
 
     ``whole``: without a last one that is still being written. Raises ``OSError``.
     """
@@ -133,7 +133,7 @@ async def _follow(session: Session, run: Run, followers: Sequence[LineFollower],
 
 
 def _plain_text(line: str) -> str:
-    """A bar that was drawn over and over in one line becomes a line each time."""
+    """Return the line with each redraw of a progress bar as a line of its own."""
     return sanitize(line.replace("\r\n", "\n").replace("\r", "\n"), kept="\n\t")
 
 

@@ -7,5 +7,5 @@ from brightrun_tui.domain.money import Lease
 
 
 def paid_machine(lease: Lease) -> str:
-    """Return one that costs money, in one line: what it is, where, and what an hour of it costs."""
+    """Describe a machine that costs money in one line: what and where it is, and what an hour costs."""
     return f"{lease.gpu or 'a machine'} at {lease.provider} ({lease.provider_id or lease.name}), {money(lease.rate)} an hour"

@@ -89,7 +89,7 @@ def print_board(out: Console, board: Board) -> None:
 
 
 def evaluations_table(measured: Sequence[Evaluation]) -> Table:
-    """Return one measurement a line."""
+    """Return a table with a measurement a line."""
     table = Table(
         "data",
         "records",
@@ -147,7 +147,7 @@ def scores_table(report: Report | Evaluation) -> Group:
 
 
 def change_words(before: float, after: float) -> Text:
-    """By which part of itself a loss has changed."""
+    """Return the relative change of a loss in per cent, coloured by whether it fell."""
     if not before:
         return Text("–")
     change = (after - before) / before

@@ -17,7 +17,8 @@ from brightrun_tui.planning.intensity import Intensity
 
 
 def bounded(number: float | None) -> float | None:
-    """Return the callback of every option that is a number: “nan” and “inf” are none, and nothing of ours counts further.
+    """Check a number that is given as an option: “nan” and “inf” are refused, and so is what is larger than anything
+    here.
 
     Raises:
         typer.BadParameter: it is no such number.
@@ -27,6 +28,7 @@ def bounded(number: float | None) -> float | None:
     return number
 
 
+EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="Its id, or the model it serves.")]
 DataArgument = Annotated[
     str,
     typer.Argument(
@@ -113,7 +115,8 @@ SheetOption = Annotated[
 
 
 def parse_overrides(pairs: list[str]) -> dict[str, str]:
-    """``["training.epochs=3"]`` → ``{"training.epochs": "3"}``; values are converted where the setting is known.
+    """Turn ``["training.epochs=3"]`` into ``{"training.epochs": "3"}``; values are converted where the setting is
+    known.
 
     Raises:
         UsageError: a pair without “=”.
@@ -127,7 +130,7 @@ def machine_overrides(gpus: str, shared_gpu: bool) -> Overrides:
 
 
 def parse_columns(pairs: list[str]) -> dict[str, str]:
-    """``["prompt=question"]`` → ``{"prompt": "question"}``.
+    """Turn ``["prompt=question"]`` into ``{"prompt": "question"}``.
 
     Raises:
         UsageError: a pair without “=”.
@@ -136,7 +139,7 @@ def parse_columns(pairs: list[str]) -> dict[str, str]:
 
 
 def parse_relabel(pairs: list[str]) -> dict[str, str]:
-    """``["bilings=billing"]`` → ``{"bilings": "billing"}``.
+    """Turn ``["bilings=billing"]`` into ``{"bilings": "billing"}``.
 
     Raises:
         UsageError: a pair without “=”, or without a name behind it.

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.error_kinds import ErrorKind
+from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.text import one_line, plain_json, sanitize
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+AGREE = "add --yes to agree beforehand"
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Agree beforehand; ask nothing.")]
 
 
@@ -50,7 +52,7 @@ def say_done(text: str) -> None:
 
 
 def say_problem(error: BrightrunError) -> None:
-    """Say that something is wrong which does not end the verb."""
+    """Say that something is wrong that does not end the verb."""
     say(("✗", "red"), f" {error.what}", f" — {error.fix}" if error.fix else "")
 
 
@@ -93,6 +95,12 @@ def confirm(yes: bool, question: str) -> None:
     """
     if not yes and sys.stdin.isatty() and sys.stderr.isatty():
         typer.confirm(one_line(question), abort=True, err=True)
+
+
+def require_somebody(what: str, *, where: str = "") -> None:
+    """Raise ``UsageError`` where nobody sits at a terminal who could be asked; ``what`` begins the sentence."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise UsageError(f"{what}, and there is nobody to ask", where=where, fix=AGREE, kind=ErrorKind.NOT_CONFIRMED)
 
 
 def _plain(value: Any) -> Any:

@@ -205,7 +205,7 @@ def _verdict(report: Report) -> Group:
 
 
 def _advice(advice: Sequence[Advice]) -> Table:
-    """Numbered, each with its command on lines of its own."""
+    """Return the advice as a numbered table, each command on lines of its own."""
     table = Table.grid(padding=(0, 1))
     for number, each in enumerate(advice, 1):
         table.add_row(f"{number}.", Text(each.why))
@@ -240,8 +240,8 @@ def _categories(report: Report) -> Table:
 
 
 def _answer(report: Report, number: int) -> Table:
-    """Return what was asked, with the talk before it, and what base, tuned model and the data answer; and what is said to
-    that.
+    """Return one sample: what was asked, with the talk before it, the answers of base, tuned model and data, and what
+    was said of them.
     """
     sample = report.samples[number]
     rulings = report.judgement.rulings if report.judgement else ()
@@ -348,6 +348,6 @@ def _pairs(pairs: list[tuple[str, str]]) -> Table:
 
 
 def _whole(text: str) -> str:
-    """As it was written, up to what fits on a screen."""
+    """Return the text as it was written, up to what fits on a screen."""
     text = text.strip()
     return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + " …"

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import typer
 
-from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import UsageError
+from brightrun_tui.commands.shared.output import require_somebody
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.draft import Draft
@@ -17,7 +15,7 @@ from brightrun_tui.planning.plan import Plan, make_plan
 
 
 async def plan_run(draft: Draft, paths: Paths) -> Plan:
-    """On this machine, or on the cheapest machine for rent that the run fits on.
+    """Plan the run on this machine, or on the cheapest machine for rent that it fits on.
 
     Raises:
         BrightrunError: the provider is not connected, does not answer, or has no such machine.
@@ -34,10 +32,5 @@ def agree(most: float, *, yes: bool) -> None:
     """
     if yes or not most:
         return
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError(
-            "this costs money, and there is nobody to ask",
-            fix="add --yes to agree beforehand",
-            kind=ErrorKind.NOT_CONFIRMED,
-        )
+    require_somebody("this costs money")
     typer.confirm(f"This costs up to {money(most)}. Start?", abort=True, err=True)

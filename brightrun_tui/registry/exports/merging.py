@@ -10,6 +10,7 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.process import python, users_umask
+from brightrun_tui.registry.base_places import has_base
 from brightrun_tui.serving.process import environment
 
 
@@ -20,7 +21,7 @@ async def write_whole_model(version: ModelVersion, target: Path, form: str) -> N
         BaseModelError: the base model is not on this machine.
         BrightrunError: it cannot be merged, or what comes of it is not the graded model.
     """
-    if not version.base_path or not (Path(version.base_path) / "config.json").is_file():
+    if not has_base(version):
         raise BaseModelError(
             f"the base model “{version.base_id}” is not on this machine",
             where=version.base_path,

@@ -83,8 +83,9 @@ class Forward:
         return summed_loss(self._hidden(batch), self._head, batch.targets)
 
     def logits(self, batch: Batch) -> torch.Tensor:
-        """(S, V) float32 logits that predict the supervised tokens, with a gradient: for objectives that need more of them than
-        the loss. All at once, so in memory 4 * S * V bytes and as much again for the gradient.
+        """Return (S, V) float32 logits that predict the supervised tokens, with a gradient: for objectives that need
+        more of them than the loss. They are made at once, so they take 4 * S * V bytes and as much again for the
+        gradient.
         """
         if self.own_logits:
             return self._supervised_logits(batch).float()
@@ -111,7 +112,7 @@ class Forward:
         return {"inputs_embeds": embedded + noise, **batch.model_inputs}
 
     def _hidden(self, batch: Batch) -> torch.Tensor:
-        """(S, H) hidden states at the places that predict a supervised token."""
+        """Return (S, H) hidden states at the positions that predict a supervised token."""
         recomputing = self.model.training and getattr(self._backbone, "gradient_checkpointing", False)
         trimming = self._last_layer.only(batch.predictors) if self.trimmed and not recomputing else nullcontext()
         with trimming:
@@ -203,7 +204,9 @@ class Forward:
         return plain
 
     def _slope(self, sample: Sequence[Example]) -> torch.Tensor:
-        """Say how the hidden states of the last record hang on the embeddings of all of them, (R, L, H), as things are set."""
+        """Return the gradient of the last record's hidden states with respect to the embeddings of all of them, (R, L,
+        H), as things are set.
+        """
         batch = (
             packed_batch(sample, self.machine.device) if len(sample) > 1 else padded_batch(sample, self.machine.device)
         )

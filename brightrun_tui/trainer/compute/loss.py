@@ -17,7 +17,7 @@ from brightrun_tui.domain.sizing import CHUNK_LOGITS
 
 
 def chunk_rows(vocabulary: int) -> int:
-    """Say how many tokens are scored at once."""
+    """Return how many tokens are scored at once."""
     return max(16, CHUNK_LOGITS // vocabulary)
 
 

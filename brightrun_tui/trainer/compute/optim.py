@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from brightrun_tui.domain.settings import TrainingSettings
+from brightrun_tui.domain.setting_groups import TrainingSettings
 from brightrun_tui.trainer.model.adapter import trainable
 
 EIGHT_BIT_STATE = 2
@@ -17,12 +17,12 @@ PAGED_SHARE = 0.02
 
 
 def make_optimizer(model: torch.nn.Module, settings: TrainingSettings, device: torch.device) -> torch.optim.Optimizer:
-    """AdamW over the adapter. With LoRA+ the B matrices get their own, higher rate.
+    """Return AdamW over the adapter. With LoRA+ the B matrices get a learning rate of their own, which is higher.
 
-    ``auto``: torch's fused one on a CPU (18 times faster there than the 8-bit one), bitsandbytes' 8-bit one on a GPU, paged
-    where its state is large. Not torch's on a GPU: it keeps its moments in the adapter's own numbers, and in bfloat16 the
-    second one cannot fall, because a thousandth less rounds to the same (steps half as long as in float32 were measured
-    2000 steps after gradients had shrunk; those of the 8-bit one were right within 3 %).
+    ``auto``: torch's fused one on a CPU (18 times faster there than the 8-bit one), bitsandbytes' 8-bit one on a GPU,
+    paged where its state is large. Not torch's on a GPU: it keeps its moments in the adapter's own numbers, and in
+    bfloat16 the second one cannot fall, because a thousandth less rounds to the same (steps half as long as in float32
+    were measured 2000 steps after gradients had shrunk; those of the 8-bit one were right within 3 %).
     """
     groups = _parameter_groups(model, settings)
     kind: str = settings.optim
@@ -46,7 +46,7 @@ def _kind_on_gpu(model: torch.nn.Module, device: torch.device) -> str:
 
 
 def _do_not_wait(tensor: torch.Tensor) -> None:
-    """In the place of bitsandbytes' own wait for the GPU, after each of an adapter's hundreds of tensors in every step: its
+    """Skip bitsandbytes' own wait for the GPU, after each of an adapter's hundreds of tensors in every step: its
     kernels and torch's are in one queue. Paged state, which the host moves, keeps the wait.
     """
 

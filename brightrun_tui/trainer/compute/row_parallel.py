@@ -34,7 +34,9 @@ class RowParallel:
         self._pool = ThreadPoolExecutor(MOST, thread_name_prefix="row")
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
-        """``work`` of each item. Side by side it runs in threads of its own, and all have ended when this has."""
+        """Yield ``work`` of each item. Side by side it runs in threads of its own, all of which have ended when this
+        has.
+        """
         threads = torch.get_num_threads()
         count = min(self.allowed, threads, len(items))
         if count <= 1:

@@ -293,7 +293,7 @@ def spread(items: Sequence[T], count: int) -> list[T]:
 
 
 def name_some(ids: Iterable[str], shown: int = 3) -> str:
-    """``a, b, c and 7 more`` for messages."""
+    """Return ``a, b, c and 7 more`` for messages."""
     names = list(ids)
     rest = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + rest

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from brightrun_tui.domain.settings import EvaluationSettings, TrainingSettings
+from brightrun_tui.domain.setting_groups import EvaluationSettings, TrainingSettings
 from brightrun_tui.domain.sizing import steps_between
 
 POOL_BATCHES = 20

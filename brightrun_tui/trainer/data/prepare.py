@@ -16,7 +16,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError, DatasetError
 from brightrun_tui.domain.objective import DEFAULT_OBJECTIVE
 from brightrun_tui.domain.run_directory import DATA, EVAL, TRAIN, RunDirectory
-from brightrun_tui.domain.settings import DataSettings, setting_title, title_and_key
+from brightrun_tui.domain.setting_groups import DataSettings
+from brightrun_tui.domain.settings import setting_title, title_and_key
 from brightrun_tui.domain.sizing import TRAIN_SAMPLE
 from brightrun_tui.trainer.data.examples import (
     Data,

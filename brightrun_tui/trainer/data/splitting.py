@@ -30,7 +30,7 @@ def split_long(prepared: Prepared, records: list[Record], limit: int, tokenise: 
 
 
 def _between_turns(record: Record, limit: int, tokenise: Tokenise) -> Iterator[Example]:
-    """As many exchanges in one piece as fit."""
+    """Yield pieces of as many exchanges as fit."""
 
     def examples(messages: list[Message]) -> list[Example]:
         return tokenise([record.model_copy(update={"messages": (*head, *messages)})]).examples

@@ -168,7 +168,9 @@ class ChatTemplate:
     def _by_marks(
         self, messages: Sequence[Message], turns: Sequence[TemplateTurn], trained: Sequence[int], tools: Tools
     ) -> list[Rendering]:
-        """Say where the template marks what the assistant wrote, and that is what it would write; else nothing."""
+        """Return a rendering where the template marks what the assistant wrote, and that is what it would write; else
+        nothing.
+        """
         if self.kind != "marked":
             return []
         text, marks = self._render(turns, tools, False)
@@ -290,7 +292,9 @@ def _thoughts_and_answer(content: str) -> tuple[str, str]:
 
 
 def _turn_end(text: str, end: int) -> int:
-    """Say where the turn ends that is marked up to ``end``: its end marker may stand outside, at most to the end of the line."""
+    """Return where the turn ends that is marked up to ``end``: its end marker may stand outside, at most to the end of
+    the line.
+    """
     newline = text.find("\n", end)
     return len(text) if newline < 0 else newline + 1
 

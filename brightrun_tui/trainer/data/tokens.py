@@ -26,7 +26,7 @@ VERSION = "4"
 def tokens_key(
     data_files: Sequence[Path], tokenizer: Any, template: ChatTemplate, objective: str = DEFAULT_OBJECTIVE
 ) -> str:
-    """Stands for everything that the tokens and masks of the data depend on."""
+    """Return a key over everything that the tokens and masks of the data depend on."""
     digest = hashlib.sha256(VERSION.encode())
     for file in data_files:
         with file.open("rb") if file.is_file() else Path("/dev/null").open("rb") as stream:

@@ -23,11 +23,11 @@ class AnswerTime:
     per_token: float = 0.0
 
     def for_the_base(self, training: float) -> float:
-        """Seconds, where the whole training is expected to take ``training`` of them."""
+        """Return seconds, where the whole training is expected to take ``training`` of them."""
         return BASE_SHARE * answer_seconds(training)
 
     def on_the_way(self, training: float, done: float) -> float:
-        """Seconds, once the part ``done`` (from 0 to 1) of the training is over."""
+        """Return seconds, once ``done`` (0–1) of the training is over."""
         return max(0.0, WAY_SHARE * answer_seconds(training) * done - self.spent_on_the_way)
 
     def for_the_report(self, training: float) -> float:
@@ -35,7 +35,7 @@ class AnswerTime:
         return max(self.for_the_base(training), answer_seconds(training) - self.spent)
 
     def affordable(self, prompts: Sequence[HeldOutPrompt], seconds: float) -> list[HeldOutPrompt]:
-        """As many of the prompts, the first ones first, as are likely to be answered in that time."""
+        """Return as many of the prompts, the first ones first, as are likely to be answered in that time."""
         chosen: list[HeldOutPrompt] = []
         for prompt in prompts:
             tokens = ANSWER_EXPECTED * max(each.expected for each in [*chosen, prompt])

@@ -9,7 +9,7 @@ import numpy as np
 
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.measures import Bounds, CategoryLosses
+from brightrun_tui.domain.measures import FEWEST_OF_CATEGORY, Bounds, CategoryLosses
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.row_parallel import RowParallel
 from brightrun_tui.trainer.compute.scores import Scores
@@ -18,7 +18,6 @@ from brightrun_tui.trainer.data.plan import split_window
 from brightrun_tui.trainer.objectives.base import Objective
 from brightrun_tui.trainer.runtime.failures import TrainingError, is_out_of_memory
 
-FEWEST_RECORDS = 5
 WORSE = 1.02
 """Times the base model's loss from which on, with so many records, a category is worth a word."""
 RESAMPLES = 2000
@@ -82,7 +81,9 @@ def evaluate(
 
 
 def require_finite(scores: Scores, what: str) -> Scores:
-    """Raise `TrainingError` where a loss is not a number: float16 is too narrow for this model or its data."""
+    """Return the scores. Raises `TrainingError` where a loss is not a number: float16 is too narrow for this model or
+    its data.
+    """
     if not math.isfinite(scores.loss):
         raise TrainingError(
             f"{what} is not a finite number",
@@ -120,7 +121,7 @@ def worse_categories(categories: CategoryLosses) -> tuple[str, ...]:
         f"{category}: {value}"
         for category, values in categories.items()
         for value, score in values.items()
-        if score["records"] >= FEWEST_RECORDS and score["tuned"] > WORSE * score["base"]
+        if score["records"] >= FEWEST_OF_CATEGORY and score["tuned"] > WORSE * score["base"]
     )
 
 
@@ -132,7 +133,7 @@ def conversations(examples: Sequence[Example], records: Sequence[Record]) -> np.
 
 
 def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed: int) -> Bounds:
-    """Tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
+    """Return tuned minus base loss (nats a token) with its 95 % interval, by a bootstrap over pairs of scores.
 
     Whole conversations are drawn (`conversations`), because examples of one and the same rise and fall together.
     """
@@ -141,7 +142,9 @@ def loss_difference(base: Scores, tuned: Scores, conversation: np.ndarray, seed:
 
 
 def loss_interval(scores: Scores, conversation: np.ndarray, seed: int) -> Bounds:
-    """Within what bounds the loss (nats a token) would fall on other records of this kind, found as in `loss_difference`."""
+    """Return the bounds within which the loss (nats a token) would fall on other records of this kind, found as in
+    `loss_difference`.
+    """
     low, high = _interval(scores.losses, scores.tokens, conversation, seed)
     return {"low": low, "high": high, "confidence": 0.95}
 

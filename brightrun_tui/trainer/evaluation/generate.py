@@ -202,7 +202,7 @@ def answer(
 
 
 def _batches(lengths: Sequence[int], limits: Sequence[int]) -> Iterator[list[int]]:
-    """Return indices of prompts, those with short answers first: as many at once as `ANSWERS_AT_ONCE` and `BATCH_TOKENS`
+    """Yield indices of prompts, those with short answers first: as many at once as `ANSWERS_AT_ONCE` and `BATCH_TOKENS`
     allow, and at least one. ``lengths`` and ``limits`` in tokens, of prompts and of answers.
     """
     members: list[int] = []

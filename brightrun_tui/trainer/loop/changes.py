@@ -23,7 +23,7 @@ class LiveChanges:
     """Of one run directory. `take` is called between two steps; where nothing is new it costs one look at a file's time."""
 
     def __init__(self, path: Path, history: Iterable[Event[Body]]) -> None:
-        """``history``: what workers of this run said before."""
+        """Read changes from ``path``; ``history`` is what workers of this run said before."""
         self._path = path
         self._known = {event.body.number: event.body for event in history if isinstance(event.body, events.Change)}
         self._applied: set[int] = set()

@@ -203,7 +203,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def _take_apart(value: Any, path: str, tensors: dict[str, torch.Tensor]) -> Any:
-    """``value`` as JSON, with every tensor moved to ``tensors`` and its name left in its place."""
+    """Return ``value`` as JSON, with every tensor moved to ``tensors`` and its name left in its place."""
     if isinstance(value, torch.Tensor):
         tensors[path] = value.detach().to("cpu").contiguous().clone()
         return {_TENSOR: path}

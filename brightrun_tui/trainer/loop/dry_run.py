@@ -62,7 +62,8 @@ def probe(session: TrainingSession) -> dict[str, torch.Tensor]:
 
 
 def check_what_moved(session: TrainingSession, before: dict[str, torch.Tensor]) -> None:
-    """After the first step of this process: the base must be as it was, and the very first must have moved the adapter.
+    """Check after the first step of this process that the base is as it was, and that the run's very first step moved
+    the adapter.
 
     Raises:
         TrainingError: naming which.
@@ -105,7 +106,7 @@ def _train_once(session: TrainingSession) -> None:
 
 
 def _grow(session: TrainingSession) -> None:
-    """On a GPU: measure one micro-batch and take the largest that will fit."""
+    """Measure one micro-batch on a GPU, and take the largest that will fit."""
     device = session.machine.device
     tokens = sum(e.length for e in _hardest(session, session.data.train))
     torch.cuda.synchronize(device)

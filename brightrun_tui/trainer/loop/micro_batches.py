@@ -15,7 +15,7 @@ from brightrun_tui.trainer.loop.session import TrainingSession
 
 
 def max_records(session: TrainingSession) -> int:
-    """Return records a micro-batch may have."""
+    """Return how many records a micro-batch may have."""
     if session.forward.one_record_a_batch:
         return 1
     return session.settings.training.micro_batch_size or session.plan.batch_size
@@ -35,7 +35,8 @@ def cut(session: TrainingSession, window: Sequence[int]) -> list[list[Example]]:
 
 
 def begin(session: TrainingSession) -> None:
-    """Return size of the first micro-batches, before anything was measured; gradient checkpointing where it is wanted.
+    """Set the size of the first micro-batches, before anything was measured, and gradient checkpointing where it is
+    wanted.
 
     A resumed session keeps what it had found.
     """

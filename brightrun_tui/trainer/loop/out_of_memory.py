@@ -35,7 +35,8 @@ def with_less_memory_if_needed(session: TrainingSession, work: Callable[[], Resu
 
 
 def make_room(session: TrainingSession) -> None:
-    """One micro-batch at a time, halve it (the step keeps its records), or begin to recompute activations.
+    """Make room: compute one micro-batch at a time, halve it (the step keeps its records), or begin to recompute
+    activations.
 
     Raises:
         TrainingError: neither is left to do.

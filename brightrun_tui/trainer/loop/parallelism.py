@@ -51,8 +51,8 @@ def open_row_parallel(session: TrainingSession, memory_before: int) -> None:
 
 
 def _same_side_by_side(session: TrainingSession, count: int) -> bool:
-    """Train on the beginnings of ``count`` records one after the other, then at once: whether no random number is drawn
-    (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
+    """Train on the beginnings of ``count`` records one after the other, then at once; returns whether no random number
+    is drawn (they have one order only) and the gradients are the same to the bit. Leaves nothing behind.
 
     Where memory is too short even for that, it is not done side by side.
     """

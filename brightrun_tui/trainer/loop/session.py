@@ -117,7 +117,7 @@ class TrainingSession:
         )
 
     def _score_fewer(self, longest: int) -> int:
-        """One micro-batch at a time, then half of it: what training keeps to stays as it is."""
+        """Score one micro-batch at a time, then half of it; what training uses stays as it is."""
         if self.row_parallel.allowed > 1:
             self.row_parallel.allowed = 1
         elif self.scored_tokens > longest:

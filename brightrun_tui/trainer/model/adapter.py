@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
-from brightrun_tui.domain.settings import LoraSettings
+from brightrun_tui.domain.setting_groups import LoraSettings
 from brightrun_tui.nf4 import keep_in_training_mode
 from brightrun_tui.trainer.model.loading import TrainingDevice
 from brightrun_tui.trainer.runtime.failures import TrainingError

@@ -168,7 +168,7 @@ def _window_mask(length: int, sliding_window: int | None, device: torch.device) 
 
 
 def _mask(*args: Any, **kwargs: Any) -> torch.Tensor | None:
-    """No mask for a packed row (it comes without one and without a cache); transformers' own otherwise."""
+    """Return no mask for a packed row (it comes without one and without a cache); transformers' own otherwise."""
     if kwargs.get("attention_mask") is None and kwargs.get("q_length") == kwargs.get("kv_length"):
         return None
     return sdpa_mask(*args, **kwargs)

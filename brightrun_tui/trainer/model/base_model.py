@@ -63,7 +63,7 @@ def _missing_weights(directory: Path) -> str:
 
 
 def load_tokenizer(source: str, revision: str) -> Any:
-    """Raise `BaseModelError` when there is none that transformers can read."""
+    """Return the tokenizer. Raises `BaseModelError` when there is none that transformers can read."""
     try:
         return AutoTokenizer.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -76,7 +76,7 @@ def load_tokenizer(source: str, revision: str) -> Any:
 
 
 def load_config(source: str, revision: str) -> Any:
-    """Raise `BaseModelError` when it is not a model that transformers knows."""
+    """Return the configuration. Raises `BaseModelError` when it is not a model that transformers knows."""
     try:
         return AutoConfig.from_pretrained(source, revision=revision or None)
     except (OSError, ValueError, KeyError, TypeError) as error:

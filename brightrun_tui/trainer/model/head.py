@@ -21,7 +21,7 @@ class FinishedHead(torch.nn.Module):  # type: ignore[misc]
         self.out_features = int(getattr(head, "out_features", 128_000))
 
     def forward(self, hidden: torch.Tensor) -> torch.Tensor:
-        """(S, H) to (S, V)."""
+        """Return logits: (S, H) to (S, V)."""
         logits: torch.Tensor = self.head(hidden) * self.scale
         return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
 

@@ -12,7 +12,7 @@ from transformers.utils import is_flash_attn_2_available
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BaseModelError
 from brightrun_tui.domain.gpu import CPU
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.nf4 import suit_cpu
 from brightrun_tui.trainer.model.attention import ONE_CALL, PER_DOCUMENT
 from brightrun_tui.trainer.model.base_model import first_line
@@ -42,7 +42,7 @@ class TrainingDevice:
 
 
 def choose_machine(settings: QuantisationSettings) -> TrainingDevice:
-    """bfloat16 where the GPU computes in it, else float16; float32 on a CPU, where both are many times slower."""
+    """Choose bfloat16 where the GPU computes in it, else float16; float32 on a CPU, where both are many times slower."""
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     if settings.compute_dtype != "auto":
         compute = _DTYPES[settings.compute_dtype]
@@ -99,7 +99,7 @@ def packed_implementations(machine: TrainingDevice) -> tuple[str, ...]:
 
 
 def parameter_counts(model: torch.nn.Module) -> tuple[int, int]:
-    """(trainable, all others); a quantised weight counts as the numbers it stands for."""
+    """Return (trainable, all others); a quantised weight counts as the numbers it stands for."""
     trainable = frozen = 0
     for parameter in model.parameters():
         if parameter.requires_grad:

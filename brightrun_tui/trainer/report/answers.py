@@ -65,7 +65,7 @@ class Compared(Asked):
         return [self.yardstick.mark(case, said.text) for case, said in zip(self.cases, answers, strict=True)]
 
     def samples(self) -> tuple[SampleAnswer, ...]:
-        """Side by side, as the report card keeps them."""
+        """Return the answers side by side, as the report card keeps them."""
         return tuple(
             SampleAnswer(
                 id=prompt.id,
@@ -177,7 +177,8 @@ class Compared(Asked):
 
 
 def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) -> Asked:
-    """Let the model as it now is answer what the base model answered; where answers are short, both answer more prompts.
+    """Let the model as it now is answer what the base model was asked; then the base model again what time had cut off before
+    training; where answers are short, both answer more prompts.
 
     Raises:
         Terminated: a pause or a signal is waiting.
@@ -186,9 +187,10 @@ def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) ->
     prompts, base = list(session.prompts), list(baseline.answers)
     until = time.monotonic() + session.answer_time.for_the_report(session.progress.seconds)
     tuned = _answers(session, prompts, until)
+    base = _made_up_for(session, prompts, base, tuned, until)
     wanted = [m.content for r in records for m in r.messages if m.role == "assistant" and m.train]
     short = bool(prompts and wanted) and median(map(len, wanted)) <= SHORT_ANSWER
-    if short and None not in (*base, *tuned):
+    if short and all(map(_is_whole, (*base, *tuned))):
         known = {prompt.ids for prompt in prompts}
         more = [
             prompt
@@ -209,6 +211,29 @@ def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) ->
     return answered
 
 
+def _made_up_for(
+    session: TrainingSession,
+    prompts: Sequence[HeldOutPrompt],
+    base: Sequence[GeneratedAnswer | None],
+    tuned: Sequence[GeneratedAnswer | None],
+    until: float,
+) -> list[GeneratedAnswer | None]:
+    """Return the answers of the base model, with those written anew that time cut off where the tuned model was in time."""
+    missing = [n for n, after in enumerate(tuned) if _is_whole(after) and not _is_whole(base[n])]
+    made = list(base)
+    if missing:
+        with session.model.disable_adapter():
+            again = _answers(session, [prompts[n] for n in missing], until, opened=True)
+        for n, said in zip(missing, again, strict=True):
+            made[n] = said if _is_whole(said) else made[n]
+    return made
+
+
+def _is_whole(said: GeneratedAnswer | None) -> bool:
+    """Say whether the model came to an end of its own, or to the length that its answer might have."""
+    return said is not None and not said.cut
+
+
 def with_other_base(asked: Asked, base: Sequence[GeneratedAnswer | None]) -> Asked:
     """Return the same with the answers of another base model to the same prompts."""
     answered = _answered(asked.prompts, base, asked.tuned, asked.short)
@@ -227,7 +252,7 @@ def _answered(
     rows = [
         (prompt, before, after) for prompt, before, after in zip(prompts, base, tuned, strict=True) if before and after
     ]
-    whole = [row for row in rows if not (row[1].cut or row[2].cut)]
+    whole = [row for row in rows if _is_whole(row[1]) and _is_whole(row[2])]
     kept = whole or rows
     return Asked(
         [row[0] for row in kept], [row[1] for row in kept], [row[2] for row in kept], len(prompts) - len(kept), short
@@ -269,7 +294,7 @@ def _training_cases(records: Sequence[Record]) -> list[AnswerCase]:
 
 
 def _some(cases: Sequence[AnswerCase]) -> list[AnswerCase]:
-    """As many of them, evenly chosen, as are read in a second or two."""
+    """Return as many of them, evenly chosen, as are read in a second or two."""
     mean = sum(len(case.wanted) for case in cases) / max(1, len(cases))
     return spread(cases, min(LEARNT_FROM, max(FEWEST_LEARNT_FROM, int(READ_CHARACTERS / max(1.0, mean)))))
 

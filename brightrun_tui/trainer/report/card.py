@@ -123,7 +123,7 @@ def write_report(
 
 
 def _falling(session: TrainingSession) -> float:
-    """By which part of itself the held-out loss fell between the last two evaluations of the run."""
+    """Return the relative fall of the held-out loss between the run's last two evaluations."""
     told = {
         event.body.step: event.body.values.get("eval_loss") or 0.0
         for event in read_whole_lines(session.files.events)[0]

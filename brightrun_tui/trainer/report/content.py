@@ -99,7 +99,7 @@ class Yardstick:
     _weighed: dict[str, tuple[Counter[str], float]] = field(default_factory=dict, compare=False, repr=False)
 
     def weight(self, stem: str) -> float:
-        """Inverse document frequency among the training answers, in nats; 0 for what all of them have."""
+        """Return the inverse document frequency among the training answers, in nats; 0 for what all of them have."""
         return max(0.0, math.log((self.answers + 1) / (self.usual.get(stem, 0.0) * self.answers + 0.5)))
 
     def mark(self, case: AnswerCase, answer: str) -> Mark:

@@ -67,7 +67,7 @@ _LEAST_REPEATED = 4
 
 
 def denies(ours: Facts, theirs: Facts) -> bool:
-    """Yes against no, or what one denies and the other states."""
+    """Say whether one says yes and the other no, or one denies what the other states."""
     if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
         return True
     denied = (ours.denied & theirs.affirmed) - ours.stated | (theirs.denied & ours.affirmed) - theirs.stated
@@ -81,21 +81,19 @@ def denies(ours: Facts, theirs: Facts) -> bool:
 
 
 def names_other_days(wanted: str, said: str) -> bool:
-    """Whether both name days of the week, and none is the same; closed on one, and open on all others, are none."""
+    """Say whether both name days of the week and share none; closed on one day and open on all others does not count."""
     ours, theirs = _weekdays(wanted), _weekdays(said)
     return bool(ours and theirs) and not ours & theirs and len(ours | theirs) < len(_WEEK)
 
 
 def counts_by_other_periods(wanted: str, said: str) -> bool:
-    """Whether something is so much a month in one and so much a year in the other."""
+    """Say whether something is so much a month in one and so much a year in the other."""
     ours, theirs = _periods(wanted), _periods(said)
     return bool(ours and theirs) and not ours & theirs
 
 
 def restricts_otherwise(wanted: str, said: str) -> bool:
-    """Whether one says that it is only so, or so but for something, and the other does not; or other days, or dates the other way
-    round.
-    """
+    """Say whether only one says that it is only so, or so but for something, or they differ in days or in the order of dates."""
     ours, theirs = _weekdays(wanted), _weekdays(said)
     days = bool(ours and theirs) and ours != theirs
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
@@ -105,7 +103,7 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
 
 
 def _denies_once_more(wanted: str, said: str) -> bool:
-    """Whether both deny, but one of them what is denied: not without a deposit, without a deposit; a "
+    """Say whether both deny, but one of them what is denied: not without a deposit, without a deposit; a "
     "“no” at first aside."""
     counts = [
         sum(word[0].casefold() in DENIALS for word in WORD.finditer(_OPENING.sub("", text))) for text in (wanted, said)
@@ -114,7 +112,7 @@ def _denies_once_more(wanted: str, said: str) -> bool:
 
 
 def _weekdays(text: str) -> frozenset[int]:
-    """Days of the week that a text names, from 0; also those between two."""
+    """Return the days of the week that a text names, from 0, including those between two."""
     found: set[int] = set()
     last, joint = None, ""
     for word in _TOKEN_OR_DASH.findall(text.casefold()):
@@ -219,7 +217,9 @@ def _tokens(text: str) -> list[str]:
 
 
 def _contexts(tokens: Sequence[str]) -> dict[str, frozenset[tuple[int, str]]]:
-    """By each word that stands once, the words up to `_AROUND` places before (-1) and behind (1) it in its sentence."""
+    """Return, for each word that stands once, the words up to `_AROUND` places before (-1) and after (1) it in its
+    sentence.
+    """
     tokens = [token for token in tokens if token not in ",/&"]
     counts = Counter(tokens)
     found = {}

@@ -21,7 +21,7 @@ def read_documents(text: str) -> list[Any]:
 
 
 def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Return the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
+    """Yield the values of a JSON, each with its place, as ``.name`` or ``.items[]``; folded."""
     if isinstance(document, dict):
         for key, value in document.items():
             yield from leaves(value, f"{path}.{key}")
@@ -33,7 +33,9 @@ def leaves(document: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def mark_documents(wanted: Sequence[Any], said: str) -> Mark:
-    """By the values that agree, each at its place; in an answer that is not a JSON, by those that stand in it at all."""
+    """Mark by the values that agree, each at its place; in an answer that is not JSON, by those that occur in it at
+    all.
+    """
     ours = Counter(leaf for document in wanted for leaf in leaves(document))
     documents = read_documents(said)
     theirs = Counter(leaf for document in documents for leaf in leaves(document))

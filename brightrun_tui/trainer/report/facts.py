@@ -23,7 +23,7 @@ from brightrun_tui.trainer.report.fact_words import (
 )
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words."""
+"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: no spaces between words, so a character stands for one."""
 MOST_NUMBERS = 40
 """Numbers of a text that are compared, its first."""
 DENIED_WORDS = 3
@@ -49,7 +49,7 @@ class Number:
     unit: str = ""
 
     def agrees(self, other: Number) -> bool:
-        """Equal, and not in different units; 6 pm is 18, and may be meant by 6."""
+        """Say whether both are equal and not in different units; 6 pm is 18, and may be meant by 6."""
         if "date" in (self.unit, other.unit):
             return self.unit == other.unit and same_date(self.value, other.value)
         if self.unit and other.unit:
@@ -59,7 +59,7 @@ class Number:
         return self.value == other.value
 
     def _is_as_much(self, other: Number) -> bool:
-        """Whether it is the same in a larger unit or a smaller one: two years and 24 months."""
+        """Say whether it is the same in a larger or a smaller unit: two years and 24 months."""
         for larger, smaller in ((self, other), (other, self)):
             if factor := LARGER_UNITS.get((larger.unit, smaller.unit)):
                 with suppress(InvalidOperation):
@@ -143,7 +143,9 @@ def _numbers(text: str) -> list[Number]:
 
 
 def _joined(found: re.Match[str]) -> str:
-    """A telephone number without what parts its digits, which everybody puts elsewhere; any other number as it is."""
+    """Return a telephone number without what separates its digits, which everybody puts elsewhere; any other number as
+    it is.
+    """
     digits = re.sub(r"[^\d+]", "", found[0])
     return digits if len(digits) >= _LEAST_DIALLED else found[0]
 
@@ -154,7 +156,9 @@ def _first_word(text: str) -> str:
 
 
 def _scaled(after: str) -> tuple[int, str]:
-    """By how much the number before this text is multiplied, and the text without that word, nor one that says nothing."""
+    """Return by how much the number before this text is multiplied, and the text without that word or one that says
+    nothing.
+    """
     factor = SCALES.get(_first_word(after), 1)
     if factor > 1 or _first_word(after) in _BEFORE_UNITS:
         after = after[len(_first_word(after)) :].lstrip()

@@ -52,7 +52,7 @@ class Measurements:
     base_in_4_bits: bool
 
     def scores(self, session: TrainingSession) -> Measures:
-        """Everything measured besides the losses, as report cards keep it."""
+        """Return everything measured besides the losses, as report cards keep it."""
         return {
             "token_accuracy": {"base": self.base.accuracy, "tuned": self.tuned.accuracy},
             "loss_difference": self.difference,

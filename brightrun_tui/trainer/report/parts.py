@@ -15,7 +15,9 @@ MOST_PARTS = 40
 def parts_right(
     yardstick: Yardstick, cases: Sequence[AnswerCase], answers: Sequence[str]
 ) -> dict[str, tuple[int, int]]:
-    """By label, or by place of a value: how many answers have it right, and how many should; empty for plain texts."""
+    """Return, by label or by place of a value, how many answers have it right and how many should; empty for plain
+    texts.
+    """
     right: Counter[str] = Counter()
     wanted: Counter[str] = Counter()
     for case, answer in zip(cases, answers, strict=True):

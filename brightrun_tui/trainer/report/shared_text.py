@@ -47,7 +47,7 @@ class Frame:
         return first >= 2, last < len(words)
 
     def words(self, answers: Iterable[str]) -> str:
-        """Opening and closing as they are most often written, for people: ``Hello there … Happy growing, Ida``."""
+        """Return opening and closing as they are most often written, for people: ``Hello there … Happy growing, Ida``."""
         openings: Counter[str] = Counter()
         closings: Counter[str] = Counter()
         for text in answers:

@@ -14,13 +14,13 @@ _TOKEN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
 
 def folded(text: str) -> str:
-    """Compared as labels and values are: without case, spaces around, and punctuation at the ends."""
+    """Return the text as labels and values are compared: without case, surrounding space, and punctuation at the ends."""
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split()).strip(" .!?。！？\"'“”‘’`*")
 
 
 @lru_cache(maxsize=8192)
 def stems(text: str) -> tuple[str, ...]:
-    """Words cut to their first letters; of scripts without spaces, pairs of characters."""
+    """Return words cut to their first letters; in scripts without spaces, pairs of characters."""
     stems: list[str] = []
     for token in _TOKEN.findall(unicodedata.normalize("NFKC", text).casefold()):
         if re.match(f"[{UNSPACED}]", token):

@@ -9,20 +9,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from brightrun_tui.trainer.report.facts import UNSPACED
+
 PHRASE = 8
 """Words in a row that hardly ever come about twice by chance."""
 SCANNED_CHARACTERS = 12_000_000
 """Of the training answers at most, evenly chosen: reading them takes about a second then."""
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
-"""Thai, Lao, Burmese, Khmer, Japanese, Chinese: a character stands for a word there."""
-_PIECES = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
-_WORDS = re.compile(rf"[{_UNSPACED}]|[^\W{_UNSPACED}]+")
+_PIECES = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+_WORDS = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+")
 
 
 def token_f1(answer: str, reference: str) -> float:
-    """Harmonic mean of precision and recall over the words of both, 0 to 1; order does not matter.
+    """Return the harmonic mean of precision and recall over the words of both, 0 to 1; order does not matter.
 
     The formula and the normalisation (lower case, no punctuation, no English articles) are those of the official SQuAD
     evaluation (Rajpurkar et al. 2016, arXiv:1606.05250, ``evaluate-v1.1.py``); beyond English, as that of MLQA has it

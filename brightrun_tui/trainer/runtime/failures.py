@@ -47,7 +47,7 @@ def ran_out_of_disk(error: BaseException) -> bool:
 
 
 def out_of_memory(longest: int) -> TrainingError:
-    """Raised when even one record with gradient checkpointing does not fit.
+    """Return the error for when even one record with gradient checkpointing does not fit.
 
     Args:
         longest: tokens of the longest record, after which the suggested limit is chosen.

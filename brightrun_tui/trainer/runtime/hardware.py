@@ -125,7 +125,7 @@ class HardwareMonitor:
 
 
 def _disk(directory: Path) -> tuple[int | None, int | None]:
-    """Free bytes and all bytes of the disk that the run lies on."""
+    """Return free bytes and all bytes of the disk that the run is on."""
     try:
         usage = shutil.disk_usage(directory)
     except OSError:

@@ -19,8 +19,8 @@ class EndlessError(Exception):
 
 @contextmanager
 def ends_within(seconds: float) -> Iterator[None]:
-    """What is done inside may take so many seconds of the processor; what is inside a C function then is left twice as
-    many, and ends the process (`process.ENDED_AS_ENDLESS`). In a thread that is not the main one nothing is limited.
+    """Limit what is done inside to so many seconds of processor time; what is inside a C function then gets twice as
+    many, and the process ends (`process.ENDED_AS_ENDLESS`). In a thread other than the main one nothing is limited.
 
     Raises:
         EndlessError: it took longer.

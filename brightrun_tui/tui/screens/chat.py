@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
 
 from textual import work
 from textual.app import ComposeResult
@@ -16,16 +14,13 @@ from textual.content import Content
 from textual.widgets import Static
 
 from brightrun_tui import registry
-from brightrun_tui.domain import humanize
-from brightrun_tui.domain.endpoint import Endpoint
-from brightrun_tui.domain.errors import BrightrunError, EngineError
+from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.requests import Undeploy
 from brightrun_tui.domain.talk import TalkTurn, talk_jsonl, talk_markdown
 from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.chat_partner import Partner, question_of_base
+from brightrun_tui.tui.screens.chat_partners import ChatPartners
 from brightrun_tui.tui.screens.chat_settings import ChatSettings, ChatSettingsScreen
-from brightrun_tui.tui.screens.dialog import Confirm, Dialog
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.bubble import Bubble
 from brightrun_tui.tui.widgets.footer import KeyFooter
@@ -33,25 +28,19 @@ from brightrun_tui.tui.widgets.message_box import MessageBox
 from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
 
-READY_SECONDS = 300.0
 PAINT_SECONDS = 0.1
 MOST_PARTNERS = 2
 
-Result = TypeVar("Result")
 
-
-class ChatScreen(Dialog[None]):
+class ChatScreen(ChatPartners):
     """A conversation; the answer appears while it is written."""
 
     SCOPES = ("chat", "modal")
     BINDINGS = bindings("chat", "modal")  # both use escape
 
     def __init__(self, model: ModelVersion) -> None:
-        super().__init__(f"Chat with {model.ref}", classes="-large -chat")
-        self._partners = [Partner(model)]
+        super().__init__(model)
         self._settings = ChatSettings()
-        self._started: dict[str, Partner] = {}
-        self._begun: set[asyncio.Task[Any]] = set()
 
     def compose_body(self) -> ComposeResult:
         yield VerticalScroll(id="turns", can_focus=False)
@@ -72,7 +61,7 @@ class ChatScreen(Dialog[None]):
         return any(worker.group == "answer" and worker.is_running for worker in self.workers)
 
     def on_worker_state_changed(self) -> None:
-        """Some keys are for while an answer is written, others for when it has been."""
+        """Redraw the footer: some keys are for while an answer is written, others for afterwards."""
         for footer in self.query(KeyFooter):
             footer.look()
 
@@ -102,44 +91,11 @@ class ChatScreen(Dialog[None]):
         self._say("stopped")
 
     async def action_dismiss(self, result: None = None) -> None:
-        """What the chat has started is asked about, or ended, before it closes."""
+        """Close the chat, once what it has started is ended or asked about."""
         if self._started_here() or self._begun or any(partner.base_alone for partner in self._started.values()):
             self._leave()
         else:
             await super().action_dismiss()
-
-    def _started_here(self) -> list[Endpoint]:
-        """Return endpoints that are there because of this chat."""
-        return [e for e in self.app.snapshot.endpoints if e.id in self._started and e.serving]
-
-    @work(group="leave", exclusive=True)
-    async def _leave(self) -> None:
-        """What was started for the chat is not left behind without a word; a base never is."""
-        await asyncio.gather(*self._begun)
-        for partner in {*self._started.values()}:
-            await self._end_base(partner)
-        started = [endpoint for endpoint in self._started_here() if not endpoint.base_alone]
-        if not started:
-            self.dismiss(None)
-            return
-        names = " and ".join(endpoint.served_name for endpoint in started)
-        many = "are" if len(started) > 1 else "is"
-        stop = await self.app.push_screen_wait(
-            Confirm(
-                "The chat ends",
-                f"{names} {many} being served for this chat, which keeps memory busy. Go on serving?",
-                yes="Stop serving",
-                no="Keep it up",
-                danger=False,
-            )
-        )
-        if stop is None:
-            return
-        for endpoint in started if stop else ():
-            await self.app.ask(Undeploy(target=endpoint.id), wait=0.0)
-        if not stop:
-            self.app.toast(f"{names} {many} still served; U in the Registry ends that.")
-        self.dismiss(None)
 
     async def action_clear(self) -> None:
         self.workers.cancel_group(self, "answer")
@@ -163,7 +119,7 @@ class ChatScreen(Dialog[None]):
 
     @work(group="ask")
     async def action_beside(self) -> None:
-        """A second model that is asked the same; the same key takes it away again."""
+        """Ask a second model the same; the same key takes it away again."""
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         if len(self._partners) == MOST_PARTNERS:
@@ -186,7 +142,7 @@ class ChatScreen(Dialog[None]):
 
     @work(group="base")
     async def _base_or_not(self) -> None:
-        """The base of the model is asked the same; the same key takes it away again, and out of memory."""
+        """Ask the model's base the same; the same key takes it away again, and out of memory."""
         if self._partners[-1].base_alone:
             await self._take_away()
             return
@@ -201,34 +157,6 @@ class ChatScreen(Dialog[None]):
         if len(self._partners) == MOST_PARTNERS:
             await self._take_away()
         self._put_beside(Partner(here, base_alone=True))
-
-    def _put_beside(self, partner: Partner) -> None:
-        self._partners.append(partner)
-        self._title_anew()
-        self._prepare()
-
-    async def _take_away(self) -> None:
-        """The second one is asked no more."""
-        gone = self._partners.pop()
-        self._title_anew()
-        self._say("")
-        await asyncio.gather(*self._begun)
-        await self._end_base(gone)
-
-    async def _end_base(self, partner: Partner) -> None:
-        """End the endpoint of a base that this chat began; those of versions may be kept."""
-        ended = {endpoint.id for endpoint in self.app.snapshot.endpoints if endpoint.ended}
-        for endpoint in [each for each, whose in self._started.items() if whose is partner and partner.base_alone]:
-            del self._started[endpoint]
-            if endpoint not in ended:
-                await self._to_its_end(self.app.ask(Undeploy(target=endpoint), wait=0.0))
-
-    async def _to_its_end(self, asking: Coroutine[Any, Any, Result]) -> Result:
-        """Whoever waits for it may be cancelled; it goes on, and the chat does not end before it."""
-        task = asyncio.create_task(asking)
-        self._begun.add(task)
-        task.add_done_callback(self._begun.discard)
-        return await asyncio.shield(task)
 
     def _title_anew(self) -> None:
         names = " and ".join(partner.title for partner in self._partners)
@@ -295,14 +223,6 @@ class ChatScreen(Dialog[None]):
         else:
             self._say(f"saved: {target}", "$success")
 
-    @work(group="prepare", exclusive=True)
-    async def _prepare(self) -> None:
-        for partner in [*self._partners]:
-            if await self._endpoint(partner) is None and partner.base_alone and partner in self._partners:
-                self._partners.remove(partner)  # why stands in the line below the talk
-                self._title_anew()
-                await self._end_base(partner)
-
     def _system(self) -> list[TalkTurn]:
         return [TalkTurn(role="system", content=self._settings.system)] if self._settings.system else []
 
@@ -364,52 +284,6 @@ class ChatScreen(Dialog[None]):
                 bubble.show(said)
             elif bubble.is_attached:
                 bubble.remove()
-
-    async def _endpoint(self, partner: Partner) -> Endpoint | None:
-        """Return the partner's endpoint, ready; deploys when there is none. None after saying why not."""
-        found = partner.endpoint(self.app.snapshot)
-        if found is None or found.state in ("failed", "stopping"):
-            if self.app.read_only:
-                self._say("✗ not served, and read-only mode cannot deploy it", "$error")
-                return None
-            self._say(f"◌ starting a server for {partner.name} …")
-            if not await self._to_its_end(self._deploy(partner)):
-                self._say("✗ it could not be deployed", "$error")
-                return None
-        try:
-            return await self._until_ready(partner)
-        except EngineError as error:
-            self._say(f"✗ {error.what}{f' – {error.fix}' if error.fix else ''}", "$error")
-            return None
-
-    async def _deploy(self, partner: Partner) -> bool:
-        """Say whether the engine has not refused."""
-        reply = await self.app.ask(partner.deploy, wait=30.0)
-        if reply is not None and reply.answer is not None and not reply.answer.already:
-            self._started[reply.answer.endpoint] = partner
-        return reply is not None
-
-    async def _until_ready(self, partner: Partner) -> Endpoint | None:
-        """None where it was taken away meanwhile."""
-        loop = asyncio.get_running_loop()
-        start = loop.time()
-        while (waited := loop.time() - start) < READY_SECONDS:
-            if partner not in self._partners:
-                return None
-            endpoint = partner.endpoint(self.app.snapshot)
-            if endpoint is not None and endpoint.down:
-                since = humanize.clock(endpoint.down_since)
-                self._say(f"✗ its server has been down since {since}; start it again: brightrun engine start", "$error")
-                return endpoint
-            if endpoint is not None and endpoint.answers:
-                self._say(partner.ready_words(endpoint), "$success")
-                return endpoint
-            if endpoint is not None and endpoint.state == "failed" and waited > 2.0:
-                raise EngineError(endpoint.error or "the server did not come up")
-            doing = f"starting {partner.name} again ({endpoint.restarting})" if endpoint and endpoint.restarting else ""
-            self._say(f"◌ {doing or f'loading {partner.name}'}, {humanize.duration(waited)} so far …")
-            await asyncio.sleep(0.3)
-        raise EngineError(f"the server did not come up within {humanize.span(READY_SECONDS)}")
 
     def _say(self, text: str, style: str = "$muted") -> None:
         self.query_one("#chat-status", Static).update(sanitize_content(Content.styled(cells.one_line(text), style)))

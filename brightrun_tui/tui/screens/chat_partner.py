@@ -41,11 +41,11 @@ class Partner:
         return Deploy(target=self.model.ref)
 
     def endpoint(self, snapshot: Snapshot) -> Endpoint | None:
-        """Its newest one that has not been stopped."""
+        """Return its newest endpoint that has not been stopped."""
         return snapshot.base_endpoint_of(self.model) if self.base_alone else snapshot.endpoint_of(self.model)
 
     def ready_words(self, endpoint: Endpoint) -> str:
-        """That it can be asked, and where it computes."""
+        """Say that it can be asked, and where it computes."""
         where = "this machine" if endpoint.provider == HERE else endpoint.provider
         late = "; it is loaded into memory for the first answer" if endpoint.asleep else ""
         return f"● ready; the {'base' if self.base_alone else 'model'} runs on {where}{late}"

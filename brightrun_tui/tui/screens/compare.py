@@ -37,7 +37,7 @@ class CompareScreen(Dialog[None]):
 
     @work(group="compare")
     async def _read_data(self) -> None:
-        """What they learnt from takes seconds to read where that is much."""
+        """Read what they learnt from, which takes seconds for large data."""
         try:
             learnt = await registry.data_differences(self.app.db, self._versions)
         except BrightrunError as error:

@@ -171,7 +171,8 @@ class CorrectionsScreen(Dialog[Draft]):
         self.dismiss(made.draft)
 
     async def _make_dataset(self) -> registry.CorrectedDataset | None:
-        """From the data that the model was made from, or from that which a person names where it is not here; None: from none.
+        """Make a dataset from the data that the model was made from, or from what a person names where that is not
+        here; None where they name none.
 
         Raises:
             BrightrunError: as `registry.make_dataset`.

@@ -57,7 +57,7 @@ class DataScreen(ListingDialog[ChosenData]):
     BINDINGS = bindings("pick")
 
     def __init__(self, known: Sequence[DatasetReport], chosen: str, base: str = "starter") -> None:
-        """``base``: the model whose tokens the records are shown as."""
+        """Offer the known datasets; ``base`` is the model whose tokens the records are shown as."""
         super().__init__("Dataset", classes="-large -data")
         self._known = known
         self._chosen = chosen
@@ -87,7 +87,7 @@ class DataScreen(ListingDialog[ChosenData]):
         self._go_to(Path.cwd())
 
     def take(self, word: str) -> None:
-        """A directory is entered, a dataset of the Hub fetched; anything else is the answer."""
+        """Enter a directory, fetch a dataset of the Hub, or take anything else as the answer."""
         path = typed_path(word)
         whole = word.startswith(PATH_STARTS) and word.endswith(WHOLE_FOLDER)
         if word.startswith(PATH_STARTS) and os.path.isdir(path) and not whole:
@@ -266,7 +266,7 @@ class DataScreen(ListingDialog[ChosenData]):
 
     @work(group="columns", exclusive=True)
     async def action_report(self) -> None:
-        """The records of what is under the cursor, and of each finding; a new version made there is chosen next."""
+        """Show the records under the cursor and of each finding; a new version made there is chosen next."""
         place = self._place_here
         found = self._maps.get(_key(place))
         name = next((known.name for known in self._known if known.path == place), place.rpartition("/")[2])

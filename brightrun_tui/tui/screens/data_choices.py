@@ -25,7 +25,9 @@ WHOLE_FOLDER = "/."
 
 
 def list_data(typed: str) -> list[Choice]:
-    """Directories and data files whose path begins with what was typed; files of one kind as one dataset, too. Blocking."""
+    """List directories and data files whose path begins with what was typed; files of one kind also as one dataset.
+    Blocking.
+    """
     listed = list_files(typed, is_data)
     directory, start = place_and_start(typed)
     kinds = [kind for choice in listed if not choice.title.endswith("/") and (kind := kind_of(Path(choice.title)))]
@@ -42,7 +44,9 @@ def is_data(file: Path) -> bool:
 
 
 def first_records(place: str, columns: Mapping[str, str]) -> list[Record]:
-    """Of a file whose check takes long some records to look at meanwhile; else, and where it cannot be read, none. Blocking."""
+    """Return some records of a file whose check takes long, to look at meanwhile; else, and where it cannot be read,
+    none. Blocking.
+    """
     path = typed_path(place)
     try:
         if path.suffix.lower() not in QUICK_TO_OPEN or path.stat().st_size < LARGE:

@@ -50,7 +50,7 @@ class ReportScreen(Dialog[DatasetReport]):
     def __init__(
         self, word: str, columns: Mapping[str, str], base: str, settings: RunSettings | None = None, *, name: str = ""
     ) -> None:
-        """``word`` names the dataset; ``base`` and ``settings`` say how its records become tokens."""
+        """Report on the dataset named ``word``; ``base`` and ``settings`` say how its records become tokens."""
         super().__init__(f"Conversations of {name or word}", classes="-large -data")
         self._word, self._columns = word, dict(columns)
         self._base, self._settings = base, settings
@@ -69,7 +69,7 @@ class ReportScreen(Dialog[DatasetReport]):
         self._read()
 
     def on_screen_resume(self) -> None:
-        """Records may have been marked meanwhile."""
+        """Show how many records are marked, which may have changed meanwhile."""
         marked = len(self._source.taken) if self._source else 0
         said = f"{marked:,} marked to be taken out: {key_of('report.repair')}" if marked else ""
         retitle(self.query_one(".dialog"), self._title, Content.styled(said, "$error"))
@@ -82,7 +82,7 @@ class ReportScreen(Dialog[DatasetReport]):
 
     @work(group="ask", exclusive=True)
     async def _leave_marks(self, marked: int) -> None:
-        """Marks are for the new version; without one they are lost."""
+        """Ask before leaving: marks are for a new version, and are lost without one."""
         many = f"{marked:,} records are" if marked > 1 else "A record is"
         question = f"{many} marked to be taken out, and no new version was made ({key_of('report.repair')} makes one)."
         if await self.app.push_screen_wait(Confirm("Leave", question, yes="Leave", danger=False)):
@@ -143,7 +143,7 @@ class ReportScreen(Dialog[DatasetReport]):
         self._show_whole()
 
     def _show_whole(self) -> None:
-        """Anew, where it is what is shown."""
+        """Show the whole again, where it is what is shown."""
         option = self.query_one(OptionList).highlighted_option
         if self._found and option and option.id == ALL:
             self._show_all(self._found)

@@ -44,7 +44,7 @@ class Dialog(ModalScreen[DialogAnswer | None], Generic[DialogAnswer]):
         yield TooSmall()
 
     def compose_body(self) -> ComposeResult:
-        """What is inside the box."""
+        """Yield what is inside the box."""
         yield from ()
 
     def on_resize(self, event: events.Resize) -> None:
@@ -100,7 +100,7 @@ class ListingDialog(ListDialog[DialogAnswer]):
         raise NotImplementedError
 
     def listed(self, typed: str) -> None:
-        """The list is that of this text now."""
+        """Take the list as that of this text from now on."""
         self._listed = typed
         if self._entered:
             self._entered = False
@@ -196,7 +196,9 @@ class Confirm(Dialog[bool]):
         self.dismiss(event.button.id == "yes")
 
     def on_key(self, event: events.Key) -> None:
-        """Of two answers typed at once the second is for nobody: as a binding it would be looked up on the screen below."""
+        """Answer with a key and consume it: the second of two keys typed at once is for nobody, and as a binding it
+        would reach the screen below.
+        """
         for each in of_scope("confirm"):
             if event.key in each.keys:
                 event.stop()

@@ -11,6 +11,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.halving import NOT_COMPARABLE, RULE
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.run import Run, RunSpec
+from brightrun_tui.domain.settings import show_value
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.offers import require_account
@@ -18,7 +19,6 @@ from brightrun_tui.planning.plan import Plan, make_plan, make_spec
 from brightrun_tui.store import datasets
 from brightrun_tui.tui.screens.mode_screen import ModeScreen
 from brightrun_tui.tui.widgets import plan_text
-from brightrun_tui.tui.widgets.form import show_value
 
 
 class DraftActions(ModeScreen):
@@ -42,7 +42,7 @@ class DraftActions(ModeScreen):
         raise NotImplementedError
 
     def starting(self) -> AbstractContextManager[None]:
-        """While it lasts the screen says that a run is being started, and starts no other."""
+        """Show, while it lasts, that a run is being started, and start no other."""
         raise NotImplementedError
 
     def action_dataset(self) -> None:
@@ -165,7 +165,7 @@ class DraftActions(ModeScreen):
             await self.app.show_run(run.id)
 
     def _refuse(self, error: BrightrunError) -> None:
-        """What the form shows is not so any more: say it, and plan anew."""
+        """Show the error and plan again: what the form shows is no longer so."""
         self.app.show_error(error)
         self._change()
 
@@ -181,7 +181,7 @@ class DraftActions(ModeScreen):
 
     @work(group="start", exclusive=True)
     async def action_sweep(self) -> None:
-        """The same run with several values of a setting, one after the other, as one group."""
+        """Start the same run with several values of a setting, one after the other, as one group."""
         from brightrun_tui.planning.sweep import are_comparable, parse_sweep, suggested, sweep_drafts, sweep_specs
         from brightrun_tui.tui.screens.sweep_setup import SweepSetup
 

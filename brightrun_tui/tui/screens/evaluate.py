@@ -31,7 +31,9 @@ class EvaluateScreen(Dialog[WantedEvaluation]):
     def __init__(
         self, model: ModelVersion, others: Sequence[ModelVersion], data: str, marked: Sequence[ModelVersion] = ()
     ) -> None:
-        """``others``: of the same name; ``data``: what it was trained on, where that is known; ``marked``: in the list."""
+        """Offer the choices. ``others``: of the same name; ``data``: what it was trained on, where that is known;
+        ``marked``: in the list.
+        """
         super().__init__("Evaluate the marked versions" if marked else f"Evaluate {model.ref}")
         self._data = data
         champion = [other for other in others if CHAMPION in other.aliases]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual import getters, on
 
+from brightrun_tui.domain.settings import show_value
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.plan import Plan
@@ -11,7 +12,7 @@ from brightrun_tui.tui.screens.choosing_base import ChoosingBase
 from brightrun_tui.tui.widgets.amount import read_amount
 from brightrun_tui.tui.widgets.fields import EditBegan, EditEnded, FieldChanged
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
-from brightrun_tui.tui.widgets.form import SettingRow, show_value
+from brightrun_tui.tui.widgets.form import SettingRow
 from brightrun_tui.tui.widgets.form_history import FormHistory, FormState
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 

@@ -65,7 +65,7 @@ class IntegrationsScreen(ModeScreen):
         self.set_interval(AGE_SECONDS, self._look_again)
 
     def _look_again(self) -> None:
-        """Ages move on; what was tested long ago, or failed, is tested once more."""
+        """Update ages, and test again what was tested long ago or failed."""
         now = time.time()
         for service in services():
             known = self.app.snapshot.services.get(service.name)

@@ -72,7 +72,7 @@ class ListActions(ModeScreen):
             )
 
     def _sort_by(self, column: str) -> None:
-        """By this column; by the same one again: the other way round, then by urgency as before."""
+        """Sort by this column; the same one again reverses it, and a third time sorts by urgency as before."""
         if column != self._order.sort:
             self._arrange(sort=column, reverse=False)
         elif not self._order.reverse:

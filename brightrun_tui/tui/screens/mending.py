@@ -7,11 +7,11 @@ import asyncio
 from textual import work
 
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.settings import show_value
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.remedies import Remedy, find_remedies
 from brightrun_tui.providers.base import Account
 from brightrun_tui.tui.screens.draft_actions import DraftActions
-from brightrun_tui.tui.widgets.form import show_value
 
 
 class Mending(DraftActions):
@@ -29,7 +29,7 @@ class Mending(DraftActions):
 
     @work(exclusive=True, group="remedies")
     async def _find_remedies(self, plan: Plan) -> None:
-        """For this plan, while it is the one that is shown."""
+        """Find remedies for this plan, while it is the one that is shown."""
         found = await asyncio.to_thread(
             find_remedies, plan, self.app.paths, account=self._account, refusal=self._refusal
         )

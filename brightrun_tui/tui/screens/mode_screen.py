@@ -50,10 +50,10 @@ class ModeScreen(Screen[None]):
         """Draw what has changed."""
 
     def step_back(self) -> None:
-        """One step out of whatever narrows the view; asked for by escape where nothing nearer takes it."""
+        """Take one step out of whatever narrows the view; asked for by escape where nothing nearer takes it."""
 
     def possible(self) -> dict[str, bool]:
-        """By the name of an action: whether it means anything now. One that is not named always does."""
+        """Return, by the name of an action, whether it means anything now. One that is not named always does."""
         return {}
 
     def depends_on(self) -> tuple[object, ...]:

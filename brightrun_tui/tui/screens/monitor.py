@@ -234,7 +234,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
 
     @on(AlertList.Opened)
     def _alert_opened(self, event: AlertList.Opened) -> None:
-        """Its curve, at the stretch that shows it."""
+        """Show the alert's curve at the stretch that shows it."""
         self._go_to_run(event.alert.run_id)
         self._show_pane("curves")
         self.chart.look_at(alert_text.CURVES.get(event.alert.code, "loss"), event.alert.steps)
@@ -293,7 +293,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         self.runs.focus()
 
     def step_back(self) -> None:
-        """Out of a filter that is kept, of the marks, and to the list."""
+        """Step out of a kept filter, then the marks, then to the list."""
         bar = self.query_one("#run-filter", FilterBar)
         if self._order.filter:
             bar.action_drop()
@@ -329,7 +329,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         self._show_pane("alerts")
 
     def action_acknowledge(self) -> None:
-        """The alert that is chosen in their list, else those of the chosen run, else of all runs: what is open counts as seen."""
+        """Acknowledge the alert chosen in their list, else those of the chosen run, else those of all runs."""
         acknowledged = set(self._left.acknowledged)
         open_ = [alert for alert in self._alerts if alert.key not in acknowledged]
         one = self.alerts.chosen if self.focused is self.alerts else None
@@ -364,7 +364,7 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
         self.query_one(f"#{pane}").focus()
 
     def _retitle(self) -> None:
-        """The panes and their keys, under the summary."""
+        """Show the panes and their keys under the summary."""
         open_ = sum(alert.key not in self._left.acknowledged for alert in self._alerts)
         tabs = [
             Content.assemble(

@@ -282,7 +282,9 @@ class NewRunScreen(FormEditing):
 
     @contextmanager
     def starting(self) -> Iterator[None]:
-        """A start takes a moment; who presses the key again meanwhile does not start a second run."""
+        """Mark a start as under way: it takes a moment, and pressing the key again meanwhile does not start a second
+        run.
+        """
         self._starting = True
         self.workers.cancel_group(self, "measure")  # it would take the run's time, and measure what is left of it
         self._show_plan()

@@ -72,7 +72,7 @@ class NewsScreen(Dialog[Notification]):
 
 
 def row_of(one: Notification, ago: str, width: int) -> Content:
-    """Unread mark, level, what it is about, what happened, and when."""
+    """Return a line: unread mark, level, what it is about, what happened, and when."""
     glyph, style = GLYPHS[one.level]
     about = min(_ABOUT, width // 4)
     room = max(8, width - 4 - about - 1 - len(ago) - 1)

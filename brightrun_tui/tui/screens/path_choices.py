@@ -41,13 +41,13 @@ class PathSuggester(Suggester):
 
 
 def nearest(listed: Sequence[Choice], typed: str) -> int:
-    """Of those that fit, in capitals or not, the first that is written as it was typed."""
+    """Return the first choice written exactly as it was typed, among those that fit whatever their case."""
     start = typed.rpartition("/")[2]
     return next((place for place, one in enumerate(listed) if start and one.title.startswith(start)), 0)
 
 
 def list_files(typed: str, wanted: PathFilter) -> list[Choice]:
-    """Directories, and files that are wanted, whose path begins with what was typed, in capitals or not. Blocking."""
+    """List directories and wanted files whose path begins with what was typed, whatever its case. Blocking."""
     directory, start = place_and_start(typed)
     try:
         with os.scandir(directory) as entries:
@@ -81,7 +81,7 @@ def _fitting(entries: Iterable[os.DirEntry[str]], start: str, wanted: PathFilter
 
 
 def _size(entry: os.DirEntry[str]) -> str:
-    """In words; a link that leads nowhere, or in circles, has none."""
+    """Return the size in words, or why a link that leads nowhere, or in circles, has none."""
     try:
         return humanize.size(entry.stat().st_size)
     except OSError as error:

@@ -38,7 +38,7 @@ class PickScreen(ListDialog[str]):
         preview: Callable[[str], None] | None = None,
         head: str = "",
     ) -> None:
-        """``head`` stands over the list: the names of its columns."""
+        """Offer choices; ``head`` stands over the list: the names of its columns."""
         super().__init__(title, classes="-pick -table" if head else "-pick")
         self._head = head
         self._choices = list(choices)
@@ -79,7 +79,7 @@ class PickScreen(ListDialog[str]):
         self.query_one("#detail", Static).update(Content(cells.plain(choice.detail) if choice else ""))
 
     def _renew(self, choice: Choice) -> None:
-        """More is known of a choice now: its line and its sentence say so, and the cursor stays."""
+        """Update a choice of which more is known now: its line and its sentence change, and the cursor stays."""
         self._choices = [choice if one.id == choice.id else one for one in self._choices]
         options = self.query_one(OptionList)
         if any(option.id == choice.id for option in options.options):

@@ -44,7 +44,7 @@ class PickBase(PickScreen):
     BINDINGS = bindings("bases")
 
     def __init__(self, fits: Sequence[BaseFit], plan: Plan | None, *, chosen: str, width: int) -> None:
-        """``width``: columns of the terminal."""
+        """Offer the bases; ``width``: columns of the terminal."""
         self._room = _room(width)
         self._plan = plan
         self._language = main_language(plan.report) if plan and plan.report else ""
@@ -66,7 +66,7 @@ class PickBase(PickScreen):
         self.call_after_refresh(self._look_for_changes)
 
     def on_resize(self, event: events.Resize) -> None:
-        """Lines and their head are drawn for the room there is now; the cursor stays."""
+        """Draw lines and head for the room there is now; the cursor stays."""
         if (room := _room(event.size.width)) != self._room:
             self._room = room
             self.query_one(".pick-head", Static).update(Content.styled(base_text.head(room, self._language), "$muted"))
@@ -101,7 +101,9 @@ class PickBase(PickScreen):
 
     @work(exclusive=True, group="changes")
     async def _look_for_changes(self) -> None:
-        """What the smallest change is with which each base would fit: the one under the cursor first, then as they are listed."""
+        """Find the smallest change with which each base would fit: the one under the cursor first, then as they are
+        listed.
+        """
         plan = self._plan
         if plan is None:
             return

@@ -19,7 +19,9 @@ class PickTemplate(PickScreen):
     def __init__(
         self, templates: Sequence[Template], models: Sequence[ModelVersion], *, chosen: str, height: int
     ) -> None:
-        """``models``: those of this installation, for what was reached with a template. ``height``: lines of the terminal."""
+        """Offer the templates. ``models``: this installation's, for what was reached with each. ``height``: lines of
+        the terminal.
+        """
         choices = [
             Choice(
                 one.name,

@@ -14,14 +14,13 @@ from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.settings import setting_title
+from brightrun_tui.domain.settings import setting_title, show_value
 from brightrun_tui.paths import typed_path
 from brightrun_tui.planning.settings_file import SettingsFile, read_settings
 from brightrun_tui.tui.screens.dialog import ListingDialog
 from brightrun_tui.tui.screens.path_choices import PathSuggester, list_files, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.form import show_value
 from brightrun_tui.tui.widgets.reflow import Flow
 
 

@@ -154,7 +154,7 @@ class RecordsScreen(Dialog[None]):
             self._lines(lambda width: record_text.tokens(shown, limit, width, borders=borders))
 
     async def _entry(self, reader: EntryReader, number: int) -> EntryOutcome:
-        """Of a large file the reading takes a while, which is said."""
+        """Read an entry, and show how far the reading is, which takes a while in a large file."""
         return await told(
             lambda tell: reader.at(number, lambda read: tell(f"{read:,} records read", read / number)), self._say
         )

@@ -178,7 +178,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         return possible
 
     def step_back(self) -> None:
-        """Out of a filter that is kept, of the marks, and to the list."""
+        """Step out of a kept filter, then the marks, then to the list."""
         if self._filter:
             self.query_one("#model-filter", FilterBar).action_drop()
         elif self._marked:
@@ -196,7 +196,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
 
     @work(group="ask")
     async def action_deploy(self) -> None:
-        """Here, or where it is asked for and agreed to: only then is a machine rented."""
+        """Deploy here, or elsewhere where that is asked for and agreed to: only then is a machine rented."""
         from brightrun_tui.tui.screens.serve_where import Left, where_to_serve
 
         model, endpoint = self.model, self.endpoint
@@ -318,7 +318,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
 
     @work(group="judge")
     async def _ask_judge(self, model: ModelVersion, url: str, name: str) -> None:
-        """Takes a minute; goes on whatever screen is shown."""
+        """Ask the judge, which takes a minute and goes on whatever screen is shown."""
         from brightrun_tui.integrations.judge import Judge, judge_key, judge_settings
 
         self.app.toast(f"{name} compares the answers of {model.ref} …")
@@ -369,7 +369,7 @@ def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
 
 
 def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, none: str, width: int) -> Lines:
-    """``none``: why no model is shown, where it is not that there is none."""
+    """Return a page; ``none``: why no model is shown, where the reason is not that there is none."""
     if model is None or card is None:
         keys = key_of("app.new_run"), key_of("registry.take")
         hint = (

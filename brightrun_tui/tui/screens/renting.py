@@ -27,7 +27,7 @@ class Renting(Mending):
         self._refused_at = 0.0
 
     def _ask_again_if_mended(self) -> None:
-        """The service refused, and has been tested anew since then: perhaps it was mended on another screen."""
+        """Ask again where the service refused and was tested since: it may have been mended on another screen."""
         tested_at = self.app.snapshot.services.get(self._draft.provider, {}).get("checked_at") or 0.0
         if 0.0 < self._refused_at < tested_at:
             self._drop_offer()
@@ -65,7 +65,7 @@ class Renting(Mending):
             self._change()
 
     def _drop_offer(self) -> None:
-        """Whatever was found no longer counts: the plan asks anew when it needs a machine."""
+        """Drop what was found: the plan asks anew when it needs a machine."""
         self.workers.cancel_group(self, "offers")
         self.workers.cancel_group(self, "account")
         self._offer = self._account = self._refusal = None

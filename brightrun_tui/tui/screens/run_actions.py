@@ -40,7 +40,7 @@ class RunActions(ModeScreen):
         )
 
     def possible(self) -> dict[str, bool]:
-        """By the name of the action: whether it means anything for the targets."""
+        """Return, by the name of the action, whether it means anything for the targets."""
         one = len(self.targets()) == 1
         return {
             "pause": bool(self.runs_that_permit(RunAction.PAUSE, RunAction.RESUME)),

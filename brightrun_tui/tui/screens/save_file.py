@@ -19,7 +19,7 @@ class SaveFileScreen(Dialog[Path]):
     """Answers a path."""
 
     def __init__(self, title: str, question: str, name: str) -> None:
-        """``name``: of the file that is proposed, in the current directory."""
+        """Ask where to save; ``name``: the file that is proposed, in the current directory."""
         super().__init__(title)
         self._question, self._proposed = question, name
 

@@ -35,7 +35,7 @@ class ShareActions(ChosenModel):
 
     @work(group="export")
     async def _export(self, model: ModelVersion, wanted: WantedExport) -> None:
-        """Takes minutes for a large model; goes on whatever screen is shown."""
+        """Export the model, which takes minutes for a large one and goes on whatever screen is shown."""
         paths = self.app.paths
         self.app.toast(f"Writing {model.ref} …")
         try:

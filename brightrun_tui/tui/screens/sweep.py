@@ -11,10 +11,9 @@ from textual.widgets.option_list import Option
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.settings import iter_settings, show_value
 from brightrun_tui.tui.screens.dialog import ListDialog
 from brightrun_tui.tui.widgets import cells, reflow
-from brightrun_tui.tui.widgets.form import show_value
 from brightrun_tui.tui.widgets.reflow import Flow
 
 NAME_WIDTH, STATE_WIDTH, LOSS_WIDTH = 24, 10, 8
@@ -75,7 +74,7 @@ class SweepScreen(ListDialog[str]):
         """Return the settings in which the runs differ, as this one has them."""
         said = []
         for setting in iter_settings():
-            values = [getattr(getattr(one.spec.settings, setting.group), setting.name) for one in self._runs]
+            values = [one.spec.settings.value(setting.key) for one in self._runs]
             if len(set(values)) > 1:
                 said.append(f"{setting.title} {show_value(values[self._runs.index(run)])}")
         return " · ".join(said)

@@ -21,7 +21,7 @@ class StoppedError(Exception):
 
 
 def overheard(say: Callable[[str], None], wanted: Callable[[], bool]) -> Progress:
-    """Made in the loop: what work in a thread may tell how far it is, for ``say`` to hear here.
+    """Return a function by which work in a thread tells ``say`` in this loop how far it is.
 
     The work goes on whoever listens, until it is not ``wanted`` any more: then it ends with a `StoppedError`.
     """

@@ -67,7 +67,7 @@ class AlertList(VerticalScroll, can_focus=True):
         self.query_one(Flow).show(build)
 
     def _move(self, to: int) -> None:
-        """To the alert at a place of the list; without any, the text scrolls."""
+        """Move to the alert at a place of the list; without any, scroll the text."""
         if not self._open:
             return
         alert = self._open[max(0, min(len(self._open) - 1, to))]

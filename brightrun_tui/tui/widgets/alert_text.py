@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
-from brightrun_tui.domain.alerts import ALERT_CODES, AlertCode, Numbers, RunAlert, find_alerts
+from brightrun_tui.domain.alerts import ALERT_CODES, LOOKED_AT, AlertCode, Numbers, RunAlert, find_alerts
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.run_states import RunAction
@@ -18,8 +18,6 @@ from brightrun_tui.tui.run_reader import NO_VITALS
 from brightrun_tui.tui.snapshot import RunDetail, Snapshot
 from brightrun_tui.tui.widgets import cells, reflow
 
-JUDGED = 120
-"""Newest entries of a curve that are looked at."""
 MARKS = {Level.ERROR: ("✗", "bold $error"), Level.WARNING: ("!", "bold $warning")}
 HISTORY = 20
 """What was told before of runs: so much of it, the newest."""
@@ -47,7 +45,9 @@ CURVES: dict[AlertCode, str] = {
 
 
 def alerts_of(snapshot: Snapshot, now: float) -> tuple[RunAlert, ...]:
-    """Of every run, errors first; the chosen one is judged by its curves, too. The order stays whichever run is chosen."""
+    """Return the alerts of every run, errors first; the chosen one is judged by its curves, too. The order stays
+    whichever run is chosen.
+    """
     detail = snapshot.detail
     chosen = detail.run_id if detail else ""
     held = {lease.run_id for lease in snapshot.leases}
@@ -90,7 +90,7 @@ def _numbers(run: Run, snapshot: Snapshot, now: float) -> Numbers:
 
 
 def _points(curve: Curve | None) -> list[tuple[int, float]]:
-    return list(zip(curve.steps[-JUDGED:], curve.values[-JUDGED:], strict=True)) if curve is not None else []
+    return list(zip(curve.steps[-LOOKED_AT:], curve.values[-LOOKED_AT:], strict=True)) if curve is not None else []
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def prompt_lines(turns: Sequence[str], width: int) -> reflow.Lines:
 
 
 def compare_answers(base: str, tuned: str, reference: str, width: int, *, tuned_note: str = "") -> reflow.Lines:
-    """Side by side where there is room, else below one another."""
+    """Lay answers side by side where there is room, else below one another."""
 
     def block(title: str, answer: str, style: str, room: int) -> reflow.Lines:
         return [Content.styled(title, style), *reflow.text(cells.plain(answer) or humanize.NOTHING, room)]

@@ -15,7 +15,6 @@ from brightrun_tui.planning.offers import WeighedOffer
 from brightrun_tui.planning.remedies import Remedy
 from brightrun_tui.tui.widgets import cells, offer_text
 
-GIB = 1024**3
 FITS = {"safe": "✓ fits", "tight": "! tight", "no": "✗ too much"}
 MARKS = {"tight": "!", "no": "✗"}
 SEVERAL, MANY = 2, 13
@@ -128,12 +127,12 @@ def fits(one: BaseLine) -> str:
 
 
 def able(traits: Traits) -> str:
-    """``tools, thinks``; nothing where it is not known or not so."""
+    """Return ``tools, thinks``; empty where it is not known or not so."""
     return ", ".join(word for word, so in (("tools", traits.tools), ("thinks", traits.thinks)) if so)
 
 
 def spoken(traits: Traits, language: str) -> str:
-    """``English``, ``29+ with German``, ``8``; nothing where it is not known."""
+    """Return ``English``, ``29+ with German`` or ``8``; empty where it is not known."""
     if not traits.languages:
         return f"{traits.language_count}+" if traits.language_count else ""
     if len(traits.languages) <= SEVERAL and not traits.language_count:

@@ -13,7 +13,7 @@ def stars(rating: int | None) -> str:
 
 
 def fit(text: str, width: int) -> str:
-    """Exactly ``width`` cells: cut with an ellipsis, or filled with spaces. Line breaks and tabs become spaces."""
+    """Return exactly ``width`` cells: cut with an ellipsis, or filled with spaces. Line breaks and tabs become spaces."""
     text = one_line(text)
     if cell_len(text) <= width:
         return text + " " * (width - cell_len(text))
@@ -21,7 +21,7 @@ def fit(text: str, width: int) -> str:
 
 
 def one_line(text: str) -> str:
-    """Without anything that would move the cursor; line breaks become spaces."""
+    """Return the text without anything that would move the cursor; line breaks become spaces."""
     return plain(text).replace("\n", " ")
 
 

@@ -209,7 +209,7 @@ def _bottom(
 
 
 def ticks_of(low: float, high: float, wanted: int) -> list[tuple[float, str]]:
-    """Round numbers on an axis, and how they are written."""
+    """Return round numbers on an axis, and how they are written."""
     places = ticks(low, high, wanted)
     return list(
         zip(

@@ -23,7 +23,7 @@ TOKENS = "supervised_tokens"
 
 
 def said_place(axis: Axis, place: float) -> str:
-    """``step 1,200``, ``4 min 05 s``, ``12.3 k tokens``."""
+    """Return ``step 1,200``, ``4 min 05 s`` or ``12.3 k tokens``."""
     words = WORDS[axis](place)
     return f"step {words}" if axis == "step" else f"{words} tokens" if axis == "tokens" else words
 
@@ -46,7 +46,7 @@ class Across:
         return self.axis != "tokens" or len(self._tokens) > 1
 
     def places(self, curve: Curve) -> list[float]:
-        """Of every entry of a curve; none where the axis is not known of this run."""
+        """Return the place of every entry of a curve; none where the axis is not known of this run."""
         if not self.known:
             return []
         if self.axis == "time":
@@ -66,7 +66,9 @@ class Across:
         return self.of_step(round(_beside(self._times, self._steps, moment, -1.0)))
 
     def _tokens_at(self, step: int) -> float:
-        """Between two counts of the worker as far as the step is; behind the last one as fast as on the whole."""
+        """Return the tokens at a step, in proportion between two counts of the worker; after the last one at the
+        average rate.
+        """
         steps, tokens = self._token_steps, self._tokens
         index = bisect_left(steps, step)
         if index < len(steps) and steps[index] == step:
@@ -78,7 +80,9 @@ class Across:
 
 
 def _onwards(times: Sequence[float]) -> list[float]:
-    """Never back: a machine whose clock was set back, or another one that goes slow, goes on where the one before was."""
+    """Return times that never go back: a machine whose clock was set back, or another one whose clock is slow, goes on
+    where the one before was.
+    """
     return list(accumulate(times, max))
 
 

@@ -54,7 +54,7 @@ def _lines_of(spec: CurveSpec, curves: Mapping[str, Curve]) -> list[tuple[str, C
 
 
 def overlaid_svg(named: Sequence[tuple[str, Curve]], title: str) -> str:
-    """Curves over one another, each with its name."""
+    """Draw curves over one another, each with its name."""
     shapes = plotted(named, title)
     if not shapes:
         return ""

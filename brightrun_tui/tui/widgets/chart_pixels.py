@@ -47,7 +47,7 @@ def _draw(pen: ImageDraw.ImageDraw, stroke: Stroke) -> None:
 
 
 def _dashed(points: Sequence[PixelPoint], lengths: Sequence[float]) -> Iterator[list[PixelPoint]]:
-    """Return the pieces of a line that are drawn: every other of these lengths, along it."""
+    """Yield the pieces of a line that are drawn: every other of these lengths, along it."""
     number, left, piece = 0, lengths[0], list(points[:1])
     for start, end in pairwise(points):
         whole = math.dist(start, end)

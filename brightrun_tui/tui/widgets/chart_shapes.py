@@ -43,7 +43,7 @@ Shape = ChartWords | Stroke
 
 
 def plotted(named: Sequence[tuple[str, Curve]], title: str) -> list[Shape]:
-    """Axes, curves and their names, in a picture of `WIDTH` × `HEIGHT`; nothing where there is nothing to draw."""
+    """Return axes, curves and their names in a picture of `WIDTH` × `HEIGHT`; empty where there is nothing to draw."""
     known = [(name, curve) for name, curve in named if curve.steps]
     if not known:
         return []

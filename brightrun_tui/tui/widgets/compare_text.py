@@ -20,7 +20,7 @@ FEWEST_CELLS, GAP = 14, 1
 
 
 def comparison(found: ManyComparison, width: int) -> reflow.Lines:
-    """Facts and settings of every version, the best value of each line marked; then what they learnt from."""
+    """Show facts and settings of every version, the best value of each line marked; then what they learnt from."""
     lines: reflow.Lines = []
     for caution in found.cautions:
         lines += reflow.marked(reflow.text(caution, width - 2, "$warning"), 2, "!", "bold $warning")
@@ -63,7 +63,7 @@ def _style(place: int) -> str:
 
 
 def fit_ref(ref: str, width: int) -> str:
-    """``name:version`` in so many cells; the version is always to be seen."""
+    """Return ``name:version`` in so many cells; the version is always to be seen."""
     name, colon, version = ref.rpartition(":")
     tail = f"{colon}{version}"
     return cells.fit(cells.fit(name, max(1, min(len(name), width - len(tail)))) + tail, width)

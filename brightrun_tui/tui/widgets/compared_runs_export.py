@@ -35,7 +35,7 @@ def as_csv(found: ComparedRuns) -> str:
 
 
 def as_json(found: ComparedRuns) -> str:
-    """Everything, the curves point by point; of long runs the mean of neighbours. NaN is null."""
+    """Return everything as JSON, the curves point by point; of long runs the mean of neighbours. NaN is null."""
     document = {
         "runs": [{"id": run.id, "name": name} for run, name in zip(found.runs, found.names, strict=True)],
         "facts": [

@@ -28,7 +28,7 @@ CHART_HEIGHT = 11
 
 
 def compared(found: ComparedRuns, width: int) -> reflow.Lines:
-    """Facts with the best of each marked, settings that differ, curves over one another, answers beside one another."""
+    """Show facts with the best of each marked, settings that differ, curves over one another, answers side by side."""
     lines = _facts(found, width)
     for metric, title in TITLES.items():
         lines += _chart(found, metric, title, width)

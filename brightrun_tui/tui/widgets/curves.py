@@ -28,7 +28,7 @@ def shown(spec: CurveSpec, value: float) -> str:
 
 
 def curves_of(metrics: Collection[str]) -> tuple[CurveSpec, ...]:
-    """In the order in which they are shown; the loss comes first. Whoever has none needs no plugin for that."""
+    """Return the curves in the order in which they are shown, the loss first. Without any, no plugin is loaded."""
     if not metrics:
         return ()
     found = plugins.load_all(Door.CURVES, CurveSpec).found.values()

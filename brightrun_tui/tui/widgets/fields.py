@@ -91,7 +91,7 @@ class TextField(_InForm, Input):
             self.post_message(FieldChanged(self.key, event.value))
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Enter goes to the next field; from the last text of a dialogue on, it presses the button that the dialogue is for."""
+        """Go to the next field; from the last text of a dialogue on, press the button that the dialogue is for."""
         event.stop()
         texts = [widget for widget in self.screen.focus_chain if isinstance(widget, TextField)]
         does = [button for button in self.screen.query(Button) if button.variant == "primary"]
@@ -173,7 +173,7 @@ class ChoiceField(_InForm, Widget, can_focus=True):
     def __init__(
         self, key: str, choices: Sequence[str], value: str = "", *, titles: Mapping[str, str] | None = None
     ) -> None:
-        """``titles`` are the words for choices that are not said as they are written."""
+        """Offer ``choices``; ``titles`` are the words for those that are not shown as they are written."""
         super().__init__(classes="field choice")
         self._titles = titles or {}
         self.key = key
@@ -217,7 +217,7 @@ class PickField(_InForm, Widget, can_focus=True):
         key: str
 
     def __init__(self, key: str, *, arrow: str = " ▾") -> None:
-        """``arrow`` stands behind what is shown."""
+        """Show a value to pick; ``arrow`` stands behind it."""
         super().__init__(classes="field pick")
         self.key = key
         self._arrow = arrow

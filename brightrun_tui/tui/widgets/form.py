@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.setting_help import TRADES
-from brightrun_tui.domain.settings import Setting
+from brightrun_tui.domain.settings import Setting, show_value
 from brightrun_tui.tui.widgets import cells
 from brightrun_tui.tui.widgets.fields import ChoiceField, TextField, WaitingField
 from brightrun_tui.tui.widgets.slider import SliderField
@@ -98,10 +98,3 @@ class SettingRow(FormRow):
             self.remark("● yours", "$accent")
         else:
             self.remark(source or self.setting.hint, "$faint")
-
-
-def show_value(value: Any) -> str:
-    """Return a value as it is typed: 0.0002 → 2e-04 would be read aloud badly, so short forms are kept."""
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return f"{value:g}" if isinstance(value, float) else str(value)

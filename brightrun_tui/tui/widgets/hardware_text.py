@@ -7,7 +7,7 @@ from brightrun_tui.domain.run import Run
 
 
 def hardware_words(run: Run, *, whole: bool = False) -> str:
-    """``whole``: with the limits, and the machine around the GPU."""
+    """Describe the machine's hardware; ``whole``: with the limits, and the machine around the GPU."""
     facts = run.hardware
     used, total = facts.memory_used, facts.memory_total
     memory = f"{humanize.size(used)} of {humanize.size(total)}" if used and total else ""

@@ -78,7 +78,7 @@ class Header(Horizontal):
 
 
 def engine_words(snapshot: Snapshot, *, read_only: bool, wide: bool, roomy: bool = False) -> Content:
-    """“● engine · 1 running · $0.40/h”; with room for it “· month $3.20”."""
+    """Return “● engine · 1 running · $0.40/h”; with room for it “· month $3.20”."""
     engine = snapshot.engine
     parts: list[Any] = []
     if read_only:

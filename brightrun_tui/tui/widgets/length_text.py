@@ -17,7 +17,7 @@ _PERCENT = 6
 
 
 def in_tokens(found: TokenLengths, width: int) -> reflow.Lines:
-    """With the marks of max length and context, and what becomes of longer ones."""
+    """Show lengths in tokens, with the marks of max length and context, and what becomes of longer ones."""
     said = f"half have up to {found.middle:,}, the longest {found.longest:,}; {found.fate}"
     if found.counted:
         said += f"; {found.counted}"
@@ -34,7 +34,7 @@ def in_tokens(found: TokenLengths, width: int) -> reflow.Lines:
 
 
 def in_characters(report: DatasetReport, why: str, width: int) -> reflow.Lines:
-    """``why`` they are not in tokens."""
+    """Show lengths in characters, and ``why`` they are not in tokens."""
     found = report.characters
     if not found.percentiles:
         return []

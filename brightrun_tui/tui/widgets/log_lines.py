@@ -25,7 +25,7 @@ _STEP = re.compile(r"(?:step\s*)?(\d[\d,]*)")
 
 
 def severity(line: str, before: Severity = Severity.INFO) -> Severity:
-    """Of a line; one that is indented belongs to the line above it, which was as bad as ``before``."""
+    """Return the severity of a line; one that is indented belongs to the line above it, which was as bad as ``before``."""
     if marked := _MARKED.match(line):
         return Severity.ERROR if marked[1] == "✗" else Severity.WARNING
     if _ERROR.search(line):
@@ -69,7 +69,7 @@ def place_of(lines: Sequence[str], wanted: str) -> int | None:
 
 
 def _newest(lines: Sequence[str], group: int, wanted: str | int) -> int | None:
-    """Back from the end, until it is earlier than wanted or, as on the day before, later than what follows."""
+    """Search from the end, until a line is earlier than wanted or, as on the day before, later than what follows."""
     found: int | None = None
     after: str | int | None = None
     for index in range(len(lines) - 1, -1, -1):

@@ -46,7 +46,8 @@ class LogTail:
     def __init__(
         self, path: Path, render: Callable[[bytes], str | None] | None = None, span: tuple[int, int | None] = (0, None)
     ) -> None:
-        """``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and shown.
+        """Read a file; ``render`` makes the text of a whole line, None leaves it out; without it lines are cleaned and
+        shown.
 
         ``span``: the bytes that are read, from the beginning of a line up to the end of one, or up to that of the file.
         """

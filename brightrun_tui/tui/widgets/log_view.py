@@ -6,35 +6,21 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-from rich.segment import Segment
-from textual import events, work
-from textual.color import Color
+from textual import work
 from textual.content import Content
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
-from textual.strip import Strip
-from textual.style import Style
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.tui.actions import bindings, key_of
-from brightrun_tui.tui.widgets.kept_log import KeptLog
+from brightrun_tui.tui.widgets.log_follower import MOST_OLDER, LogFollower
 from brightrun_tui.tui.widgets.log_lines import Severity, place_of
-from brightrun_tui.tui.widgets.log_tail import News
 from brightrun_tui.tui.widgets.run_log import RunLog
 from brightrun_tui.tui.widgets.titles import retitle
 
-POLL_SECONDS = 0.4
-MAX_LINES = 20_000
-KEEP_LINES = 16_000
-"""Lines left when the oldest are dropped; dropping many at once keeps it cheap."""
-MOST_OLDER = 100_000
-"""Lines before those that a log opens with that are read when somebody asks for them; beyond these a pager does better."""
 LEAST = {Severity.WARNING: "warnings and errors", Severity.ERROR: "errors"}
 
 
-class LogView(ScrollView, can_focus=True):
+class LogView(LogFollower, can_focus=True):
     """The newest lines of a run's log."""
 
     SCOPES = ("log",)
@@ -58,34 +44,9 @@ class LogView(ScrollView, can_focus=True):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
-        self._text = KeptLog()
-        self._tail = ""
-        self._log: RunLog | None = None
         self._machine = ""
-        self._reading = False
-        self._following = True
-        self._unseen = 0
-        self._dropped = 0
-        self._skipped = 0
-        self._older = 0
-        self._one_reads = asyncio.Lock()
         self._moves = 0
-        self._nothing = ""
         self._over = False
-        self._match: int | None = None
-
-    @property
-    def lines(self) -> tuple[str, ...]:
-        """Everything kept, oldest first, shown or not."""
-        return tuple(self._text.kept)
-
-    @property
-    def following(self) -> bool:
-        return self._following
-
-    def on_mount(self) -> None:
-        self._timer = self.set_interval(POLL_SECONDS, self._poll)
-        self._retitle()
 
     def on_mouse_scroll_up(self) -> None:
         self._moves += 1
@@ -103,13 +64,6 @@ class LogView(ScrollView, can_focus=True):
         if (self._log.path if self._log else None) == (log.path if log else None):
             return
         self._show(log)
-
-    def pause(self) -> None:
-        self._timer.pause()
-
-    def resume(self) -> None:
-        self._timer.resume()
-        self._poll()
 
     def _show(self, log: RunLog | None, machine: str = "") -> None:
         self._log, self._machine = log, machine
@@ -135,47 +89,6 @@ class LogView(ScrollView, can_focus=True):
             self._go_to_match(range(len(self._text.lines) - 1, -1, -1))
         self._retitle()
         self.refresh()
-
-    def render_line(self, y: int) -> Strip:
-        width = self.scrollable_content_region.width
-        index, left = y + self.scroll_offset.y, self.scroll_offset.x
-        style = self.visual_style
-        base = style.rich_style
-        lines = self._text.lines
-        if index < len(lines):
-            text = lines[index]
-        elif index == len(lines) and self._tail:
-            text = self._tail
-        else:
-            text = ""
-            if not lines and not self._tail and y == self.size.height // 2:
-                text = self._nothing.center(width)
-                base = (style + Style(foreground=Color.parse(self.app.theme_variables["faint"]))).rich_style
-        cells = [Segment(text, base)]
-        if self._text.is_match(text):
-            cells = self._marked(text, base, index == self._match)
-        return Strip(cells, cell_len(text)).crop_extend(left, left + width, base)
-
-    def _marked(self, text: str, base: object, current: bool) -> list[Segment]:
-        variables = self.app.theme_variables
-        mark = Style(
-            background=Color.parse(variables["accent" if current else "block-cursor-background"]),
-            foreground=Color.parse(variables["background" if current else "block-cursor-foreground"]),
-        ).rich_style
-        cells: list[Segment] = []
-        folded, needle, place = text.casefold(), self._text.needle, 0
-        while (found := folded.find(needle, place)) >= 0 and len(folded) == len(text):
-            cells += [Segment(text[place:found], base), Segment(text[found : found + len(needle)], mark)]  # type: ignore[arg-type]
-            place = found + len(needle)
-        return [*cells, Segment(text[place:], base)]  # type: ignore[arg-type]
-
-    def watch_scroll_y(self, old: float, new: float) -> None:
-        super().watch_scroll_y(old, new)
-        at_end = new >= self.max_scroll_y
-        if at_end and not self._following and new > old:
-            self._set_following(True)
-        elif not at_end and new < old:
-            self._set_following(False)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return None if action in ("next_match", "previous_match") and not self._text.needle else True
@@ -227,8 +140,8 @@ class LogView(ScrollView, can_focus=True):
             self._show(RunLog(log.path))
 
     async def jump(self, wanted: str) -> bool:
-        """Stand still at the first line at or after a time or a step; whether there is one. What lies before the lines that are
-        kept is read as far as it takes. Raises `ValueError` for what is neither.
+        """Stand still at the first line at or after a time or a step; returns whether there is one. What lies before
+        the lines that are kept is read as far as it takes. Raises `ValueError` for what is neither.
         """
         self._moves += 1
         moves, place = self._moves, place_of(self._text.lines, wanted)
@@ -243,52 +156,11 @@ class LogView(ScrollView, can_focus=True):
             self.scroll_to(y=place, animate=False, force=True)
         return place is not None
 
-    async def _read_all(self) -> None:
-        """Read what lies before the lines that are kept, too, up to `MOST_OLDER` of them."""
-        while await self._read_older():
-            pass
-
-    async def _read_older(self) -> bool:
-        """Read a piece of what lies before; whether there was one, and room for it."""
-        log = self._log
-        async with self._one_reads:
-            if log is None or log is not self._log or not log.unread or self._older >= MOST_OLDER:
-                return False
-            try:
-                pieces = await asyncio.to_thread(log.older)
-            except OSError:
-                return False
-        if log is not self._log:
-            return False
-        before = len(self._text.lines)
-        for place, lines in pieces:
-            self._text.kept[place:place] = lines
-            self._older += len(lines)
-        stood = self.scroll_offset.y
-        self._arrange()
-        if not self._following:
-            self.scroll_to(y=stood + len(self._text.lines) - before, animate=False, force=True)
-        return True
-
     async def _to_beginning(self) -> None:
         moves = self._moves
         await self._read_all()
         if moves == self._moves:
             self.scroll_to(y=0, animate=False, force=True)
-
-    def _arrange(self) -> None:
-        """Make what is shown anew from what is kept."""
-        self._text.room = self.scrollable_content_region.width
-        self._text.arrange()
-        self._match = None
-        self._measure()
-        if self._following:
-            self.call_after_refresh(self._keep_up)
-        self._retitle()
-        self.refresh()
-
-    def _measure(self) -> None:
-        self.virtual_size = Size(max(self._text.width, len(self._tail)), len(self._text.lines) + bool(self._tail))
 
     def action_next_match(self) -> None:
         self._moves += 1
@@ -316,7 +188,7 @@ class LogView(ScrollView, can_focus=True):
         self._up(self.scroll_page_up)
 
     def _up(self, scroll: Callable[..., None], **by: int) -> None:
-        """Upwards; from the first line on into what lies before it."""
+        """Scroll up; from the first line on into what comes before it."""
         self._moves += 1
         if self.scroll_offset.y == 0 and self._log is not None and self._log.unread:
             self._set_following(False)
@@ -339,83 +211,6 @@ class LogView(ScrollView, can_focus=True):
 
     def action_right(self) -> None:
         self.scroll_relative(x=8, animate=False)
-
-    def on_resize(self, event: events.Resize) -> None:
-        if self._text.wrap:
-            self._arrange()
-        elif self._following:
-            self.call_after_refresh(self._keep_up)
-
-    def _poll(self) -> None:
-        if self._log is not None and not self._reading and self.is_mounted and self.display:
-            self._reading = True
-            self.run_worker(self._read(self._log), group="log", exit_on_error=True)
-
-    async def _read(self, log: RunLog) -> None:
-        try:
-            news = await asyncio.to_thread(log.read)
-        except OSError as error:
-            said = f"the log cannot be read ({error.strerror})"
-            news = News(lines=(said,)) if said not in self._text.kept[-1:] else None
-        finally:
-            self._reading = False
-        if news is not None and log is self._log:
-            self._take(news)
-        elif log.part is not None:  # another machine may have gone on
-            self._retitle()
-
-    def _take(self, news: News) -> None:
-        if news.restarted:
-            self._clear()
-        self._skipped += news.skipped
-        self._text.room = self.scrollable_content_region.width
-        fresh = self._text.add(news.lines)
-        tail = news.tail if self._text.least is Severity.INFO else ""
-        tail_changed, self._tail = self._tail != tail, tail
-        if len(self._text.kept) > MAX_LINES + self._older:
-            self._drop(len(self._text.kept) - KEEP_LINES - self._older)
-        if not self._following:
-            self._unseen += fresh
-        if fresh or tail_changed:
-            self._measure()
-            if self._following:
-                self._to_end()
-            self.refresh()
-        self._retitle()
-
-    def _drop(self, dropped: int) -> None:
-        count = self._text.drop(dropped)
-        if self._log is not None:
-            self._log.forget(dropped)
-        self._dropped += dropped
-        self._match = None if self._match is None or self._match < count else self._match - count
-        if not self._following:
-            self.scroll_to(y=max(0, self.scroll_offset.y - count), animate=False, force=True)
-
-    def _clear(self) -> None:
-        self._text.clear()
-        self._tail, self._match = "", None
-        self._unseen = self._dropped = self._skipped = self._older = 0
-        self._following = True
-        self.virtual_size = Size(0, 0)
-        self._retitle()
-        self.refresh()
-
-    def _set_following(self, following: bool) -> None:
-        self._following = following
-        if following:
-            self._unseen = 0
-            self._to_end()
-        self._retitle()
-
-    def _keep_up(self) -> None:
-        """At the end, unless somebody has gone elsewhere meanwhile."""
-        if self._following:
-            self._to_end()
-
-    def _to_end(self) -> None:
-        self.scroll_to(y=self.max_scroll_y, animate=False, force=True)
-        self.vertical_scrollbar.position = self.scroll_y
 
     def _go_to_match(self, order: Iterable[int]) -> None:
         for index in order:

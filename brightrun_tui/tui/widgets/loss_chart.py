@@ -139,7 +139,7 @@ class LossChart(Widget, can_focus=True):
         self._look(replace(self.view, fit=not self.view.fit))
 
     def action_by_time(self) -> None:
-        """Steps, time and tokens in turn, as far as they are known of the run."""
+        """Switch between steps, time and tokens, as far as they are known of the run."""
         at = AXES.index(self.view.axis)
         turned = [*AXES[at + 1 :], *AXES[: at + 1]]
         axis = next(one for one in turned if self._detail is None or Across(self._detail, one).known)
@@ -302,7 +302,7 @@ class LossChart(Widget, can_focus=True):
         self._retitle()
 
     def _paint(self, before: Drawing, drawn: Drawing) -> None:
-        """Only the lines that differ: what is painted goes over the wire."""
+        """Redraw only the lines that differ: what is painted goes over the wire."""
         self._drawing = drawn
         if len(before.rows) != len(drawn.rows):
             self.refresh()

@@ -9,6 +9,7 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.registry import Board, Standing, bounds_words, judging_words, loss_of, share_right
+from brightrun_tui.registry.leaderboard import LEVEL_WITH_FIRST
 from brightrun_tui.tui.widgets import cells, reflow
 
 NONE_YET = "Nothing was measured yet. Versions come here with their report cards; E measures them on other data."
@@ -33,7 +34,7 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
             _standing(place, each, ref).truncate(width, ellipsis=True) for place, each in enumerate(board.standings, 1)
         ]
     if any(each.level for board in boards for each in board.standings):
-        lines += [Content(""), *reflow.text("=: chance may explain why it is not the first", width, "$muted")]
+        lines += [Content(""), *reflow.text(LEVEL_WITH_FIRST, width, "$muted")]
     if any(each.elsewhere for board in boards for each in board.standings):
         told = "?: it came with these numbers, and nobody here has measured them; E in the Registry does"
         lines += [Content(""), *reflow.text(told, width, "$warning")]

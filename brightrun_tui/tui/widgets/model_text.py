@@ -46,7 +46,7 @@ GRADE_WIDTH, NARROW = 7, 64
 
 
 def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
-    """Glyph and word; empty when the model is not served. ``short``: not since when it is down."""
+    """Return glyph and word; empty when the model is not served. ``short``: without since when it is down."""
     if endpoint is None or endpoint.state == "stopped":
         return Content("")
     if endpoint.down:
@@ -61,7 +61,7 @@ def endpoint_mark(endpoint: Endpoint | None, *, short: bool = False) -> Content:
 
 
 def names_of(model: ModelVersion) -> tuple[str, ...]:
-    """Its aliases; of one that was put out of the list also that."""
+    """Return its aliases, and “archived” where it was taken off the list."""
     return (*model.aliases, "archived") if model.archived else model.aliases
 
 
@@ -366,7 +366,7 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
 
 
 def origin(model: ModelVersion, width: int) -> reflow.Lines:
-    """Enough to make it again."""
+    """Show enough to make it again."""
     lineage = model.report.lineage
     rows: list[tuple[str, str | Content]] = [
         ("Run", lineage.run_id),

@@ -41,7 +41,7 @@ def gpu(offer: Offer) -> str:
 
 
 def kind(offer: Offer) -> str:
-    """``on demand``, or ``interruptible``: it may be taken away; one's own machine is neither."""
+    """Return ``on demand``, ``interruptible`` (it may be taken away) or ``yours``."""
     return "yours" if offer.provider == OWN_BOXES else "interruptible" if offer.interruptible else "on demand"
 
 

@@ -49,7 +49,8 @@ def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[S
 
 
 def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:
-    """``renting 2 min 10 s $0.0159 ▸ training 3 min 05 s $0.0226``: where time and money went; None where nothing is known yet.
+    """Return ``renting 2 min 10 s $0.0159 ▸ training 3 min 05 s $0.0226``: where time and money went; None where
+    nothing is known yet.
 
     Where there is no room for all of it the first phases are left out: the newest is what one waits for.
     """

@@ -34,7 +34,9 @@ ROLES = {"system": "$muted", "user": "$accent", "assistant": "$curve-train", "to
 
 
 def estimate(plan: Plan | None, brief: bool, width: int) -> reflow.Lines:
-    """Memory as a bar, time as a band, cost, steps; ``brief``: not what memory and time consist of, which would hide the cost."""
+    """Show memory as a bar, time as a band, cost and steps; ``brief`` leaves out what memory and time consist of, which
+    would hide the cost.
+    """
     if plan is None:
         return [Content.styled("estimating …", "$muted")]
     found = plan.estimate
@@ -104,7 +106,7 @@ def _cost(plan: Plan, found: Estimate) -> Content:
 
 
 def machine_words(offer: Offer) -> Content:
-    """GPU and price of the machine that is planned for."""
+    """Name GPU and price of the machine that is planned for."""
     price = f"{offer_text.hourly_price(offer)}{'/h' if offer.price_per_hour else ''}"
     taken = "may be taken away" if offer.interruptible else ""
     kind = offer.region if offer.provider == OWN_BOXES else taken or offer.tier
@@ -113,7 +115,7 @@ def machine_words(offer: Offer) -> Content:
 
 
 def cost_sentence(plan: Plan) -> str:
-    """For the confirmation: what starting this costs."""
+    """Say what starting this costs, for the confirmation."""
     found = plan.estimate
     if plan.draft.here:
         return "It costs nothing: it runs on this machine."
@@ -157,7 +159,7 @@ def _warnings(plan: Plan) -> list[Check]:
 
 
 def sweep_words(plans: list[Plan], rule: str) -> Content:
-    """Before a sweep starts: what it takes, its runs, and which of them are stopped early."""
+    """Say before a sweep starts what it takes, its runs, and which of them are stopped early."""
     from brightrun_tui.planning.sweep import sweep_sentence
 
     names = Content("\n").join(Content(f"  {plan.name}") for plan in plans)
@@ -204,8 +206,8 @@ def _remedy(remedy: Remedy, width: int, *, first: bool) -> reflow.Lines:
 
 
 def start_words(plan: Plan | None, problem: BrightrunError | None, measuring: bool = False) -> Content:
-    """Under the pre-flight list: ready, and with how many warnings, or what stands in the way. ``measuring``: how fast this
-    machine is is being found out.
+    """Say under the checks that all is ready, and with how many warnings, or what stands in the way. ``measuring``:
+    this machine's speed is being measured.
     """
     if plan is None:
         return Content.styled("estimating …", "$muted")

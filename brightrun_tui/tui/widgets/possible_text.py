@@ -13,8 +13,9 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 
 def possible_lines(snapshot: Snapshot, width: int, keyless: Container[str] = ()) -> reflow.Lines:
-    """“You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines. ``keyless``: services that lack
-    their key now, whatever was found out with it."""
+    """Return “You can train here now: CPU, 16 GB · rent: RunPod $12.40 left”, at most two lines. ``keyless``: services
+    whose key is missing now, whatever was found with it.
+    """
     known = {name: found for name, found in snapshot.services.items() if name not in keyless}
     local = known.get(HERE, {})
     parts: list[tuple[str, str] | str] = []

@@ -84,7 +84,7 @@ def _styled(example: TokenExample, limit: int, borders: bool) -> Content:
 
 
 def _marked(content: Content, width: int) -> reflow.Lines:
-    """Wrapped, with a mark before every line that holds something learnt."""
+    """Wrap the text, with a mark before every line that holds something learnt."""
     lines = []
     for line in content.wrap(max(4, width - 2)):
         learnt = any(span.style == LEARNT and line.plain[span.start : span.end].strip() for span in line.spans)

@@ -20,10 +20,11 @@ def reduce(
     highs: Sequence[float] | None = None,
     log: bool = False,
 ) -> list[Segment]:
-    """At most two points a column, its least and its greatest value; never a mean, which would hide spikes.
+    """Return at most two points a column, its least and its greatest value; never a mean, which would hide spikes.
 
-    Steps ascend. Only steps in ``low…high`` are taken; NaN ends a stretch, so it is drawn as a gap. ``highs``: the greatest
-    values of entries that stand for several points; ``values`` are the least then. ``log``: columns on a logarithmic axis.
+    Steps ascend. Only steps in ``low…high`` are taken; NaN ends a stretch, so it is drawn as a gap. ``highs``: the
+    greatest values of entries that stand for several points; ``values`` are the least then. ``log``: columns on a
+    logarithmic axis.
     """
     greatest = values if highs is None else highs
     segments: list[Segment] = []
@@ -111,7 +112,9 @@ def smooth(values: Sequence[float]) -> list[float]:
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
-    """About ``wanted`` round numbers between ``low`` and ``high``, at least two: 1, 2 or 5 times a power of ten apart."""
+    """Return about ``wanted`` round numbers between ``low`` and ``high``, at least two: 1, 2 or 5 times a power of ten
+    apart.
+    """
     span = high - low
     if span <= 0 or not math.isfinite(span):
         return [low]
@@ -128,7 +131,7 @@ def ticks(low: float, high: float, wanted: int) -> list[float]:
 
 
 def gap_words(gaps: Sequence[int], what: str = "loss") -> str:
-    """“loss is NaN at step 12”, “… at steps 12–18 (7 points)”; empty when there is none."""
+    """Return “loss is NaN at step 12” or “… at steps 12–18 (7 points)”; empty when there is none."""
     if not gaps:
         return ""
     if len(gaps) == 1:

@@ -73,8 +73,8 @@ def _whole(line: Content, width: int) -> Content:
 
 
 def text(value: str | Content, width: int, style: str = "", *, most: int | None = None) -> Lines:
-    """Wrapped; a plain string is freed of control characters first. Where it takes more than ``most`` lines, the last of them is
-    filled up and ends in an ellipsis.
+    """Wrap text; a plain string is freed of control characters first. Where it takes more than ``most`` lines, the last
+    of them is filled up and ends in an ellipsis.
     """
     content = value if isinstance(value, Content) else Content(cells.plain(value))
     lines = (content.stylize(style) if style else content).wrap(max(4, width))
@@ -105,7 +105,7 @@ def pairs(rows: Sequence[tuple[str, str | Content]], width: int, label_width: in
 
 
 def beside(left: Lines, right: Lines, width: int, gap: int = 3) -> Lines:
-    """Two columns of half the width each, with a thin line between them."""
+    """Set two columns of half the width each side by side, with a thin line between them."""
     half = column_width(width, gap)
     blank = Content("")
     result = []
@@ -119,7 +119,7 @@ def beside(left: Lines, right: Lines, width: int, gap: int = 3) -> Lines:
 
 
 def by_two(blocks: Sequence[Lines], width: int) -> Lines:
-    """Any number of blocks, two beside one another, the next two below; each made for `column_width`."""
+    """Set any number of blocks two by two, each made for `column_width`."""
     lines: Lines = []
     for at in range(0, len(blocks), 2):
         lines += beside(blocks[at], blocks[at + 1] if at + 1 < len(blocks) else [], width)

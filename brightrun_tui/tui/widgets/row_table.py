@@ -131,7 +131,7 @@ class RowTable(ScrollView, can_focus=True):
         self._paint(place for place in seen if before[place] != stamps[2 + place])
 
     def _paint(self, places: Iterable[int]) -> None:
-        """Of all rows these only: what is painted goes over the wire."""
+        """Repaint only these rows: what is painted goes over the wire."""
         regions = []
         for place in places:
             top = self._head + place * self._row_height - self.scroll_offset.y
@@ -206,7 +206,7 @@ class RowTable(ScrollView, can_focus=True):
             self.scroll_to(y=top + self._row_height - room, animate=False, force=True)
 
     def _up_again(self) -> None:
-        """As far towards the first row as the cursor stays in sight: what comes first is what is to be seen."""
+        """Scroll as far up as the cursor stays in sight: what comes first is what is to be seen."""
         place = self._places.get(self._cursor)
         if place is not None:
             room = self.scrollable_content_region.height - self._head

@@ -48,7 +48,7 @@ def _trend(value: float | None, change: float | None, style: str) -> Content:
 
 
 def seconds_per_step(run: Run) -> float | None:
-    """As the worker's own reckoning of the time that is left has it."""
+    """Return the seconds a step takes by the worker's own estimate of the time left."""
     left = run.total_steps - run.step
     return run.eta_seconds / left if run.eta_seconds and left > 0 and run.state == "running" else None
 
@@ -177,7 +177,7 @@ def _titled(title: str, name: str, sort: str, reverse: bool, width: int, *, left
 
 
 def name_width(width: int, wanted: Sequence[str]) -> int:
-    """Cells for the name: what the columns leave."""
+    """Return the cells for the name: what the columns leave."""
     return max(8, width - 2 - sum(one.width + 1 for one in columns_for(width, wanted)))
 
 

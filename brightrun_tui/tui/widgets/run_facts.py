@@ -19,7 +19,9 @@ from brightrun_tui.tui.widgets.places import place
 
 
 def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "") -> reflow.Lines:
-    """Everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where no run is."""
+    """Show everything else that is known: what, where, how much, checkpoints, alerts, phases. ``absent``: said where
+    there is no run.
+    """
     if run is None:
         return [Content.styled(absent, "$faint")]
     spec = run.spec
@@ -81,7 +83,7 @@ def _changes(run: Run, width: int) -> reflow.Lines:
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
-    """Key and value of every setting that is not the default, from the groups as a document."""
+    """Return key and value of every setting that is not the default, from the groups as a document."""
     default = RunSettings().model_dump()
     return [
         (f"{group}.{name}", str(value))

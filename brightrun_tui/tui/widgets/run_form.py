@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from brightrun_tui.domain.money import Offer
 from brightrun_tui.domain.schedule import moment_words
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.settings import iter_settings, show_value
 from brightrun_tui.integrations.services import services
 from brightrun_tui.planning.check import CheckName
 from brightrun_tui.planning.draft import Draft
@@ -24,7 +24,7 @@ from brightrun_tui.providers.spec import Capability, can
 from brightrun_tui.tui.widgets import cells, plan_text
 from brightrun_tui.tui.widgets.fields import ChoiceField, PickField, TextField, WaitingField
 from brightrun_tui.tui.widgets.filter_bar import fits
-from brightrun_tui.tui.widgets.form import FormRow, SettingRow, show_value
+from brightrun_tui.tui.widgets.form import FormRow, SettingRow
 from brightrun_tui.tui.widgets.reflow import TALL, Flow
 
 GROUPS = {
@@ -98,13 +98,13 @@ class RunForm(VerticalScroll, can_focus=False):
         self._show_toggle(False)
 
     def watch_virtual_size(self) -> None:
-        """Rows came or went: the field that keys act on stays in sight."""
+        """Keep the field that keys act on in sight when rows came or went."""
         focused = self.screen.focused
         if focused is not None and self in focused.ancestors:
             self.call_after_refresh(focused.scroll_visible, animate=False)
 
     def _show_title(self, typed: Mapping[str, str]) -> None:
-        """Over the settings: how many of all are the person's own, shown or not."""
+        """Show over the settings how many of all are the person's own, visible or not."""
         mark = f"  ● {len(typed)} changed" if typed else ""
         text = Content.assemble(("Settings", "bold $primary"), (mark, "$accent"))
         self.query_one("#settings-title", Static).update(text)
@@ -208,10 +208,10 @@ class RunForm(VerticalScroll, can_focus=False):
         self._show_title(typed)
         self._hidden = sum(not _SIMPLE.get(key, True) for key in typed)
         self._show_toggle(self.query_one("#advanced").has_class("-open"))
-        for row in self.query(SettingRow) if plan else ():
-            setting = row.setting
-            value = getattr(getattr(plan.settings, setting.group), setting.name)  # type: ignore[union-attr]
-            row.show(value, plan.sources.get(setting.key, ""), typed.get(setting.key))  # type: ignore[union-attr]
+        if plan:
+            for row in self.query(SettingRow):
+                key = row.setting.key
+                row.show(plan.settings.value(key), plan.sources.get(key, ""), typed.get(key))
 
     def _show_intensity(self, draft: Draft, plan: Plan | None) -> None:
         """Show the choice, and what it has set."""

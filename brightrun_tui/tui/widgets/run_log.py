@@ -36,7 +36,7 @@ class RunLog:
     """Follows ``setup.log``, ``events.jsonl`` and ``worker.log`` of one run directory. Blocking; call it from a thread."""
 
     def __init__(self, directory: Path, part: int | None = None) -> None:
-        """``part``: only what is of one machine, the one at this place of `parts`."""
+        """Read a run's log; ``part``: only that of one machine, the one at this place of `parts`."""
         self.path, self.part = directory, part
         self.files = RunDirectory(directory)
         self._first = True
@@ -84,8 +84,9 @@ class RunLog:
         return self._events.unread + self._printed.unread
 
     def older(self) -> tuple[tuple[int, tuple[str, ...]], ...]:
-        """Pieces of what lies before, each with the number of lines that stay in front of it: what was printed comes behind what
-        was said. To be put in one after the other. Raises ``OSError``."""
+        """Return pieces of what comes before, each with the number of lines that stay in front of it: what was printed
+        comes after what was said. To be inserted one after the other. Raises ``OSError``.
+        """
         prepared = self._fronts[0]
         earlier = self._events.older()
         self._fronts[1] += len(earlier)
@@ -98,8 +99,9 @@ class RunLog:
             count = max(0, count - front)
 
     def readable(self, directory: Path) -> list[Path]:
-        """Its files for a pager or an editor, those that have something in them: what the worker said as a line for each event,
-        the newest `MOST_TEXT` bytes of them, and what is a part of a file, copied into ``directory``. Raises ``OSError``."""
+        """Return its files that hold something, for a pager or an editor: the events a line each, the newest
+        `MOST_TEXT` bytes of them, and parts of a file copied into ``directory``. Raises ``OSError``.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         spans = spans_of(self.files, self.parts(), self.part) if self.part is not None else PartSpans()
         said = directory / f"{self.path.name}-events.txt"

@@ -44,12 +44,12 @@ NARROW = 64
 
 
 def state_mark(run: Run) -> Content:
-    """Glyph and word, in the state's colour."""
+    """Return glyph and word, in the state's colour."""
     return Content.styled(f"{STATE_GLYPHS[run.state]} {run.state}", f"bold {STATE_STYLE[run.state]}")
 
 
 def how_many(runs: Sequence[Run]) -> list[str]:
-    """``["1 running", "2 queued"]``; what there is none of is not said."""
+    """Return ``["1 running", "2 queued"]``; what there is none of is not said."""
     queued = sum(run.state == "queued" for run in runs)
     running = sum(run.active for run in runs) - queued
     return [f"{count} {word}" for count, word in ((running, "running"), (queued, "queued")) if count]
@@ -157,9 +157,11 @@ def summary(
     silent: bool = False,
     nothing: str = "",
 ) -> reflow.Lines:
-    """Two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what is wrong.
+    """Return two to seven lines about the chosen run: state and phase, progress, numbers, where the time went, and what
+    is wrong.
 
-    ``silent``: nothing is heard of it, so that nothing is told as if it were of now. ``nothing``: said where no run is chosen.
+    ``silent``: nothing is heard of it, so that nothing is told as if it were of now. ``nothing``: said where no run is
+    chosen.
     """
     if run is None:
         return reflow.text(nothing, width, "$muted")
@@ -260,7 +262,7 @@ _GAP = Content("   ")
 
 
 def _numbers(run: Run, leases: Sequence[Lease], width: int, *, silent: bool) -> reflow.Lines:
-    """Losses, cost and speed, and the machine behind them, or below them where there is no room for all of it."""
+    """Show losses, cost and speed, and the machine beside them, or below them where there is no room for all of it."""
 
     def item(label: str, value: str, style: str = "$foreground") -> Content:
         return Content.assemble((f"{label} ", "$muted"), (value, style))

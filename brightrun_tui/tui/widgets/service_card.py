@@ -90,7 +90,9 @@ class ServiceCard(Flow, can_focus=True):
 
 
 def card_lines(service: Service, state: CardState, width: int, *, brief: bool = False) -> reflow.Lines:
-    """State and age, the detail, what to do, where the credential is, what the service gives; ``brief``: the first of it."""
+    """Show state and age, the detail, what to do, where the credential is, what the service gives; ``brief``: the first
+    of it.
+    """
     glyph, word, style = STATES[state.state]
     age = humanize.ago(state.checked_at) if state.checked_at and state.state != "testing" else ""
     head = Content.styled(f"{glyph} {word}", f"bold {style}")

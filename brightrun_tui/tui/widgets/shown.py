@@ -12,7 +12,7 @@ Made = TypeVar("Made")
 
 
 def shown(widget: Widget, build: Callable[[int], Made], width: int, instead: Callable[[Content], Made]) -> Made:
-    """``build(width)``; or, after a word to the app about what went wrong, ``instead`` of a short note."""
+    """Return ``build(width)``; or tell the app what went wrong, and return ``instead`` of a short note."""
     try:
         return build(width)
     except Exception as error:

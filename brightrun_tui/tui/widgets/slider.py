@@ -23,7 +23,7 @@ class SliderField(WaitingField):
     BINDINGS = bindings("slider")
 
     def __init__(self, key: str, value: str, stops: Sequence[float], *, whole: bool) -> None:
-        """``stops``: in rising order. ``whole``: the values are whole numbers."""
+        """Slide between ``stops``, in rising order; ``whole``: the values are whole numbers."""
         super().__init__(key, value)
         self._stops, self._whole, self._sliding = tuple(stops), whole, False
 
@@ -54,7 +54,7 @@ class SliderField(WaitingField):
         return Content.assemble(("━" * at, "$accent"), ("●", "bold $accent"), ("─" * (width - 1 - at), "$line"))
 
     def _arrow(self, by: int) -> None:
-        """By so many stops; while something is typed the arrows move in it."""
+        """Move by so many stops; while something is typed the arrows move in it."""
         if self.typing:
             move = {1: self.action_cursor_right, -1: self.action_cursor_left}
             move.get(by, lambda: (self.action_cursor_right if by > 0 else self.action_cursor_left)(True))()

@@ -6,17 +6,16 @@ from collections.abc import Iterable
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.model import ModelVersion
-from brightrun_tui.domain.settings import setting_title
+from brightrun_tui.domain.settings import setting_title, show_value
 from brightrun_tui.planning.templates import Template
-from brightrun_tui.tui.widgets.form import show_value
 
 GRADES = ("poor", "mixed", "good")
 """From the worst to the best."""
 
 
 def template_card(template: Template, best: ModelVersion | None, *, brief: bool) -> str:
-    """``best``: the best model of this installation that was trained with it. ``brief``: settings follow one another, and only
-    the newest measurement is told.
+    """Describe a template. ``best``: this installation's best model that was trained with it. ``brief``: settings
+    follow one another, and only the newest measurement is told.
     """
     told = template.measured[:1] if brief else template.measured
     found = [f"measured: {one.base}, {one.data}, {one.date}: {one.result}" for one in told]
@@ -44,7 +43,7 @@ def _setting(template: Template, key: str, value: object) -> str:
 
 
 def best_with(template: str, models: Iterable[ModelVersion]) -> ModelVersion | None:
-    """Of the models that were trained with a template, the one with the best verdict; of several so the one that gained most."""
+    """Return the model trained with a template that has the best verdict; of several, the one that gained most."""
 
     def worth(model: ModelVersion) -> tuple[int, float]:
         report = model.report
@@ -55,7 +54,7 @@ def best_with(template: str, models: Iterable[ModelVersion]) -> ModelVersion | N
 
 
 def best_words(model: ModelVersion) -> str:
-    """``support:2, good, held-out loss 3.1 → 0.4, on support-desk, 2026-11-29``."""
+    """Return ``support:2, good, held-out loss 3.1 → 0.4, on support-desk, 2026-11-29``."""
     report = model.report
     change = f"held-out loss {humanize.loss(report.base.loss)} → {humanize.loss(report.tuned.loss)}"
     when = humanize.date(model.created_at).partition(" ")[0]

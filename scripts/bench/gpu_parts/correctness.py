@@ -12,7 +12,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings, TrainingSettings
+from brightrun_tui.domain.setting_groups import LoraSettings, QuantisationSettings, TrainingSettings
 from brightrun_tui.trainer.compute import loss
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.compute.optim import make_optimizer

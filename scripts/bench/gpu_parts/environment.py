@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from brightrun_tui.domain.settings import QuantisationSettings
+from brightrun_tui.domain.setting_groups import QuantisationSettings
 from brightrun_tui.trainer.gpu_check import check_gpu, seconds_of
 from brightrun_tui.trainer.model.loading import TrainingDevice, choose_machine, packed_implementations
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings
+from brightrun_tui.domain.setting_groups import LoraSettings, QuantisationSettings
 from brightrun_tui.domain.sizing import ANSWERS_AT_ONCE
 from brightrun_tui.trainer.compute.forward import Forward
 from brightrun_tui.trainer.evaluation.generate import HeldOutPrompt, answer

@@ -12,7 +12,8 @@ from typing import Any
 import torch
 
 from brightrun_tui.domain.money import Hardware
-from brightrun_tui.domain.settings import LoraSettings, QuantisationSettings, RunSettings, TrainingSettings
+from brightrun_tui.domain.setting_groups import LoraSettings, QuantisationSettings, TrainingSettings
+from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.planning.architecture import read_architecture
 from brightrun_tui.planning.memory import memory_need
 from brightrun_tui.trainer.compute.forward import Forward
