@@ -137,6 +137,8 @@ _MODEL_SPEAKS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Who speaks, at the beginning of a line."""
+_TURN_OF_USER = re.compile(r"\n\s*\n(?:Human|User|USER|HUMAN): \S")
+"""As models that were trained on such texts go on by themselves."""
 _NAMED = (
     r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|"
     r"recipient|requester|vor"
@@ -313,7 +315,9 @@ def _talk_in(answer: str) -> str:
     if "\n" not in answer or ":" not in answer:
         return ""
     asked = _USER_SPEAKS.search(answer, answer.index("\n"))
-    return printable(asked[0].strip(), _SHOWN) if asked and _MODEL_SPEAKS.search(answer, asked.end()) else ""
+    if not asked or not (_TURN_OF_USER.search(answer) or _MODEL_SPEAKS.search(answer, asked.end())):
+        return ""
+    return printable(asked[0].strip(), _SHOWN)
 
 
 def _mail_in(answer: str) -> str:
