@@ -59,6 +59,7 @@ _PLACEHOLDERS = frozenset(
         "vedi sopra",
     }
 )
+_LONGEST_PLACEHOLDER = max(map(len, _PLACEHOLDERS))
 _ROUNDED = re.compile(r"-?\d[.,]\d{1,6}E\+\d{1,3}")
 """What a spreadsheet makes of a long number that it does not take for text."""
 _ROUNDED_WITHIN = re.compile(r"(?<![\w.,])\d[.,]\d{1,6}E\+\d{2}\b")
@@ -115,23 +116,18 @@ _CHAT_PAGE = re.compile(
     re.MULTILINE,
 )
 """Marks of sources, buttons, and who spoke when."""
-_CHAT_SIGNS = (
-    "†",
-    "‡",
-    "oaicite",
-    "oai_citation",
-    "[cite",
-    "citet",
-    "cite\ue202",
-    "Cop",
-    "Code kop",
-    "][",
-    "] [",
-    "://",
-    "ChatGPT ",
-    "Claude ",
-    "Gemini ",
+_REFUSAL_ELSEWHERE = re.compile(
+    r"как (?:языковая модель|искусственный интеллект|ии|нейросеть)\b|як (?:мовна модель|штучний інтелект)\b"
+    r"|作[为為](?:一[个個名款])?\s?(?:ai|人工智[能慧]|大?型?[语語]言模型)|我是(?:一[个個名款])?(?:ai|人工智[能慧]|[语語]言模型)"
+    r"|ai(?:言語モデル|アシスタント|モデル)?として|(?:大規模)?言語モデルとして"
+    r"|ai (?:언어 )?모델로서|인공지능으로서|인공지능 언어 모델"
 )
+_REWRITTEN = re.compile(
+    r"here(?:['’]s| is| are) (?:an? |the |my |your )?(?:rewritten|revised|improved|polished|rephrased|reworded|refined|shortened"
+    r"|edited|updated|possible|suggested|draft|sample|professional|friendly|concise)"
+    r" (?:version|answer|reply|response|e-?mail|message|draft|text)\b"
+)
+_CHAT_SIGNS = ("†", "‡", "oai", "cite", "Cop", "Code kop", "][", "://", "ChatGPT ", "Claude ", "Gemini ")
 _USER_SPEAKS = re.compile(
     r"^\W{0,3}(?:user|human|customer|client|q|question|kunde|nutzer|benutzer|utilisateur|cliente|usuario)\W{0,3}:",
     re.IGNORECASE | re.MULTILINE,
@@ -141,6 +137,8 @@ _MODEL_SPEAKS = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """Who speaks, at the beginning of a line."""
+_TURN_OF_USER = re.compile(r"\n\s*\n(?:Human|User|USER|HUMAN): \S")
+"""As models that were trained on such texts go on by themselves."""
 _NAMED = (
     r"(?i:(?:[a-z]{2,20}[._ ])?(?:first|last|full|sur|given|customer|client|user|agent|company|contact|"
     r"recipient|requester|vor"
@@ -180,15 +178,7 @@ _REFUSAL = re.compile(
     r"|\bin quanto (?:ia|intelligenza artificiale|modello linguistico)\b|\bcome (?:ia|modello linguistico|"
     r"intelligenza artificiale)\b"
     r"|\bals (?:ai|taalmodel|ai-taalmodel|kunstmatige intelligentie)\b|\bjako (?:ai|model językowy|"
-    r"sztuczna inteligencja)\b"
-    r"|как (?:языковая модель|искусственный интеллект|ии|нейросеть)\b|як (?:мовна модель|штучний інтелект)\b"
-    r"|作[为為](?:一[个個名款])?\s?(?:AI|人工智[能慧]|大?型?[语語]言模型)|我是(?:一[个個名款])?(?:AI|人工智[能慧]|[语語]言模型)"
-    r"|AI(?:言語モデル|アシスタント|モデル)?として|(?:大規模)?言語モデルとして"
-    r"|AI (?:언어 )?모델로서|인공지능으로서|인공지능 언어 모델"
-    r"|\bhere(?:['’]s| is| are) (?:a|an|the|my|your)? ?(?:rewritten|revised|improved|polished|rephrased|"
-    r"reworded|refined|shortened|edited|updated"
-    r"|possible|suggested|draft|sample|professional|friendly|concise) (?:version|answer|reply|response|"
-    r"email|e-mail|message|draft|text)\b",
+    r"sztuczna inteligencja)\b",
     re.IGNORECASE,
 )
 _SIGNS = (
@@ -207,8 +197,24 @@ _SIGNS = (
         "here's ",
         "here is ",
     ),
-    *("here’s ", "here are "),
 )
+_FIRST_SIGNS = (
+    *(
+        "mod",
+        "artific",
+        " ai",
+        " ki",
+        " ia",
+        "künst",
+        "kunstm",
+        "sztuczn",
+        "training data",
+        "knowledge cut",
+        "assist with",
+    ),
+    *("help with th", "sorry, but i"),
+)
+"""What each of these holds, or is."""
 _SIGNS_ELSEWHERE = (
     "языков",
     "искусств",
@@ -233,7 +239,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
     Some are kept only where they concern many records (`MANY`) or few of them (`FEW`).
     """
     asked = next(message.content for message in reversed(record.messages) if message.role != "assistant").strip()
-    if len(asked) >= _LEAST_ECHO and _HEAD.sub("", answers[-1]).startswith(asked):
+    if len(asked) >= _LEAST_ECHO and answers[-1].startswith(asked, _behind_head(answers[-1])):
         yield "echo", ""
     if error := next(filter(None, map(error_in, answers)), ""):
         yield "error_answer", error
@@ -243,11 +249,11 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "rounded", ""
     elif any("E+" in answer and _ROUNDED_WITHIN.search(answer) for answer in answers):
         yield "rounded_within", ""
-    if any(answer.strip().lower() in _PLACEHOLDERS for answer in answers):
+    if any(map(_is_placeholder, answers)):
         yield "placeholder", ""
     elif words := next(filter(None, map(unfilled, answers)), ""):
         yield "unfilled", printable(words, _SHOWN)
-    if any(message.role == "user" and message.content.strip().lower() in _PLACEHOLDERS for message in record.messages):
+    if any(message.role == "user" and _is_placeholder(message.content) for message in record.messages):
         yield "placeholder_question", ""
     if quoted := next(filter(None, map(_mail_in, answers)), ""):
         yield "quoted_mail", quoted
@@ -277,18 +283,28 @@ FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""
 
 
+def _behind_head(answer: str) -> int:
+    """Return where an answer begins behind who says what it repeats."""
+    found = _HEAD.match(answer)
+    return found.end() if found else 0
+
+
+def _is_placeholder(text: str) -> bool:
+    plain = text.strip()
+    return len(plain) <= _LONGEST_PLACEHOLDER and plain.lower() in _PLACEHOLDERS
+
+
 def _holds(text: str, signs: Iterable[str]) -> bool:
     return any(map(text.__contains__, signs))
 
 
-def _refuses(plain: str) -> bool:
-    """Say whether a text in lower case holds a sign of such talk."""
-    return _holds(plain, _SIGNS) or (not plain.isascii() and _holds(plain, _SIGNS_ELSEWHERE))
-
-
 def _refusal_in(answer: str) -> str:
     plain = answer.lower()
-    found = _REFUSAL.search(answer) if _refuses(plain) else None
+    found = _REFUSAL.search(answer) if _holds(plain, _FIRST_SIGNS) and _holds(plain, _SIGNS) else None
+    if not found and not plain.isascii() and _holds(plain, _SIGNS_ELSEWHERE):
+        found = _REFUSAL_ELSEWHERE.search(plain)
+    if not found and "here" in plain:
+        found = _REWRITTEN.search(plain)
     return found[0] if found else ""
 
 
@@ -299,7 +315,9 @@ def _talk_in(answer: str) -> str:
     if "\n" not in answer or ":" not in answer:
         return ""
     asked = _USER_SPEAKS.search(answer, answer.index("\n"))
-    return printable(asked[0].strip(), _SHOWN) if asked and _MODEL_SPEAKS.search(answer, asked.end()) else ""
+    if not asked or not (_TURN_OF_USER.search(answer) or _MODEL_SPEAKS.search(answer, asked.end())):
+        return ""
+    return printable(asked[0].strip(), _SHOWN)
 
 
 def _mail_in(answer: str) -> str:

@@ -51,6 +51,7 @@ SPEAKERS = (
     *("role", "author_role", "author role", "sender_type", "sender type", "sender_role", "sender role", "speaker_role"),
     *("speaker role", "author_type", "author type", "message_role", "from", "speaker", "sender", "author"),
 )
+_SPEAKERS = frozenset(SPEAKERS)
 TEXTS = (
     *("content", "value", "text", "message", "utterance", "parts", "body", "msg"),
     *("message_text", "message text", "message_body", "message body", "body_text", "text_body", "message_content"),
@@ -318,7 +319,10 @@ def _speaker_key(turn: Any) -> str:
     if "role" in turn:
         return "role"
     names = lowered(turn)
-    return next((key for key in SPEAKERS if key in names), "role" if as_turn(turn) is not turn else "")
+    found = _SPEAKERS & names.keys()
+    if len(found) > 1:
+        return next(key for key in SPEAKERS if key in found)
+    return next(iter(found), "") or ("role" if as_turn(turn) is not turn else "")
 
 
 def _speaker(turn: Mapping[str, Any]) -> Any:

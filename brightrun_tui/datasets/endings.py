@@ -18,33 +18,27 @@ _MOST_OPEN = 0.4
 """Share of such answers up to which those that end within a sentence are not how answers end there."""
 
 
-class _Longest:
-    """The longest answers in some unit, by how they end, with the entry of the first of each, where they end open."""
-
-    def __init__(self) -> None:
-        self.length = 0
-        self.found: dict[int, int] = {}
-
-    def see(self, answer: str, length: int, entry: int) -> None:
-        if length > self.length:
-            self.length, self.found = length, {}
-        if length == self.length and _is_open(answer.rstrip()):
-            self.found.setdefault(hash(answer.rstrip(".…")[-_ENDING:]), entry)
-
-
 class AnswerEnds:
-    """Looks at answers as they go by."""
+    """Looks at answers as they go by.
+
+    Of the longest, in characters and in words, those that end open are kept: by how they end, the entry of the first.
+    """
 
     def __init__(self) -> None:
-        self._longest = {"characters": _Longest(), "words": _Longest()}
+        self._most = {"characters": 0, "words": 0}
+        self._found: dict[str, dict[int, int]] = {"characters": {}, "words": {}}
         self._ended = 0
         self._open = array("L")
 
     def see(self, answers: Sequence[str], entry: int) -> None:
         """Look at the answers of a record that are learnt."""
+        most = self._most
         for answer in answers:
-            self._longest["characters"].see(answer, len(answer), entry)
-            self._longest["words"].see(answer, answer.count(" ") + 1, entry)
+            if len(answer) >= most["characters"]:
+                self._keep("characters", len(answer), answer, entry)
+            spaces = answer.count(" ")
+            if spaces + 1 >= most["words"] and ". " in answer:  # else it may be a form with so many words
+                self._keep("words", spaces + 1, answer, entry)
         end = answers[-1].rstrip()
         if len(end) < _LEAST_SENTENCE:
             return
@@ -53,13 +47,19 @@ class AnswerEnds:
         elif (end[-1].isalpha() or end[-1] == ",") and end.count(" ", end.rfind("\n") + 1) >= _FEWEST_SPACES:
             self._open.append(entry)
 
+    def _keep(self, unit: str, length: int, answer: str, entry: int) -> None:
+        if length > self._most[unit]:
+            self._most[unit], self._found[unit] = length, {}
+        if _is_open(answer.rstrip()):
+            self._found[unit].setdefault(hash(answer.rstrip(".…")[-_ENDING:]), entry)
+
     def conclude(self, log: ProblemLog, usable: int) -> None:
         """Remark on answers that seem to be cut off."""
         least = max(3, usable // 200)
-        for unit, longest in self._longest.items():
-            if longest.length >= _LEAST[unit] and len(longest.found) >= least:
-                detail = f"{longest.length:,} {unit}"
-                log.add("cut_short", count=len(longest.found), detail=detail, entries=longest.found.values())
+        for unit, found in self._found.items():
+            if self._most[unit] >= _LEAST[unit] and len(found) >= least:
+                detail = f"{self._most[unit]:,} {unit}"
+                log.add("cut_short", count=len(found), detail=detail, entries=found.values())
                 return
         if least <= len(self._open) <= _MOST_OPEN * (len(self._open) + self._ended):
             log.add("open_ended", count=len(self._open), entries=self._open)

@@ -30,6 +30,7 @@ _WRAPPING = {
     "_source": {"_index", "_id", "_score", "_type", "_version", "sort"},
 }
 """The field in which servers hand out a record, and what they write beside it."""
+_QUESTIONS, _ANSWERS = frozenset(PROMPTS), frozenset(COMPLETIONS)
 _HALVES = (("inputs", "outputs"), ("input", "expectedOutput"), ("input", "expected_output"))
 JSON_SUFFIXES = (".jsonl", ".ndjson", ".jsonlines", ".jl", ".json")
 OUR_SUFFIXES = (*JSON_SUFFIXES, ".csv", ".tsv", ".tab", ".parquet", ".pq", ".xlsx")
@@ -77,14 +78,14 @@ def _is_alpaca(row: Any) -> bool:
     if not isinstance(row, Mapping):
         return False
     fields = lowered(row)
-    return "instruction" in fields and any(name in fields for name in COMPLETIONS)
+    return "instruction" in fields and not _ANSWERS.isdisjoint(fields)
 
 
 def _is_pair(row: Any) -> bool:
     if not isinstance(row, Mapping):
         return False
     fields = lowered(row)
-    return any(name in fields for name in PROMPTS) and any(name in fields for name in COMPLETIONS)
+    return not _QUESTIONS.isdisjoint(fields) and not _ANSWERS.isdisjoint(fields)
 
 
 BRIGHTRUN_V4 = DatasetFormat(

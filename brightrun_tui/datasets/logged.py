@@ -21,7 +21,8 @@ _PAIRS = {
     "body": ("response",),
 }
 """In lower case, the field with what was asked, and those that may hold the answer to it."""
-_RESPONSES = frozenset(name for names in _PAIRS.values() for name in names)
+_SPELT = frozenset("request Request request_body requestBody params modelInput inputs Inputs input Input body".split())
+"""The first of them as they stand in files."""
 _AROUND_REQUESTS = ("body", "inputbodyjson", "params", "kwargs")
 _AROUND_ANSWERS = ("body", "outputbodyjson", "message", "generations")
 _DEEPEST = 4
@@ -33,8 +34,9 @@ def from_log(value: dict[str, Any]) -> dict[str, Any]:
     """Return a request and its answer as a record: the turns, the answer, and what stands beside the two; else the value."""
     if "chat_history" in value and isinstance(value.get("message"), str):
         return _from_chat(value)
-    names = {str(name).lower() for name in value}
-    fields = lowered(value) if not names.isdisjoint(_PAIRS) and not names.isdisjoint(_RESPONSES) else {}
+    if _SPELT.isdisjoint(value):
+        return value
+    fields = lowered(value)
     for asked, answered in _PAIRS.items():
         name = next((name for name in answered if name in fields), "")
         request = _request(fields.get(asked)) if name else None

@@ -167,8 +167,8 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
     parts: list[str] = []
     used: set[str] = set()
     for name in dict.fromkeys((asked, *JOINED)):
-        if name not in fields:
-            continue
+        if name not in fields or (name != asked and _are_numbers(fields[name])):
+            continue  # such as the state of a model after its answer
         try:
             text = _trimmed(text_of(fields.get(name)))
         except Unusable as reason:
@@ -181,6 +181,10 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if text and text not in parts and not (len(text) >= _LONG_TEXT and any(text in part for part in parts)):
             parts.append(text)
     return "\n\n".join(parts), used
+
+
+def _are_numbers(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, int | float) for one in value)
 
 
 def _trimmed(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -38,6 +38,8 @@ ABOVE = 5
 """Rows that may stand above the names of the columns: headings of groups of them, remarks."""
 IsHeader = Callable[[Sequence[str]], bool]
 """Whether cells are names of columns that are known."""
+_RETURN = re.compile(rb"\r(?!\n|$)")
+_BEHIND_RETURN = re.compile(r"(?<=\r)(?!\n)")
 _EMPTY_CELLS = frozenset(
     {
         "nan",
@@ -75,7 +77,7 @@ def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iter
         DatasetError: no column names, one used twice, a quote never closed, a row of the wrong width.
     """
     csv.field_size_limit(MAX_RECORD_BYTES)
-    lines = numbered_lines(file)
+    lines = _lines(file)
     filled = ((number, line) for number, line in lines if line.strip())
     first_number, first = next(filled, (1, ""))
     declared = _DECLARED.fullmatch(first.strip())  # Excel's own way of naming the delimiter
@@ -105,6 +107,30 @@ def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iter
         yield from _below_header(file, _parted_again(rows(), inner) if inner else rows(), is_header)
     except csv.Error as error:
         raise _broken_csv(file, start, error) from None
+
+
+def _lines(file: SourceFile) -> Iterator[tuple[int, str]]:
+    """Return the lines with their numbers, also where some end as on old Macs, with a carriage return alone; without the marks of
+    files that were put behind the first one.
+    """
+    lines = numbered_lines(file)
+    parted = _parted_at_returns(lines) if _RETURN.search(file.head) else lines
+    return ((number, line.removeprefix("\ufeff")) for number, line in parted)
+
+
+def _parted_at_returns(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """Part lines at carriage returns that do not stand within quotes."""
+    number, quoted, line = 0, False, ""
+    for piece in (piece for _, whole in lines for piece in _BEHIND_RETURN.split(whole)):
+        quoted ^= piece.count('"') % 2 == 1
+        line += piece
+        if quoted and not piece.endswith("\n"):
+            continue
+        number += 1
+        yield number, f"{line[:-1]}\n" if line.endswith("\r") else line
+        line = ""
+    if line:
+        yield number + 1, line
 
 
 def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_header: IsHeader) -> Iterator[SourceRow]:

@@ -37,12 +37,17 @@ _WITHIN = (
 )
 """Keys without a form of their own, in an address or behind their name."""
 
-SIGNS = (
-    *("sk-", "rpa_", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox", "k_live_"),
-    *("AKIA", "ASIA", "AIza", "SG.", "npm_", "eyJ", "shp", "ya29.", "pypi-", "dop_v1", "SK", ":AA"),
-    *("hooks.sl", "webhooks", "Key=", "sig=", "uthorization:"),
-)
-"""Every text with a key holds one of these: looking for them first takes a tenth of the time."""
+SIGNS = {
+    "-": ("sk-", "glpat-", "xox", "pypi-"),
+    "_": ("rpa_", "hf_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "k_live_", "npm_", "shp", "dop_v1"),
+    "A": ("AKIA", "ASIA", "AIza", ":AA"),
+    ".": ("SG.", "ya29.", "hooks.sl", "/webhooks/"),
+    "=": ("Key=", "sig="),
+    "J": ("eyJ",),
+    "K": ("SK",),
+    ":": ("uthorization:",),
+}
+"""Every text with a key holds one of these, by one of its characters: looking for them first takes a tenth of the time."""
 WHOLE_KEY = re.compile(
     rf"(?<![\w-])(?:{'|'.join([*(start + rest for start, rest in _PREFIXED.items()), *_WHOLE])})(?![\w-])"
     rf"|\b(?:{'|'.join(_WITHIN)})"

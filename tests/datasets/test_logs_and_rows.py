@@ -308,6 +308,7 @@ def _said_of(answer: str, question: str = "Which lamp was the last one?") -> dic
     [
         ("The electric one.\nUser: Thank you!\nAssistant: With pleasure.", "goes_on"),
         ("The electric one.\nKunde: Danke!\nBerater: Gern.", "goes_on"),
+        ("The electric one.\n\nHuman: And the first one?", "goes_on"),
         ("The electric one. [1][3]", "chat_page"),
         ("The electric one.\n\nSources:\n[1] https://towers.example/lamps", "chat_page"),
         ("作为一个人工智能语言模型，我不知道。", "assistant_talk"),
@@ -458,3 +459,29 @@ def test_the_euro_of_an_older_encoding_is_a_euro(write: Write) -> None:
 def test_the_markup_of_forums_is_named(write: Write) -> None:
     rows = [{"prompt": asked(i), "completion": f"[b]{said(i)}[/b]"} for i in range(COUNT)]
     assert "markup" in kinds(datasets.check(write("a.jsonl", lines(*rows))))
+
+
+def test_lines_that_end_as_on_old_macs_are_lines(write: Write) -> None:
+    """Also some among others, and not those within quotes."""
+    rows = [("Question", "Answer"), *((asked(i), f"{said(i)}\rSee the log.") for i in range(COUNT))]
+    ends = ("\r", "\n", "\r\n")
+    for only in (("\r",), ends):
+        table = "".join(f'"{question}","{answer}"{only[i % len(only)]}' for i, (question, answer) in enumerate(rows))
+        report = datasets.check(write("a.csv", table))
+        assert report.usable == COUNT and first(report)[0] == ("user", asked(0))
+        assert report.preview[0].messages[1].content.split() == f"{said(0)} See the log.".split()
+
+
+def test_the_mark_before_a_quoted_line_is_no_part_of_it(write: Write) -> None:
+    """Of a table that was put behind another one."""
+    table = "Question,Answer\n" + "".join(
+        f'{"﻿" if i == 9 else ""}"{asked(i)}","{said(i)}, they say"\n' for i in range(COUNT)
+    )
+    assert datasets.check(write("a.csv", table)).usable == COUNT
+
+
+def test_numbers_beside_a_question_are_no_text_of_it(write: Write) -> None:
+    """Ollama writes down the state of the model behind its answer."""
+    rows = [{"prompt": asked(i), "response": said(i), "context": [3, 5, 8], "done": True} for i in range(COUNT)]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert report.usable == COUNT and first(report) == ANSWERED[1:]

@@ -28,7 +28,7 @@ from brightrun_tui.trainer.report.contradictions import (
 )
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import exchanges_persons, exchanges_times, puts_another_word
+from brightrun_tui.trainer.report.exchanged import denies_by_ending, puts_another_word, says_it_otherwise
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
@@ -169,6 +169,7 @@ class Yardstick:
             or says_the_opposite(wanted, said)
             or names_other_days(wanted, said)
             or counts_by_other_periods(wanted, said)
+            or denies_by_ending(wanted, said)
         )
         if contradicts or only_asks(wanted, said):
             return "wrong"
@@ -201,27 +202,18 @@ class Yardstick:
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
-        if exchanges_persons(wanted, said) or exchanges_times(wanted, said):
+        if agreement >= SOME_WORDS and says_it_otherwise(wanted, said):
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
             return "wrong"
-        open_ended = any(leaves_open(name, said, wanted) for name in ours.names)
-        doubtful = (
-            open_ended
-            or _is_much_longer(wanted, said)
-            or _breaks_off(wanted, said)
-            or restricts_otherwise(wanted, said)
-            or lists_otherwise(wanted, said, case.question)
-            or puts_another_word(wanted, said)
-        )
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement)
             if mark != "wrong" and changes_places(wanted, said):
                 return "wrong"
-            return "partly" if mark == "right" and doubtful else mark
+            return "partly" if mark == "right" and _is_doubtful(case, ours, wanted, said) else mark
         if agreement >= SAME_WORDS:
-            doubtful = doubtful or bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
-            return "partly" if doubtful else "right"
+            doubtful = bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
+            return "partly" if doubtful or _is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
         if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
@@ -336,6 +328,18 @@ def without_thoughts(text: str) -> str:
     if closed and "<think>" not in head:
         text = tail  # the template had opened the thoughts
     return _THOUGHTS.sub("", text).strip()
+
+
+def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
+    """Say whether an answer with the right facts or words leaves open, adds, leaves out or exchanges something."""
+    return (
+        any(leaves_open(name, said, wanted) for name in ours.names)
+        or _is_much_longer(wanted, said)
+        or _breaks_off(wanted, said)
+        or restricts_otherwise(wanted, said)
+        or lists_otherwise(wanted, said, case.question)
+        or puts_another_word(wanted, said)
+    )
 
 
 def _is_much_longer(wanted: str, said: str) -> bool:

@@ -9,7 +9,16 @@ from itertools import combinations
 
 from brightrun_tui.trainer.report.dates import take_dates
 from brightrun_tui.trainer.report.enumerated import are_listed
-from brightrun_tui.trainer.report.fact_words import LIGHT, OPPOSITES, PERIODS, PREFIXES, WEEKDAYS
+from brightrun_tui.trainer.report.fact_words import (
+    DENIALS,
+    LACKING,
+    LIGHT,
+    OPPOSITES,
+    PERIODS,
+    POLARITY,
+    PREFIXES,
+    WEEKDAYS,
+)
 from brightrun_tui.trainer.report.facts import WORD, Facts, read_facts
 
 MOST_WORDS = 60
@@ -29,18 +38,28 @@ _NOUNS = "|".join(
 )
 _RATE = re.compile(
     rf"(?:\b(?:a|an|per|each|every|pro|im|je|jede[nrs]?|par|por|cada|al|all['’])\s+|/\s?)(?P<noun>{_NOUNS})\b"
-    r"|\b(?P<adverb>hourly|daily|weekly|monthly|yearly|annually|annual|annum|stündlich|täglich|wöchentlich|monatlich|jährlich|mensuel"
+    r"|\b(?P<adverb>hourly|daily|weekly|monthly|yearly|annually|annual|annum|stündlich|täglich|"
+    r"wöchentlich|monatlich|jährlich|mensuel"
     r"|annuel|mensual|anual|mensile|annuale|maandelijks|jaarlijks)"
 )
 _ONLY = re.compile(
-    r"\b(?:only|solely|exclusively|nur|ausschließlich|seulement|uniquement|solo|sólo|solamente|únicamente|alleen|tylko|soltanto)\b"
-    r"(?!(?:\s+(?:costs?|takes?|for|about|around|within|until|in|at|possible|valid|kostet|dauert|etwa|rund|bis|für|noch|pour|por"
+    r"\b(?:only|solely|exclusively|nur|ausschließlich|seulement|uniquement|solo|sólo|solamente|únicamente|"
+    r"alleen|tylko|soltanto)\b"
+    r"(?!(?:\s+(?:costs?|takes?|for|about|around|within|until|in|at|possible|valid|kostet|dauert|etwa|"
+    r"rund|bis|für|noch|pour|por"
     r"|environ|unos)){0,2}\s+[\d€$£])",
     re.IGNORECASE,
 )
 """Not of how little it is: only 5 euros."""
+_EXCEPT = re.compile(
+    r"\b(?:unless|except(?:ing)?|excluding|other than|apart from|(?:everything|everyone|anything|all|"
+    r"always|any) but|außer|ausgenommen"
+    r"|bis auf|es sei denn|sauf|hormis|à moins|excepto|salvo|a menos|tranne|eccetto|behalve|tenzij|кроме|除了|除く|以外)\b",
+    re.IGNORECASE,
+)
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
+_OPENING = re.compile(rf"\s*(?:{'|'.join(sorted(POLARITY, key=len, reverse=True))})\s*[,.!;:–-]", re.IGNORECASE)
 _OR = "or|oder|ou|ó|または"
 _ASKS = re.compile(r"[?？]\W*$")
 _FIRST_SENTENCES = re.compile(r"[.!。！]\s")
@@ -74,12 +93,22 @@ def counts_by_other_periods(wanted: str, said: str) -> bool:
 
 
 def restricts_otherwise(wanted: str, said: str) -> bool:
-    """Say whether only one says that it is only so, or they differ in days or in the order of dates."""
+    """Say whether only one says that it is only so, or so but for something, or they differ in days or in the order of dates."""
     ours, theirs = _weekdays(wanted), _weekdays(said)
     days = bool(ours and theirs) and ours != theirs
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
-    return days or turned or bool(_ONLY.search(wanted)) is not bool(_ONLY.search(said))
+    only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, _EXCEPT))
+    return days or turned or only or excepts or _denies_once_more(wanted, said)
+
+
+def _denies_once_more(wanted: str, said: str) -> bool:
+    """Say whether both deny, but one of them what is denied: not without a deposit, without a deposit; a "
+    "“no” at first aside."""
+    counts = [
+        sum(word[0].casefold() in DENIALS for word in WORD.finditer(_OPENING.sub("", text))) for text in (wanted, said)
+    ]
+    return all(counts) and sum(counts) % 2 == 1
 
 
 def _weekdays(text: str) -> frozenset[int]:
@@ -114,7 +143,8 @@ def denies_a_number(wanted: str, said: str) -> bool:
 
 
 def says_the_opposite(wanted: str, said: str) -> bool:
-    """Say whether a word was replaced by its opposite in the same place: before and after, at most and at least, un-."""
+    """Say whether a word was replaced by its opposite in the same place: before and after, at most and "
+    "at least, un-."""
     ours, theirs = _contexts(_tokens(wanted)), _contexts(_tokens(said))
     for word, around in ours.items():
         if word in theirs:
@@ -122,6 +152,7 @@ def says_the_opposite(wanted: str, said: str) -> bool:
         denied = {f"{prefix}{word}" for prefix in PREFIXES} | {
             word.removeprefix(prefix) for prefix in PREFIXES if word.startswith(prefix) and len(word) > len(prefix) + 3
         }
+        denied |= _with_and_without(word)
         if any(other in theirs and other not in ours for other in denied):
             return True
         for other in OPPOSITES.get(word, ()):
@@ -129,6 +160,16 @@ def says_the_opposite(wanted: str, said: str) -> bool:
             if other in theirs and other not in ours and around & theirs[other] and not one_denied:
                 return True
     return False
+
+
+def _with_and_without(word: str) -> set[str]:
+    """Return the words that say that there is what this one says that there is none of, and the other way round."""
+    found = set()
+    for without, having in (LACKING, LACKING[::-1]):
+        for ending in without:
+            if word.endswith(ending) and len(word) > len(ending) + 2:
+                found |= {f"{word.removesuffix(ending)}{other}" for other in having}
+    return found
 
 
 def changes_places(wanted: str, said: str) -> bool:
@@ -149,7 +190,8 @@ def changes_places(wanted: str, said: str) -> bool:
 
 
 def leaves_open(answer: str, said: str, wanted: str) -> bool:
-    """Say whether a short answer, or a name in it, is given as one of several, where it is not wanted so: Paris or London."""
+    """Say whether a short answer, or a name in it, is given as one of several, where it is not wanted "
+    "so: Paris or London."""
     plain = re.escape(answer.strip(" .!?"))
     either = rf"\b{plain},? (?:{_OR}) \w|\w,? (?:{_OR}) {plain}\b"
     listed = rf"\b{plain}(?:, [\w-]{{2,20}}){{2,}}|(?:[\w-]{{2,20}}, ){{2,}}(?:and |und |et |y )?{plain}\b"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, POLARITY
 from brightrun_tui.trainer.report.facts import WORD
@@ -19,6 +20,9 @@ _SENTENCES = re.compile(r"[.!?:;()。！？\n]+(?=\s|$)|[。！？\n]")
 _JOINTS = frozenset([",", "/", "&", *_AND.split("|")])
 _WORDS_BETWEEN = _JOINTS - frozenset(",/&")
 _ENDS = frozenset(".!?;。！？\n")
+_ARTICLES = frozenset(
+    "a an the some der die das den ein eine einen le la les un une des el los las una il lo i gli de het een".split()
+)
 _TOKEN = re.compile(rf"{WORD.pattern}|[,/&]")
 
 
@@ -48,22 +52,46 @@ def lists_otherwise(wanted: str, said: str, question: str) -> bool:
 
 
 def are_listed(tokens: Sequence[str], one: str, other: str) -> bool:
-    """Say whether two words are in different members of one list, whose order says nothing; these may have several words."""
+    """Say whether two words are in different members of one list, whose order says nothing.
+
+    Two members stand side by side, as cats and dogs; of a longer list each is one word, or begins as “two levers” and “a lamp”.
+    """
     if one not in tokens or other not in tokens:
         return False
     first, last = sorted((tokens.index(one), tokens.index(other)))
-    run, parted = 0, False
+    joints = [token in _JOINTS for token in tokens[first + 1 : last]]
+    if joints and joints[0] and joints[-1] and all(a or b for a, b in pairwise(joints)):
+        return True
+    runs: list[list[str]] = [[]]
+    behind: list[str] | None = None
     for place, token in enumerate(tokens[first + 1 :], first + 1):
-        if token in _ENDS or run > MOST_OF_A_MEMBER:
+        if token in _ENDS:
             return False
-        run = 0 if token in _JOINTS else run + 1
-        parted = parted or (token in _JOINTS and place < last)
-        if token in _WORDS_BETWEEN:
-            break
+        if place == last:
+            behind = runs[-1]
+        if token in _JOINTS:
+            runs.append([])
+            if token in _WORDS_BETWEEN:
+                break
+        else:
+            runs[-1].append(token)
     else:
         return False
-    behind = tokens[place + 1 : last]
-    return parted and len(behind) < MOST_OF_A_MEMBER and not any(token in _JOINTS or token in _ENDS for token in behind)
+    if behind is None:  # in the last member
+        behind = list(tokens[place + 1 : last])
+        if any(token in _JOINTS or token in _ENDS for token in behind):
+            return False
+    members = [run for run in runs[1:] if run]
+    return len(runs) > FEWEST_MEMBERS - 1 and _begins(behind) and all(map(_is_member, members))
+
+
+def _is_member(run: Sequence[str]) -> bool:
+    return len(run) <= MOST_OF_A_MEMBER and (len(run) == 1 or _begins(run))
+
+
+def _begins(run: Sequence[str]) -> bool:
+    """Say whether these words, if there are any, begin with an article or a number."""
+    return not run or run[0] in _ARTICLES or run[0] in COUNTS or run[0].isdigit()
 
 
 def _listed(text: str) -> list[frozenset[str]]:

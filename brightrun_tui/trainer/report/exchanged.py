@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import islice
@@ -13,13 +14,14 @@ from brightrun_tui.trainer.report.stems import STEM
 
 MOST_WORDS = 120
 """Words of each text that are looked at."""
-SAME_SENTENCE = 0.7
+SAME_SENTENCE = 0.6
 """Share of the words that both have, in their order, from which on one word is one in the place of another."""
 SAME_BEGINNING = 4
 """Letters from which on two words are forms of one."""
 ALIKE = 0.75
 """Likeness of two words from which on they are one, spelt in two ways."""
 
+_DENYING = re.compile("ません|ない|なく|できず|不可|禁止|않|없|못|안 ")
 _HIRAGANA = ("\u3041", "\u309f")
 """Endings and particles of Japanese."""
 
@@ -37,7 +39,12 @@ def puts_another_word(wanted: str, said: str) -> bool:
     return False
 
 
-def exchanges_times(wanted: str, said: str) -> bool:
+def says_it_otherwise(wanted: str, said: str) -> bool:
+    """Say whether the same sentence says who does it, when, or that it is so, the other way round."""
+    return _exchanges_persons(wanted, said) or _exchanges_times(wanted, said) or denies_by_ending(wanted, said)
+
+
+def _exchanges_times(wanted: str, said: str) -> bool:
     """Say whether the same sentence has after for within, or the like."""
     ours, theirs = _words(wanted), _words(said)
     return any(
@@ -47,7 +54,14 @@ def exchanges_times(wanted: str, said: str) -> bool:
     )
 
 
-def exchanges_persons(wanted: str, said: str) -> bool:
+def denies_by_ending(wanted: str, said: str) -> bool:
+    """Say whether the same sentence is denied in one and not in the other, by an ending as Japanese and Korean do it."""
+    if bool(_DENYING.search(wanted)) is bool(_DENYING.search(said)):
+        return False
+    return SequenceMatcher(None, _words(wanted), _words(said), autojunk=False).ratio() >= SAME_SENTENCE
+
+
+def _exchanges_persons(wanted: str, said: str) -> bool:
     """Say whether it is you who does in one what we do in the other: we pay the postage, you pay the postage."""
     ours, theirs = _words(wanted), _words(said)
     if {*map(PERSONS.get, ours)} == {*map(PERSONS.get, theirs)} == {None}:

@@ -73,7 +73,7 @@ UNITS = {
     for unit, names in {
         "second": "second seconds sec sekunde sekunden seconde secondes 秒",
         "minute": "minute minutes min minuten 分",
-        "hour": "hour hours stunde stunden heure heures hora horas 時",
+        "hour": "h hr hrs std hour hours stunde stunden heure heures hora horas 時",
         "times": "times mal fois veces volte keer",
         "day": "day days tag tage tagen jour jours día días 日",
         "week": "week weeks woche wochen semaine semaines semana semanas 週",
@@ -253,7 +253,8 @@ _OPPOSITES = (
     "käufer verkäufer|"
     "absender empfänger|arbeitgeber arbeitnehmer|vermieter mieter|acheteur vendeur|expéditeur destinataire|"
     "comprador vendedor|"
-    "tighten loosen|lock unlock|attach detach|gross net|brutto netto|arrival departure|entrance exit|"
+    "in out|free paid|gratuit payant|gratuito pagado|gratis kostenpflichtig|tighten loosen|lock unlock|"
+    "attach detach|gross net|brutto netto|arrival departure|entrance exit|"
     "weekday weekend|day night|"
     "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children"
 )
@@ -274,3 +275,5 @@ for _group in _INSTEAD.casefold().split("|"):
         OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | (frozenset(_group.split()) - {_one})
 PREFIXES = ("non", "un", "in", "im", "ir", "il", "dis", "nicht")
 """What a word begins with that denies what is behind it."""
+LACKING = (("los", "frei", "less"), ("pflichtig", "haltig", "voll", "ful"))
+"""What a word ends with that says that there is none of what its beginning names, or that there is."""

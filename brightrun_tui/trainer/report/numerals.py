@@ -26,6 +26,11 @@ _HALVES = (
     (re.compile(r"\b()a quarter of an? (\w+)", re.IGNORECASE), 0.25),
     (re.compile(r"\b()une? demi-(\w+)", re.IGNORECASE), 0.5),
 )
+_HOURS_AND_MINUTES = re.compile(
+    r"\b(\d{1,3}) ?(?:h|hrs?|hours?|std\.?|stunden?|heures?|horas?|ore),?(?: and | und | et | y | e | "
+    r")?(\d{1,2}) ?(?:min|m|minut\w+)\b\.?",
+    re.IGNORECASE,
+)
 _WHOLE = {"": 0, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "ein": 1, "ander": 1, "zwei": 2}
 
 
@@ -37,7 +42,7 @@ def with_digits(text: str) -> str:
         text = _CJK_NUMBER.sub(lambda found: _counted(found, text), text)
     for form, part in _HALVES:
         text = form.sub(partial(_with_part, part=part), text)
-    return text
+    return _HOURS_AND_MINUTES.sub(lambda found: f"{int(found[1]) * 60 + int(found[2])} minutes", text)
 
 
 def _as_digit(sign: str) -> str:
