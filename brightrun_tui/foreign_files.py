@@ -111,7 +111,7 @@ def first_problem(error: ValidationError) -> str:
 
 
 class Tensor(BaseModel):
-    """What a safetensors header says of one tensor: its type in the format's own words, offsets in bytes from the header's end."""
+    """What a safetensors header says of one tensor: its type in the format's own words, offsets in bytes behind the header."""
 
     model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
 
