@@ -43,13 +43,20 @@ class Canary(BaseModel):
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "other" and bool(self.answer) == bool(self.streamed)
+        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was answered where the report card has an answer, as by weights with which nothing can be computed."""
+        return bool(self.expected.strip()) and not self.answer and not self.streamed
 
     @property
     def statement(self) -> str:
         """The result in plain words."""
         if bool(self.answer) != bool(self.streamed):
             return "of the streamed and the whole answer one is empty"
+        if self.silent:
+            return "answers nothing, and its report card has an answer: its weights are damaged"
         tuned, base = "the tuned model", "the base model"
         return {
             "same": "answers exactly as the report card says",
@@ -64,7 +71,7 @@ class Canary(BaseModel):
 async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = False) -> Canary:
     """Ask the endpoint in ``directory`` a question of the report card, whole and streamed, without sampling.
 
-    Up to three questions, while the answers are those of the bare base model, or with ``base_alone`` those of the tuned one.
+    Up to three questions, while the answers are empty, or those of the bare base model (with ``base_alone``, of the tuned one).
 
     Raises:
         EngineError: it does not answer.
@@ -77,7 +84,7 @@ async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = F
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]
     for sample in samples or [None]:
         result = await _ask(state.url, key, version, sample, base_alone)
-        if result.likeness != "other":
+        if result.likeness != "other" and not result.silent:
             break
     return result
 

@@ -12,6 +12,7 @@ import pytest
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, check_finite
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.serving.canary import Canary
 from brightrun_tui.serving.view import build_view
 from tests.serving.conftest import toy  # noqa: F401
 from tests.serving.toy import Toy
@@ -104,3 +105,12 @@ def test_the_one_weight_that_is_no_number_is_found_in_any_precision(kind: str, t
             else:
                 with pytest.raises(UntrustedError, match="“z” is infinite, or no number"):
                     check_finite(path, "model")
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "fit"), [("", "Three.", False), ("", "", True), ("Three.", "Three.", True)]
+)
+def test_an_endpoint_that_answers_nothing_is_not_ready(answer: str, wanted: str, fit: bool) -> None:
+    """With weights that no computation survives it was, and whoever asked it got nothing."""
+    first = Canary(prompt="How many?", answer=answer, streamed=answer, expected=wanted)
+    assert first.passed is fit and ("damaged" in first.statement) is not fit
