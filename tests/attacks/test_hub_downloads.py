@@ -198,9 +198,9 @@ def test_a_file_of_which_a_byte_comes_now_and_then_is_given_up(monkeypatch: pyte
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     url = f"http://127.0.0.1:{server.server_address[1]}/"
-    with hub_client.make_client(30, lambda: {url}) as client, client.stream("GET", url) as response:
-        with pytest.raises(httpx2.ReadTimeout):
-            list(response.iter_bytes(chunk_size=10 << 20))
+    given_up = pytest.raises(httpx2.ReadTimeout)
+    with hub_client.make_client(30, lambda: {url}) as client, client.stream("GET", url) as response, given_up:
+        list(response.iter_bytes(chunk_size=10 << 20))
     ended.set()
     server.shutdown()
     server.server_close()
