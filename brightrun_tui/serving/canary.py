@@ -71,7 +71,7 @@ class Canary(BaseModel):
 async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = False) -> Canary:
     """Ask the endpoint in ``directory`` a question of the report card, whole and streamed, without sampling.
 
-    Up to three questions, while the answers are empty, or those of the bare base model (with ``base_alone``, of the tuned one).
+    Up to three questions, while the answers are those of the bare base model, or with ``base_alone`` those of the tuned one.
 
     Raises:
         EngineError: it does not answer.
@@ -84,7 +84,7 @@ async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = F
     samples: list[SampleAnswer | None] = [*_telling_samples(version)[:MAX_QUESTIONS]]
     for sample in samples or [None]:
         result = await _ask(state.url, key, version, sample, base_alone)
-        if result.likeness != "other" and not result.silent:
+        if result.likeness != "other":
             break
     return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ async def test_a_box_gets_neither_the_agent_nor_the_environment(
     async def shell(process: asyncssh.SSHServerProcess[bytes]) -> None:
         given.append(dict(process.env))
         connection: Any = process.channel.get_connection()
-        tries = {
+        tries: dict[str, Callable[[], Any]] = {
             "agent": lambda: connection.open_agent_connection(),
             "agent unasked": lambda: connection.create_unix_channel()._open(b"auth-agent@openssh.com"),
             "x11": lambda: connection.create_x11_connection(asyncssh.SSHTCPSession, "localhost", 1),

@@ -117,7 +117,8 @@ def test_a_module_of_which_half_was_written_is_not_a_question_that_was_not_answe
     """As it stays behind where the disk was full when Python compiled it; a verb that met it ended with “not confirmed”."""
     source = tmp_path / f"half{left}.py"
     source.write_text("import os\n\n\ndef work():\n    return os.name\n")
-    compiled = Path(py_compile.compile(str(source), str(source.with_suffix(".pyc")), doraise=True))
+    compiled = source.with_suffix(".pyc")
+    py_compile.compile(str(source), str(compiled), doraise=True)
     source.unlink()
     os.truncate(compiled, left)
     monkeypatch.syspath_prepend(str(tmp_path))
