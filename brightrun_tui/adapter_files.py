@@ -25,6 +25,23 @@ _PEFT_RANK, _MOST_RANK = 8, 1024
 """What PEFT takes where none is given; and the most that is taken from others: several times what servers can hold."""
 
 
+_PIECE_BYTES = 1 << 20
+
+
+def _marking(bits: int) -> bytes:
+    """Return a table for ``bytes.translate``: 1 for each byte in which all of these bits are set, else 0."""
+    return bytes(byte & bits == bits for byte in range(256))
+
+
+_NOT_FINITE = {
+    "F64": (8, _marking(0x7F), _marking(0xF0)),
+    "F32": (4, _marking(0x7F), _marking(0x80)),
+    "BF16": (2, _marking(0x7F), _marking(0x80)),
+    "F16": (2, _marking(0x7C), _marking(0x00)),
+}
+"""By type its bytes, and which bits of its last and its last but one byte are the exponent."""
+
+
 class UntrustedError(BrightrunError):
     """Files that are not what they should be."""
 
@@ -98,6 +115,36 @@ def check_safetensors(path: Path, where: str) -> SafetensorsHeader:
             "its weights cannot be read (tensors do not fill the file)", where=place, kind=ErrorKind.BAD_SAFETENSORS
         )
     return header
+
+
+def check_finite(path: Path, where: str) -> None:
+    """Read all weights of an adapter.
+
+    Raises:
+        UntrustedError: one of them is infinite or no number: a model with it answers nothing. As `check_safetensors`.
+    """
+    header = check_safetensors(path, where)
+    with path.open("rb") as file:
+        for name, tensor in header.tensors.items():
+            start, end = tensor.data_offsets
+            file.seek(header.data_start + start)
+            while end > start and tensor.dtype in _NOT_FINITE:
+                piece = file.read(min(_PIECE_BYTES, end - start))
+                start += len(piece) or end
+                if not _is_finite(piece, tensor.dtype):
+                    raise UntrustedError(
+                        f"a weight of “{name[:120]}” is infinite, or no number",
+                        where=f"{where}: {path.name}",
+                        fix="train it again; with such a weight a model answers nothing",
+                        kind=ErrorKind.NOT_FINITE,
+                    )
+
+
+def _is_finite(piece: bytes, dtype: str) -> bool:
+    """Look at the exponents alone: they have every bit set in what is infinite or no number. Little-endian, as the format is."""
+    size, high, low = _NOT_FINITE[dtype]
+    marks = int.from_bytes(piece[size - 1 :: size].translate(high), "little")
+    return not marks & int.from_bytes(piece[size - 2 :: size].translate(low), "little")
 
 
 def read_json(path: Path, where: str) -> dict[str, Any]:

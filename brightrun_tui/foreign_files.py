@@ -111,10 +111,11 @@ def first_problem(error: ValidationError) -> str:
 
 
 class Tensor(BaseModel):
-    """What a safetensors header says of one tensor; offsets in bytes from the end of the header."""
+    """What a safetensors header says of one tensor: its type in the format's own words, offsets in bytes behind the header."""
 
     model_config = ConfigDict(frozen=True, strict=True, defer_build=True)
 
+    dtype: str = ""
     shape: Annotated[list[Annotated[int, Field(ge=0, lt=2**48)]], Field(max_length=16)]
     data_offsets: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(min_length=2, max_length=2)]
 

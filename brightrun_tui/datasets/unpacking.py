@@ -20,6 +20,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from brightrun_tui.datasets.folder import is_about
+from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -176,17 +177,22 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
                 look = done - looked >= _LOOK_EVERY
                 looked = done if look else looked
                 if done > _MOST_BYTES or (look and shutil.disk_usage(target.name).free < _KEEP_FREE):
-                    raise DatasetError(
-                        "there is not enough room on the disk to unpack the file",
-                        where=str(path),
-                        fix=f"free some space in {Path(target.name).parent}, or unpack it elsewhere",
-                        kind=ErrorKind.DISK_FULL,
-                    )
+                    raise _no_room(path)
                 target.write(chunk)
+            target.flush()
         except BaseException:
             Path(target.name).unlink(missing_ok=True)
             raise
     return Copy(Path(target.name))
+
+
+def _no_room(path: Path) -> DatasetError:
+    return DatasetError(
+        "there is not enough room on the disk to unpack the file",
+        where=str(path),
+        fix=f"free some space in {tempfile.gettempdir()}, or unpack it elsewhere",
+        kind=ErrorKind.DISK_FULL,
+    )
 
 
 @contextmanager
@@ -200,6 +206,10 @@ def _errors(path: Path) -> Iterator[None]:
             fix="copy or export it again",
             kind=ErrorKind.DATASET_BROKEN_ARCHIVE,
         ) from None
+    except OSError as error:
+        if is_disk_full(error):
+            raise _no_room(path) from None
+        raise
     except (RuntimeError, NotImplementedError):
         raise DatasetError(
             "the archive is protected by a password, or packed in an unusual way",

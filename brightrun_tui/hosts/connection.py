@@ -50,6 +50,9 @@ LOST = (
 """What a broken connection looks like. OSError is not among them: it may be our own disk."""
 MAX_KEY_BYTES = 1 << 20
 
+NOTHING_ALONG = {"agent_forwarding": False, "x11_forwarding": False, "send_env": None}
+"""Whatever the person's own settings of ssh say: with their agent a box could log in to other boxes, and the environment of the
+engine holds keys."""
 SLOWEST_LINE = 10_000
 """Bytes a second that a line may be taken to carry when a large piece is sent."""
 
@@ -291,6 +294,7 @@ class SshConnection:
             "keepalive_count_max": 3,
             "connect_timeout": self.timings.connect_seconds,
             "login_timeout": self.timings.connect_seconds,
+            **NOTHING_ALONG,
         }
         if self.key is None:
             return options

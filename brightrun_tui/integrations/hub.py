@@ -208,7 +208,7 @@ def _refused(status: int, repository: str, has_token: bool, instead: str) -> Bri
 
 
 def _unreachable(error: BaseException | None, instead: str) -> NotConnectedError:
-    host = urlsplit(endpoint()).netloc or endpoint()
+    host = urlsplit(endpoint()).netloc.rpartition("@")[2] or endpoint()
     reason = type(error).__name__ if error else "no answer"
     return NotConnectedError(
         f"the Hugging Face Hub cannot be reached ({reason})",

@@ -8,6 +8,8 @@ held here, for all that it asks.
 from __future__ import annotations
 
 import re
+import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from typing import Any
@@ -20,6 +22,7 @@ from brightrun_tui import foreign_answers
 
 WHOLE_ANSWER_SECONDS = 60.0
 """For all of an answer that is not a download: a page of a repository's list of files may be some megabytes."""
+SLOW_SECONDS, LEAST_BYTES_A_SECOND = 60.0, 1024
 MOST_PAGES = 500
 """Of one list: half a million files."""
 _BECOMES_A_NAME = ("x-repo-commit", "x-linked-etag", "etag")
@@ -129,17 +132,25 @@ class _LimitedClient(httpx2.Client):
 
 
 class _Limited(httpx2.SyncByteStream):
-    """What comes without saying how long it is ends after so many bytes."""
+    """What comes without saying how long it is ends after so many bytes; and whatever comes, comes at some pace: a byte now and
+    then would hold up whoever waits for it for good.
+    """
 
-    def __init__(self, stream: httpx2.SyncByteStream) -> None:
+    def __init__(self, stream: httpx2.SyncByteStream, endless: bool) -> None:
         self._stream = stream
+        self._most = foreign_answers.MAX_ANSWER_BYTES if endless else sys.maxsize
 
     def __iter__(self) -> Iterator[bytes]:
-        come = 0
+        come = before = 0
+        until = time.monotonic() + SLOW_SECONDS
         for chunk in self._stream:
             come += len(chunk)
-            if come > foreign_answers.MAX_ANSWER_BYTES:
+            if come > self._most:
                 raise httpx2.DecodingError("it has no end")
+            if (now := time.monotonic()) > until:
+                if come - before < LEAST_BYTES_A_SECOND * SLOW_SECONDS:
+                    raise httpx2.ReadTimeout("it hardly comes")
+                before, until = come, now + SLOW_SECONDS
             yield chunk
 
     def close(self) -> None:
@@ -152,5 +163,5 @@ def _limit_length(response: httpx2.Response) -> None:
     if response.has_redirect_location:  # the library reads what stands in it, which is of no use to anybody
         response.stream.close()
         response.stream = httpx2.ByteStream(b"")
-    elif "content-length" not in response.headers:
-        response.stream = _Limited(response.stream)
+    else:
+        response.stream = _Limited(response.stream, endless="content-length" not in response.headers)

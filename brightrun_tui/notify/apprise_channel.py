@@ -6,8 +6,10 @@ Such an address holds the keys of the service, so it is a secret as a whole. App
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import threading
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,6 +18,7 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import Notification
 from brightrun_tui.domain.text import one_line
+from brightrun_tui.process import environment_without_secrets, python
 from brightrun_tui.redaction import keep_secret, redact
 
 EXAMPLES = "https://github.com/caronc/apprise/wiki"
@@ -30,17 +33,30 @@ class AppriseChannel:
         self._name, self._url = name, url
 
     async def send(self, notification: Notification) -> None:
-        await asyncio.to_thread(self._send, notification)
-
-    def _send(self, notification: Notification) -> None:
+        """In a process of its own, which ends with this call: a thread that waits for an answer could not be ended."""
         title = f"Bright Run: {notification.subject}" if notification.subject else "Bright Run"
-        with _Listening() as said:
-            arrived = _opened(self._url).notify(
-                body=notification.message, title=title, notify_type=_TYPES[notification.level]
-            )
-        if not arrived:
+        asked = {"url": self._url, "title": title, "body": notification.message, "type": _TYPES[notification.level]}
+        sending = await asyncio.create_subprocess_exec(
+            *python("-m", "brightrun_tui.notify.apprise_process"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=environment_without_secrets(),
+            cwd="/",
+        )
+        try:
+            assert sending.stdin is not None and sending.stdout is not None
+            sending.stdin.write(json.dumps(asked).encode())
+            sending.stdin.close()
+            told = await sending.stdout.readline()
+        finally:
+            with suppress(ProcessLookupError):
+                sending.kill()
+            await sending.wait()
+        answer = json.loads(told) if told else {"arrived": False, "why": ": the answer to it could not be read"}
+        if not answer["arrived"]:
             raise BrightrunError(
-                f"it was not taken{said.words()}",
+                f"it was not taken{answer['why']}",
                 where=self._name,
                 kind=ErrorKind.CHANNEL_FAILED,
                 fix="check that address and key are still valid: brightrun notify test " + self._name,
@@ -54,8 +70,8 @@ def kind_of(url: str, where: str = "") -> str:
         UsageError: apprise does not know such an address.
     """
     hide(url)
-    with _Listening():
-        found = _opened(url)
+    with Listening():
+        found = opened(url)
     if found is None:
         scheme = urlsplit(url).scheme
         raise UsageError(
@@ -85,15 +101,19 @@ def hide(url: str) -> None:
             keep_secret(form)
 
 
-def _opened(url: str) -> Any:
-    """Return Apprise's own object for an address; None where it knows none such."""
+def opened(url: str) -> Any:
+    """Return Apprise's own object for an address; None where it knows none such. It follows no redirection, as keys in headers
+    would go along, unless the address says ``redirect=yes``.
+    """
     import apprise
 
-    asset = apprise.AppriseAsset(app_id="Bright Run", app_desc="Bright Run", app_url="", secure_logging=True)
+    asset = apprise.AppriseAsset(
+        app_id="Bright Run", app_desc="Bright Run", app_url="", secure_logging=True, http_redirects=False
+    )
     return apprise.Apprise.instantiate(url, asset=asset, suppress_exceptions=True)
 
 
-class _Listening(logging.Handler):
+class Listening(logging.Handler):
     """What apprise says in this thread meanwhile: it answers yes or no, and tells its log why. No other log gets it."""
 
     def __init__(self) -> None:
@@ -108,7 +128,7 @@ class _Listening(logging.Handler):
         """Return the first thing that was said, as the rest of a sentence."""
         return f": {self._said[0][:200].rstrip('.')}" if self._said else ""
 
-    def __enter__(self) -> _Listening:
+    def __enter__(self) -> Listening:
         logger = logging.getLogger("apprise")
         logger.propagate = False
         logger.addHandler(self)

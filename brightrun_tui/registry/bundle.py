@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
-from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
+from brightrun_tui.adapter_files import UntrustedError, check_adapter, check_finite, read_json
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, UsageError
@@ -218,6 +218,7 @@ def check_unpacked(aside: Path, where: str) -> Checked:
     check_files(aside, manifest.files, where)
     seal = read_seal(aside / SIGNATURE, manifest.files | {MANIFEST: facts_of(aside / MANIFEST)}, where)
     check_adapter(aside, where)
+    check_finite(aside / ADAPTER_WEIGHTS, where)
     report = read_report(aside / REPORT, where, cleaned=True)
     for name in (CARD, SIGNATURE):
         (aside / name).unlink(missing_ok=True)

@@ -43,13 +43,20 @@ class Canary(BaseModel):
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "other" and bool(self.answer) == bool(self.streamed)
+        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not self.silent
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing was answered where the report card has an answer, as by weights with which nothing can be computed."""
+        return bool(self.expected.strip()) and not self.answer and not self.streamed
 
     @property
     def statement(self) -> str:
         """The result in plain words."""
         if bool(self.answer) != bool(self.streamed):
             return "of the streamed and the whole answer one is empty"
+        if self.silent:
+            return "answers nothing, and its report card has an answer: its weights are damaged"
         tuned, base = "the tuned model", "the base model"
         return {
             "same": "answers exactly as the report card says",

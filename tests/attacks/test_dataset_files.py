@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow
@@ -12,7 +15,11 @@ import pytest
 
 from brightrun_tui.datasets.checking import check
 from brightrun_tui.datasets.opening import REPORT_EVERY
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
+from tests.cli.conftest import mounted
+
+__all__ = ["mounted"]
 
 
 def _lines(name: str, first: int) -> str:
@@ -53,3 +60,20 @@ def test_a_parquet_file_whose_end_lies_is_damaged_and_nothing_else(footer: int, 
     with pytest.raises(DatasetError, match="damaged") as met:
         check(path)
     assert "disk" not in met.value.fix and "\n" not in met.value.what
+
+
+@pytest.mark.parametrize("records", [9, 2_000])
+def test_no_room_to_unpack_is_said_of_the_place_that_is_full(
+    records: int, mounted: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was said of the directory with the runs, which had room; and what had been unpacked stayed."""
+    path, full = tmp_path / "d.jsonl.gz", mounted("size=8k")
+    path.write_bytes(gzip.compress(_lines("d.jsonl", 0).encode()[: records * 50]))
+    (full / "other").write_bytes(bytes(4096))
+    monkeypatch.setattr(tempfile, "tempdir", str(full))
+    if records < 1_000:
+        (full / "more").write_bytes(bytes(4096))
+    with pytest.raises(DatasetError, match="not enough room") as met:
+        check(path)
+    assert str(full) in met.value.fix and met.value.kind == ErrorKind.DISK_FULL
+    assert not list(full.glob("brightrun-*"))

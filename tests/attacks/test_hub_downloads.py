@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import huggingface_hub
 import pytest
 
@@ -174,6 +175,35 @@ def test_a_list_of_files_without_end_is_refused(
         with pytest.raises(BrightrunError):
             get_model(paths)
         assert sum("/tree/" in path for _, path, _ in hub.requests) == 5
+
+
+def test_a_file_of_which_a_byte_comes_now_and_then_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It held a thread for good, and whoever had asked for it could not stop it."""
+    monkeypatch.setattr(hub_client, "SLOW_SECONDS", 0.2)
+    ended = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000000")
+            self.end_headers()
+            for _ in range(1000):
+                if not ended.wait(0.02):
+                    self.wfile.write(b".")
+
+        def log_message(self, *_: Any) -> None:
+            return None
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_address[1]}/"
+    given_up = pytest.raises(httpx2.ReadTimeout)
+    with hub_client.make_client(30, lambda: {url}) as client, client.stream("GET", url) as response, given_up:
+        list(response.iter_bytes(chunk_size=10 << 20))
+    ended.set()
+    server.shutdown()
+    server.server_close()
 
 
 def test_more_than_the_hub_told_of_is_not_stored(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from brightrun_tui.adapter_files import UntrustedError, check_adapter
+from brightrun_tui.adapter_files import UntrustedError, check_adapter, check_finite
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.serving.canary import Canary
 from brightrun_tui.serving.view import build_view
 from tests.serving.conftest import toy  # noqa: F401
 from tests.serving.toy import Toy
@@ -83,3 +85,32 @@ def test_a_file_of_a_model_that_is_none_is_a_sentence(model: tuple[Path, Path], 
         view(*model)
     except BrightrunError as error:
         assert error.what and error.where
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "bfloat16"])
+def test_the_one_weight_that_is_no_number_is_found_in_any_precision(kind: str, tmp_path: Path) -> None:
+    """A model that came with one answered every question with nothing, and nobody said why."""
+    import torch
+    from safetensors.torch import save_file
+
+    precision, path = getattr(torch, kind), tmp_path / "w.safetensors"
+    largest = torch.finfo(precision).max
+    for value in (largest, -largest, torch.finfo(precision).tiny, 0.0, float("nan"), float("inf"), float("-inf")):
+        for place in (0, 700_001):
+            weights = torch.ones(700_002, dtype=precision)
+            weights[place] = value
+            save_file({"a.lora_A.weight": torch.ones(3, 3, dtype=precision), "z": weights}, path)
+            if math.isfinite(value):
+                check_finite(path, "model")
+            else:
+                with pytest.raises(UntrustedError, match="“z” is infinite, or no number"):
+                    check_finite(path, "model")
+
+
+@pytest.mark.parametrize(
+    ("answer", "wanted", "fit"), [("", "Three.", False), ("", "", True), ("Three.", "Three.", True)]
+)
+def test_an_endpoint_that_answers_nothing_is_not_ready(answer: str, wanted: str, fit: bool) -> None:
+    """With weights that no computation survives it was, and whoever asked it got nothing."""
+    first = Canary(prompt="How many?", answer=answer, streamed=answer, expected=wanted)
+    assert first.passed is fit and ("damaged" in first.statement) is not fit

@@ -78,6 +78,7 @@ async def test_an_engine_alone_tells_everybody(paths: Paths, web: Web, mail: Mai
     assert hooked["message"] == "the run has stopped" and "demo" in hooked["title"]
     phoned = next(document for path, document in web.got[2:] if path != f"/{SECRET}")
     assert phoned["topic"] == SECRET and phoned["message"] == "the run has stopped"
+    await until(lambda: len(brightrun("notify", "history", "--json").document["news"][0]["channels"]) == 3)
     history = brightrun("notify", "history", "--json").document["news"]
     assert [(one["code"], one["kind"], sorted(one["channels"])) for one in history] == [
         ("run_stopped", "done", ["hook", "mail", "phone"])

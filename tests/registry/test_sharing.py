@@ -23,6 +23,7 @@ from tests.serving.toy import Toy
 
 Finished = Callable[..., Run]
 Files = dict[str, bytes]
+WEIGHTS = "adapter_model.safetensors"
 
 
 @pytest.fixture
@@ -237,6 +238,8 @@ HOSTILE: dict[str, Callable[[Files], list[tuple[tarfile.TarInfo, bytes]]]] = {
     "a name with a NUL": lambda f: [*good(f), entry("m/vocab.json", b"{}", pax_headers={"path": "m/vocab.json\0.py"})],
     "contiguous": lambda f: [*good(f), entry("m/tokenizer.json", b"{}", type=tarfile.CONTTYPE)],
     "a directory of a file's name": lambda f: [entry("m/tokenizer.json", type=tarfile.DIRTYPE), *good(f)],
+    "weights that are no numbers": lambda f: good(signed(f | {WEIGHTS: f[WEIGHTS][:-4] + b"\0\0\xc0\x7f"})),
+    "weights without end": lambda f: good(signed(f | {WEIGHTS: f[WEIGHTS][:-4] + b"\0\0\x80\xff"})),
     "empty tar": lambda f: [],
 }
 
