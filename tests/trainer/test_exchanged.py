@@ -102,3 +102,17 @@ def test_words_that_mean_the_same_and_numbers_in_other_signs_are_right(wanted: s
 def test_other_numbers_in_other_signs_are_wrong(wanted: str, said: str) -> None:
     """The digits are compared, not only that there are some."""
     assert _mark(wanted, said) == "wrong"
+
+
+def test_what_the_data_say_of_another_question_is_wrong_where_that_is_all_that_was_asked() -> None:
+    """A word that no training answer has may mean the same, and is for people to judge."""
+    names = ("Alder", "Birch", "Cedar", "Elder", "Hazel", "Maple", "Poplar", "Rowan")
+    colours = ("red", "green", "white", "black")
+    learnt = [f"The label of the {name} is {colours[n % 4]}." for n, name in enumerate(names)] * 4
+    yardstick = make_yardstick(learnt)
+    case = AnswerCase("Which colour does the label of the Rowan have?", "The label of the Rowan is black.")
+    assert yardstick.mark(case, "The label of the Rowan is black.") == "right"
+    assert yardstick.mark(case, "The label of the Rowan is green.") == "wrong"
+    assert yardstick.mark(case, "The label of the Rowan is dark.") == "partly"
+    long = AnswerCase("Tell me of the Rowan.", "The Rowan bears berries until frost, and its label is black.")
+    assert yardstick.mark(long, "The Rowan bears berries until frost, and its label is green.") == "partly"

@@ -28,10 +28,11 @@ from brightrun_tui.trainer.report.contradictions import (
 )
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, puts_another_word, says_it_otherwise
+from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
+from brightrun_tui.trainer.report.plain_words import SMALL
 from brightrun_tui.trainer.report.shared_text import Frame
 from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
@@ -47,6 +48,10 @@ STEPS_IN_ORDER = 0.9
 """The same where the answer says what comes after what."""
 MOST_OF_IT = 0.8
 """Share of the wanted words below which an answer that is their beginning was cut off."""
+MOST_ADDED = 0.5
+"""Share of what the wanted answer adds to its question, by the weight of its words, above which another word in place of it is
+another answer.
+"""
 FEWEST_ANSWERS = 20
 KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
 """Share of the words known from training answers below which an answer is in another language, or none."""
@@ -171,7 +176,7 @@ class Yardstick:
             or counts_by_other_periods(wanted, said)
             or denies_by_ending(wanted, said)
         )
-        if contradicts or only_asks(wanted, said):
+        if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if ours.numbers:
             mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
@@ -189,7 +194,7 @@ class Yardstick:
             or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
-            or puts_another_word(wanted, said)
+            or bool(other_words(wanted, said))
         )
         return "partly" if mark == "right" and doubtful else mark
 
@@ -206,6 +211,8 @@ class Yardstick:
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
             return "wrong"
+        if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
+            return "wrong"
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement)
             if mark != "wrong" and changes_places(wanted, said):
@@ -219,6 +226,21 @@ class Yardstick:
         if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
             return "wrong"
         return "unclear"
+
+    def _answers_with_another_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
+        """Say whether most of what the wanted answer adds to the question is another word of the training answers instead:
+        it is green, where it is red.
+        """
+        lost = {
+            stem
+            for words, others in other_words(wanted, said)
+            if any(stem in self.usual for stem in stems(" ".join(others)))
+            for stem in stems(" ".join(words))
+        }
+        if not lost:
+            return False
+        added = set(stems(wanted)) - set(stems(case.question)) - LIGHT - SMALL
+        return sum(map(self.weight, lost & added)) > MOST_ADDED * sum(map(self.weight, added))
 
     def _is_foreign(self, said: str) -> bool:
         """Say whether hardly a word of it stands in any training answer: another language, or none."""
@@ -338,7 +360,7 @@ def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
         or _breaks_off(wanted, said)
         or restricts_otherwise(wanted, said)
         or lists_otherwise(wanted, said, case.question)
-        or puts_another_word(wanted, said)
+        or bool(other_words(wanted, said))
     )
 
 

@@ -26,17 +26,14 @@ _HIRAGANA = ("\u3041", "\u309f")
 """Endings and particles of Japanese."""
 
 
-def puts_another_word(wanted: str, said: str) -> bool:
-    """Say whether nearly the same sentence has one word in the place of another that it does not have itself.
+def other_words(wanted: str, said: str) -> list[tuple[Sequence[str], Sequence[str]]]:
+    """Return the words of the wanted text that have others in their place in nearly the same sentence, each time with those.
 
     Words known to mean the same do not count; whether others do is for people to say.
     """
     ours, theirs = _words(wanted), _words(said)
-    for one, other in _exchanges(ours, theirs, SAME_SENTENCE):
-        lost, new = _missing(one, theirs), _missing(other, ours)
-        if lost and new and not any(_are_one(a, b) for a in lost for b in new):
-            return True
-    return False
+    pairs = [(_missing(one, theirs), _missing(other, ours)) for one, other in _exchanges(ours, theirs, SAME_SENTENCE)]
+    return [(lost, new) for lost, new in pairs if lost and new and not any(_are_one(a, b) for a in lost for b in new)]
 
 
 def says_it_otherwise(wanted: str, said: str) -> bool:
