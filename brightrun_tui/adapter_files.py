@@ -18,9 +18,31 @@ _LAYERS = (
     *("target_parameters", "layer_replication"),
 )
 """What PEFT takes for patterns, and matches against each layer of the base: one can be made that it never gets through."""
+_OTHERWISE = (
+    *(
+        "loftq_config",
+        "eva_config",
+        "corda_config",
+        "lora_ga_config",
+        "kasa_config",
+        "velora_config",
+        "monteclora_config",
+    ),
+    *(
+        "arrow_config",
+        "alora_invocation_tokens",
+        "trainable_token_indices",
+        "use_bdlora",
+        "use_qalora",
+        "runtime_config",
+    ),
+)
+"""What PEFT does otherwise where these are given: it prepares weights anew (for any number of rounds, or from files that are
+named), or loads and computes others than those of the matrices."""
 _LAYER = re.compile(r"[\w.-]{1,200}")
 _DOWN = "_A"
 """In the names of the matrices whose first dimension is the rank: ``lora_A`` and ``lora_embedding_A``."""
+_MOST_SCALE = 1_000_000
 _PEFT_RANK, _MOST_RANK = 8, 1024
 """What PEFT takes where none is given; and the most that is taken from others: several times what servers can hold."""
 
@@ -60,6 +82,19 @@ def check_adapter(directory: Path, where: str) -> None:
             raise UntrustedError(
                 f"its “{key}” would import code", where=f"{where}: {ADAPTER_CONFIG}", kind=ErrorKind.CUSTOM_CODE
             )
+    for key in _OTHERWISE:
+        if config.get(key):
+            raise UntrustedError(
+                f"its “{key}” makes it another kind of adapter than plain LoRA, or computes one anew",
+                where=f"{where}: {ADAPTER_CONFIG}",
+                kind=ErrorKind.NOT_LORA,
+            )
+    if config.get("init_lora_weights", True) not in (True, False, None):
+        raise UntrustedError(
+            "its “init_lora_weights” would compute weights that are there already, for as long as it likes",
+            where=f"{where}: {ADAPTER_CONFIG}",
+            kind=ErrorKind.NOT_LORA,
+        )
     for key in _LAYERS:
         given = config.get(key) or []
         names = [given] if isinstance(given, str) else given if isinstance(given, list | dict) else [given]
@@ -73,6 +108,19 @@ def check_adapter(directory: Path, where: str) -> None:
                 "its “auto_map” would run code", where=f"{where}: {path.name}", kind=ErrorKind.CUSTOM_CODE
             )
     _check_ranks(config, check_safetensors(directory / ADAPTER_WEIGHTS, where), where)
+    _check_scales(config, where)
+
+
+def _check_scales(config: dict[str, Any], where: str) -> None:
+    """Require that the weights are multiplied by finite numbers. Raises `UntrustedError`."""
+    patterns = config.get("alpha_pattern")
+    for scale in (config.get("lora_alpha", 0), *(patterns.values() if isinstance(patterns, dict) else ())):
+        if not isinstance(scale, int | float) or isinstance(scale, bool) or not abs(scale) <= _MOST_SCALE:
+            raise UntrustedError(
+                f"its scale “{str(scale)[:40]}” is not a number of at most {_MOST_SCALE:,}",
+                where=f"{where}: {ADAPTER_CONFIG}",
+                kind=ErrorKind.BAD_JSON,
+            )
 
 
 def _check_ranks(config: dict[str, Any], weights: SafetensorsHeader, where: str) -> None:

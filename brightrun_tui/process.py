@@ -33,7 +33,7 @@ _LOOKS_FOR_OTHERS = "pydantic.plugin._loader"
 ENDED_AS_ENDLESS = signal.SIGVTALRM
 """The signal by which a process of ours ends when something that it works for others does not come to an end."""
 
-TIDY_SECONDS = 5
+TIDY_SECONDS = 20
 _OURS = 0o077
 _users_umask: int | None = None
 

@@ -17,6 +17,7 @@ from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.integrations import hub_client
 from brightrun_tui.paths import Paths, get_paths
 from brightrun_tui.planning import hub_datasets, hub_models
+from brightrun_tui.redaction import redact
 from tests.planning.hub_stand_in import COMMIT, StandIn, files_of
 from tests.planning.tiny_model import write_model
 
@@ -204,6 +205,17 @@ def test_a_file_of_which_a_byte_comes_now_and_then_is_given_up(monkeypatch: pyte
     ended.set()
     server.shutdown()
     server.server_close()
+
+
+@pytest.mark.parametrize("get", [get_model, get_data])
+def test_a_password_in_the_address_of_a_mirror_is_not_told(
+    get: Callable[[Paths], Path], paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://me:ThePasswordOfTheMirror@127.0.0.1:9/hub")
+    with pytest.raises(BrightrunError) as met:
+        get(paths)
+    told = redact(f"{met.value.what} {met.value.where} {met.value.fix}")
+    assert "ThePassword" not in told and "127.0.0.1:9" in told
 
 
 def test_more_than_the_hub_told_of_is_not_stored(

@@ -75,6 +75,43 @@ def test_a_rank_that_the_weights_do_not_have_is_refused_before_anything_is_built
             check_adapter(model[1], "bundle")
 
 
+@pytest.mark.parametrize(
+    "scale", [1e308, float("nan"), float("inf"), 10**400, "x", None, True, [16], -2e6], ids=lambda scale: str(scale)[:9]
+)
+@pytest.mark.parametrize("place", ["lora_alpha", "alpha_pattern"])
+def test_a_scale_with_which_nothing_can_be_computed_is_refused(
+    model: tuple[Path, Path], place: str, scale: Any
+) -> None:
+    file = model[1] / "adapter_config.json"
+    config = json.loads(file.read_text())
+    config[place] = scale if place == "lora_alpha" else {"q_proj": 16, "v_proj": scale}
+    file.write_text(json.dumps(config))
+    with pytest.raises(UntrustedError):
+        check_adapter(model[1], "bundle")
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("init_lora_weights", "pissa_niter_99999999"),
+        ("init_lora_weights", "loftq"),
+        ("init_lora_weights", ["pissa"]),
+        ("loftq_config", {"loftq_bits": 4, "loftq_iter": 10**9}),
+        ("corda_config", {"cache_file": "/tmp/theirs.pt"}),
+        ("eva_config", {"rho": 10**9}),
+        ("trainable_token_indices", [10**9]),
+        ("arrow_config", {"top_k": 10**9}),
+        ("runtime_config", {"ephemeral_gpu_offload": True}),
+    ],
+)
+def test_an_adapter_that_makes_its_weights_anew_is_refused(model: tuple[Path, Path], key: str, value: Any) -> None:
+    """PEFT did so for as long as the configuration said, and the endpoint never started."""
+    file = model[1] / "adapter_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {key: value}))
+    with pytest.raises(UntrustedError, match=key):
+        check_adapter(model[1], "bundle")
+
+
 @pytest.mark.parametrize("content", [b"[" * 100_000, b'{"a":' * 100_000, b"\xff", b"5", b""], ids=range(5))
 @pytest.mark.parametrize(
     "name", ["tokenizer.json", "tokenizer_config.json", "generation_config.json", "chat_template.jinja"]
