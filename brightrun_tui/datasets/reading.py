@@ -30,12 +30,13 @@ from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
+from brightrun_tui.datasets.parquet import read_parquet
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
 from brightrun_tui.datasets.source import ACCEPTED, HEAD_BYTES, PEEK, SourceFile, SourceRow, no_records, readable
-from brightrun_tui.datasets.tables import columns_of, read_csv, read_parquet
+from brightrun_tui.datasets.tables import columns_of, read_csv
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from brightrun_tui import datasets
@@ -202,18 +202,24 @@ def test_answers_of_given_groups_do_not_chain_the_groups() -> None:
     assert len(set(find_units([split_key(r) for r in records]).first)) == 40
 
 
-@given(st.lists(st.integers(1, 60), min_size=2, max_size=5), st.floats(0.05, 0.5), st.integers(0, 5))
+@example(counts=[1, 8, 8, 43], fraction=0.125, seed=0)
+@given(
+    counts=st.lists(st.integers(1, 60), min_size=2, max_size=5), fraction=st.floats(0.05, 0.5), seed=st.integers(0, 5)
+)
 def test_every_label_that_is_frequent_enough_is_held_out_in_its_share(
     counts: list[int], fraction: float, seed: int
 ) -> None:
-    """A rare class that chance left out of the held-out records would make a model that never says it look perfect."""
+    """A rare class that chance left out of the held-out records would make a model that never says it look perfect. The
+    others give way where a rare one with eight records or more gets its two.
+    """
     records = [labelled(f"{label}-{number}", str(label)) for label, many in enumerate(counts) for number in range(many)]
     held = datasets.split(records, fraction, len(records), seed)[1]
     share = len(held) / len(records)
+    given_way = sum(2 - many * share for many in counts if many >= 8 and many * share < 2)
     for label, many in enumerate(counts):
         if many * share >= 1:
             found = sum(record.messages[-1].content == str(label) for record in held)
-            assert abs(found - many * share) <= 1.5, f"{found} of {many} at {share:.0%}"
+            assert -1.5 - given_way <= found - many * share <= 1.5, f"{found} of {many} at {share:.0%}"
 
 
 def test_a_rare_label_both_chooses_the_checkpoint_and_judges_it() -> None:

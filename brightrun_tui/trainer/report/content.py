@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from brightrun_tui.domain.findings import FormKind, Mark
+from brightrun_tui.trainer.report.code_answers import is_code, mark_code
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
     counts_by_other_periods,
@@ -60,14 +61,9 @@ SHORT_WORDS = 4
 
 SOME_EXCHANGED = 2
 """Things of the question that are something else in the answer, from which on it is an answer to another question."""
-CODE_MARKS = 0.04
-"""Share of brackets, equal signs and the like from which on a text is code."""
 
 _STEP_WORDS = frozenset("then afterw finall danach dann anschl zuletz puis ensuit luego despué finalm".split())
 """As `stems` has them."""
-_OPENS_CODE = re.compile(r"```|(?:SELECT|INSERT|UPDATE|DELETE|WITH|CREATE)\s")
-_FENCE = re.compile(r"^```.*$", re.MULTILINE)
-_CODE = re.compile(r"\w+|[^\w\s]")
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
 _CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
@@ -118,8 +114,8 @@ class Yardstick:
             return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
         if documents := read_documents(wanted):
             return mark_documents(documents, said)
-        if _is_code(wanted):
-            return _mark_code(wanted, said)
+        if is_code(wanted):
+            return mark_code(wanted, said)
         wanted, said = with_digits(self.frame.without(wanted)), with_digits(self.frame.without(said))
         case = AnswerCase(with_digits(case.question), case.wanted)
         if final := _final(wanted):
@@ -380,21 +376,6 @@ def _breaks_off(wanted: str, said: str) -> bool:
     """Say whether it is the beginning of the wanted answer, and no more."""
     ours, theirs = stems(wanted), stems(said)
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
-
-
-def _is_code(text: str) -> bool:
-    marks = sum(c in "{}()[];=<>_" for c in text)
-    return bool(_OPENS_CODE.match(text)) or (marks >= 4 and marks >= CODE_MARKS * len(text))
-
-
-def _mark_code(wanted: str, said: str) -> Mark:
-    """Compare code: the same but for spaces, or much alike; whether it does the same is for people to say."""
-    ours, theirs = ("".join(_FENCE.sub("", text).split()).rstrip(";") for text in (wanted, said))
-    if ours.casefold() in theirs.casefold():
-        return "right"
-    same = (Counter(_CODE.findall(wanted)) & Counter(_CODE.findall(said))).total()
-    share = 2 * same / max(1, len(_CODE.findall(wanted)) + len(_CODE.findall(said)))
-    return "partly" if share >= 0.8 else "unclear" if share >= 0.4 else "wrong"
 
 
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
