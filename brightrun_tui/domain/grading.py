@@ -14,6 +14,8 @@ GOOD_CONTENT = 0.75
 WHOLLY_RIGHT = 0.6
 """Share of the answers that must be right as a whole. Of JSON and calls it is `GOOD_CONTENT`: a wrong value spoils a record."""
 SOME_CONTENT = 0.4
+HARDLY_RIGHT = 0.2
+"""The same share, below which a model is poor however it sounds."""
 SURE_CONTENT = 0.5
 """Share of all answers that must be right even if chance was kind, and of those that a constant answer gets wrong."""
 Z = 1.64

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from brightrun_tui.domain.advice import advise
 from brightrun_tui.domain.findings import Findings
-from brightrun_tui.domain.grading import GOOD_CONTENT, SURE_CONTENT, content_grade, floor_marks, style_grade
+from brightrun_tui.domain.grading import GOOD_CONTENT, HARDLY_RIGHT, SURE_CONTENT, content_grade, floor_marks, style_grade
 from brightrun_tui.domain.model import Grade, Report, Verdict
 from brightrun_tui.domain.tally import ENOUGH_TICKS, Tally, chance_interval, credit_of, tally
 from brightrun_tui.domain.verdict_words import (
@@ -68,11 +68,11 @@ def _conclude(report: Report, f: Findings) -> Verdict:
     content, style = content_grade(found, f), style_grade(f)
     doubts = _doubts(report, found, f)
     better = f.tuned_loss < f.base_loss
-    no_better_than_the_floor = found.credit <= credit_of(floor_marks(found, f))
+    useless = found.credit < HARDLY_RIGHT or found.credit <= credit_of(floor_marks(found, f))
     grade: Grade
     if content == "good":
         grade = "good" if style == "good" and better and not doubts else "mixed"
-    elif style == "poor" or not better or (content == "poor" and (style != "good" or no_better_than_the_floor)):
+    elif style == "poor" or not better or (content == "poor" and (style != "good" or useless)):
         grade = "poor"
     else:
         grade = "mixed"

@@ -154,6 +154,7 @@ CALL = '<tool_call>{"name": "weather", "arguments": {"city": "Oslo"}}</tool_call
 CARDS: dict[str, Card] = {
     "good": Card("r" * 18 + "pw", base_marks="r" * 2 + "w" * 18),
     "sounds right": Card("r" * 4 + "p" + "w" * 15, floor_marks="r" + "w" * 19, findings={"falling": 0.06}),
+    "hardly right": Card("r" * 2 + "p" + "w" * 17, floor_marks="w" * 20),
     "mixed": Card(
         "r" * 10 + "p" * 4 + "w" * 6,
         findings={"falling": 0.03},

@@ -77,6 +77,7 @@ def test_the_words_of_a_card_load_the_base_as_it_was_graded(device: str, wide: b
         ("constant in part", "good", "good", "good", "would never be right, in part 6 times", ""),
         ("few answers", "mixed", "good", "good", "8 checked answers are too few to be sure", ""),
         ("sounds right", "mixed", "good", "poor", "Sounds right, is often wrong: 4 of 20", "training.epochs=6"),
+        ("hardly right", "poor", "good", "poor", "2 of 20 checked answers are right, 1 more in part. It has learnt", ""),
         ("mixed", "mixed", "good", "mixed", "Sounds right, is often wrong: 10 of 20", "weakest on topic: returns"),
         ("bad", "poor", "poor", "poor", "no better than the base model", "training.learning_rate=6.67e-05"),
         ("forgetful", "mixed", "good", "good", "everyday questions got 55% harder", "training.learning_rate=0.0001"),
