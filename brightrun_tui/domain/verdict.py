@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from brightrun_tui.domain.advice import advise
 from brightrun_tui.domain.findings import Findings
-from brightrun_tui.domain.grading import GOOD_CONTENT, HARDLY_RIGHT, SURE_CONTENT, content_grade, floor_marks, style_grade
+from brightrun_tui.domain.grading import (
+    GOOD_CONTENT,
+    HARDLY_RIGHT,
+    SURE_CONTENT,
+    content_grade,
+    floor_marks,
+    style_grade,
+)
 from brightrun_tui.domain.model import Grade, Report, Verdict
 from brightrun_tui.domain.tally import ENOUGH_TICKS, Tally, chance_interval, credit_of, tally
 from brightrun_tui.domain.verdict_words import (
