@@ -136,18 +136,24 @@ class LeaseManager:
 
     async def _sweep_one(self, name: str, installation: str) -> list[Lease]:
         found: list[Lease] = []
-        known = await lease_store.list_leases(self.db)
+        before = await lease_store.list_leases(self.db)
         try:
             machines = await (await self.provider(name)).list_ours(installation)
         except MissingScopeError:
-            if account_of_place(name) == name or any(lease.provider == name for lease in known):
+            if account_of_place(name) == name or any(lease.provider == name for lease in before):
                 raise
             return found  # a key for machines alone: nothing was ever made there with it
+        # what was rented while the provider answered is on record by now, and what was returned meanwhile was in use before
+        known = await lease_store.list_leases(self.db)
         for machine in machines:
-            lease = lease_store.of_machine(known, name, machine.provider_id, machine.name)
+            lease, earlier = (
+                lease_store.of_machine(each, name, machine.provider_id, machine.name) for each in (known, before)
+            )
             if lease is not None and lease.state == "live":
                 await leases.note_rate(self.db, lease, machine)
-            if machine.status == "gone" or (lease is not None and lease.state != "released"):
+            if machine.status == "gone" or any(
+                each is not None and each.state != "released" for each in (lease, earlier)
+            ):
                 continue
             log.warning("sweep: %s has %s (%s), which nobody is using", name, machine.name, machine.provider_id)
             orphan = lease or leases.found(

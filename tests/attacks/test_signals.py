@@ -32,6 +32,7 @@ def test_a_terminal_that_closes_leaves_no_copy_of_the_data(
         env=brightrun.environment(TMPDIR=str(copies)),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # the tests may run under nohup
     )
     while not list(copies.glob("brightrun-dataset-*")):
         assert verb.poll() is None

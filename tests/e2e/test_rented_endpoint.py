@@ -216,7 +216,7 @@ def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
         refused = home.command(*back, "--budget", "3", timeout=280)
         assert refused.returncode and "its machine, budget and idle time are fixed" in refused.stderr
         done = home.command(*back, timeout=280)
-        assert done.returncode == 0 and "no other one is rented" in done.stderr, done.stderr
+        assert done.returncode == 0 and "no other machine is rented" in done.stderr, done.stderr
     assert set(answers) == {"harbour:1", "harbour:2"} and stored(home).model_version == 1
     assert [one.code for one in news(home)] == ["version_refused"]
 

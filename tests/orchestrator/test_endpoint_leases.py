@@ -20,6 +20,7 @@ from brightrun_tui.orchestrator.tenants import EndpointTenant
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import get_paths
+from brightrun_tui.providers.base import Machine
 from brightrun_tui.store import Database, endpoints
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import EPOCH, Clock, Lying, VirtualLoop, memory_store
@@ -112,6 +113,43 @@ def test_only_the_deployment_that_serves_keeps_its_machine(
     assert machine.alive == kept
     (lease,) = loop.run_until_complete(lease_store.list_leases(db, endpoint_id="shop"))
     assert lease.state == ("live" if kept else "released")
+
+
+@pytest.mark.parametrize("returned", [False, True])
+def test_a_machine_that_is_rented_or_returned_while_the_provider_lists_its_machines_is_no_orphan(
+    world: tuple[VirtualLoop, Lying], monkeypatch: pytest.MonkeyPatch, returned: bool
+) -> None:
+    """A listing takes seconds: what was rented meanwhile was returned, with its price, offer and run no longer on record."""
+    loop, provider = world
+    db = memory_store()
+    listed = provider.list_ours
+
+    async def slowly(installation: str) -> list[Machine]:
+        if returned:
+            (lease,) = await lease_store.list_leases(db)
+            machines = await listed(installation)
+            await lease_store.save(db, lease, state="released", released_at=EPOCH)
+            return machines
+        await rented(db, provider)
+        return await listed(installation)
+
+    async def story() -> list[Lease]:
+        await endpoints.save(db, endpoint())
+        if returned:
+            await rented(db, provider)
+        monkeypatch.setattr(provider, "list_ours", slowly)
+        manager = lease_manager.LeaseManager(db, get_paths(), EngineTimings(), SshTimings(), Troubles())
+        assert not await manager.sweep()
+        monkeypatch.setattr(provider, "list_ours", listed)
+        found = await manager.sweep()
+        await manager.close()
+        return found
+
+    found = loop.run_until_complete(story())
+    (lease,) = loop.run_until_complete(lease_store.list_leases(db))
+    assert lease.offer_id and lease.quoted_per_hour, "it is on record as it was rented"
+    assert len(found) == returned, "what nobody is using is found by the next sweep"
+    assert lease.state == ("releasing" if returned else "live")
 
 
 def test_what_it_has_cost_is_in_its_budget_its_ledger_and_the_month_and_a_new_deployment_begins_anew(

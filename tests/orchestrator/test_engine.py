@@ -345,7 +345,7 @@ async def test_a_clock_that_is_set_is_told_to_the_runs_that_are_on(
             return [notice.message for notice in (await runs.get(engine.db, "r")).notices]
 
         (message,) = await until(told, "the run has a notice")
-        assert "put forward by 2 d 0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
+        assert "set forward by 2 d 0 h" in message and (await runs.get(engine.db, "r")).state == "launching"
 
 
 async def test_those_who_ask_for_the_engine_at_once_do_not_take_one_another_for_it(tmp_path: Path) -> None:
