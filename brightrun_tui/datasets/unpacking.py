@@ -163,6 +163,7 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
         (data or path).open("rb") as stream,
         tempfile.NamedTemporaryFile(prefix="brightrun-dataset-", delete=False) as target,
     ):
+        copy = Copy(Path(target.name))  # before anything is in it: this process may be ended at any time
         try:
             reader = opened(stream)
             while chunk := reader.read(_CHUNK):
@@ -181,9 +182,9 @@ def _copy(path: Path, opened: Callable[[IO[bytes]], Any], data: Path | None = No
                 target.write(chunk)
             target.flush()
         except BaseException:
-            Path(target.name).unlink(missing_ok=True)
+            copy.path.unlink(missing_ok=True)
             raise
-    return Copy(Path(target.name))
+    return copy
 
 
 def _no_room(path: Path) -> DatasetError:

@@ -34,7 +34,7 @@ def test_a_terminal_that_closes_leaves_no_copy_of_the_data(
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # the tests may run under nohup
     )
-    while not list(copies.glob("brightrun-dataset-*")):
+    while not any(copy.stat().st_size for copy in copies.glob("brightrun-dataset-*")):
         assert verb.poll() is None
         time.sleep(0.01)
     verb.send_signal(number)
