@@ -185,51 +185,19 @@ _SIGNS = (
     *("an ai", "an artificial", "language model", "training data", "knowledge cut", "assist with", "help with th"),
     *("i'm sorry, but i", "i’m sorry, but i", "i am sorry, but i", "als ki", "als künst", "sprachmodell", "ein ki"),
     *(" ia", "inteligencia artificial", "modelo de l", "intelligence artificielle", "modèle de langage"),
-    *(
-        "modello ling",
-        "intelligenza a",
-        "als ai",
-        "taalmodel",
-        "kunstmatige",
-        "jako ai",
-        "model j",
-        "sztuczna",
-        "here's ",
-        "here is ",
-    ),
-)
-_FIRST_SIGNS = (
-    *(
-        "mod",
-        "artific",
-        " ai",
-        " ki",
-        " ia",
-        "künst",
-        "kunstm",
-        "sztuczn",
-        "training data",
-        "knowledge cut",
-        "assist with",
-    ),
-    *("help with th", "sorry, but i"),
-)
-"""What each of these holds, or is."""
-_SIGNS_ELSEWHERE = (
-    "языков",
-    "искусств",
-    "как ии",
-    "нейросеть",
-    "мовна",
-    "штучн",
-    "作为",
-    "作為",
-    "我是",
-    "として",
-    "모델로서",
-    "인공지능",
+    *("modello ling", "intelligenza a", "als ai", "taalmodel", "kunstmatige", "jako ai", "model j", "sztuczna"),
 )
 """In lower case, what every such text holds: looking for these takes a seventh of the time."""
+_FIRST_SIGNS = (
+    *("mod", "artific", " ai", " ki", " ia", "künst", "kunstm", "sztuczn"),
+    *("training data", "knowledge cut", "assist with", "help with th", "sorry, but i"),
+)
+"""What every text with one of these holds: there are fewer of them."""
+_SIGNS_ELSEWHERE = (
+    *("языков", "искусств", "как ии", "нейросеть", "мовна", "штучн"),
+    *("作为", "作為", "我是", "として", "모델로서", "인공지능"),
+)
+"""The same for texts in other scripts."""
 _SHOWN = 30
 
 
