@@ -69,5 +69,8 @@ def answer_room(expected: float, max_new_tokens: int) -> int:
 ANSWER_EXPECTED = 1.25
 """Tokens that a model is reckoned to write for each one in the data's own answer."""
 
-PROBE_ROWS, PROBE_LENGTH, PROBE_TOKENS = 2, 256, 24
-"""What a probe of a machine does: rows trained on and measured, their length, and tokens of one answer."""
+PROBE_ROWS, PROBE_TOKENS = 2, 24
+PROBE_LENGTHS = (384, 64)
+"""What a probe of a machine does: rows trained on and measured, tokens of one answer, and the lengths of the rows, the longest
+first: a processor reaches more of its rate in long ones.
+"""

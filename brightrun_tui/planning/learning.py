@@ -1,8 +1,8 @@
 """What was measured corrects what is reckoned: a formula for any machine, pulled towards what this one has shown.
 
 Each measurement says by what factor a part of the time missed the formula. Their mean, in logarithms, weighs those of the
-same base model most, those of other bases less, those of other lengths less; the formula counts like a small measurement of
-its own. How far measurements lie from one another, and how few they are, makes the interval.
+same base model most, those of other bases less, those of other lengths less, and a short loading hardly; the formula counts
+like a small measurement of its own. How far measurements lie from one another, and how few they are, makes the interval.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from brightrun_tui.domain.time_parts import PARTS, TimePart, TimeParts
 FORMULA_WEIGHT = 0.1
 OTHER_BASE = 0.2
 """What a measurement with another base model on the same machine counts."""
-LENGTHS = 0.75
-"""How fast a measurement counts less the more the lengths of the records differ: four times as long, a third as much."""
+LENGTHS = 1.2
+"""How fast a measurement counts less the more the lengths of the records differ: four times as long, a fifth as much."""
 SCATTER = 0.12
 """Standard deviation, in logarithms, between two runs that are alike: machines are busy with other things, too."""
+LOADING_SECONDS = 1.0
+"""Standard deviation of loading on top of that, however short it is: its files may be in memory or on a slow disk."""
 CERTAIN = 1.64
 """Standard deviations from the middle to the ends of an interval that holds nine of ten."""
 LEAST_SECONDS = 0.5
@@ -57,21 +59,24 @@ def correct_times(
     """Correct ``reckoned``, which without any measurement is wrong by up to the factor ``doubt``, nine times of ten."""
     corrected, spread, weights = {}, {}, {}
     for part in PARTS:
-        shown = [
-            (_alike(one, base, quantisation, mean_tokens), ratio)
-            for one in measured
-            if (ratio := _ratio(one, part)) is not None
-        ]
-        weight = sum(each for each, _ in shown)
-        middle = sum(each * ratio for each, ratio in shown) / (FORMULA_WEIGHT + weight)
-        squares = sum(each * max(SCATTER, abs(ratio - middle)) ** 2 for each, ratio in shown)
+        shown = []
+        for one in measured:
+            ratio = _ratio(one, part)
+            if ratio is not None:
+                scatter = _scatter(one, part)
+                alike = _alike(one, base, quantisation, mean_tokens)
+                shown.append((alike * (SCATTER / scatter) ** 2, ratio, scatter))
+        weight = sum(each for each, _, _ in shown)
+        middle = sum(each * ratio for each, ratio, _ in shown) / (FORMULA_WEIGHT + weight)
+        squares = sum(each * max(scatter, abs(ratio - middle)) ** 2 for each, ratio, scatter in shown)
         squares += FORMULA_WEIGHT * (math.log(doubt) / CERTAIN) ** 2
         corrected[part] = getattr(reckoned, part) * math.exp(middle)
         spread[part], weights[part] = math.sqrt(squares / (FORMULA_WEIGHT + weight)), weight
     parts = TimeParts(**corrected)
     whole = max(parts.total, 1e-9)
     share = {part: corrected[part] / whole for part in PARTS}
-    width = math.exp(CERTAIN * sum(share[part] * spread[part] for part in PARTS))
+    deviation = math.hypot(sum(share[part] * spread[part] for part in PARTS), LOADING_SECONDS / max(whole, 1.0))
+    width = math.exp(CERTAIN * deviation)
     return CorrectedTimes(
         parts=parts, low=1 / width, high=width, weight=sum(share[part] * weights[part] for part in PARTS)
     )
@@ -83,6 +88,13 @@ def _ratio(one: Measured, part: str) -> float | None:
     if part not in one.parts or min(took, reckoned) < LEAST_SECONDS:
         return None
     return math.log(took / reckoned)
+
+
+def _scatter(one: Measured, part: str) -> float:
+    """Return the standard deviation, in logarithms, of such a ratio between two runs that are alike."""
+    if part != "loading":
+        return SCATTER
+    return math.hypot(SCATTER, LOADING_SECONDS / min(one.took.loading, one.reckoned.loading))
 
 
 def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:

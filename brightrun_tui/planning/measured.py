@@ -19,8 +19,8 @@ def measured_runs(machine: Hardware, paths: Paths, base: BaseModelInfo | None = 
     """Return the newest finished runs on such a machine that kept what their time went into, and the probes of ``base``."""
     device = machine.gpu if machine.gpu_count else CPU
     here = [run for run in past_runs(paths.database) if _same(run.training.device, device)]
-    probes = [probe_of(base, method, machine, paths) for method in get_args(Method)] if base else []
-    return [found for found in (*map(measured_of, here), *probes) if found is not None]
+    probes = [found for method in get_args(Method) for found in probe_of(base, method, machine, paths)] if base else []
+    return [found for found in map(measured_of, here) if found is not None] + probes
 
 
 def _same(trained_on: str, device: str) -> bool:

@@ -8,12 +8,13 @@ import logging
 import platform
 import time
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
-from brightrun_tui.domain.sizing import PROBE_LENGTH, PROBE_ROWS, PROBE_TOKENS
+from brightrun_tui.domain.sizing import PROBE_LENGTHS, PROBE_ROWS, PROBE_TOKENS
 from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.files import write_atomic
 from brightrun_tui.integrations.packages import missing_packages
@@ -34,19 +35,24 @@ BUSY = 0.4
 """Processors that other programs kept busy meanwhile: with more the machine was not the one that a run will have."""
 BUSY_SECONDS = 3600.0
 """How long such a probe counts: better than none, and no reason to make another at once."""
+STEPS = 100
+"""Times that the work of a probe is reckoned."""
+
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+OfEachLength = Annotated[tuple[Seconds, ...], Field(min_length=len(PROBE_LENGTHS), max_length=len(PROBE_LENGTHS))]
 
 
 class Probe(BaseModel):
-    """Seconds of the work that `brightrun_tui.domain.sizing` names.
+    """Seconds of the work that `brightrun_tui.domain.sizing` names; ``training`` and ``measuring`` for each of its lengths.
 
     ``others``: processors that other programs kept busy meanwhile. ``made_at``: seconds since 1970.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    training: float = Field(gt=0, allow_inf_nan=False)
-    measuring: float = Field(gt=0, allow_inf_nan=False)
-    answering: float = Field(gt=0, allow_inf_nan=False)
+    training: OfEachLength
+    measuring: OfEachLength
+    answering: Seconds
     others: float = Field(0.0, ge=0, allow_inf_nan=False)
     made_at: float = Field(default_factory=time.time, allow_inf_nan=False)
 
@@ -95,29 +101,40 @@ async def measure(base: BaseModelInfo, method: Method, machine: Hardware, paths:
     return True
 
 
-def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Measured | None:
-    """Return the probe as a measurement beside what the formula says of the same work; None if there is none."""
+def probe_of(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> list[Measured]:
+    """Return the probe as measurements beside what the formula says of the same work, one for each length; none if there
+    is no probe.
+    """
     found = _kept(base, method, machine, paths)
     if found is None:
-        return None
+        return []
     model = base.architecture
     settings = RunSettings().with_overrides({SETTING: method, "training.batch_size": PROBE_ROWS})
-    shape = Shape(PROBE_ROWS, PROBE_ROWS, 1, PROBE_ROWS, PROBE_LENGTH, PROBE_LENGTH, PROBE_LENGTH / 2)
-    need = memory_need(model, settings, machine, PROBE_LENGTH, 0.5)
-    reckoned = TimeParts(
-        training=training_seconds(model, settings, machine, shape, need),
-        measuring=forward_seconds(model, settings, machine, shape, need, PROBE_ROWS * PROBE_LENGTH),
-        answering=PROBE_TOKENS * answer_token_seconds(model, machine, need, 1),
-    )
-    took = TimeParts(training=found.training, measuring=found.measuring, answering=found.answering)
-    return Measured(
-        base=base.ref.fingerprint or base.ref.id,
-        quantisation=method,
-        mean_tokens=PROBE_LENGTH,
-        reckoned=reckoned,
-        took=took,
-        parts=("training", "measuring", "answering"),
-    )
+    measured = []
+    for length, training, measuring in zip(PROBE_LENGTHS, found.training, found.measuring, strict=True):
+        shape = Shape(PROBE_ROWS, PROBE_ROWS, 1, PROBE_ROWS, length, length, length / 2)
+        need = memory_need(model, settings, machine, length, 0.5)
+        reckoned = _often(
+            training_seconds(model, settings, machine, shape, need),
+            forward_seconds(model, settings, machine, shape, need, PROBE_ROWS * length),
+            PROBE_TOKENS * answer_token_seconds(model, machine, need, 1),
+        )
+        measured.append(
+            Measured(
+                base=base.ref.fingerprint or base.ref.id,
+                quantisation=method,
+                mean_tokens=length,
+                reckoned=reckoned,
+                took=_often(training, measuring, found.answering),
+                parts=("training", "measuring", "answering"),
+            )
+        )
+    return measured
+
+
+def _often(training: float, measuring: float, answering: float) -> TimeParts:
+    """Return what a run of such work would take: seconds of one step count little beside those of whole runs."""
+    return TimeParts(training=STEPS * training, measuring=STEPS * measuring, answering=STEPS * answering)
 
 
 def _kept(base: BaseModelInfo, method: Method, machine: Hardware, paths: Paths) -> Probe | None:

@@ -1,8 +1,8 @@
 """How fast this machine is with one base model: a step, a look at records and some tokens of answers, all of it real.
 
-``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``loading``, ``training``, ``measuring``
-and ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names, and ``others``: how many processors other
-programs kept busy meanwhile. ``METHOD``: nf4 or none.
+``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``training`` and ``measuring``, the seconds
+for each of `PROBE_LENGTHS`, ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names, and
+``others``: how many processors other programs kept busy meanwhile. ``METHOD``: nf4 or none.
 """
 
 from __future__ import annotations
@@ -11,13 +11,17 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 
-from brightrun_tui.domain.sizing import PROBE_LENGTH, PROBE_ROWS, PROBE_TOKENS
+from brightrun_tui.domain.sizing import PROBE_LENGTHS, PROBE_ROWS, PROBE_TOKENS
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, share_one_heap
 
+LEAST_SECONDS = 1.0
+"""What is measured is measured for so long, or once."""
 
-def measure(base: str, method: str) -> dict[str, float]:
+
+def measure(base: str, method: str) -> dict[str, float | list[float]]:
     """Measure the work. Raises whatever loading the model raises: nothing is printed then."""
     with without_garbage_collection():
         quieten_libraries()
@@ -47,35 +51,43 @@ def measure(base: str, method: str) -> dict[str, float]:
     torch.set_flush_denormal(True)
     settings = RunSettings().with_overrides({"quantisation.method": method})
     machine = choose_machine(settings.quantisation)
-    began = wait()
     model = attach_adapter(load_base(base, "", settings.quantisation, machine), settings.lora, machine, 1)
     fuse_adapters(model)
     forward = Forward(model, machine)
     chance = np.random.default_rng(1)
     words = int(model.config.get_text_config().vocab_size)
-    supervised = np.arange(PROBE_LENGTH) >= PROBE_LENGTH // 2
-    rows = [
-        [Example(ids=chance.integers(0, words, PROBE_LENGTH), supervised=supervised, record=i)]
-        for i in range(PROBE_ROWS)
-    ]
-    forward.select_implementation([row[0] for row in rows], packing="auto", longest=PROBE_LENGTH)
+
+    def make_rows(length: int) -> list[list[Example]]:
+        supervised = np.arange(length) >= length // 2
+        return [
+            [Example(ids=chance.integers(0, words, length), supervised=supervised, record=i)] for i in range(PROBE_ROWS)
+        ]
+
+    rows_of = [make_rows(length) for length in PROBE_LENGTHS]
+    forward.select_implementation([row[0] for row in rows_of[0]], packing="auto", longest=max(PROBE_LENGTHS))
     row_parallel = RowParallel()
     row_parallel.allowed = PROBE_ROWS if machine.device.type == "cpu" and method == "none" else 1
-    forward.set_training(True)
 
-    def step() -> None:
+    def train(rows: list[list[Example]]) -> float:
+        """Return the seconds of a step."""
+        forward.set_training(True)
+        begins = wait()
         row_parallel.add_gradients(
             list(trainable(model).values()), lambda row: forward.loss_sum(forward.batch(row)), rows
         )
+        return wait() - begins
+
+    def score(rows: list[list[Example]]) -> float:
+        """Return the seconds it takes to measure the rows."""
+        forward.set_training(False)
+        begins = wait()
+        list(row_parallel.map(lambda row: forward.scores(forward.batch(row)), rows))
+        return wait() - begins
 
     loaded, busy_before = wait(), busy()
-    step()  # the first one also waits for memory that the process never had before
-    begins_training = wait()
-    step()
-    trained = wait()
-    forward.set_training(False)
-    list(row_parallel.map(lambda row: forward.scores(forward.batch(row)), rows))
-    measured = wait()
+    train(rows_of[0])  # the first step also waits for memory that the process never had before
+    training = [_mean(lambda rows=rows: train(rows)) for rows in rows_of]
+    measuring = [_mean(lambda rows=rows: score(rows)) for rows in rows_of]
     ids = torch.ones((1, 8), dtype=torch.long, device=machine.device)
 
     def write(tokens: int) -> None:
@@ -90,12 +102,19 @@ def measure(base: str, method: str) -> dict[str, float]:
     write(PROBE_TOKENS)
     answered, busy_after = wait(), busy()
     return {
-        "loading": loaded - began,
-        "training": trained - begins_training,
-        "measuring": measured - trained,
+        "training": training,
+        "measuring": measuring,
         "answering": answered - begins_answer,
         "others": max(0.0, busy_after - busy_before) / (answered - loaded),
     }
+
+
+def _mean(work: Callable[..., float]) -> float:
+    """Return the mean seconds of the work, done as often as fills a second, and at least once."""
+    took = [work()]
+    while sum(took) < LEAST_SECONDS:
+        took.append(work())
+    return sum(took) / len(took)
 
 
 def main(arguments: list[str]) -> int:

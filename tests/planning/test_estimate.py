@@ -21,7 +21,7 @@ from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.bases import catalogue, describe_base
 from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
-from brightrun_tui.planning.learning import Measured
+from brightrun_tui.planning.learning import Measured, correct_times
 from brightrun_tui.planning.token_counts import count_tokens
 from brightrun_tui.providers.gpus import GPUS, expected_flops, find_gpu
 from tests.planning.tiny_model import write_model
@@ -252,6 +252,24 @@ def test_finished_runs_correct_the_guess_and_narrow_the_band() -> None:
     bands = [found.seconds_high / found.seconds_low for found in (guess, other, once, often)]
     assert bands == sorted(bands, reverse=True) and bands[-1] < 1.7 < 3 < bands[0]
     assert often.measured and not guess.measured
+
+
+def test_a_start_that_was_slow_once_does_not_make_the_next_run_long() -> None:
+    """The files of a first run come from the disk, those of the next are in memory; both are within what is told then."""
+    reckoned = TimeParts(loading=3, training=1, measuring=0, answering=3)
+    slow = Measured(
+        base="b",
+        quantisation="none",
+        mean_tokens=50,
+        reckoned=reckoned,
+        took=reckoned.model_copy(update={"loading": 6.0}),
+        parts=PARTS,
+    )
+    told = correct_times(reckoned, [slow], "b", "none", 50, doubt=2)
+    assert 3 < told.parts.loading < 4.5
+    assert told.parts.total * told.low < reckoned.total < 10 < told.parts.total * told.high
+    often = correct_times(reckoned, [slow] * 20, "b", "none", 50, doubt=2)
+    assert often.parts.loading == pytest.approx(6, rel=0.1), "a disk that is always slow"
 
 
 def test_tokens_are_counted_with_the_models_own_tokenizer_where_it_is_here(

@@ -9,6 +9,7 @@ import pytest
 
 from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.sizing import PROBE_LENGTHS
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning import probes
 from brightrun_tui.planning.bases import describe_base
@@ -27,11 +28,12 @@ def test_a_slow_probe_makes_the_estimate_longer_and_surer(tmp_path: Path) -> Non
     file.parent.mkdir()
     file.write_text("not a probe")
     assert measured_runs(CPU, paths, base) == []
-    file.write_text(probes.Probe(training=8, measuring=3, answering=3).model_dump_json())
-    (known,) = measured_runs(CPU, paths, base)
-    assert known.reckoned.training < 6 and known.reckoned.answering < 3
+    file.write_text(probes.Probe(training=(12, 2), measuring=(4.5, 0.9), answering=3).model_dump_json())
+    known = measured_runs(CPU, paths, base)
+    assert [one.mean_tokens for one in known] == list(PROBE_LENGTHS)
+    assert known[0].reckoned.training < 1000 and known[0].reckoned.answering < 300, "a hundred times each"
     before = estimate(base, report(200, 1000), settings, CPU)
-    after = estimate(base, report(200, 1000), settings, CPU, known=[known])
+    after = estimate(base, report(200, 1000), settings, CPU, known=known)
     assert after.seconds > 1.2 * before.seconds and after.measured
     assert after.seconds_high / after.seconds_low < before.seconds_high / before.seconds_low
     other = Hardware(device="cpu", memory=64 << 30, cores=4, flops=160e9)
@@ -47,9 +49,9 @@ def test_a_probe_of_a_busy_machine_counts_for_an_hour(tmp_path: Path, monkeypatc
     file.parent.mkdir()
     now = time.time()
     for others, made_at, counts in ((1.3, now, True), (1.3, now - 7200, False), (0.1, now - 7200, True)):
-        probe = probes.Probe(training=8, measuring=3, answering=3, others=others, made_at=made_at)
+        probe = probes.Probe(training=(12, 2), measuring=(4.5, 0.9), answering=3, others=others, made_at=made_at)
         file.write_text(probe.model_dump_json())
-        assert (len(measured_runs(CPU, paths, base)) == 1) is counts
+        assert bool(measured_runs(CPU, paths, base)) is counts
         assert probes.is_worth_it(base, "none", CPU, paths) is not counts
     file.write_text("not a probe")
     assert probes.is_worth_it(base, "none", CPU, paths)
