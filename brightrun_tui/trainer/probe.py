@@ -1,7 +1,7 @@
 """How fast this machine is with one base model: a step, a look at records and some tokens of answers, all of it real.
 
-``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``training`` and ``measuring``, the seconds
-for each of `PROBE_LENGTHS`, ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names, and
+``python -m brightrun_tui.trainer.probe BASE_DIRECTORY METHOD`` prints one JSON object: ``training`` and ``measuring``, the
+seconds for each of `PROBE_LENGTHS`, ``answering`` in seconds, of the work that `brightrun_tui.domain.sizing` names, and
 ``others``: how many processors other programs kept busy meanwhile. ``METHOD``: nf4 or none.
 """
 
