@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
-from importlib.abc import MetaPathFinder
-from importlib.machinery import ModuleSpec, PathFinder
-from types import ModuleType
-from typing import Any
+
+from brightrun_tui.lighter_imports import hasten_imports
 
 
 @contextmanager
@@ -21,7 +18,7 @@ def without_garbage_collection() -> Iterator[None]:
     Afterwards what was imported is left out of every later collection, which so never holds up a screen or a step for
     it.
     """
-    hasten_transformers()
+    hasten_imports()
     gc.disable()
     try:
         yield
@@ -37,7 +34,7 @@ def without_torch() -> Iterator[None]:
     What cannot be imported is not there, so transformers does without, for the whole process: 60 MB instead of 250, and
     a third of the time. Afterwards others may import it. Nothing happens where it is imported already.
     """
-    hasten_transformers()
+    hasten_imports()
     if "torch" in sys.modules:
         yield
         return
@@ -46,47 +43,3 @@ def without_torch() -> Iterator[None]:
         yield
     finally:
         del sys.modules["torch"]
-
-
-def hasten_transformers() -> None:
-    """Have transformers find out what its models export in a fifth of the time, when it is imported.
-
-    It reads the source of all its models to learn that, twice, which is a third of its import.
-    """
-    if not any(isinstance(finder, _Hastening) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Hastening())
-
-
-class _Hastening(MetaPathFinder):
-    """Changes the module that reads the sources as soon as that is imported; what it finds out stays the same."""
-
-    MODULE = "transformers.utils.import_utils"
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        if fullname != self.MODULE or (spec := PathFinder.find_spec(fullname, path)) is None or spec.loader is None:
-            return None
-        execute = spec.loader.exec_module
-
-        def and_change(module: ModuleType) -> None:
-            execute(module)
-            _read_once(module)
-            _read_the_end_only(module)
-
-        spec.loader.exec_module = and_change  # type: ignore[method-assign]
-        return spec
-
-
-def _read_once(module: Any) -> None:
-    """Cache what it finds in all directories: it keeps so few that the second time it finds nothing of them."""
-    found = getattr(getattr(module, "create_import_structure_from_path", None), "__wrapped__", None)
-    if found is not None:
-        module.create_import_structure_from_path = cache(found)
-
-
-def _read_the_end_only(module: Any) -> None:
-    """Read only the end of a file: it goes through all lines to find the last one that begins with ``__all__``."""
-    fetch = getattr(module, "fetch__all__", None)
-    if fetch is not None:
-        module.fetch__all__ = lambda content: fetch(content[content.rfind("\n__all__") + 1 :])

@@ -10,14 +10,14 @@ from collections import Counter
 import hypothesis
 import pytest
 
-from brightrun_tui.importing import hasten_transformers
+from brightrun_tui.lighter_imports import hasten_imports
 from brightrun_tui.process import WITHOUT_COMPILER
 from tests import costs, made_once
 
 # As in every process of ours that imports torch.
 for _name, _value in WITHOUT_COMPILER.items():
     os.environ.setdefault(_name, _value)
-hasten_transformers()
+hasten_imports()
 
 # How long a busy machine takes says nothing about what is tested.
 hypothesis.settings.register_profile(

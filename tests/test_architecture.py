@@ -38,6 +38,7 @@ NOT_BOUND = {
         "files",
         "gguf_header",
         "importing",
+        "lighter_imports",
         "lines",
         "nf4",
         "plugins",

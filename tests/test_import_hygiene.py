@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from brightrun_tui.domain.token_view import TokenRequest
+from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.verbs import COMMANDS
 from tests.toy_base import toy_base
 
@@ -21,7 +22,19 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "brightrun_tui"
 HEAVY = ("torch", "transformers", "peft", "bitsandbytes", "datasets", "pandas", "pyarrow")
 OF_RICH = ("attr", "linkify_it", "markdown_it", "mdurl", "pygments")
-HELP_NEEDS = ("cli", "domain", "files", "importing", "logs", "opening", "paths", "process", "redaction", "verbs")
+HELP_NEEDS = (
+    "cli",
+    "domain",
+    "files",
+    "importing",
+    "lighter_imports",
+    "logs",
+    "opening",
+    "paths",
+    "process",
+    "redaction",
+    "verbs",
+)
 """Of our rooms: what every call begins with."""
 EVERYWHERE = {"pip"}
 """Part of every virtual environment; its certificates are used where a small image has none."""
@@ -87,8 +100,25 @@ def test_transformers_reads_each_model_once_and_knows_the_same_as_by_itself() ->
         times, found = done.stdout.split()
         return times, found
 
-    hastened = read_and_known("from brightrun_tui.importing import hasten_transformers; hasten_transformers()")
+    hastened = read_and_known("from brightrun_tui.lighter_imports import hasten_imports; hasten_imports()")
     assert hastened == ("1", read_and_known("")[1])
+
+
+def test_a_worker_and_a_model_server_do_without_the_compiler_of_torch() -> None:
+    """It is a third of what they import. Whoever asks for it gets it."""
+    work = (
+        "from brightrun_tui.trainer import probe\n"
+        f"probe.measure({str(toy_base())!r}, 'none')\n"
+        "import brightrun_tui.trainer.worker, brightrun_tui.serving.transformers_server, torch, bitsandbytes\n"
+        "torch.optim.AdamW([torch.zeros(2, requires_grad=True)]).step()\n"
+    )
+    switched_off = f"import os; os.environ.update({WITHOUT_COMPILER!r})\n"
+    assert not modules_after(switched_off + work, depth=2, only="torch._dynamo")
+    asked = (
+        f"{work}from transformers.masking_utils import TransformGetItemToIndex\nwith TransformGetItemToIndex(): pass\n"
+    )
+    marked = "assert torch._dynamo.allow_in_graph.__module__.startswith('torch')\n"
+    assert "torch._dynamo" in modules_after(switched_off + asked + marked, depth=2, only="torch._dynamo")
 
 
 def test_tokens_are_made_without_torch(tmp_path: Path) -> None:

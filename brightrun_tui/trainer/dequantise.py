@@ -17,7 +17,7 @@ from typing import Any
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BaseModelError, BrightrunError
 from brightrun_tui.gguf_header import read_header
-from brightrun_tui.importing import hasten_transformers
+from brightrun_tui.lighter_imports import hasten_imports
 
 SHARD = "4GB"
 ENDS_A_TURN = "tokenizer.ggml.eot_token_id"
@@ -49,7 +49,7 @@ def dequantise(source: Path, directory: Path) -> None:
         BaseModelError: transformers cannot read the file, or weights are missing in it.
     """
     _tell(0.02, "loading torch")
-    hasten_transformers()
+    hasten_imports()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
