@@ -13,9 +13,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
-from brightrun_tui.domain.disk import disk_full_as
+from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import EngineError, StoreError
+from brightrun_tui.domain.limits import shortage
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
@@ -50,9 +51,11 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
                 cwd="/",
             )
     except OSError as error:
+        short = shortage(error)
         raise EngineError(
             f"the engine cannot be started ({error.strerror or error})",
             where=str(paths.engine_log),
+            fix=short.fix if short else WRITABLE_HOME,
             kind=ErrorKind.ENGINE_DOWN,
         ) from None
     deadline = time.monotonic() + timeout
@@ -141,15 +144,13 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> N
     try:
         await requests.add(db, StopEngine())
     except StoreError as error:
-        if error.kind == ErrorKind.DISK_FULL:
+        if error.kind == ErrorKind.STORE_BUSY:
+            timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
+        else:  # a full disk, or one that was made read-only
             pid = await asyncio.to_thread(_engine_process, paths)
             if not pid:
                 raise
             os.kill(pid, signal.SIGTERM)  # which takes no room
-        elif error.kind == ErrorKind.STORE_BUSY:
-            timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
-        else:
-            raise
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):

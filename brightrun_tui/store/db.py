@@ -8,6 +8,7 @@ full disk is at once: nothing was changed, and waiting helps.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ import aiosqlite
 from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
+from brightrun_tui.domain.limits import LENGTH, Shortage, file_may_grow, shortage
 
 T = TypeVar("T")
 
@@ -28,6 +30,8 @@ BUSY_MS = 200
 SAY_SECONDS = 1.0
 _ANOTHER_SCHEMA = ("no such table", "no such column", "already exists")
 """What SQLite says of a database that is not ours, or has lost a part."""
+_FILES_OF_A_DATABASE = 4
+"""Itself, its log, its index, and the directory."""
 LOCKED = "another program keeps the database locked"
 
 
@@ -166,6 +170,22 @@ def _name(error: sqlite3.Error) -> str:
     return str(getattr(error, "sqlite_errorname", ""))
 
 
+def _no_more_files() -> Shortage | None:
+    """Ask the system whether a database can be opened at all: SQLite does not hand on why it could not, and closes what it
+    had opened.
+    """
+    opened: list[int] = []
+    try:
+        for _ in range(_FILES_OF_A_DATABASE):
+            opened.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return shortage(error)
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+    return None
+
+
 def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
     """Return what SQLite said, in words; None if it is a fault of ours."""
     name = _name(error)
@@ -176,6 +196,10 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
             fix="wait until it is done, or end it (a backup, a database browser)",
             kind=ErrorKind.STORE_BUSY,
         )
+    if name.startswith("SQLITE_IOERR") and not file_may_grow():
+        return LENGTH.error(StoreError, str(path))
+    if name.startswith("SQLITE_CANTOPEN") and (short := _no_more_files()):
+        return short.error(StoreError, str(path))
     if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
         return disk_full_as(StoreError, path.parent)
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):

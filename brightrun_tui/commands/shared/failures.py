@@ -17,18 +17,15 @@ from brightrun_tui.commands.shared.output import AGREE, print_json, say
 from brightrun_tui.domain.disk import disk_full, is_disk_full, no_temporary_place
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.limits import shortage
 from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
 from brightrun_tui.redaction import redact
 
 PACKAGE = Path(__file__).parents[2]
 _PRINTING = ("brightrun_tui/commands/shared/output.py", "rich/console.py")
-_PATH, _LIMITS = "check the path and its disk", "raise the limits of this shell: see ulimit -a"
-_OF_THE_WORLD = {
-    **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO), _PATH),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM), _LIMITS),
-}
-"""What is wrong around us and not with us, wherever it is met; and what to do about it."""
+_OF_THE_WORLD = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO)
+"""What is wrong with a path and not with us, wherever it is met."""
 
 
 def explain(error: Exception, arguments: list[str]) -> BrightrunError:
@@ -77,8 +74,10 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
             f"the system does not allow it ({error.strerror})",
             where=str(error.filename or ""),
             kind=ErrorKind.NOT_PERMITTED,
-            fix=_OF_THE_WORLD[error.errno],
+            fix="check the path and its disk",
         )
+    if short := shortage(error):
+        return short.error(BrightrunError, str(getattr(error, "filename", None) or ""))
     return BrightrunError(
         f"an error nobody foresaw ({type(error).__name__})",
         kind=ErrorKind.INTERNAL_ERROR,
