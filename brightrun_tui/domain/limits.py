@@ -34,9 +34,7 @@ class Shortage:
 
     def error(self, kind: type[Error], where: str) -> Error:
         """Return the error to raise."""
-        return kind(
-            f"the system allows no more {self.what}", where=where, fix=self.fix, kind=ErrorKind.NOT_PERMITTED
-        )
+        return kind(f"the system allows no more {self.what}", where=where, fix=self.fix, kind=ErrorKind.NOT_PERMITTED)
 
 
 FILES = Shortage("open files", "-n", resource.RLIMIT_NOFILE)
