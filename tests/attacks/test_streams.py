@@ -19,6 +19,7 @@ import typer
 from brightrun_tui.commands.shared.failures import explain
 from brightrun_tui.domain.error_kinds import ErrorKind
 from tests.cli.conftest import CommandLine, brightrun
+from tests.cli.seed import seed
 
 __all__ = ["brightrun"]
 
@@ -116,6 +117,12 @@ def test_what_is_wrong_around_it_is_one_sentence(brightrun: CommandLine, data: P
     done = shell(brightrun, command, cwd=data.parent)
     told = done.stderr.decode()
     assert done.returncode in (1, 2) and "foresaw" not in told and said in told
+
+
+def test_what_is_kept_is_text(brightrun: CommandLine) -> None:
+    seed(brightrun.home)
+    done = shell(brightrun, "brightrun models describe tone $'\\xff\\xfe'")
+    assert done.returncode == 2 and b"no text in UTF-8" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,10 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
         return UsageError(
             error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE
         )
+    if isinstance(error, ValueError) and (odd := next((word for word in arguments if not _is_text(word)), None)):
+        return UsageError(
+            "what was typed is no text in UTF-8", where=ascii(odd), fix="type it anew", kind=ErrorKind.BAD_NAME
+        )
     if isinstance(error, OSError) and _was_printing(error):
         _print_nothing_more()
         return BrightrunError(
@@ -105,6 +109,15 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
         if told["fix"]:
             say(("  fix", "dim"), f"   {told['fix']}")
     return error.exit_code
+
+
+def _is_text(word: str) -> bool:
+    """Say whether a word of the command line can be written down: the shell hands on any bytes, and the names of files may be."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _met_half_a_module(error: BaseException) -> bool:
