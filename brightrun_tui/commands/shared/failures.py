@@ -48,7 +48,10 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
         )
     if isinstance(error, ValueError) and (odd := next((word for word in arguments if not _is_text(word)), None)):
         return UsageError(
-            "what was typed is no text in UTF-8", where=ascii(odd), fix="type it anew", kind=ErrorKind.BAD_NAME
+            "what was typed is no text in UTF-8",
+            where=ascii(odd),
+            fix="type it anew, or rename the file",
+            kind=ErrorKind.BAD_NAME,
         )
     if isinstance(error, OSError) and _was_printing(error):
         _print_nothing_more()
