@@ -89,6 +89,8 @@ def _lost(told: sys.UnraisableHookArgs) -> None:
     if issubclass(told.exc_type, KeyboardInterrupt | SystemExit):
         again = (threading.main_thread().ident or 0, signal.SIGINT)
         threading.Timer(_AGAIN_SECONDS, signal.pthread_kill, again).start()
+    elif issubclass(told.exc_type, AttributeError) and getattr(told.object, "__name__", "") == "__del__":
+        log.debug("half-made: %s", told.exc_value)  # why it could not be made whole has been told
     else:
         _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 

@@ -15,7 +15,7 @@ from brightrun_tui.commands.shared.options import LinesOption
 from brightrun_tui.commands.shared.output import JsonOption, print_json, put, say, say_done
 from brightrun_tui.commands.shared.session import Session, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import EngineError
+from brightrun_tui.domain.errors import BrightrunError, EngineError
 from brightrun_tui.domain.humanize import ago
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.lines import LineFollower
@@ -70,9 +70,14 @@ def start(as_json: JsonOption = False) -> None:
 def stop(as_json: JsonOption = False) -> None:
     """End the engine. Runs and endpoints go on; the next engine takes care of them again."""
     require_changes()
-    # Where none runs there may be no store to open, or no room to open it in.
+    # Where none runs there may be no store to open, or no room to open it in; where one runs, it may have been damaged since.
     if running := lock_is_held(get_paths()):
-        with_store(lambda session: client.stop_engine(session.db, session.paths))
+        try:
+            with_store(lambda session: client.stop_engine(session.db, session.paths))
+        except EngineError:
+            raise
+        except BrightrunError as error:
+            asyncio.run(client.end_engine(get_paths(), error))
     if as_json:
         print_json({"stopped": running})
     else:

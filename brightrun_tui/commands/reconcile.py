@@ -20,7 +20,7 @@ from brightrun_tui.commands.shared.output import (
 )
 from brightrun_tui.commands.shared.session import Session, changes_allowed, require_changes, with_store
 from brightrun_tui.domain.error_kinds import ExitCode
-from brightrun_tui.domain.errors import MissingScopeError
+from brightrun_tui.domain.errors import BrightrunError, MissingScopeError
 from brightrun_tui.domain.humanize import money
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.requests import SweepLeases
@@ -51,11 +51,14 @@ class ListedMachine(BaseModel):
 
 
 class FoundMachines(BaseModel):
-    """Machines of this installation, of others, and providers that did not tell, by name."""
+    """Machines of this installation, of others, and providers that did not tell, by name. ``unswept``: why the engine could
+    not be asked to return what nobody is using; empty if it could.
+    """
 
     leases: list[ListedMachine]
     others: list[ListedMachine]
     unreadable: dict[str, str]
+    unswept: str = ""
 
 
 def reconcile(
@@ -87,7 +90,7 @@ def reconcile(
         print_json(found.model_dump(mode="json"))
     else:
         _print(found)
-    if found.unreadable:
+    if found.unreadable or found.unswept:
         raise typer.Exit(ExitCode.FAILED)
 
 
@@ -113,6 +116,8 @@ def _print(found: FoundMachines) -> None:
                 for row in found.leases
             ],
         )
+    if found.unswept:
+        say(("✗", "red"), f" what nobody is using was not returned: {found.unswept}")
     _print_others(found.others)
     if not found.leases and not found.others and not found.unreadable:
         say("No machine is rented.")
@@ -157,13 +162,17 @@ async def _reconcile(session: Session) -> tuple[FoundMachines, list[Machine]]:
             machines += [machine for machine in answer[0] if machine.status != "gone"]
             others += [machine for machine in answer[1] if machine.status != "gone"]
     holdings = await _merge(session, machines)
+    unswept = ""
     if holdings and changes_allowed():
-        await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
+        try:
+            await client.ask(session.db, session.paths, SweepLeases(), wait=SWEEP_SECONDS)
+        except BrightrunError as error:  # what is being paid for is told all the same, however full the disk
+            unswept = redact(str(error))
         holdings = await _merge(session, machines)
     known = {(row.provider, row.provider_id) for row in holdings}
     strangers = [one for one in others if (one.provider, one.provider_id) not in known]
     listed = [_holding(None, one, {}) for one in strangers]
-    return FoundMachines(leases=holdings, others=listed, unreadable=unreadable), strangers
+    return FoundMachines(leases=holdings, others=listed, unreadable=unreadable, unswept=unswept), strangers
 
 
 async def _adopt(session: Session, others: list[Machine]) -> tuple[FoundMachines, list[Machine]]:

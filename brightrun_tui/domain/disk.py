@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 from os import PathLike
 from typing import TypeVar
 
@@ -14,12 +15,23 @@ DISK_IS_FULL = "the disk is full"
 WRITABLE_HOME = "set BRIGHTRUN_HOME to a directory you can write"
 LARGER_HOME = "free some space, or set BRIGHTRUN_HOME to a larger disk"
 
+LOW_BYTES = 1 << 20
+"""With less free space than this a store can hardly be written."""
+
 Error = TypeVar("Error", bound=BrightrunError)
 
 
 def is_disk_full(error: BaseException) -> bool:
     """Say whether the system refused a write for want of space, or of the user's share of it."""
     return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def nearly_full(directory: str | PathLike[str]) -> bool:
+    """Say whether there is so little room that a store can hardly be written. One that cannot be asked is not full."""
+    try:
+        return shutil.disk_usage(directory).free < LOW_BYTES
+    except OSError:
+        return False
 
 
 def no_temporary_place(error: BaseException) -> BrightrunError | None:

@@ -13,9 +13,10 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from brightrun_tui import __version__
-from brightrun_tui.domain.disk import disk_full_as
+from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import EngineError, StoreError
+from brightrun_tui.domain.errors import BrightrunError, EngineError
+from brightrun_tui.domain.limits import shortage
 from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.requests import Answer, Ask, RequestOutcome, StopEngine
 from brightrun_tui.domain.run import Run, RunSpec
@@ -28,6 +29,7 @@ from brightrun_tui.store import Database, requests, runs
 A = TypeVar("A", bound=Answer)
 ENGINE_LOOK_SECONDS = 1.0
 """How often whoever waits for an answer looks whether there is an engine to give it."""
+ENDING_SECONDS, HANGING_SECONDS = 20.0, 3.0
 
 
 async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
@@ -38,8 +40,8 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
     """
     if await asyncio.to_thread(lock_is_held, paths):
         return
-    private_directory(paths.logs)
     try:
+        private_directory(paths.logs)
         with paths.engine_log.open("ab") as log:
             child = subprocess.Popen(  # noqa: ASYNC220  it outlives this process, and nobody waits for it
                 python("-m", "brightrun_tui.orchestrator"),
@@ -50,9 +52,11 @@ async def ensure_engine(paths: Paths, *, timeout: float = 20.0) -> None:
                 cwd="/",
             )
     except OSError as error:
+        short = shortage(error)
         raise EngineError(
             f"the engine cannot be started ({error.strerror or error})",
             where=str(paths.engine_log),
+            fix=short.fix if short else WRITABLE_HOME,
             kind=ErrorKind.ENGINE_DOWN,
         ) from None
     deadline = time.monotonic() + timeout
@@ -132,7 +136,7 @@ async def ask(db: Database, paths: Paths, ask: Ask[A], *, wait: float = 0.0) -> 
         ) from None
 
 
-async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> None:
+async def stop_engine(db: Database, paths: Paths, *, timeout: float = ENDING_SECONDS) -> None:
     """End the engine that runs, and wait until it has ended; workers and servers run on.
 
     Raises:
@@ -140,16 +144,28 @@ async def stop_engine(db: Database, paths: Paths, *, timeout: float = 20.0) -> N
     """
     try:
         await requests.add(db, StopEngine())
-    except StoreError as error:
-        if error.kind == ErrorKind.DISK_FULL:
-            pid = await asyncio.to_thread(_engine_process, paths)
-            if not pid:
-                raise
-            os.kill(pid, signal.SIGTERM)  # which takes no room
-        elif error.kind == ErrorKind.STORE_BUSY:
-            timeout = 0.0  # it may hang with the store in its hands: then it cannot even be asked
-        else:
-            raise
+    except BrightrunError as error:
+        await end_engine(paths, error, timeout=timeout)
+    else:
+        await _has_ended(paths, timeout)
+
+
+async def end_engine(paths: Paths, unasked: BrightrunError, *, timeout: float = ENDING_SECONDS) -> None:
+    """End the engine where the store takes no request, because it is damaged, read-only, locked or its disk is full: by a
+    signal, which takes no room. ``unasked`` is why, and is raised if nobody knows which process it is.
+
+    Raises:
+        EngineError: it does not end.
+    """
+    pid = await asyncio.to_thread(_engine_process, paths)
+    if not pid:
+        raise unasked
+    os.kill(pid, signal.SIGTERM)
+    hangs = unasked.kind == ErrorKind.STORE_BUSY  # likely with the store in its hands: that has been waited for already
+    await _has_ended(paths, HANGING_SECONDS if hangs else timeout)
+
+
+async def _has_ended(paths: Paths, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         if not await asyncio.to_thread(lock_is_held, paths):

@@ -1,4 +1,4 @@
-"""What a worker died of that ended without its last word."""
+"""What a worker died of that ended without its last word, and what a run that could not be followed."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
     )
     return "worker_failed", Failure(
         error=ErrorKind.WORKER_CRASHED, cause=f"the worker ended with: {lines[-1][:300]}", fix=f"see its log; {look}"
+    )
+
+
+def by_a_surprise(error: Exception, run_id: str) -> Failure:
+    """Return what ended a run that the engine could not follow, again and again, by an error of its own or of a disk."""
+    if isinstance(error, OSError) and error.filename:  # it was taken away, or refuses its service
+        return Failure(
+            error=ErrorKind.NOT_WRITABLE,
+            cause=f"{error.filename}: {error.strerror or type(error).__name__}",
+            fix=f"see that this is there and can be written, then: brightrun runs retry {run_id}",
+        )
+    return Failure(
+        error=ErrorKind.INTERNAL,
+        cause=f"brightrun itself failed: {type(error).__name__}",
+        fix="see the engine's log: brightrun engine logs",
     )
 
 

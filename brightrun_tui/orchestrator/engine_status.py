@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import os
-import shutil
 import time
 from dataclasses import dataclass
 
-from brightrun_tui.domain.disk import DISK_IS_FULL
+from brightrun_tui.domain.disk import DISK_IS_FULL, nearly_full
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
 from brightrun_tui.store import engine as engine_facts
@@ -17,10 +16,6 @@ from brightrun_tui.store import engine as engine_facts
 SEE_LOG = "see: brightrun engine logs"
 STALE_SECONDS = 30.0
 """An engine that gave no sign of life for so long is shown as stuck."""
-
-
-FULL_BYTES = 1 << 20
-"""With less free space than this an engine cannot begin."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +54,7 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
 
 def disk_is_full(paths: Paths) -> bool:
     """Say whether an engine could not even begin."""
-    return shutil.disk_usage(paths.data).free < FULL_BYTES
+    return nearly_full(paths.data)
 
 
 def lock_is_held(paths: Paths) -> bool:

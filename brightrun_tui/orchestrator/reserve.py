@@ -7,10 +7,11 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from brightrun_tui.domain.disk import LOW_BYTES
+
 RESERVE_BYTES = 4 << 20
 PLENTY_BYTES = 64 << 20
 """Only with so much free space is the room taken (again)."""
-LOW_BYTES = 1 << 20
 
 
 class Reserve:

@@ -145,11 +145,7 @@ class Runner:
         if len(self._surprised_at) < SURPRISES:
             await asyncio.sleep(self._troubles.failed(self.name, error))
             return None, None
-        return "broken", Failure(
-            error=ErrorKind.INTERNAL,
-            cause=f"brightrun itself failed: {type(error).__name__}",
-            fix="see the engine's log: brightrun engine logs",
-        )
+        return "broken", deaths.by_a_surprise(error, self.run_id)
 
     async def _outlast(self, error: StoreError) -> None:
         """Wait for the store. A stop is not put on record meanwhile, but the worker is told to end all the same."""

@@ -1,9 +1,11 @@
-"""Whether a loaded model really has its adapter. Imports torch's companions: only workers call it."""
+"""Whether a loaded model really has its adapter, and anything can be computed with it. Imports torch's companions: only workers call it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+
+PROBE_TOKENS = 4
 
 
 def check_attached(model: Any, file: Path) -> int:
@@ -22,3 +24,19 @@ def check_attached(model: Any, file: Path) -> int:
     if not names or len(loaded) != len(names) or abs(found - weight) > 0.02 * weight:
         raise RuntimeError(f"the adapter did not attach to the base model ({len(loaded)} of {len(names)} matrices)")
     return len(names)
+
+
+def check_computes(model: Any) -> None:
+    """Let the model read a few tokens. Each of its weights may be a number, and yet nothing be computed with all of them.
+
+    Raises:
+        RuntimeError: what it computes is infinite, or no number: it would answer nothing, or the same to everything.
+    """
+    import torch
+
+    with torch.inference_mode():
+        scores = model(input_ids=torch.arange(PROBE_TOKENS, device=model.device).unsqueeze(0)).logits
+    if not bool(torch.isfinite(scores[..., -1, :]).any()):
+        raise RuntimeError(
+            "what it computes is infinite or no number: its weights are damaged, or too large for its precision"
+        )

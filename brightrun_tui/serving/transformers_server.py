@@ -21,7 +21,7 @@ from transformers.generation import LogitsProcessorList, StoppingCriteriaList
 from brightrun_tui.domain.run_directory import ADAPTER_WEIGHTS
 from brightrun_tui.files import write_atomic
 from brightrun_tui.nf4 import suit_cpu
-from brightrun_tui.serving.attached import check_attached
+from brightrun_tui.serving.attached import check_attached, check_computes
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.sampling import Penalties, StopTexts
 from brightrun_tui.serving.view import VIEW
@@ -62,6 +62,7 @@ def serve(plan: EndpointPlan) -> None:
             tensors = 0 if plan.base_alone else check_attached(model, Path(VIEW) / ADAPTER_WEIGHTS)
             if plan.quantisation == "nf4" and not gpu:
                 suit_cpu(model, dtype)
+            check_computes(model)
             model.generate = functools.partial(_generate, model.generate)
             device = torch.cuda.get_device_name() if gpu else "CPU"
             write_atomic(

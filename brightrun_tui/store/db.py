@@ -8,17 +8,19 @@ full disk is at once: nothing was changed, and waiting helps.
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import aiosqlite
 
-from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as
+from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as, nearly_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
+from brightrun_tui.domain.limits import LENGTH, Shortage, file_may_grow, shortage
 
 T = TypeVar("T")
 
@@ -28,6 +30,8 @@ BUSY_MS = 200
 SAY_SECONDS = 1.0
 _ANOTHER_SCHEMA = ("no such table", "no such column", "already exists")
 """What SQLite says of a database that is not ours, or has lost a part."""
+_FILES_OF_A_DATABASE = 4
+"""Itself, its log, its index, and the directory."""
 LOCKED = "another program keeps the database locked"
 
 
@@ -166,6 +170,19 @@ def _name(error: sqlite3.Error) -> str:
     return str(getattr(error, "sqlite_errorname", ""))
 
 
+def _no_more_files() -> Shortage | None:
+    """Ask the system whether a database can be opened at all: SQLite does not hand on why it could not, and closes what it
+    had opened.
+    """
+    try:
+        with ExitStack() as opened:
+            for _ in range(_FILES_OF_A_DATABASE):
+                opened.enter_context(open(os.devnull, "rb"))
+    except OSError as error:
+        return shortage(error)
+    return None
+
+
 def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
     """Return what SQLite said, in words; None if it is a fault of ours."""
     name = _name(error)
@@ -176,14 +193,25 @@ def plain_error(error: sqlite3.Error, path: Path) -> BrightrunError | None:
             fix="wait until it is done, or end it (a backup, a database browser)",
             kind=ErrorKind.STORE_BUSY,
         )
-    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+    if name.startswith("SQLITE_IOERR") and not file_may_grow():
+        return LENGTH.error(StoreError, str(path))
+    if name.startswith("SQLITE_CANTOPEN") and (short := _no_more_files()):
+        return short.error(StoreError, str(path))
+    if name.startswith("SQLITE_FULL") or (name.startswith("SQLITE_IOERR") and nearly_full(path.parent)):
         return disk_full_as(StoreError, path.parent)
+    if name.startswith("SQLITE_IOERR") and not name.endswith("SHORT_READ"):
+        return StoreError(
+            f"the disk does not read or write the database ({error})",
+            where=str(path),
+            fix=f"look at that disk, and at what you may use of it; or {WRITABLE_HOME}",
+            kind=ErrorKind.HOME_NOT_WRITABLE,
+        )
     if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return StoreError(
             f"cannot write the database ({error})", where=str(path), fix=WRITABLE_HOME, kind=ErrorKind.HOME_NOT_WRITABLE
         )
     of_others = name == "SQLITE_ERROR" and any(words in str(error) for words in _ANOTHER_SCHEMA)
-    if of_others or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+    if of_others or name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR_SHORT")):
         return BrightrunError(
             f"the database is damaged ({error})",
             where=str(path),

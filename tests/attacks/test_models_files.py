@@ -12,6 +12,7 @@ import pytest
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, check_finite
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.serving.attached import check_computes
 from brightrun_tui.serving.canary import Canary
 from brightrun_tui.serving.view import build_view
 from tests.serving.conftest import toy  # noqa: F401
@@ -151,3 +152,18 @@ def test_an_endpoint_that_answers_nothing_is_not_ready(answer: str, wanted: str,
     """With weights that no computation survives it was, and whoever asked it got nothing."""
     first = Canary(prompt="How many?", answer=answer, streamed=answer, expected=wanted)
     assert first.passed is fit and ("damaged" in first.statement) is not fit
+
+
+@pytest.mark.slow
+def test_a_model_with_which_nothing_can_be_computed_is_not_served(toy: Toy) -> None:
+    """Each of its weights was a number; what it answered was empty, and its report card, too, told of no answer."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(toy.base)
+    check_computes(model)
+    with torch.no_grad():
+        next(parameter for name, parameter in model.named_parameters() if "q_proj" in name).fill_(3e38)
+        next(parameter for name, parameter in model.named_parameters() if "down_proj" in name).fill_(3e38)
+    with pytest.raises(RuntimeError, match="too large for its precision"):
+        check_computes(model)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import py_compile
@@ -16,7 +17,9 @@ import pytest
 import typer
 
 from brightrun_tui.commands.shared.failures import explain
+from brightrun_tui.domain.error_kinds import ErrorKind
 from tests.cli.conftest import CommandLine, brightrun
+from tests.cli.seed import seed
 
 __all__ = ["brightrun"]
 
@@ -92,6 +95,9 @@ def test_whatever_we_open_does_not_become_a_stream_of_a_child(tmp_path: Path) ->
         ("brightrun runs show nothing --json >/dev/full", "no run"),
         ("gzip d.jsonl; ulimit -f 0; brightrun datasets check d.jsonl.gz", "temporary files"),
         ("brightrun runs show $'\\xff\\xfe'", "such"),
+        ("brightrun runs; ulimit -n 8; brightrun runs", "no more open files"),
+        ("ulimit -n 5; brightrun runs", "no more open files"),
+        ("brightrun runs; ulimit -f 1; brightrun runs", "no more bytes in one file"),
     ],
     ids=[
         "a directory that is gone",
@@ -102,12 +108,35 @@ def test_whatever_we_open_does_not_become_a_stream_of_a_child(tmp_path: Path) ->
         "a full disk for an error",
         "no temporary files",
         "a name that is no text",
+        "too few files for the database",
+        "too few files for anything",
+        "files too small for the database",
     ],
 )
 def test_what_is_wrong_around_it_is_one_sentence(brightrun: CommandLine, data: Path, command: str, said: str) -> None:
     done = shell(brightrun, command, cwd=data.parent)
     told = done.stderr.decode()
     assert done.returncode in (1, 2) and "foresaw" not in told and said in told
+
+
+def test_what_is_kept_is_text(brightrun: CommandLine) -> None:
+    seed(brightrun.home)
+    done = shell(brightrun, "brightrun models describe tone $'\\xff\\xfe'")
+    assert done.returncode == 2 and b"no text in UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "memory"),
+        (RuntimeError("can't start new thread"), "processes or threads"),
+        (BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable"), "processes or threads"),
+    ],
+)
+def test_what_there_is_no_more_of_is_named(error: Exception, said: str) -> None:
+    """“An error nobody foresaw”, in a container that allows few threads or little memory."""
+    told = explain(error, [])
+    assert said in told.what and told.fix and told.kind == ErrorKind.NOT_PERMITTED
 
 
 @pytest.mark.parametrize("left", [16, 20, 40])

@@ -69,6 +69,14 @@ def test_no_verb_runs_what_lies_where_it_is_called(brightrun: CommandLine, evil:
     assert not (evil / "EXECUTED").exists(), (evil / "EXECUTED").read_text()
 
 
+def test_called_as_a_module_it_runs_none_of_it_either(brightrun: CommandLine, evil: Path) -> None:
+    """Python itself puts that directory first: an http.py in it took the place of the library's."""
+    for name in ("http", "signal", "sqlite3"):
+        (evil / f"{name}.py").write_text(f"open({str(evil / 'EXECUTED')!r}, 'a').write({name!r})\n")
+    subprocess.run(brightrun.command("models"), cwd=evil, env=brightrun.environment(), check=True, timeout=120)
+    assert not (evil / "EXECUTED").exists(), (evil / "EXECUTED").read_text()
+
+
 @pytest.mark.parametrize("command", [worker_command("--spare"), server_command(Path("nowhere"))])
 def test_worker_and_server_run_nothing_of_where_they_start(command: list[str], evil: Path) -> None:
     """They start in directories of ours; a machine that was rented may have written into the run's."""

@@ -209,6 +209,19 @@ def test_an_unreadable_answer_is_not_no_machines(brightrun: CommandLine, clouds:
     assert set(done.document["unreadable"]) == {"vast"}
 
 
+def test_what_is_being_paid_for_is_told_even_where_no_engine_can_return_it(
+    brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk, where it cannot be asked: that took the list along."""
+    monkeypatch.setenv("BRIGHTRUN_VAST_URL", clouds.vast_url)
+    installation = asyncio.run(read_installation(brightrun.home))
+    asyncio.run(rent(clouds, f"br-{installation}-lostrun-1"))
+    (brightrun.home / "logs").write_text("where its log should be")
+    done = brightrun("reconcile", "--json", **clouds.environment)
+    assert done.code == 1 and "BRIGHTRUN_HOME" in done.document["unswept"], done.out
+    assert [row["name"] for row in done.document["leases"]] == [f"br-{installation}-lostrun-1"]
+
+
 @pytest.mark.parametrize("provider", ["runpod", "vast"])
 def test_a_bill_that_comes_late_is_asked_for_and_shown(
     brightrun: CommandLine, clouds: CloudServer, monkeypatch: pytest.MonkeyPatch, provider: str

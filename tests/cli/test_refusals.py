@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -219,3 +220,13 @@ def test_an_engine_ends_when_it_is_told_to_however_full_the_disk(mounted: Callab
     assert brightrun("engine", "stop", "--json").document == {"stopped": True}
     assert brightrun.processes() == []
     assert brightrun("engine", "stop", "--json").document == {"stopped": False}
+
+
+def test_an_engine_ends_when_it_is_told_to_whatever_became_of_its_database(brightrun: CommandLine) -> None:
+    """No request can be left in one that a newer program has migrated, that was damaged or made read-only meanwhile."""
+    assert brightrun("engine", "start", BRIGHTRUN_ENGINE_IDLE_SECONDS="600").code == 0
+    with sqlite3.connect(brightrun.home / "data" / "brightrun.db") as db:
+        db.execute("PRAGMA user_version = 999")
+    assert brightrun("runs", "--json").error["kind"] == "newer_data"
+    assert brightrun("engine", "stop", "--json").document == {"stopped": True}
+    assert brightrun.processes() == []

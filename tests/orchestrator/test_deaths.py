@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.events import WorkerExit
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, Run, RunSpec
 from brightrun_tui.orchestrator import deaths, runner
@@ -99,3 +100,10 @@ async def test_each_end_of_a_worker_has_its_meaning(
     run = Run(id="r", name="demo", state="running", spec=spec, directory=str(tmp_path), created_at=0.0, updated_at=0.0)
     meaning, failure = await deaths.judge_death(run, exit_code, memory_ran_out=memory)
     assert meaning == signal_ and failure is not None and words in failure.cause
+
+
+def test_a_disk_that_was_taken_away_is_named() -> None:
+    """“brightrun itself failed: FileNotFoundError” was all that was told of it."""
+    told = deaths.by_a_surprise(FileNotFoundError(2, "No such file or directory", "/mnt/data/runs/r1"), "r1")
+    assert "/mnt/data/runs/r1" in told.cause and "retry r1" in told.fix and told.error != ErrorKind.INTERNAL
+    assert deaths.by_a_surprise(KeyError("x"), "r1").error == ErrorKind.INTERNAL

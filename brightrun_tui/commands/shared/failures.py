@@ -17,18 +17,15 @@ from brightrun_tui.commands.shared.output import AGREE, print_json, say
 from brightrun_tui.domain.disk import disk_full, is_disk_full, no_temporary_place
 from brightrun_tui.domain.error_kinds import ErrorKind, ExitCode
 from brightrun_tui.domain.errors import BrightrunError, UsageError
+from brightrun_tui.domain.limits import shortage
 from brightrun_tui.logs import append_crash
 from brightrun_tui.paths import get_paths
 from brightrun_tui.redaction import redact
 
 PACKAGE = Path(__file__).parents[2]
 _PRINTING = ("brightrun_tui/commands/shared/output.py", "rich/console.py")
-_PATH, _LIMITS = "check the path and its disk", "raise the limits of this shell: see ulimit -a"
-_OF_THE_WORLD = {
-    **dict.fromkeys((errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO), _PATH),
-    **dict.fromkeys((errno.EMFILE, errno.ENFILE, errno.EFBIG, errno.EAGAIN, errno.ENOMEM), _LIMITS),
-}
-"""What is wrong around us and not with us, wherever it is met; and what to do about it."""
+_OF_THE_WORLD = (errno.ENAMETOOLONG, errno.ENOTDIR, errno.ELOOP, errno.EIO, errno.ESTALE, errno.ENXIO)
+"""What is wrong with a path and not with us, wherever it is met."""
 
 
 def explain(error: Exception, arguments: list[str]) -> BrightrunError:
@@ -48,6 +45,13 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
         path = getattr(getattr(error, "ctx", None), "command_path", "brightrun")
         return UsageError(
             error.format_message().rstrip("."), where=path, fix=f"see: {path} --help", kind=ErrorKind.USAGE
+        )
+    if isinstance(error, ValueError) and (odd := next((word for word in arguments if not _is_text(word)), None)):
+        return UsageError(
+            "what was typed is no text in UTF-8",
+            where=ascii(odd),
+            fix="type it anew, or rename the file",
+            kind=ErrorKind.BAD_NAME,
         )
     if isinstance(error, OSError) and _was_printing(error):
         _print_nothing_more()
@@ -77,8 +81,10 @@ def explain(error: Exception, arguments: list[str]) -> BrightrunError:
             f"the system does not allow it ({error.strerror})",
             where=str(error.filename or ""),
             kind=ErrorKind.NOT_PERMITTED,
-            fix=_OF_THE_WORLD[error.errno],
+            fix="check the path and its disk",
         )
+    if short := shortage(error):
+        return short.error(BrightrunError, str(getattr(error, "filename", None) or ""))
     return BrightrunError(
         f"an error nobody foresaw ({type(error).__name__})",
         kind=ErrorKind.INTERNAL_ERROR,
@@ -106,6 +112,15 @@ def report(error: BrightrunError, *, as_json: bool, **beside: Any) -> ExitCode:
         if told["fix"]:
             say(("  fix", "dim"), f"   {told['fix']}")
     return error.exit_code
+
+
+def _is_text(word: str) -> bool:
+    """Say whether a word of the command line can be written down: the shell hands on any bytes, and the names of files may be."""
+    try:
+        word.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _met_half_a_module(error: BaseException) -> bool:
