@@ -24,7 +24,7 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
         "copied from training",
         ".0%",
         "",
-        "phrases of eight words; far above the data's own share: learnt by heart",
+        "8-word phrases not wanted there; far above data: by heart",
     ),
     (
         "general_loss",
