@@ -33,7 +33,9 @@ def times(report: Report) -> list[tuple[str, float, float | None]]:
     took, planned = report.training.spent, report.planned
     if took is None:
         return []
-    parts = [(WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS]
+    parts = [
+        (WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS
+    ]
     return [("in all", took.total, planned.total if planned else None), *parts]
 
 

@@ -18,7 +18,9 @@ _BEHIND = r"(?:\s+[^\W\d_]+){0,2}?\s+(?:and|or|und|oder|et|ou|y|o|en|of)\s+"
 _LEAST_BEHIND = rf"{_BEHIND}(?:more|over|older|above|up|mehr|älter|plus|más|mayores|meer)\b|(?:\s+[^\W\d_]+)?\s+(?:on|onwards|upwards)\b(?!\s+\d)"
 _MOST_BEHIND = rf"{_BEHIND}(?:less|fewer|under|younger|below|weniger|jünger|moins|menos|minder)\b"
 _NUMBER = r"[€$£]?\s?(?P<number>\d+(?:[.,]\d+)*)"
-_BEFORE = re.compile(rf"\b(?:(?P<least>{_LEAST})|(?P<most>{_MOST}))\s+(?:the\s+|age\s+|den\s+)?{_NUMBER}", re.IGNORECASE)
+_BEFORE = re.compile(
+    rf"\b(?:(?P<least>{_LEAST})|(?P<most>{_MOST}))\s+(?:the\s+|age\s+|den\s+)?{_NUMBER}", re.IGNORECASE
+)
 _AFTER = re.compile(rf"{_NUMBER}(?:(?P<least>{_LEAST_BEHIND})|(?P<most>{_MOST_BEHIND}))", re.IGNORECASE)
 _TO_ANOTHER = re.compile(r"\s*(?:%|[^\W\d_]+)?\s*(?:to|until|till|and|bis|à|al?|[-–—])\s*\d", re.IGNORECASE)
 """Of a span: from 9 to 18 is the least and the most."""

@@ -70,6 +70,13 @@ _EXCEPT = re.compile(
     r"|bis auf|es sei denn|sauf|hormis|à moins|excepto|salvo|a menos|tranne|eccetto|behalve|tenzij|кроме|除了|除く|以外)\b",
     re.IGNORECASE,
 )
+_EVERY_OTHER = re.compile(
+    r"\b(?:every|each) (?:other|second|two|2nd|2)\b|\b(?:alle|aller) (?:zwei|2)\b|\bjede[nrs]? zweite[nrs]?\b|\bsur deux\b|"
+    r"\bcada (?:dos|2)\b|\btous les (?:deux|2)\b|\bogni due\b"
+)
+_EVERY = re.compile(
+    rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
+)
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
 _OPENING = re.compile(rf"\s*(?:{'|'.join(sorted(POLARITY, key=len, reverse=True))})\s*[,.!;:–-]", re.IGNORECASE)
@@ -101,7 +108,9 @@ def names_other_days(wanted: str, said: str) -> bool:
 
 def counts_by_other_units(wanted: str, said: str) -> bool:
     """Say whether something is so much a month in one and so much a year in the other, or per kilogram and per pound."""
-    return any(bool(ours and theirs) and not ours & theirs for ours, theirs in zip(_rates(wanted), _rates(said), strict=True))
+    return any(
+        bool(ours and theirs) and not ours & theirs for ours, theirs in zip(_rates(wanted), _rates(said), strict=True)
+    )
 
 
 def restricts_otherwise(wanted: str, said: str) -> bool:
@@ -111,7 +120,23 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
     only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, _EXCEPT))
-    return days or turned or only or excepts or bounds_otherwise(wanted, said) or _denies_once_more(wanted, said)
+    oftener = any(
+        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and _EVERY.search(b) for a, b in _both_ways(wanted, said)
+    )
+    return (
+        days
+        or turned
+        or only
+        or excepts
+        or oftener
+        or bounds_otherwise(wanted, said)
+        or _denies_once_more(wanted, said)
+    )
+
+
+def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    ours, theirs = wanted.casefold(), said.casefold()
+    return (ours, theirs), (theirs, ours)
 
 
 def _denies_once_more(wanted: str, said: str) -> bool:

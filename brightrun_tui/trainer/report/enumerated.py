@@ -23,7 +23,9 @@ _ENDS = frozenset(".!?;。！？\n")
 _ARTICLES = frozenset(
     "a an the some der die das den ein eine einen le la les un une des el los las una il lo i gli de het een".split()
 )
-_VERBS = frozenset("is are was were may can must shall will should have has get do does ist sind darf dürfen kann können muss".split())
+_VERBS = frozenset(
+    "is are was were may can must shall will should have has get do does ist sind darf dürfen kann können muss".split()
+)
 """Behind the last member of a list that something is said of."""
 _TOKEN = re.compile(rf"{WORD.pattern}|[,/&]")
 
@@ -62,9 +64,9 @@ def _pairs(text: str) -> list[tuple[frozenset[str], frozenset[str]]]:
     """Return what stands on either side of an “and”, by the words that may name it."""
     tokens = [found[0].casefold() for found in _TOKEN.finditer(text)]
     found = [
-        (_names(tokens[max(0, place - 1) : place]), _names(tokens[place + 1 :][: 2 if tokens[place + 1] in _ARTICLES else 1]))
+        (_names(tokens[place - 1 : place]), _names(tokens[place + 1 :][: 2 if tokens[place + 1] in _ARTICLES else 1]))
         for place, token in enumerate(tokens[:-1])
-        if token in _WORDS_BETWEEN
+        if token in _WORDS_BETWEEN and place and tokens[place - 1] not in _JOINTS
     ]
     return [pair for pair in found if all(pair)]
 

@@ -109,6 +109,7 @@ UNITS = {
         "tb": "tb tib terabyte terabytes",
         "w": "w watt watts",
         "kw": "kw kilowatt kilowatts",
+        "hp": "hp ps horsepower",
         "wh": "wh",
         "kwh": "kwh",
         "mwh": "mwh",
@@ -283,7 +284,7 @@ _OPPOSITES = (
     "weekday weekend|day night|"
     "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children|"
     "increase reduce|raise reduce|odd even|north south|east west|front rear|front back|debit credit|full empty|"
-    "heat cool|connect disconnect|tie untie|borrow lend|deposit withdraw"
+    "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|connect disconnect|tie untie|borrow lend|deposit withdraw"
 )
 
 

@@ -220,7 +220,9 @@ def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
     denied: set[str] = set()
     stated: set[str] = set()
     affirmed: set[str] = set()
-    for clause in re.split(r"[.!?,;:。！？、\n]|\b(?:but|because|aber|weil|mais)\b", _FREE.sub(_without, text.casefold())):
+    for clause in re.split(
+        r"[.!?,;:。！？、\n]|\b(?:but|because|aber|weil|mais)\b", _FREE.sub(_without, text.casefold())
+    ):
         left = 0
         said: list[str] = []
         denies = False
