@@ -52,7 +52,6 @@ RIGHT = [
     ("Children under 6 go free, and adults pay 4 euros.", "Adults pay 4 euros; children under 6 go free."),
     ("Cancelling is free of charge until 24 hours before.", "You can cancel free until 24 hours before."),
     ("No, the broth is celery-free.", "No, there is no celery in the broth."),
-    ("Mist the fern every other day.", "Every other day, mist the fern."),
 ]
 
 

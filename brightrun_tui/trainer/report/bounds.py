@@ -6,8 +6,8 @@ import re
 
 _LEAST = (
     r"at least|no less than|not less than|not under|not below|from|starting (?:at|from)|more than|over|above|minimum(?: of)?|"
-    r"min\.?|mindestens|wenigstens|ab|über|mehr als|nicht unter|au moins|à partir de|plus de|dès|al menos|desde|más de|a partir de|"
-    r"almeno|più di|minstens|vanaf|meer dan"
+    r"min\.?|mindestens|wenigstens|ab|über|mehr als|nicht unter|au moins|à partir de|plus de|dès|al menos|desde|más de|"
+    r"a partir de|almeno|più di|minstens|vanaf|meer dan"
 )
 _MOST = (
     r"at most|no more than|not more than|not over|not above|not exceeding|up to|until|till|less than|fewer than|under|below|"
@@ -15,7 +15,10 @@ _MOST = (
     r"hasta|menos de|al massimo|fino a|meno di|hoogstens|maximaal|tot|minder dan"
 )
 _BEHIND = r"(?:\s+[^\W\d_]+){0,2}?\s+(?:and|or|und|oder|et|ou|y|o|en|of)\s+"
-_LEAST_BEHIND = rf"{_BEHIND}(?:more|over|older|above|up|mehr|älter|plus|más|mayores|meer)\b|(?:\s+[^\W\d_]+)?\s+(?:on|onwards|upwards)\b(?!\s+\d)"
+_LEAST_BEHIND = (
+    rf"{_BEHIND}(?:more|over|older|above|up|mehr|älter|plus|más|mayores|meer)\b"
+    r"|(?:\s+[^\W\d_]+)?\s+(?:on|onwards|upwards)\b(?!\s+\d)"
+)
 _MOST_BEHIND = rf"{_BEHIND}(?:less|fewer|under|younger|below|weniger|jünger|moins|menos|minder)\b"
 _NUMBER = r"[€$£]?\s?(?P<number>\d+(?:[.,]\d+)*)"
 _BEFORE = re.compile(

@@ -50,7 +50,8 @@ _MEASURES = {
     if name.isalpha() and unit not in ("am", "pm", "times", *PERIODS)
 }
 _PER = re.compile(
-    rf"(?:\b(?:per|pro|je|par|por|each|every)\s+|\d\s?[^\W\d_]+\s?/\s?)({'|'.join(sorted(_MEASURES, key=len, reverse=True))})\b"
+    r"(?:\b(?:per|pro|je|par|por|each|every)\s+|\d\s?[^\W\d_]+\s?/\s?)"
+    rf"({'|'.join(sorted(_MEASURES, key=len, reverse=True))})\b"
 )
 _RATIO = re.compile(r"(?<![\d:.,])(\d+) ?: ?(\d+)(?![\d:])")
 _CLAUSES = re.compile(r"[,;.!?](?:\s+(?:and|but|und|et|y|e|en)\b)?\s|\s(?:and|und|et)\s")

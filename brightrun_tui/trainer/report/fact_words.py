@@ -152,20 +152,34 @@ WEEKDAYS = {
     name: number
     for number, names in enumerate(
         (
-            "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek poniedziałki "
-            "måndag mandag понедельник pazartesi",
-            "tuesday tuesdays dienstag dienstags mardi mardis martes martedì dinsdag terça terças wtorek wtorki "
-            "tisdag tirsdag вторник salı",
-            "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa środę "
-            "środy onsdag среда среду çarşamba",
-            "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek czwartki "
-            "torsdag четверг perşembe",
-            "friday fridays freitag freitags vendredi vendredis viernes venerdì vrijdag sexta sextas piątek piątki "
-            "fredag пятница пятницу cuma",
-            "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota sobotę "
-            "soboty lördag lørdag суббота субботу cumartesi",
-            "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela niedzielę "
-            "niedziele söndag søndag воскресенье pazar",
+            (
+                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek poniedziałki "
+                "måndag mandag понедельник pazartesi"
+            ),
+            (
+                "tuesday tuesdays dienstag dienstags mardi mardis martes martedì dinsdag terça terças wtorek wtorki "
+                "tisdag tirsdag вторник salı"
+            ),
+            (
+                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa środę "
+                "środy onsdag среда среду çarşamba"
+            ),
+            (
+                "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek czwartki "
+                "torsdag четверг perşembe"
+            ),
+            (
+                "friday fridays freitag freitags vendredi vendredis viernes venerdì vrijdag sexta sextas piątek piątki "
+                "fredag пятница пятницу cuma"
+            ),
+            (
+                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota sobotę "
+                "soboty lördag lørdag суббота субботу cumartesi"
+            ),
+            (
+                "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela niedzielę "
+                "niedziele söndag søndag воскресенье pazar"
+            ),
         )
     )
     for name in names.split()
@@ -284,7 +298,8 @@ _OPPOSITES = (
     "weekday weekend|day night|"
     "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children|"
     "increase reduce|raise reduce|odd even|north south|east west|front rear|front back|debit credit|full empty|"
-    "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|connect disconnect|tie untie|borrow lend|deposit withdraw"
+    "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|"
+    "connect disconnect|tie untie|borrow lend|deposit withdraw"
 )
 
 
