@@ -76,7 +76,8 @@ _EVERY_OTHER = re.compile(
     r"\bcada (?:dos|2)\b|\btous les (?:deux|2)\b|\bogni due\b"
 )
 _EVERY = re.compile(
-    rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
+    rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b"
+    r"|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
 )
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2

@@ -161,24 +161,24 @@ WEEKDAYS = {
                 "tisdag tirsdag вторник salı"
             ),
             (
-                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa środę "
-                "środy onsdag среда среду çarşamba"
+                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa "
+                "środę środy onsdag среда среду çarşamba"
             ),
             (
-                "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek czwartki "
-                "torsdag четверг perşembe"
+                "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek "
+                "czwartki torsdag четверг perşembe"
             ),
             (
                 "friday fridays freitag freitags vendredi vendredis viernes venerdì vrijdag sexta sextas piątek piątki "
                 "fredag пятница пятницу cuma"
             ),
             (
-                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota sobotę "
-                "soboty lördag lørdag суббота субботу cumartesi"
+                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota "
+                "sobotę soboty lördag lørdag суббота субботу cumartesi"
             ),
             (
-                "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela niedzielę "
-                "niedziele söndag søndag воскресенье pazar"
+                "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela "
+                "niedzielę niedziele söndag søndag воскресенье pazar"
             ),
         )
     )
