@@ -309,7 +309,9 @@ def _finish(run: Run, as_json: bool) -> None:
         if failure and failure.fix:
             say(("  fix", "dim"), f" {failure.fix}")
         if model:
-            print_summary(talk(), model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)}))
+            data = run.spec.dataset
+            named = name_data(model.report, data.path, data.columns)
+            print_summary(talk(), model.model_copy(update={"report": named}))
         if model and not as_json:
             put(model.ref)
     if run.state != "completed":

@@ -106,13 +106,17 @@ _LABEL = re.compile(
     r"|réponse|assistent|asistente))\s?:[*_]{0,2}\s",
     re.IGNORECASE,
 )
+_CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M|Z)?"
+_DAY = r"(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})"
+_SPEAKER = r"(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}"
 _CHAT_PAGE = re.compile(
     r"【[^】\n]{1,80}[†‡][^】\n]{0,80}】|:contentReference\[oaicite:\d+\]|\[oai_citation:\d+|\[cite(?:_start|: ?[\d, ]+)\]"
     r"|\bcite\ue202?(?:turn\d+[a-z]+\d+)+|^(?:Copy code|Code kopieren|Copier le code|Copiar código)[^\S\n]*$"
     r"|(?:[.!?] ?| )\[\d{1,2}\](?: ?\[\d{1,2}\])+|^(?:Citations|Sources|References|"
     r"Quellen):\s*\n\W{0,4}1\W{1,3}\s?https?://"
     r"|\A\s*(?:ChatGPT|Claude|Gemini|Copilot) (?:said|sagte|a dit|dijo)\s?:"
-    r"|\A\s*[\[(]\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M)?[\])] ?(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}: ",
+    rf"|\A\s*[\[(]{_CLOCK}[\])] ?{_SPEAKER}: |\A\s*[\[(]{_DAY},? ?T?{_CLOCK}[\])] "
+    rf"|\A\s*{_DAY},? {_CLOCK} ?(?:[-–] )?{_SPEAKER}: ",
     re.MULTILINE,
 )
 """Marks of sources, buttons, and who spoke when."""
@@ -297,7 +301,8 @@ def _mail_in(answer: str) -> str:
 
 def _shown_by_a_chat(answer: str) -> str:
     """Return what a chat program shows beside an answer and was copied along with it; empty where there is none."""
-    looked = answer.lstrip()[:1] in ("[", "(") or _holds(answer, _CHAT_SIGNS)
+    first = answer.lstrip()[:1]
+    looked = first in ("[", "(") or first.isdigit() or _holds(answer, _CHAT_SIGNS)
     found = _CHAT_PAGE.search(answer) if looked else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 

@@ -138,9 +138,10 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         return {}
     place = {name: number for number, name in enumerate(names)}
     longest = max(_mean_length(texts[name]) for name in candidates)
+    lettered = _are_lettered(names)
 
     def as_prompt(name: str) -> float:
-        named = _by_name(name, _PROMPT_WORDS, _COMPLETION_WORDS)
+        named = 0.0 if lettered else _by_name(name, _PROMPT_WORDS, _COMPLETION_WORDS)
         return (
             named
             + _ASKING * _share_of_questions(texts[name])
@@ -150,7 +151,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
     def as_completion(name: str) -> float:
         return (
-            _by_name(name, _COMPLETION_WORDS, _PROMPT_WORDS)
+            (0.0 if lettered else _by_name(name, _COMPLETION_WORDS, _PROMPT_WORDS))
             - _ASKING * _share_of_questions(texts[name])
             + _variety(texts[name])
             + _mean_length(texts[name]) / longest
@@ -206,6 +207,12 @@ def _siblings(names: Sequence[str]) -> set[str]:
     counts = Counter(stems.values())
     letters = {name for name in names if len(name.strip()) == 1 and name.strip().isalpha()}
     return {name for name, stem in stems.items() if counts[stem] > 1} | (letters if len(letters) > 2 else set())
+
+
+def _are_lettered(names: Sequence[str]) -> bool:
+    """Say whether columns are called as a spreadsheet calls them: A, B. Of such, “A” is no answer."""
+    letters = {name.strip().lower() for name in names}
+    return {"a", "b"} <= letters and all(len(letter) == 1 for letter in letters)
 
 
 def _are_classes(texts: Sequence[str]) -> bool:

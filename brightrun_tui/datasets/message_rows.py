@@ -1,4 +1,4 @@
-"""Tables with one message a row, as help desks and chat logs export them: the rows of a conversation become one record."""
+"""Rows that are not one record each: a message of a conversation, as help desks export them, or a list of several records."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from itertools import chain, groupby, islice
 from typing import Any
 
 from brightrun_tui.datasets.conversations import JOINTS, TEXTS, is_turn, role_of_turn
+from brightrun_tui.datasets.formats import is_record
 from brightrun_tui.datasets.parsed import lowered, scalar
 from brightrun_tui.datasets.source import PEEK, SourceFile, SourceRow
 from brightrun_tui.datasets.turns import printable
@@ -77,3 +78,21 @@ def _joined(file: SourceFile, rows: Iterable[SourceRow], name: str) -> Iterator[
 
 def _conversation(value: Any, name: str) -> str:
     return scalar(lowered(value).get(name)) if isinstance(value, Mapping) else ""
+
+
+def one_by_one(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
+    """Yield the entries of lists that hold whole records, as where files with one list each were put together; other rows as
+    they are.
+    """
+    added = 0
+    for row in rows:
+        if isinstance(row.value, list) and len(row.value) > 1 and all(map(_is_whole_record, row.value)):
+            for number, value in enumerate(row.value):
+                yield SourceRow(row.number + added + number, value, f"{row.place}, entry {number + 1}")
+            added += len(row.value) - 1
+        else:
+            yield row._replace(number=row.number + added)
+
+
+def _is_whole_record(value: Any) -> bool:
+    return isinstance(value, dict) and not is_turn(value) and is_record(value)

@@ -28,7 +28,7 @@ from brightrun_tui.datasets.formats import (
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
 from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
-from brightrun_tui.datasets.message_rows import join_messages
+from brightrun_tui.datasets.message_rows import join_messages, one_by_one
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
 from brightrun_tui.datasets.parquet import read_parquet
 from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
@@ -275,8 +275,8 @@ def _container(
                 return is_record(value)
 
             document = Document(file, find_records(file, is_wanted))
-            return document.rows(), document
-        return read_jsonl(file), None
+            return (document.rows() if document.key is not None else one_by_one(document.rows())), document
+        return one_by_one(read_jsonl(file)), None
     if suffix in PLAIN_SUFFIXES and (table := _table_in(file, columns)):
         return table, None
     own = format_of_suffix(suffix)

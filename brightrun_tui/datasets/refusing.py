@@ -266,8 +266,13 @@ def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
         )
     if not guess:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    pairs = ", ".join(f"{role}={printable(name)}" for role, name in guess.items())
+    pairs = ", ".join(f"{role}={_as_typed(name)}" for role, name in guess.items())
     return f"rename the columns, or map them (--column for each, in the app F4): {pairs}"
+
+
+def _as_typed(name: str) -> str:
+    """Return a name as it is written in a shell: in quotes where it has spaces."""
+    return f'"{printable(name)}"' if " " in name else printable(name)
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:

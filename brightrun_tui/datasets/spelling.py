@@ -16,8 +16,8 @@ _LOST = re.compile(r"(?<![\\0-9+])u00[c-f][0-9a-f]")
 _MAIL = re.compile(r"=[C-F][0-9A-F]=[89AB][0-9A-F]|^.{70,76}=\n", re.MULTILINE)
 """Letters and line ends in the way of e-mails."""
 _ADDRESS = re.compile(r"%20|%[C-F][0-9A-F]%[89AB][0-9A-F]")
-_NUMBER_AS_TEXT = re.compile(r"'[\d.,+/-]+")
-"""How a spreadsheet is told that a number is a text; some exports keep the mark."""
+_AS_TEXT = re.compile(r"'(?:[\d.,+/-]+|=.*|[+@-][^']+)", re.DOTALL)
+"""How a spreadsheet is told that a number, or what it would take for a formula, is a text; some exports keep the mark."""
 _CARRIAGE = "_x000D_"
 """What a spreadsheet writes for the line ends of Windows."""
 _QUOTED = re.compile(r"""=?"(?:[^"\\]|\\.|"")+"|'(?:[^']|(?<=\w)'(?=\w))+'""", re.DOTALL)
@@ -75,7 +75,7 @@ def spelling_in(text: str) -> str:
             return f"[{plain[1]}…{plain[1]}]"
     if spelt_turns(plain):
         return '{"role": …, "content": …}'
-    if plain[:1] == "'" and _NUMBER_AS_TEXT.fullmatch(plain):
+    if plain[:1] == "'" and _AS_TEXT.fullmatch(plain):
         return plain[:2] + "…"
     if _CARRIAGE in plain:
         return _CARRIAGE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.findings import Findings
@@ -38,12 +38,15 @@ def advise(report: Report) -> tuple[Advice, ...]:
     return tuple(_found(report, report.findings))[:MOST] if report.findings else ()
 
 
-def name_data(report: Report, path: str) -> Report:
-    """Return the same report card with commands that name the data by its path on this machine. Never kept: a path is private."""
+def name_data(report: Report, path: str, columns: Mapping[str, str]) -> Report:
+    """Return the same report card with commands that name the data by its path on this machine, and say how it was read
+    where that was mapped. Never kept: a path is private.
+    """
+    mapped = [word for role, column in columns.items() for word in ("--column", f"{role}={column}")]
 
     def named(advice: Advice) -> Advice:
         words = shlex.split(advice.command)
-        command = shlex.join([*words[:2], path, *words[3:]]) if words[1:2] == ["train"] else advice.command
+        command = shlex.join([*words[:2], path, *mapped, *words[3:]]) if words[1:2] == ["train"] else advice.command
         return advice.model_copy(update={"command": command})
 
     verdict = report.verdict.model_copy(update={"advice": tuple(map(named, report.verdict.advice))})

@@ -24,6 +24,7 @@ class AnswerFindings(BaseModel):
         usually_copied: the same of the base model's or the wanted answers, whichever copy more.
         form, form_share: the form of the wanted answers, and the share of the tuned answers that have it.
         frame: opening and closing that most training answers share; not counted as content.
+        taught: wanted answers that stand word for word among the answers it learnt from, of all ``count``.
         parts: by label, or by place of a value in JSON: how many answers have it right, and how many should.
     """
 
@@ -43,6 +44,7 @@ class AnswerFindings(BaseModel):
     form: FormKind = ""
     form_share: float = 1.0
     frame: str = ""
+    taught: int = 0
     parts: dict[str, tuple[int, int]] = Field(default_factory=dict)
 
 

@@ -20,6 +20,8 @@ from brightrun_tui.domain.tally import ENOUGH_TICKS, Tally, chance_interval, cre
 
 FORGOTTEN, MUCH_FORGOTTEN = 1.1, 1.3
 """Times the loss on everyday questions from which on it is worth a word, and lowers the grade."""
+MOSTLY_TAUGHT = 0.5
+"""Share of the wanted answers that were taught word for word, above which that is worth a word."""
 MOST_PARTS = 6
 """Labels or values that are named one by one."""
 _FORMS: dict[FormKind, str] = {
@@ -268,6 +270,13 @@ def _answer_reasons(a: AnswerFindings) -> list[str]:
 def notes(f: Findings) -> list[str]:
     """Return what is worth knowing, and changes no grade."""
     notes = []
+    a = f.answers
+    if a and a.form not in ("label", "call") and not f.stood_in and a.taught > MOSTLY_TAUGHT * a.count:
+        many = "all" if a.taught == a.count else f"{a.taught} of"
+        notes.append(
+            f"{many} {a.count} wanted answers stand word for word in the records it learnt from, under other questions: this "
+            "shows whether it knows what it was taught, not whether it can answer what it was not taught"
+        )
     if f.worse and f.tuned_loss < f.base_loss:
         notes.append(f"it does worse than the base model on some records ({', '.join(f.worse)})")
     if f.general_base > 0 and MUCH_FORGOTTEN * f.general_base >= f.general_tuned > FORGOTTEN * f.general_base:

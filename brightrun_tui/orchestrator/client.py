@@ -98,7 +98,11 @@ def _not_started(paths: Paths) -> EngineError:
 
 
 async def submit(db: Database, paths: Paths, spec: RunSpec, estimate: Estimate | None = None) -> Run:
-    """Put a run into the queue and see to it that an engine of this very version takes it from there."""
+    """Put a run into the queue and see to it that an engine of this very version takes it from there.
+
+    It begins to be now, however long a person looked at its plan before agreeing to it.
+    """
+    spec = spec.model_copy(update={"created_at": time.time()})
     status = await engine_status(db, paths)
     if status.running and status.version not in ("", __version__):
         await stop_engine(db, paths)  # left over from before an update; workers and servers go on

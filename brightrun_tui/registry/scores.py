@@ -19,13 +19,7 @@ _LINES: tuple[tuple[str, str, str, Literal["high", "low", ""], str], ...] = (
     ("token_accuracy", "next word guessed", ".0%", "high", "how often it guesses the next piece of a wanted answer"),
     ("ended", "answers that end", ".0%", "high", "by themselves, not by running into the limit"),
     ("answer_tokens", "length in tokens", ".0f", "", "the median; a token is about three quarters of a word"),
-    (
-        "verbatim",
-        "copied from training",
-        ".0%",
-        "",
-        "phrases of eight words; far above the data's own share: learnt by heart",
-    ),
+    ("verbatim", "copied from training", ".0%", "", "8-word phrases not wanted there; far above data: by heart"),
     (
         "general_loss",
         "surprise at everyday talk",

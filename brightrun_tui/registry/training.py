@@ -27,11 +27,16 @@ def computed_in_32_bits(report: Report) -> bool:
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:
-    """Return part of the run, seconds it took, seconds that were expected; nothing if the run did not keep them."""
+    """Return the whole run and each part of it, seconds it took, seconds that were expected; nothing if the run did not keep
+    them.
+    """
     took, planned = report.training.spent, report.planned
     if took is None:
         return []
-    return [(WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS]
+    parts = [
+        (WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS
+    ]
+    return [("in all", took.total, planned.total if planned else None), *parts]
 
 
 def left_out(report: Report) -> str:

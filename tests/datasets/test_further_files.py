@@ -139,3 +139,59 @@ def test_a_workbook_whose_damage_looks_like_a_later_version_is_refused(tmp_path:
     path.write_bytes(content)
     with pytest.raises(DatasetError, match="damaged"):
         datasets.check(path)
+
+
+def test_lists_of_records_that_were_put_together_are_read_record_by_record(write: Write) -> None:
+    """A list on each line is a batch of records, not one conversation of all of them; a list of turns remains one."""
+    half = COUNT // 2
+    for name in ("batches.jsonl", "two.json"):
+        report = datasets.check(write(name, lines(PAIRS[:half], PAIRS[half:])))
+        assert first(report) == FIRST and report.usable == report.records == COUNT
+        assert not report.duplicates and "duplicate_id" not in kinds(report)
+    talks = [
+        [{"role": "user", "content": r["prompt"]}, {"role": "assistant", "content": r["completion"]}] for r in PAIRS
+    ]
+    assert datasets.check(write("turns.jsonl", lines(*talks))).usable == COUNT
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_columns_that_are_called_a_and_b_are_told_by_what_is_in_them(write: Write, turned: bool) -> None:
+    """“A” is the first column of a sheet here, and no answer; beside “Q” it is one."""
+    asked, answered = ("B", "A") if turned else ("A", "B")
+    rows = [{asked: row["prompt"], answered: row["completion"]} for row in PAIRS]
+    table = "A,B\n" + "".join(f'"{row["A"]}","{row["B"]}"\n' for row in rows)
+    with pytest.raises(DatasetError, match="no columns named") as caught:
+        datasets.check(write("sheet.csv", table))
+    assert f"prompt={asked}, completion={answered}" in caught.value.fix
+    table = 'A,Q\n"It is.","Is it?"\n"It was.","Was it?"\n'
+    with pytest.raises(DatasetError, match="no columns named") as caught:
+        datasets.check(write("faq.csv", table))
+    assert "prompt=Q, completion=A" in caught.value.fix
+
+
+def test_a_name_with_spaces_is_printed_as_a_shell_takes_it(write: Write) -> None:
+    table = "Customer wrote,Our reply\n" + TABLE
+    with pytest.raises(DatasetError) as caught:
+        datasets.check(write("mail.csv", table))
+    assert 'prompt="Customer wrote", completion="Our reply"' in caught.value.fix
+
+
+@pytest.mark.parametrize(
+    ("begins", "kind"),
+    [
+        ("[2024-05-01 10:00:40] Agent Kim: ", "chat_page"),
+        ("[01/05/2024, 10:00] ", "chat_page"),
+        ("01.05.24, 10:00 - Agent Kim: ", "chat_page"),
+        ("'=", "spelling"),
+        ("'+49 ", "spelling"),
+    ],
+)
+def test_what_an_export_put_before_answers_is_said(write: Write, begins: str, kind: str) -> None:
+    """Who spoke when, and the mark by which a spreadsheet is kept from reckoning."""
+    report = datasets.check(write("log.jsonl", lines(*({**r, "completion": begins + r["completion"]} for r in PAIRS))))
+    assert kind in kinds(report)
+    plain = ("2024-05-01 10:00 is when it starts.", "'Tis so, it's the 5th.", "'-ing' is an ending.")
+    report = datasets.check(
+        write("plain.jsonl", lines(*({**r, "completion": f"{t} {r['completion']}"} for r in PAIRS for t in plain)))
+    )
+    assert kind not in kinds(report)

@@ -113,7 +113,7 @@ def test_wrong_columns_are_named_with_a_mapping_that_would_work(write: Write) ->
     with pytest.raises(DatasetError) as refused:
         datasets.check(path)
     assert "“Customer Question”" in refused.value.what and "prompt and completion" in refused.value.what
-    assert "prompt=Customer Question, completion=Our Reply" in refused.value.fix
+    assert 'prompt="Customer Question", completion="Our Reply"' in refused.value.fix
     assert datasets.check(path, columns={"prompt": "Customer Question", "completion": "Our Reply"}).usable == 2
 
 

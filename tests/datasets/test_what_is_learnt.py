@@ -340,7 +340,7 @@ def test_a_mapping_is_guessed_from_what_is_in_the_columns(write: Write) -> None:
     )
     with pytest.raises(DatasetError) as refused:
         datasets.check(write("a.csv", text))
-    assert "prompt=Was der Kunde will, completion=Was wir schreiben" in refused.value.fix
+    assert 'prompt="Was der Kunde will", completion="Was wir schreiben"' in refused.value.fix
 
 
 def test_an_archive_of_several_files_is_refused_and_a_bomb_too(write: Write, tmp_path: Path) -> None:

@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from brightrun_tui.domain.advice import advise
+from brightrun_tui.domain.advice import advise, name_data
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
+from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.domain.verdict import decide
 from brightrun_tui.registry import report_markdown, score_lines
 from brightrun_tui.registry.card import model_card
 from brightrun_tui.registry.safety import Manifest
+from brightrun_tui.registry.training import times
 from tests.registry.cards import CARDS, Card, make_report
 
 
@@ -151,6 +153,32 @@ def test_a_measure_that_others_outrank_is_not_shown_as_the_last_word(name: str, 
     assert good.better == "tuned" and "comparison" not in good.note
 
 
+def test_the_command_that_a_card_prints_reads_the_data_as_it_was_read() -> None:
+    """A table whose columns were mapped is refused without that mapping."""
+    report = make_report(CARDS["sounds right"])
+    named = name_data(report, "/data/my bikes.csv", {"prompt": "Customer question", "encoding": "cp1252"})
+    commands = [shlex.split(each.command) for each in named.verdict.advice if " train " in each.command]
+    assert commands
+    for words in commands:
+        assert words[2:7] == [
+            "/data/my bikes.csv",
+            "--column",
+            "prompt=Customer question",
+            "--column",
+            "encoding=cp1252",
+        ]
+        assert words[7] == "--name"
+
+
+def test_a_card_says_how_long_it_took_in_all_and_how_long_that_was_to_take() -> None:
+    report = make_report(CARDS["good"])
+    spent, planned = TimeParts(loading=20, training=600, answering=90), TimeParts(loading=8, training=116, answering=21)
+    training = report.training.model_copy(update={"spent": spent})
+    report = report.model_copy(update={"training": training, "planned": planned})
+    assert times(report)[0] == ("in all", 710.0, 145.0)
+    assert "| time: in all | 710 s (145 s expected) |" in report_markdown(report)
+
+
 def test_answers_to_questions_that_it_learnt_from_promise_nothing_for_others() -> None:
     verdict = make_report(CARDS["nothing held out"]).verdict
     said = " ".join((verdict.summary, *verdict.reasons))
@@ -194,6 +222,12 @@ def test_answers_to_questions_that_it_learnt_from_promise_nothing_for_others() -
         ),
         ({"answers": {"empty": 1.0}}, "mixed", "20 of 20 sample answers are empty"),
         ({"answers": {"copied": 1.0, "phrases": 20}}, "good", "right"),
+        (
+            {"answers": {"taught": 20}},
+            "good",
+            "all 20 wanted answers stand word for word in the records it learnt from",
+        ),
+        ({"answers": {"taught": 12}}, "good", "12 of 20 wanted answers stand word for word"),
         ({"answers": {"length_tuned": 3}}, "mixed", "10 times shorter than those in your data"),
         ({"marks": "", "base_marks": ""}, "mixed", "no answers were compared"),
     ],

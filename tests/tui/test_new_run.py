@@ -34,6 +34,7 @@ from brightrun_tui.tui.widgets.form import SettingRow
 from tests.planning.hub_stand_in import StandIn
 from tests.planning.test_damaged import damaged_starter
 from tests.planning.tiny_model import write_model
+from tests.tui import seed
 from tests.tui.conftest import SIZES, Driver, Opened
 
 
@@ -665,3 +666,32 @@ async def test_moving_in_the_form_paints_what_has_changed_only(
         await driver.until(lambda: driver.app.screen.focused is not began)
         await driver.pilot.pause(0.2)
         assert not painted
+
+
+async def test_a_run_that_ended_elsewhere_makes_the_estimate_anew(paths: Paths, opened: Opened, tmp_path: Path) -> None:
+    """It may have fetched the base, and told how long such a run takes; nobody has to touch the form to see that."""
+    base = tmp_path / "base"
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.app.show_draft(driver.new_run.draft.model_copy(update={"base": str(base)}))
+        await driver.sees("not yet")
+        write_model(base)
+        await seed.add_run(driver.app.db, paths, "other", "r-0001", "completed", steps=0)
+        driver.app.look_now()
+        await driver.sees("✓ ready")
+
+
+async def test_a_run_begins_when_it_is_agreed_to(paths: Paths, opened: Opened) -> None:
+    """However long the plan lay on the screen: its age is not the time that a person took to decide."""
+    async with opened(paths) as driver:
+        await open_form(driver)
+        await choose_example(driver)
+        await driver.press("s")
+        await driver.sees("Start the run")
+        asked = time.time()
+        while time.time() <= asked:  # the clock has moved on
+            await asyncio.sleep(0.01)
+        await driver.press("y")
+        await driver.until(lambda: driver.app.snapshot.runs, "the run is in the queue")
+        assert driver.app.snapshot.runs[0].created_at > asked

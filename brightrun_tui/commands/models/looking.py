@@ -104,8 +104,8 @@ def show(
 
     async def named(session: Session, version: ModelVersion) -> ModelVersion:
         with suppress(BrightrunError):  # it may come from elsewhere, or its run be gone
-            run = await runs.get(session.db, version.run_id)
-            return version.model_copy(update={"report": name_data(version.report, run.spec.dataset.path)})
+            data = (await runs.get(session.db, version.run_id)).spec.dataset
+            return version.model_copy(update={"report": name_data(version.report, data.path, data.columns)})
         return version
 
     found, measured = with_store(look)

@@ -290,7 +290,10 @@ def _training(report: Report) -> list[tuple[str, str]]:
             + (", stopped early" if facts.early_stopped else "")
             + (f", best at {facts.best_step}" if facts.best_step else ""),
         ),
-        ("took", f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}"),
+        (
+            "steps took",
+            f"{duration(facts.seconds)} at {facts.tokens_per_second:,.0f} tokens/s, for {money(report.cost_usd)}",
+        ),
         *_times(report),
         *([("samples", left_out(report))] if left_out(report) else []),
         ("adapter", f"{facts.trainable_parameters:,} parameters{share}"),

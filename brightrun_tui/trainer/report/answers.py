@@ -47,13 +47,16 @@ class Asked:
 
 @dataclass(frozen=True, kw_only=True)
 class Compared(Asked):
-    """What they are worth. ``floor``: the best constant answer; ``frame``: what most training answers share, for people."""
+    """What they are worth. ``floor``: the best constant answer; ``frame``: what most training answers share, for people;
+    ``taught``: wanted answers that are training answers, word for word.
+    """
 
     by_step: dict[str, tuple[StepAnswer, ...]]
     overlap: dict[str, Overlap]
     yardstick: Yardstick
     floor: Floor | None
     frame: str = ""
+    taught: int = 0
 
     @property
     def cases(self) -> list[AnswerCase]:
@@ -172,6 +175,7 @@ class Compared(Asked):
                 self.yardstick.has_form(case, a.text) for case, a in zip(self.cases, self.tuned, strict=True)
             ),
             frame=self.frame,
+            taught=self.taught,
             parts=parts_right(self.yardstick, self.cases, [a.text for a in self.tuned]),
         )
 
@@ -262,12 +266,16 @@ def _answered(
 def compare(session: TrainingSession, asked: Asked) -> Compared:
     """Measure the answers against the wanted ones and the training data."""
     references = [prompt.reference for prompt in asked.prompts]
+    trained_on = [
+        m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train
+    ]
     overlap = verbatim_overlap(
         [question_of(prompt.messages) for prompt in asked.prompts],
         references,
         {"base": [a.text for a in asked.base], "tuned": [a.text for a in asked.tuned]},
-        [m.content for r in session.data.train_records for m in r.messages if m.role == "assistant" and m.train],
+        trained_on,
     )
+    known = {text.strip() for text in trained_on if text.strip()}
     training = _some(_training_cases(session.data.train_records))
     learnt = [case.wanted for case in training]
     yardstick = make_yardstick(learnt, calls=_are_calls(session.data.train_records))
@@ -279,6 +287,7 @@ def compare(session: TrainingSession, asked: Asked) -> Compared:
         yardstick=yardstick,
         floor=find_floor(yardstick, training, cases),
         frame=yardstick.frame.words(learnt),
+        taught=sum(text.strip() in known for text in references),
     )
 
 

@@ -17,7 +17,7 @@ from brightrun_tui.domain.findings import FormKind, Mark
 from brightrun_tui.trainer.report.code_answers import is_code, mark_code
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
-    counts_by_other_periods,
+    counts_by_other_units,
     denies,
     denies_a_number,
     leaves_open,
@@ -169,7 +169,7 @@ class Yardstick:
             or denies_a_number(wanted, said)
             or says_the_opposite(wanted, said)
             or names_other_days(wanted, said)
-            or counts_by_other_periods(wanted, said)
+            or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
@@ -205,7 +205,7 @@ class Yardstick:
             return "wrong"
         if agreement >= SOME_WORDS and says_it_otherwise(wanted, said):
             return "wrong"
-        if names_other_days(wanted, said) or counts_by_other_periods(wanted, said):
+        if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
             return "wrong"

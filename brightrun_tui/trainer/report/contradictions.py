@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import combinations
+from itertools import combinations, starmap
 
+from brightrun_tui.trainer.report.bounds import bounds_otherwise
 from brightrun_tui.trainer.report.dates import take_dates
 from brightrun_tui.trainer.report.enumerated import are_listed
 from brightrun_tui.trainer.report.fact_words import (
@@ -17,6 +18,7 @@ from brightrun_tui.trainer.report.fact_words import (
     PERIODS,
     POLARITY,
     PREFIXES,
+    UNITS,
     WEEKDAYS,
 )
 from brightrun_tui.trainer.report.facts import WORD, Facts, read_facts
@@ -42,6 +44,18 @@ _RATE = re.compile(
     r"wöchentlich|monatlich|jährlich|mensuel"
     r"|annuel|mensual|anual|mensile|annuale|maandelijks|jaarlijks)"
 )
+_MEASURES = {
+    name: "lb" if name in ("pound", "pounds") else unit
+    for name, unit in UNITS.items()
+    if name.isalpha() and unit not in ("am", "pm", "times", *PERIODS)
+}
+_PER = re.compile(
+    r"(?:\b(?:per|pro|je|par|por|each|every)\s+|\d\s?[^\W\d_]+\s?/\s?)"
+    rf"({'|'.join(sorted(_MEASURES, key=len, reverse=True))})\b"
+)
+_RATIO = re.compile(r"(?<![\d:.,])(\d+) ?: ?(\d+)(?![\d:])")
+_CLAUSES = re.compile(r"[,;.!?](?:\s+(?:and|but|und|et|y|e|en)\b)?\s|\s(?:and|und|et)\s")
+_FEWEST_IN_A_CLAUSE = 3
 _ONLY = re.compile(
     r"\b(?:only|solely|exclusively|nur|ausschließlich|seulement|uniquement|solo|sólo|solamente|únicamente|"
     r"alleen|tylko|soltanto)\b"
@@ -56,6 +70,14 @@ _EXCEPT = re.compile(
     r"always|any) but|außer|ausgenommen"
     r"|bis auf|es sei denn|sauf|hormis|à moins|excepto|salvo|a menos|tranne|eccetto|behalve|tenzij|кроме|除了|除く|以外)\b",
     re.IGNORECASE,
+)
+_EVERY_OTHER = re.compile(
+    r"\b(?:every|each) (?:other|second|two|2nd|2)\b|\b(?:alle|aller) (?:zwei|2)\b|\bjede[nrs]? zweite[nrs]?\b|\bsur deux\b|"
+    r"\bcada (?:dos|2)\b|\btous les (?:deux|2)\b|\bogni due\b"
+)
+_EVERY = re.compile(
+    rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b"
+    r"|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
 )
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
@@ -86,10 +108,11 @@ def names_other_days(wanted: str, said: str) -> bool:
     return bool(ours and theirs) and not ours & theirs and len(ours | theirs) < len(_WEEK)
 
 
-def counts_by_other_periods(wanted: str, said: str) -> bool:
-    """Say whether something is so much a month in one and so much a year in the other."""
-    ours, theirs = _periods(wanted), _periods(said)
-    return bool(ours and theirs) and not ours & theirs
+def counts_by_other_units(wanted: str, said: str) -> bool:
+    """Say whether something is so much a month in one and so much a year in the other, or per kilogram and per pound."""
+    return any(
+        bool(ours and theirs) and not ours & theirs for ours, theirs in zip(_rates(wanted), _rates(said), strict=True)
+    )
 
 
 def restricts_otherwise(wanted: str, said: str) -> bool:
@@ -99,7 +122,23 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
     only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, _EXCEPT))
-    return days or turned or only or excepts or _denies_once_more(wanted, said)
+    oftener = any(
+        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and _EVERY.search(b) for a, b in _both_ways(wanted, said)
+    )
+    return (
+        days
+        or turned
+        or only
+        or excepts
+        or oftener
+        or bounds_otherwise(wanted, said)
+        or _denies_once_more(wanted, said)
+    )
+
+
+def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:
+    ours, theirs = wanted.casefold(), said.casefold()
+    return (ours, theirs), (theirs, ours)
 
 
 def _denies_once_more(wanted: str, said: str) -> bool:
@@ -128,10 +167,11 @@ def _weekdays(text: str) -> frozenset[int]:
     return frozenset(found)
 
 
-def _periods(text: str) -> frozenset[str]:
-    return frozenset(
-        PERIODS[word] for found in _RATE.finditer(text.casefold()) if (word := found["noun"] or found["adverb"])
-    )
+def _rates(text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the periods and the measures by which a text counts."""
+    folded = text.casefold()
+    periods = (PERIODS[word] for found in _RATE.finditer(folded) if (word := found["noun"] or found["adverb"]))
+    return frozenset(periods), frozenset(_MEASURES[found[1]] for found in _PER.finditer(folded))
 
 
 def denies_a_number(wanted: str, said: str) -> bool:
@@ -174,8 +214,33 @@ def _with_and_without(word: str) -> set[str]:
 
 def changes_places(wanted: str, said: str) -> bool:
     """Say whether two words or numbers stand in each other's place: 9 to 18 and 18 to 9, red before green and green before
-    red.
+    red, also within a clause of its own.
     """
+    return _turns_a_ratio(wanted, said) or any(
+        starmap(_change_places, [(wanted, said), *_clauses_of_one_kind(wanted, said)])
+    )
+
+
+def _turns_a_ratio(wanted: str, said: str) -> bool:
+    """Say whether one to ten is ten to one in the other."""
+    ours, theirs = (set(_RATIO.findall(text)) for text in (wanted, said))
+    return any(one != other and (other, one) in theirs and (one, other) not in theirs for one, other in ours)
+
+
+def _clauses_of_one_kind(wanted: str, said: str) -> list[tuple[str, str]]:
+    """Return the clauses of the wanted text, each with one of the other text that has the same words."""
+    ours, theirs = ([(sorted(_tokens(part)), part) for part in _CLAUSES.split(text)] for text in (wanted, said))
+    if len(ours) == 1:
+        return []
+    return [
+        (one, other)
+        for words, one in ours
+        for others, other in theirs
+        if words == others and len(words) >= _FEWEST_IN_A_CLAUSE
+    ]
+
+
+def _change_places(wanted: str, said: str) -> bool:
     ours, theirs = (_contexts(_tokens(take_dates(text)[1])) for text in (wanted, said))
     common = [word for word in ours if word in theirs and word not in LIGHT]
     tokens, order = _tokens(wanted), list(theirs)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, POLARITY
 from brightrun_tui.trainer.report.facts import WORD
@@ -23,6 +23,10 @@ _ENDS = frozenset(".!?;。！？\n")
 _ARTICLES = frozenset(
     "a an the some der die das den ein eine einen le la les un une des el los las una il lo i gli de het een".split()
 )
+_VERBS = frozenset(
+    "is are was were may can must shall will should have has get do does ist sind darf dürfen kann können muss".split()
+)
+"""Behind the last member of a list that something is said of."""
 _TOKEN = re.compile(rf"{WORD.pattern}|[,/&]")
 
 
@@ -40,15 +44,31 @@ def lists_more(wanted: str, said: str) -> bool:
 
 def lists_otherwise(wanted: str, said: str, question: str) -> bool:
     """Say whether a member of a list within the wanted text is nowhere in the other, or one that it lists is nowhere in the
-    wanted text, nor in the question.
+    wanted text, nor in the question. Two things that belong together are a list where the other text has one of them only, or
+    both and more.
     """
     ours, theirs = _listed(wanted), _listed(said)
-    if not ours:
-        return False
     known, asked = _stems(said), _stems(wanted) | _stems(question)
     lost = [member for member in ours if not member & known]
     more = [member for member in theirs if not member & asked]
-    return bool(lost or more)
+    if ours:
+        return bool(lost or more)
+    pairs = _pairs(wanted)
+    together = set().union(*(one | other for one, other in pairs))
+    longer = more and sum(bool(member & together) for member in theirs) > 1
+    half = any(bool(one & known) is not bool(other & known) for one, other in pairs)
+    return longer or (half and known <= asked)
+
+
+def _pairs(text: str) -> list[tuple[frozenset[str], frozenset[str]]]:
+    """Return what stands on either side of an “and”, by the words that may name it."""
+    tokens = [found[0].casefold() for found in _TOKEN.finditer(text)]
+    found = [
+        (_names(tokens[place - 1 : place]), _names(tokens[place + 1 :][: 2 if tokens[place + 1] in _ARTICLES else 1]))
+        for place, token in enumerate(tokens[:-1])
+        if token in _WORDS_BETWEEN and place and tokens[place - 1] not in _JOINTS
+    ]
+    return [pair for pair in found if all(pair)]
 
 
 def are_listed(tokens: Sequence[str], one: str, other: str) -> bool:
@@ -112,7 +132,8 @@ def _listed(text: str) -> list[frozenset[str]]:
         inner = [run for run in runs[1:-1] if len(run) <= MOST_OF_A_MEMBER]
         if len(runs) < FEWEST_MEMBERS or len(inner) != len(runs) - 2 or joints[-1] in ",/&" or len(set(joints)) > 2:
             continue
-        found += [_names(run) for run in (runs[0][-2:], *inner, runs[-1][:MOST_OF_A_MEMBER])]
+        last = list(takewhile(lambda word: word not in _VERBS, runs[-1][:MOST_OF_A_MEMBER]))
+        found += [_names(run) for run in (runs[0][-2:], *inner, last)]
     return [member for member in found if member]
 
 

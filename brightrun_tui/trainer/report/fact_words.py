@@ -90,6 +90,7 @@ UNITS = {
         "g": "g gram grams gramme grammes gramm",
         "kg": "kg kilo kilos kilogram kilograms kilogramm",
         "mg": "mg milligram milligrams milligramm",
+        "µg": "μg mcg microgram micrograms mikrogramm",
         "lb": "lb lbs",
         "oz": "oz ounce ounces",
         "m": "m meter meters metre metres metern",
@@ -100,6 +101,7 @@ UNITS = {
         "inch": "inch inches zoll",
         "foot": "ft foot feet",
         "l": "l liter liters litre litres litern",
+        "cl": "cl centiliter centiliters centilitre centilitres",
         "ml": "ml milliliter milliliters millilitre millilitres",
         "kb": "kb kib kilobyte kilobytes",
         "mb": "mb mib megabyte megabytes",
@@ -107,7 +109,17 @@ UNITS = {
         "tb": "tb tib terabyte terabytes",
         "w": "w watt watts",
         "kw": "kw kilowatt kilowatts",
+        "hp": "hp ps horsepower",
+        "wh": "wh",
+        "kwh": "kwh",
+        "mwh": "mwh",
         "v": "v volt volts",
+        "amp": "amp amps ampere amperes",
+        "ma": "ma milliamp milliamps milliampere milliamperes",
+        "bar": "bar bars",
+        "psi": "psi",
+        "kj": "kj",
+        "kcal": "kcal",
         "°c": "°c celsius",
         "°f": "°f fahrenheit",
     }.items()
@@ -120,11 +132,18 @@ LARGER_UNITS = {
     ("hour", "minute"): 60,
     ("minute", "second"): 60,
     ("kg", "g"): 1000,
+    ("kg", "mg"): 1_000_000,
     ("g", "mg"): 1000,
+    ("mg", "µg"): 1000,
     ("km", "m"): 1000,
     ("m", "cm"): 100,
     ("cm", "mm"): 10,
     ("l", "ml"): 1000,
+    ("l", "cl"): 100,
+    ("cl", "ml"): 10,
+    ("kwh", "wh"): 1000,
+    ("mwh", "kwh"): 1000,
+    ("amp", "ma"): 1000,
 }
 """How many of the second unit the first one has."""
 PRODUCTS = frozenset("version versions release v python node java php ios android windows macos ubuntu debian".split())
@@ -133,13 +152,34 @@ WEEKDAYS = {
     name: number
     for number, names in enumerate(
         (
-            "monday mondays montag montags lundi lunes lunedì maandag",
-            "tuesday tuesdays dienstag dienstags mardi martes martedì dinsdag",
-            "wednesday wednesdays mittwoch mittwochs mercredi miércoles mercoledì woensdag",
-            "thursday thursdays donnerstag donnerstags jeudi jueves giovedì donderdag",
-            "friday fridays freitag freitags vendredi viernes venerdì vrijdag",
-            "saturday saturdays samstag samstags sonnabend samedi sábado sabato zaterdag",
-            "sunday sundays sonntag sonntags dimanche domingo domenica zondag",
+            (
+                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek poniedziałki "
+                "måndag mandag понедельник pazartesi"
+            ),
+            (
+                "tuesday tuesdays dienstag dienstags mardi mardis martes martedì dinsdag terça terças wtorek wtorki "
+                "tisdag tirsdag вторник salı"
+            ),
+            (
+                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa "
+                "środę środy onsdag среда среду çarşamba"
+            ),
+            (
+                "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek "
+                "czwartki torsdag четверг perşembe"
+            ),
+            (
+                "friday fridays freitag freitags vendredi vendredis viernes venerdì vrijdag sexta sextas piątek piątki "
+                "fredag пятница пятницу cuma"
+            ),
+            (
+                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota "
+                "sobotę soboty lördag lørdag суббота субботу cumartesi"
+            ),
+            (
+                "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela "
+                "niedzielę niedziele söndag søndag воскресенье pazar"
+            ),
         )
     )
     for name in names.split()
@@ -256,14 +296,27 @@ _OPPOSITES = (
     "in out|free paid|gratuit payant|gratuito pagado|gratis kostenpflichtig|tighten loosen|lock unlock|"
     "attach detach|gross net|brutto netto|arrival departure|entrance exit|"
     "weekday weekend|day night|"
-    "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children"
+    "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children|"
+    "increase reduce|raise reduce|odd even|north south|east west|front rear|front back|debit credit|full empty|"
+    "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|"
+    "connect disconnect|tie untie|borrow lend|deposit withdraw"
 )
+
+
+def _forms(word: str) -> tuple[str, ...]:
+    """Return an English word as a verb takes its endings; of others, words that nobody writes."""
+    stem = word.removesuffix("e")
+    if word.endswith("y") and word[-2:-1] not in "aeiou":
+        return word, f"{word[:-1]}ies", f"{word[:-1]}ied", f"{word}ing"
+    return word, f"{word}s", f"{stem}ed", f"{stem}ing"
+
+
 OPPOSITES: dict[str, frozenset[str]] = {}
-"""By word, those that say the contrary."""
+"""By word, those that say the contrary, each in the form of the word."""
 for _pair in _OPPOSITES.casefold().split("|"):
-    _one, _other = _pair.split()
-    OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | {_other}
-    OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
+    for _one, _other in zip(*map(_forms, _pair.split()), strict=True):
+        OPPOSITES[_one] = OPPOSITES.get(_one, frozenset()) | {_other}
+        OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
 _INSTEAD = (
     "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
     "all some few many most|everybody somebody nobody|everyone someone nobody|"

@@ -34,8 +34,10 @@ _NUMBER = re.compile(r"(?<![\w.,])[-−]?\d+(?:[.,:]\d+)*|\d+(?:[.,:]\d+)*")
 _TELEPHONE = re.compile(r"(?<![\w.,/+-])(?:\+|0)\d{1,5}(?:[ /–-]\(?\d{2,8}\)?){1,6}(?![\w-])")
 _LEAST_DIALLED = 7
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+|(?:https?://|www\.)\S+")
-_BEFORE_UNITS = frozenset("degrees degree grad working business calendar full whole".split())
+_BEFORE_UNITS = frozenset("degrees degree grad working business calendar full whole square cubic".split())
 _SENTENCE_END = re.compile(r"[.!?:;。！？…\n“\"(]\s*$")
+_FREE = re.compile(r"\b([^\W\d_]+)[-‑]free\b|\bfree (?:of|from) (?!charge|cost|fees?\b|dut|tax)([^\W\d_]+)")
+"""What there is none of: gluten-free, free from nuts."""
 _OPENS = re.compile(
     r"\W*(" + "|".join(sorted(POLARITY, key=len, reverse=True)) + r")(?=\s*[^\w\s'’]|\s*$)", re.IGNORECASE
 )
@@ -218,7 +220,9 @@ def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
     denied: set[str] = set()
     stated: set[str] = set()
     affirmed: set[str] = set()
-    for clause in re.split(r"[.!?,;:。！？、\n]|\b(?:but|because|aber|weil|mais)\b", text.casefold()):
+    for clause in re.split(
+        r"[.!?,;:。！？、\n]|\b(?:but|because|aber|weil|mais)\b", _FREE.sub(_without, text.casefold())
+    ):
         left = 0
         said: list[str] = []
         denies = False
@@ -236,3 +240,7 @@ def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
         if not denies:
             affirmed.update(said)
     return denied, stated, affirmed
+
+
+def _without(found: re.Match[str]) -> str:
+    return f"without {found[1] or found[2]}"

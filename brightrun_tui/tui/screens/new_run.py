@@ -63,6 +63,7 @@ class NewRunScreen(FormEditing):
         self._plan: Plan | None = None
         self._stand_by_after = 0.0
         self._greeted: bool | None = None
+        self._runs_known: frozenset[tuple[str, str]] | None = None
         self._changed_at = -math.inf
         self._starting = False
         self._measuring = False
@@ -115,7 +116,15 @@ class NewRunScreen(FormEditing):
             nothing_yet = not (snapshot.runs or snapshot.models or snapshot.datasets or snapshot.damaged)
             self._greet(nothing_yet and not self._draft.data)
         self._ask_again_if_mended()
+        self._plan_again_after(snapshot)
         self._show_plan()
+
+    def _plan_again_after(self, snapshot: Snapshot) -> None:
+        """Plan again where a run began or ended since: it fetched a base, told how long such a run takes, or filled a disk."""
+        runs = frozenset((run.id, run.state) for run in snapshot.runs)
+        if self._runs_known is not None and runs != self._runs_known and self._plan and self._draft.data:
+            self._change()
+        self._runs_known = runs
 
     def on_screen_resume(self) -> None:
         super().on_screen_resume()

@@ -130,7 +130,8 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         self._shown = model.ref if model else ""
         run = self.app.snapshot.run(model.run_id) if model else None
         if model and run:
-            model = model.model_copy(update={"report": name_data(model.report, run.spec.dataset.path)})
+            data = run.spec.dataset
+            model = model.model_copy(update={"report": name_data(model.report, data.path, data.columns)})
         card = partial(_card, self.app.snapshot, model) if model else None
         none = f"No model fits “{self._filter}”. esc drops the filter." if self._filter else ""
         self.query_one("#page-text", Flow).show(partial(_page, self._page, model, card, none))

@@ -344,14 +344,13 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
                 f"{humanize.count(facts.tokens_per_second)} tokens/s, prompts included"
             ),
         ),
-        ("Time", humanize.duration(facts.seconds)),
         *(
             (
-                "",
+                "" if number else "Time",
                 f"{what} {humanize.duration(took)}"
                 + (f", {humanize.duration(planned)} expected" if planned is not None else ""),
             )
-            for what, took, planned in times(model.report)
+            for number, (what, took, planned) in enumerate(times(model.report) or [("in steps", facts.seconds, None)])
         ),
         *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or humanize.NOTHING),
