@@ -6,8 +6,6 @@ import asyncio
 import json
 import math
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,16 +52,6 @@ def deployed(home: Home, provider: str, *more: str) -> dict[str, str]:
     assert done.returncode == 0, done.stdout + done.stderr
     document: dict[str, str] = json.loads(done.stdout)
     return document
-
-
-def begin(home: Home, provider: str, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "brightrun_tui", *deploy_words(provider, *more)],
-        env=home.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
 
 
 def answer(url: str, key: str, toy: Toy) -> str:
@@ -124,7 +112,7 @@ def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer
     returned by a provider that refuses to: it is adopted, replaced, and returned all the same."""
     toy, cloud = make_toy(), clouds.runpod
     cloud.faults.set("create_hangs", count=1, value=3.0)
-    asking = begin(home, "runpod")
+    asking = home.begin(*deploy_words("runpod"))
     try:
         wait_until(lambda: cloud.instances, "the machine is being rented")
         home.kill(ENGINE)
@@ -139,10 +127,10 @@ def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer
     assert answer(endpoint.url, read_key(Path(endpoint.directory)), toy) == toy.sample.tuned
     assert not first.alive, "the first one was returned before"
     cloud.faults.set("delete_fails", seconds=6.0)
-    ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
+    ending = home.begin("undeploy", "harbour")
     wait_until(lambda: stored(home).state == "stopping", "it is being returned")
     home.kill(ENGINE)
-    proven = ending.wait(240) == 0  # on a busy machine the next engine may answer later than it waits: then it says so
+    proven = ending.wait() == 0  # on a busy machine the next engine may answer later than it waits: then it says so
     assert not (proven and cloud.alive()), "it said returned, and it was not"
     wait_until(lambda: not cloud.alive() and stored(home).state == "stopped", "it is returned all the same")
     check_books(home, cloud, machines_rented=2)
