@@ -289,7 +289,7 @@ def become(program: str, caller: socket.socket) -> None:
     )
 
 
-def end_by(main: Callable[[], object]) -> NoReturn:
+def end_by(main: Callable[[], str | int | None]) -> NoReturn:
     """Run it and end as an interpreter ends, but for taking apart what it has in memory: most of that is the server's, and
     touching it copies it, which takes longer than most calls do.
     """
