@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
+from tests.e2e.conftest import UntaughtWorker, untaught_here
 from tests.toy_base import toy_base
+
+__all__ = ["untaught_here"]
 
 pytest.importorskip("torch", reason="the training packages are not installed")
 pytestmark = pytest.mark.slow
@@ -126,10 +129,13 @@ def test_a_sweep_says_which_values_came_out_best(brightrun: CommandLine, data: P
     assert "2 runs, one after the other" in done.err and "free" in done.err
 
 
-def test_ctrl_c_leaves_the_run_running(brightrun: CommandLine, data: Path, base: Path) -> None:
+def test_ctrl_c_leaves_the_run_running(
+    brightrun: CommandLine, data: Path, base: Path, untaught_here: UntaughtWorker
+) -> None:
     """A person may close the lid: the command ends with 130 and says how to stop the run, which goes on."""
+    untaught_here.hold(5)
     process = subprocess.Popen(
-        brightrun.command("train", data, "--base", base, "--name", "long", *LONG, "--json"),
+        brightrun.command("train", data, "--base", base, "--name", "long", "--json"),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -137,15 +143,15 @@ def test_ctrl_c_leaves_the_run_running(brightrun: CommandLine, data: Path, base:
         start_new_session=True,
     )
     run = wait_for(
-        lambda: next((r for r in brightrun("runs", "--json").document["runs"] if r["step"] > 0), None), "it trains"
+        lambda: next((r for r in brightrun("runs", "--json").document["runs"] if r["step"] == 5), None), "it trains"
     )
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert json.loads(out)["detached"] and json.loads(out)["run"]["id"] == run["id"]
     assert f"brightrun runs stop {run['id']}" in err and "Traceback" not in err
-    step = brightrun("runs", "show", "last", "--json").document["run"]["step"]
-    wait_for(lambda: brightrun("runs", "show", "last", "--json").document["run"]["step"] > step, "it goes on")
+    untaught_here.hold(9)
+    wait_for(lambda: brightrun("runs", "show", "last", "--json").document["run"]["step"] == 9, "it goes on")
     assert brightrun("runs", "stop", "long", "--json").code == 0
     wait_for(
         lambda: brightrun("runs", "show", "long", "--json").document["run"]["state"] == "stopped", "it has stopped"

@@ -12,7 +12,6 @@ import os
 import secrets
 import shutil
 import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests import preloaded
 from tests.clouds.gate import BrokenOff
 from tests.clouds.runpod_schema import Cpu, Strict, problems
 from tests.clouds.wording import iso, ok, problem
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from tests.clouds.runpod import RunPod
 
 Files = dict[str, bytes]
-ROOT = Path(__file__).resolve().parents[2]
 
 POOLS = {
     "NVIDIA GeForce RTX 4090": ("ADA_24", 1.10),
@@ -128,7 +127,7 @@ class Worker:
     gpu: str = ""
     since: float | None = None
     port: int = 0
-    process: asyncio.subprocess.Process | None = None
+    process: preloaded.Forked | None = None
     life: asyncio.Task[None] | None = None
 
 
@@ -394,19 +393,22 @@ class Endpoints:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             worker.port = free.getsockname()[1]
-        with (self.cloud.directory / "worker.log").open("ab") as log:
-            worker.process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                "tests.clouds.vllm_worker",
-                json.dumps(told),
-                str(worker.port),
-                cwd=ROOT,
-                env={name: value for name, value in os.environ.items() if not name.endswith(("KEY", "TOKEN"))},
-                stdout=log,
-                stderr=log,
+        with (self.cloud.directory / "worker.log").open("ab") as log, open(os.devnull) as nothing:
+            starting = asyncio.create_task(
+                asyncio.to_thread(
+                    preloaded.fork,
+                    "tests.clouds.vllm_worker",
+                    [json.dumps(told), str(worker.port)],
+                    {name: value for name, value in os.environ.items() if not name.endswith(("KEY", "TOKEN"))},
+                    [nothing.fileno(), log.fileno(), log.fileno()],
+                )
             )
-        while worker.process.returncode is None:
+            try:
+                worker.process = await asyncio.shield(starting)
+            except asyncio.CancelledError:
+                (await starting).kill()
+                raise
+        while worker.process.poll() is None:
             with suppress(httpx.HTTPError):
                 if (await self._client.get(f"http://127.0.0.1:{worker.port}/health")).status_code == 200:
                     worker.status = "IDLE"
@@ -466,9 +468,9 @@ class Endpoints:
         if worker.life is not None:
             worker.life.cancel()
             await asyncio.gather(worker.life, return_exceptions=True)
-        if worker.process is not None and worker.process.returncode is None:
+        if worker.process is not None:
             worker.process.kill()
-            await worker.process.wait()
+            await asyncio.to_thread(worker.process.wait)
         shutil.rmtree(self.cloud.directory / f"worker-{worker.id}", ignore_errors=True)
 
     async def end(self, endpoint: Endpoint) -> None:

@@ -1,4 +1,4 @@
-"""A worker as vLLM is one, for a toy model: ``python -m tests.clouds.vllm_worker TOLD PORT``.
+"""A worker as vLLM is one, for a toy model: `tests.preloaded` starts it with TOLD and PORT.
 
 It takes token ids at ``/v1/completions`` and streams, names its models at ``/v1/models``, and refuses what it does not know. Told
 ``changing``, it loads and unloads adapters as vLLM does where that is allowed.
@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any, cast
 
+import bitsandbytes  # noqa: F401  so that no worker has it to import
 import torch
 import uvicorn
 from peft import PeftModel
@@ -201,5 +202,5 @@ def _error(status: int, message: str) -> Response:
     return JSONResponse({"error": {"message": message, "type": "BadRequestError", "code": status}}, status)
 
 
-if __name__ == "__main__":
+def main() -> None:
     uvicorn.run(Worker(json.loads(sys.argv[1])).app(), host="127.0.0.1", port=int(sys.argv[2]), log_level="error")

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -59,6 +60,11 @@ class Home:
 
     def command(self, *words: str, timeout: float = 120) -> preloaded.Ended:
         return preloaded.brightrun(list(words), self.environment, timeout=timeout)
+
+    def begin(self, *words: str) -> preloaded.Forked:
+        """Call it and do not wait; nobody reads what it says."""
+        with open(os.devnull, "r+b") as nothing:
+            return preloaded.fork(preloaded.VERBS, words, self.environment, [nothing.fileno()] * preloaded.STREAMS)
 
     def json(self, *words: str, timeout: float = 120) -> Any:
         done = self.command(*words, "--json", timeout=timeout)
@@ -139,8 +145,8 @@ def clouds(monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudServer]:
 
 @dataclass
 class UntaughtWorker:
-    """What rented machines start where the promise is about money, machines and transfer: it keeps the worker's protocol, and
-    learns nothing. It can be held at a step, so that what is to happen meanwhile does."""
+    """What machines start where the promise is about money, machines, transfer and the order of things: it keeps the worker's
+    protocol, and learns nothing. It can be held at a step, so that what is to happen meanwhile does."""
 
     directory: Path
 
@@ -164,14 +170,22 @@ class UntaughtWorker:
 
     def make(self) -> Path:
         """Write what is taken for a Python with everything installed; the name of the module stays on the command line."""
-        python, words = (
-            self.directory / "python",
-            [sys.executable, "-S", fast_worker.__file__, make_toy().run, self._hold],
-        )
-        first, rest = shlex.join(map(str, words[:4])), shlex.join(map(str, words[4:]))
-        python.write_text(f'#!/bin/sh\n[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}exec {first} "$3" {rest} "$2"\n')
-        python.chmod(0o755)
-        return python
+        return self._script("python", f'[ "$1" = "-c" ] && exit 0\n{GPU_CHECK}{self._start("$3", "$2")}')
+
+    def make_here(self) -> Path:
+        """Write what this machine's workers are started by, ``nice``, so that they are such workers, too."""
+        worker = f'[ "$6" = brightrun_tui.trainer ] && {self._start("$7", "$6")}'
+        return self._script("nice", f'{worker}exec {shutil.which("nice")} "$@"\n')
+
+    def _start(self, run_directory: str, module: str) -> str:
+        words = shlex.join(map(str, [sys.executable, "-S", fast_worker.__file__, make_toy().run]))
+        return f'exec {words} "{run_directory}" {shlex.quote(str(self._hold))} "{module}"\n'
+
+    def _script(self, name: str, text: str) -> Path:
+        script = self.directory / name
+        script.write_text(f"#!/bin/sh\n{text}")
+        script.chmod(0o755)
+        return script
 
 
 @pytest.fixture
@@ -180,6 +194,17 @@ def untaught(clouds: CloudServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     directory.mkdir()
     worker = UntaughtWorker(directory)
     monkeypatch.setenv("BRIGHTRUN_ENGINE_REMOTE_PYTHON", str(worker.make()))
+    return worker
+
+
+@pytest.fixture
+def untaught_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UntaughtWorker:
+    """The same on this machine."""
+    directory = tmp_path / "untaught"
+    directory.mkdir()
+    worker = UntaughtWorker(directory)
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_SPARE_SECONDS", "0")  # a worker in waiting is a real one
+    monkeypatch.setenv("PATH", f"{worker.make_here().parent}{os.pathsep}{os.environ['PATH']}")
     return worker
 
 

@@ -25,8 +25,9 @@ RECORDED = [5.7910, 5.8996, 5.8487, 5.7428, 5.5344]
 
 
 @pytest.mark.slow
-def test_a_run_survives_kill_9_with_the_very_same_curve(home: Home) -> None:
-    """As the run before it that nothing happens to, which is the recorded one. Both have a name, so each is a version of it."""
+def test_a_run_survives_kill_9_and_a_pause_with_the_very_same_curve(home: Home) -> None:
+    """As the run before it that nothing happens to, which is the recorded one. Both have a name, so each is a version of it.
+    While it is paused the machine is free."""
     calm = home.start_training(*STEADY)
     check_ended(home, calm, version=1)
     losses = home.losses(calm)
@@ -40,7 +41,13 @@ def test_a_run_survives_kill_9_with_the_very_same_curve(home: Home) -> None:
             home.kill(victim)
     wait_until(lambda: not home.processes(ENGINE), "the engine is dead")
     assert home.command("engine", "start").returncode == 0
+    wait_until(partial(another_at_work, home, run_id, 40, killed), "it trains")
+    assert home.command("runs", "pause", run_id).returncode == 0
+    wait_until(lambda: home.run(run_id).state == "paused", "it is paused")
+    wait_until(lambda: not home.processes(WORKER), "the machine is free")
+    assert home.command("runs", "resume", run_id).returncode == 0
     check_ended(home, run_id, version=2)
+    assert not list((home.root / "data" / "runs" / run_id).glob(".events*")), "a part of what it said is left over"
     assert home.losses(run_id) == losses, "the interrupted run learnt something else than the calm one"
     assert {(m["name"], m["version"]) for m in home.json("models")["models"]} == {("toy", 1), ("toy", 2)}
     wait_until(lambda: not home.processes(ENGINE) and not home.processes(WORKER), "nothing is left running")
@@ -55,20 +62,3 @@ def check_ended(home: Home, run_id: str, *, version: int) -> None:
     run = wait_until(lambda: (r := home.run(run_id)).state in ("completed", "failed", "stopped") and r, "it ends")
     assert (run.state, run.model_version) == ("completed", version), run.failure
     assert sorted(home.losses(run_id)) == list(range(1, run.total_steps + 1)), "a step was lost"
-
-
-@pytest.mark.slow
-def test_pause_resume_and_stop_keep_what_was_learnt(home: Home) -> None:
-    run_id = home.start_training(*STEADY)
-    wait_until(lambda: home.run(run_id).step >= 10, "it trains")
-    assert home.command("runs", "pause", run_id).returncode == 0
-    wait_until(lambda: home.run(run_id).state == "paused", "it is paused")
-    wait_until(lambda: not home.processes(WORKER), "the machine is free")
-    paused_at = home.run(run_id).step
-    assert home.command("runs", "resume", run_id).returncode == 0
-    wait_until(lambda: home.run(run_id).step > paused_at + 5, "it goes on")
-    assert home.command("runs", "stop", run_id).returncode == 0
-    run = wait_until(lambda: (r := home.run(run_id)).state in ("completed", "failed", "stopped") and r, "it ends")
-    assert run.state == "stopped"
-    assert (run.model, run.model_version) == ("toy", 1), "what was learnt so far is a model"
-    assert sorted(home.losses(run_id)) == list(range(1, run.step + 1))

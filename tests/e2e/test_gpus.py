@@ -11,18 +11,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.e2e.conftest import Home, wait_until
+from tests.e2e.conftest import Home, UntaughtWorker, wait_until
 from tests.gpus.pretend import GB, PretendGpus, pretend_gpus
 from tests.processes import words_of
 
 ENGINE, WORKER = "brightrun_tui.orchestrator", "brightrun_tui.trainer"
-LONG = (
-    "training.epochs=900",
-    "training.save_steps=5",
-    "quantisation.method=none",
-    "evaluation.eval_steps=100000",
-    "evaluation.sample_prompts=0",
-)
+NOT_4_BIT = "quantisation.method=none"
 
 
 @pytest.fixture
@@ -30,7 +24,6 @@ def gpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PretendGpu
     gpus = pretend_gpus(tmp_path / "driver")
     for name, value in gpus.environment.items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("BRIGHTRUN_ENGINE_SPARE_SECONDS", "0")
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield gpus
 
@@ -58,31 +51,26 @@ def trains(home: Home, run_id: str) -> str:
     return seen if run.state == "running" and run.step and seen == run.gpu_id else ""
 
 
-def hold_still(home: Home, run_id: str, *, on: bool = True) -> None:
-    """Let its worker take no time of this computer, which has no four GPUs, until it is to do something."""
-    os.kill(worker_of(home, run_id), signal.SIGSTOP if on else signal.SIGCONT)
-
-
 @pytest.mark.slow
-def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, home: Home) -> None:
+def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(
+    gpus: PretendGpus, home: Home, untaught_here: UntaughtWorker
+) -> None:
+    untaught_here.hold(6)
     ids = gpus.cards(4, used={1: 12 * GB})
-    first = [home.start_training(*LONG) for _ in range(2)]
-    chosen = home.start_training(*LONG, "machine.gpus=3")
+    first = [home.start_training(NOT_4_BIT) for _ in range(2)]
+    chosen = home.start_training(NOT_4_BIT, "machine.gpus=3")
     where = {run: wait_until(partial(trains, home, run), "it trains", 180) for run in (*first, chosen)}
     assert where[chosen] == ids[3] and sorted(where.values()) == [ids[0], ids[2], ids[3]]
-    for run in where:
-        hold_still(home, run)
 
-    fourth, fifth = home.start_training(*LONG), home.start_training(*LONG, "machine.gpus=3")
+    fourth, fifth = home.start_training(NOT_4_BIT), home.start_training(NOT_4_BIT, "machine.gpus=3")
     words = wait_until(lambda: home.run(fourth).phase_detail, "it says what it waits for")
     assert "0 busy with run toy" in words and "1 used by another process (11.2 GiB)" in words
     gpus.cards(4)
     where[fourth] = wait_until(lambda: trains(home, fourth), "it has the GPU that somebody has left", 120)
     assert where[fourth] == ids[1]
-    hold_still(home, fourth)
 
     # one is killed, the engine too: all are where they were, and nobody else is there
-    sixth = home.start_training(*LONG)
+    sixth = home.start_training(NOT_4_BIT)
     home.kill(ENGINE)
     before = worker_of(home, first[0])
     os.kill(before, signal.SIGKILL)
@@ -93,7 +81,6 @@ def test_four_runs_have_a_gpu_each_and_the_rest_wait_for_one(gpus: PretendGpus, 
 
     # the queue is reordered; one is paused, and its GPU goes to the run that waits for it, in the queue's order
     assert home.json("runs", "move", sixth, "first")["queue"] == [sixth, fifth]
-    hold_still(home, chosen, on=False)
     home.json("runs", "pause", chosen)
     assert wait_until(lambda: trains(home, sixth), "it has the GPU of the paused one", 120) == ids[3]
     assert home.run(fifth).state == "queued" and not seen_by(home, chosen)

@@ -66,9 +66,10 @@ def check_one_command(clouds: CloudServer, home: Home, provider: str, calm: dict
 
 @pytest.mark.slow
 def test_a_box_of_ones_own_trains_on_each_of_its_gpus_and_is_left_as_it_was(
-    clouds: CloudServer, home: Home, tmp_path: Path
+    clouds: CloudServer, home: Home, untaught: UntaughtWorker, tmp_path: Path
 ) -> None:
-    """Host, user and key are all it takes for two runs at once, which learn the same; afterwards nothing of them is left."""
+    """Host, user and key are all it takes for two runs at once; afterwards nothing of them is left."""
+    untaught.hold(3)
     box, keys = clouds.do(clouds.make_box("box", gpus=2)), new_key_pair("test")
     box.authorise(keys.public)
     key = tmp_path / "id_ed25519"
@@ -91,8 +92,8 @@ def test_a_box_of_ones_own_trains_on_each_of_its_gpus_and_is_left_as_it_was(
         return sorted(found)
 
     wait_until(lambda: seen() == gpus, "both are at work, each with a GPU of its own", 180)
-    calm: dict[str, dict[int, float | None]] = {}
-    assert [check_outcome(home, run_id, calm).cost_usd for run_id in run_ids] == [0, 0]
+    untaught.go_on()
+    assert [check_outcome(home, run_id, untaught.calm).cost_usd for run_id in run_ids] == [0, 0]
     assert sorted(books(home, run_id)[0].gpu_id for run_id in run_ids) == gpus
     assert not list((box.home / ".brightrun" / "leases").iterdir())
     wait_until(lambda: not box.processes(TRAINER), "no worker is left")

@@ -6,8 +6,6 @@ import asyncio
 import json
 import math
 import shutil
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -56,16 +54,6 @@ def deployed(home: Home, provider: str, *more: str) -> dict[str, str]:
     return document
 
 
-def begin(home: Home, provider: str, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "brightrun_tui", *deploy_words(provider, *more)],
-        env=home.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def answer(url: str, key: str, toy: Toy) -> str:
     client = openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
     said = client.chat.completions.create(
@@ -102,29 +90,12 @@ def check_bills(home: Home, cloud: Cloud, machines_rented: int) -> float:
     return theirs
 
 
-def test_a_model_answers_from_a_rented_machine_and_the_machine_goes_back(clouds: CloudServer, home: Home) -> None:
-    """Killing the engine interrupts nobody; undeploy returns the machine, and the cost is the cloud's to the cent."""
-    toy, cloud = make_toy(), clouds.runpod
-    found = deployed(home, "runpod")
-    assert answer(found["url"], found["key"], toy) == toy.sample.tuned
-    assert not home.processes("brightrun_tui.serving.worker"), "the model is in nobody's memory here"
-    home.kill(ENGINE)
-    assert answer(found["url"], found["key"], toy) == toy.sample.tuned, "serving does not need the engine"
-    (row,) = home.json("endpoints")["endpoints"]
-    assert (row["provider"], row["state"], row["engine"]) == ("runpod", "ready", "transformers")
-    done = home.command("undeploy", "harbour")
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert not cloud.alive(), "gone when it says so"
-    check_books(home, cloud)
-    assert stored(home).state == "stopped" and not home.processes(SERVER)
-
-
 def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer, home: Home) -> None:
     """The engine dies between intent and machine, the machine dies while it serves, the engine dies while the second one is
     returned by a provider that refuses to: it is adopted, replaced, and returned all the same."""
     toy, cloud = make_toy(), clouds.runpod
     cloud.faults.set("create_hangs", count=1, value=3.0)
-    asking = begin(home, "runpod")
+    asking = home.begin(*deploy_words("runpod"))
     try:
         wait_until(lambda: cloud.instances, "the machine is being rented")
         home.kill(ENGINE)
@@ -139,10 +110,10 @@ def test_kills_and_a_dead_machine_cost_one_machine_at_a_time(clouds: CloudServer
     assert answer(endpoint.url, read_key(Path(endpoint.directory)), toy) == toy.sample.tuned
     assert not first.alive, "the first one was returned before"
     cloud.faults.set("delete_fails", seconds=6.0)
-    ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
+    ending = home.begin("undeploy", "harbour")
     wait_until(lambda: stored(home).state == "stopping", "it is being returned")
     home.kill(ENGINE)
-    proven = ending.wait(240) == 0  # on a busy machine the next engine may answer later than it waits: then it says so
+    proven = ending.wait() == 0  # on a busy machine the next engine may answer later than it waits: then it says so
     assert not (proven and cloud.alive()), "it said returned, and it was not"
     wait_until(lambda: not cloud.alive() and stored(home).state == "stopped", "it is returned all the same")
     check_books(home, cloud, machines_rented=2)
@@ -192,12 +163,18 @@ def test_its_budget_ends_it(clouds: CloudServer, home: Home) -> None:
     assert not clouds.runpod.alive()
 
 
-def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
+def test_a_model_answers_from_a_rented_machine_whichever_version_is_promoted_and_the_machine_goes_back(
     clouds: CloudServer, home: Home, tmp_path: Path
 ) -> None:
-    """Nobody's request fails, no second machine is rented, and a version that does not come up is said with what to do."""
+    """The model is in nobody's memory here. A promoted version takes the place there: nobody's request fails, no second machine
+    is rented, and a version that does not come up is said with what to do. Killing the engine interrupts nobody; undeploy returns
+    the machine, and the cost is the cloud's to the cent."""
     toy, cloud = make_toy(), clouds.runpod
     found = deployed(home, "runpod")
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned
+    assert not home.processes("brightrun_tui.serving.worker"), "the model is in nobody's memory here"
+    (row,) = home.json("endpoints")["endpoints"]
+    assert (row["provider"], row["state"], row["engine"]) == ("runpod", "ready", "transformers")
     damaged = Path(shutil.copytree(toy.run / "adapter", tmp_path / "damaged"))
     (damaged / "adapter_model.safetensors").write_bytes(b"none")
 
@@ -222,13 +199,17 @@ def test_a_promoted_version_takes_the_place_on_the_machine_that_is_paid_for(
 
     # Another engine finds the version that serves, and a new machine gets that one, too.
     home.kill(ENGINE)
+    assert answer(found["url"], found["key"], toy) == toy.sample.tuned, "serving does not need the engine"
     (machine,) = machines(cloud)
     clouds.do(cloud.die(machine))
     assert home.command("engine", "start").returncode == 0
     wait_until(lambda: len(machines(cloud)) == 2 and stored(home).state == "ready", "it is replaced", 240)
     assert answer(found["url"], found["key"], toy) == toy.sample.tuned and stored(home).model_version == 1
-    assert home.command("undeploy", "harbour").returncode == 0
+    done = home.command("undeploy", "harbour")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not cloud.alive(), "gone when it says so"
     check_books(home, cloud, machines_rented=2)
+    assert stored(home).state == "stopped" and not home.processes(SERVER)
 
 
 def workers_there(cloud: Cloud) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
@@ -99,13 +98,7 @@ def test_whoever_waits_for_a_rented_run_may_be_killed(
     clouds: CloudServer, home: Home, untaught: UntaughtWorker
 ) -> None:
     """kill -9 of `brightrun train` in the midst of it: the run goes on, comes home, and its machine is returned."""
-    waiting = subprocess.Popen(
-        [sys.executable, "-m", "brightrun_tui", *train_words(home, "vast")],
-        env=home.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        stdin=subprocess.DEVNULL,
-    )
+    waiting = home.begin(*train_words(home, "vast"))
     try:
         wait_until(lambda: machines(clouds.vast) and machines(clouds.vast)[0].stage == "running", "a machine runs", 120)
     finally:

@@ -6,8 +6,6 @@ import asyncio
 import json
 import math
 import shutil
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -104,16 +102,6 @@ def deployed(home: Home, *more: str) -> dict[str, str]:
     return document
 
 
-def begin(home: Home, *more: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "brightrun_tui", *deploy_words(*more)],
-        env=home.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
 def answer(url: str, key: str, toy: Toy, **wanted: object) -> str:
     client = openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=120)
     said = client.chat.completions.create(  # type: ignore[call-overload]
@@ -199,7 +187,7 @@ def test_kills_around_the_create_call_leave_one_endpoint_and_in_the_end_none(
     toy = make_toy()
     clouds.runpod.faults.set("create_hangs", count=1, value=3.0)
     clouds.runpod.faults.set("list_misses", count=2)
-    asking = begin(home)
+    asking = home.begin(*deploy_words())
     try:
         wait_until(lambda: service.found, "the endpoint is being made")
         home.kill(ENGINE)
@@ -212,10 +200,10 @@ def test_kills_around_the_create_call_leave_one_endpoint_and_in_the_end_none(
     assert answer(endpoint.url, read_key(Path(endpoint.directory)), toy) == toy.sample.tuned
     clouds.runpod.faults.set("delete_fails", seconds=4.0)
     clouds.runpod.faults.set("delete_ignored", count=1)
-    ending = subprocess.Popen([sys.executable, "-m", "brightrun_tui", "undeploy", "harbour"], env=home.environment)
+    ending = home.begin("undeploy", "harbour")
     wait_until(lambda: stored(home).state == "stopping", "it is being deleted")
     home.kill(ENGINE)
-    proven = ending.wait(240) == 0  # on a busy machine the next engine may answer later than it waits: then it says so
+    proven = ending.wait() == 0  # on a busy machine the next engine may answer later than it waits: then it says so
     assert not (proven and service.alive()), "it said deleted, and it was not"
     wait_until(lambda: not service.alive() and stored(home).state == "stopped", "it is deleted all the same")
     check_books(home, service, seen=False)
@@ -228,7 +216,7 @@ def test_an_engine_that_dies_before_the_call_makes_one_when_it_is_back(
     monkeypatch.setenv("BRIGHTRUN_ENGINE_ADOPT_SECONDS", "2")
     monkeypatch.setenv("BRIGHTRUN_ENGINE_UNCLEAR_SECONDS", "4")
     clouds.runpod.faults.set("create_500_nothing", count=1)
-    asking = begin(home)
+    asking = home.begin(*deploy_words())
     try:
         wait_until(lambda: any(lease.state != "intended" for lease in books(home)), "the answer was not clear")
         home.kill(ENGINE)

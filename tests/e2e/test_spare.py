@@ -53,6 +53,8 @@ def test_the_waiting_worker_becomes_the_runs_worker_and_outlives_the_engine(
     wait_until(
         lambda: home.run(run_id).state == "stopped" and not home.processes("brightrun_tui"), "all has ended by itself"
     )
+    run = home.run(run_id)
+    assert (run.model, run.model_version) == ("toy", 1), "what was learnt until it was stopped is a model"
     steps = sorted(home.losses(run_id))
     assert steps == list(range(1, len(steps) + 1))
 

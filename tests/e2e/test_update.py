@@ -9,17 +9,18 @@ import pytest
 
 from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import open_database
-from tests.e2e.conftest import Home, wait_until
+from tests.e2e.conftest import Home, UntaughtWorker, wait_until
 
 
 @pytest.mark.slow
 def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: Home, untaught_here: UntaughtWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The worker of the run before lives through it."""
     monkeypatch.setenv("BRIGHTRUN_ENGINE_BEAT_SECONDS", "1000")  # so that it says its version but once
-    first = home.start_training("training.epochs=300", "evaluation.eval_steps=1000", "evaluation.sample_prompts=0")
-    step = wait_until(lambda: home.run(first).step, "it trains")
+    untaught_here.hold(5)
+    first = home.start_training()
+    wait_until(lambda: home.run(first).step == 5, "it trains")
     engine, worker = home.processes("brightrun_tui.orchestrator")[0].pid, home.processes("brightrun_tui.trainer")[0].pid
 
     async def say_it_is_old() -> None:
@@ -29,9 +30,11 @@ def test_an_engine_of_another_version_is_replaced_and_its_runs_go_on(
             )
 
     asyncio.run(say_it_is_old())
-    second = home.start_training("training.epochs=1", "evaluation.sample_prompts=1")
+    second = home.start_training()
     assert [p.pid for p in home.processes("brightrun_tui.orchestrator")] != [engine]
-    wait_until(lambda: home.run(first).step > step + 10, "the first run goes on")
+    untaught_here.hold(16)
+    wait_until(lambda: home.run(first).step == 16, "the first run goes on")
     assert worker in [p.pid for p in home.processes("brightrun_tui.trainer")] and home.run(first).attempts == 1
     home.json("runs", "stop", first)
+    untaught_here.go_on()
     wait_until(lambda: home.run(second).state == "completed", "the second one is done")

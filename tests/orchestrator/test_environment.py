@@ -31,22 +31,23 @@ import brightrun_tui.trainer.__main__
     assert done.returncode == 0, done.stderr
 
 
-def prepared(home: Path, driver: str, *, pip: bool = True, uv: str = "") -> tuple[int, str]:
+def prepared(home: Path, driver: str, *, pip: bool = True, torch: bool = True, uv: str = "") -> tuple[int, str]:
     """Exit code and output of the setup on a machine without network, whose driver runs that CUDA; the image's Python is ours.
 
     Without ``pip`` the environment that is made has none, which takes a tenth of the time. ``uv``: what the image's uv does.
-    No other Python there has torch.
+    No other Python there has torch; without ``torch`` none has.
     """
     binaries = home / "bin"
     ours = str(Path(sys.executable).parent)
     elsewhere = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if part != ours)
     bare = "" if pip else '[ "$2" = venv ] && shift 2 && set -- -m venv --without-pip "$@"\n'
+    lacks = "*peft*" if torch else "*peft*|*torch.__version__*"
     binaries.mkdir()
     (home / ".brightrun").mkdir()
     (home / ".brightrun" / "constraints.txt").write_text("torch==9.9\nsetuptools==99.9\nnumpy==9.9\n")
     (home / ".brightrun" / "requirements.txt").write_text("brightrun-needs-this-too\n")
     scripts = {
-        "image": f'[ "$1" = -c ] && case "$*" in *peft*) exit 1;; esac\n{bare}exec {sys.executable} "$@"',
+        "image": f'[ "$1" = -c ] && case "$*" in {lacks}) exit 1;; esac\n{bare}exec {sys.executable} "$@"',
         "nvidia-smi": f"echo '| Driver Version: 1  CUDA Version: {driver}  |'" if driver else "exit 9",
     }
     scripts |= {"uv": uv} if uv else {}
@@ -70,18 +71,18 @@ def prepared(home: Path, driver: str, *, pip: bool = True, uv: str = "") -> tupl
 
 
 @pytest.mark.parametrize(
-    ("driver", "said"),
+    ("driver", "said", "torch"),
     [
-        ("12.6", "torch for CUDA 12.6 (cu126)"),
-        ("12.9", "torch for CUDA 12.9 (cu128)"),
-        ("13.1", "torch for CUDA 13.1 (cu130)"),
+        ("12.6", "torch for CUDA 12.6 (cu126)", False),
+        ("12.9", "torch for CUDA 12.9 (cu128)", True),
+        ("13.1", "torch for CUDA 13.1 (cu130)", False),
     ],
 )
-def test_a_torch_that_cannot_use_the_driver_is_replaced_by_a_build_that_can(
-    tmp_path: Path, driver: str, said: str
+def test_no_torch_or_one_that_cannot_use_the_driver_is_replaced_by_a_build_that_can(
+    tmp_path: Path, driver: str, said: str, torch: bool
 ) -> None:
     """The torch of this Python is a CPU build: on a machine with a GPU it does not fit, whatever its version."""
-    code, output = prepared(tmp_path, driver, pip=False)
+    code, output = prepared(tmp_path, driver, pip=False, torch=torch)
     assert said in output and code == 5, "there is no network"
 
 

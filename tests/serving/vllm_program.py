@@ -14,6 +14,9 @@ import stat
 import sys
 from pathlib import Path
 
+from brightrun_tui.importing import without_garbage_collection
+from brightrun_tui.process import WITHOUT_COMPILER
+
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +40,10 @@ def main(arguments: list[str]) -> None:
     )
     import uvicorn
 
-    from tests.clouds.vllm_worker import Worker
+    for name, value in WITHOUT_COMPILER.items():
+        os.environ.setdefault(name, value)
+    with without_garbage_collection():
+        from tests.clouds.vllm_worker import Worker
 
     worker = Worker(
         {
