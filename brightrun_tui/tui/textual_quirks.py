@@ -14,13 +14,11 @@ from functools import partial
 from typing import Any
 
 from textual import events, messages
-from textual._context import NoActiveAppError, active_message_pump
+from textual._context import active_message_pump
 from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.content import Content
-from textual.css.model import RuleSet
 from textual.css.query import NoMatches
-from textual.css.stylesheet import Stylesheet
 from textual.dom import DOMNode
 from textual.drivers import linux_driver
 from textual.errors import NoWidget
@@ -36,6 +34,8 @@ from textual.timer import Timer
 from textual.widget import MountError, Widget
 from textual.widgets import OptionList
 from textual.worker import active_worker
+
+from brightrun_tui.tui import textual_speed
 
 OPENING_SECONDS = 2.0
 """The longest that a key waits for a screen that does not get ready."""
@@ -95,13 +95,8 @@ def apply() -> None:
     _keep_keys_for_what_opens()
     _measure_a_new_text()
     _fire_however_late()
-    _parse_styles_once()
-    _find_rules_at_once()
-    _style_what_the_focus_changed()
-    _paint_what_the_focus_changed()
     _reverse_parts_without_colours()
-    _draw_what_will_be_shown()
-    _style_for_the_size_at_once()
+    textual_speed.apply()
 
 
 def _go_on_after_a_fault() -> None:
@@ -265,55 +260,6 @@ def _fire_however_late() -> None:
     Timer.__init__ = __init__  # type: ignore[method-assign]
 
 
-def _parse_styles_once() -> None:
-    """Parse styles once: every screen opened for the first time has all of them parsed anew, twice, half of what
-    opening it takes.
-    """
-    original = Stylesheet._parse_rules
-    parsed: dict[object, list[RuleSet]] = {}
-
-    def _parse_rules(self: Stylesheet, *arguments: Any, **options: Any) -> list[RuleSet]:
-        key = (arguments, tuple(sorted(options.items())), frozenset(self._variables.items()))
-        if key not in parsed:
-            parsed[key] = original(self, *arguments, **options)
-        return parsed[key]
-
-    Stylesheet._parse_rules = _parse_rules  # type: ignore[method-assign]
-
-
-def _find_rules_at_once() -> None:
-    """Look up rules by the hash of any object, which is the same as their own: it is asked for some hundred times for
-    each widget.
-    """
-    RuleSet.__hash__ = object.__hash__  # type: ignore[method-assign]
-
-
-def _style_what_the_focus_changed() -> None:
-    """Style only what a move of the focus changed, not what the focus stays within. A style may depend on the focus
-    within any widget around, not only within the one that has it.
-    """
-
-    def _update_focus_styles(self: Screen[Any], focused: Widget | None = None, blurred: Widget | None = None) -> None:
-        now, before = ([] if widget is None else widget.ancestors_with_self for widget in (focused, blurred))
-        widgets: set[DOMNode] = set()
-        for path, other in ((now, set(before)), (before, set(now))):
-            changed = (node for node in reversed(path) if node not in other)
-            outermost = next((node for node in changed if not isinstance(node, (App, Screen))), None)
-            if outermost is not None:
-                widgets.update(outermost.walk_children(with_self=True))
-        if any(widget._has_focus_within for widget in widgets):
-            self.app.stylesheet.update_nodes(widgets, animate=True)
-
-    Screen._update_focus_styles = _update_focus_styles  # type: ignore[method-assign]
-
-
-def _paint_what_the_focus_changed() -> None:
-    """Repaint only the widgets that get and lose the focus, and what is styled anew for it, where a screen would paint
-    all of itself.
-    """
-    Screen.__dict__["focused"]._repaint = False
-
-
 def _reverse_parts_without_colours() -> None:
     """Keep “reverse” in the style of a part, such as the chosen row of a list, where it is lost; without colours it is
     all there is.
@@ -327,40 +273,3 @@ def _reverse_parts_without_colours() -> None:
         return style
 
     Widget.get_visual_style = get_visual_style  # type: ignore[method-assign]
-
-
-def _draw_what_will_be_shown() -> None:
-    """Draw only what will be shown: while updates are held back, a screen is drawn after each layout all the same, and
-    thrown away.
-    """
-    draw, end_batch = Screen._compositor_refresh, App._end_batch
-
-    def _compositor_refresh(self: Screen[Any]) -> None:
-        if self.app._batch_count:
-            self._repaint_required = True
-        else:
-            draw(self)
-
-    def _end_batch(self: App[Any]) -> None:
-        end_batch(self)
-        if not self._batch_count and self._screen_stack:
-            self.screen.check_idle()
-
-    Screen._compositor_refresh = _compositor_refresh  # type: ignore[method-assign]
-    App._end_batch = _end_batch  # type: ignore[method-assign]
-
-
-def _style_for_the_size_at_once() -> None:
-    """Set the classes of a screen's size before its first layout: else all of it is styled and laid out twice."""
-    original = Screen.__init__
-
-    def __init__(self: Screen[Any], *arguments: Any, **options: Any) -> None:
-        original(self, *arguments, **options)
-        with suppress(NoActiveAppError):
-            app = self.app
-            across = app.HORIZONTAL_BREAKPOINTS if self.HORIZONTAL_BREAKPOINTS is None else self.HORIZONTAL_BREAKPOINTS
-            down = app.VERTICAL_BREAKPOINTS if self.VERTICAL_BREAKPOINTS is None else self.VERTICAL_BREAKPOINTS
-            names = self._get_breakpoint_classes(app.size.width, across or [])
-            self.add_class(*names, *self._get_breakpoint_classes(app.size.height, down or []), update=False)
-
-    Screen.__init__ = __init__  # type: ignore[method-assign]

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from textual import events
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widget import Widget
@@ -20,12 +22,14 @@ from brightrun_tui.planning.plan import Plan
 from brightrun_tui.tui.app import BrightRunApp
 from brightrun_tui.tui.screens.new_run import NewRunScreen
 from tests.processes import end_all
-from tests.tui import seed
+from tests.tui import history
 
 SIZES = [(80, 24), (120, 40)]
 SCREENS = ("integrations", "new_run", "monitor", "registry")
 """In the order of their keys."""
 DEADLINE = 60.0
+WORK_SECONDS, REST_SECONDS, LOOKS = 0.003, 0.002, 15
+"""Of processor time: what changes a screen takes longer, a rest of 20 ms less; a fact outside of the process waits for 0.3 s."""
 S = TypeVar("S", bound=Screen[Any])
 
 Opened = Callable[..., AbstractAsyncContextManager["Driver"]]
@@ -52,9 +56,9 @@ def paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Paths]:
 
 
 @pytest.fixture
-async def seeded(paths: Paths) -> Paths:
+def seeded(paths: Paths) -> Paths:
     """An installation with a history."""
-    await seed.fill(paths)
+    history.fill(paths)
     return paths
 
 
@@ -67,8 +71,32 @@ class Driver:
 
     async def press(self, *keys: str) -> None:
         for key in keys:
-            await self.pilot.press(key)
-            await self.pilot.pause()
+            await self.app._press_keys([key])
+            await self.settle()
+
+    async def paste(self, text: str) -> None:
+        """Give a text to what has the focus, at once: where it is not the typing that is tested, nobody looks between keys."""
+        self.app.post_message(events.Paste(text))
+        await self.app._animator.wait_until_complete()
+        await self.settle()
+
+    async def settle(self) -> None:
+        """Wait until every part of the screen has handled all that it was sent; then lay out and draw what that changed.
+
+        `Pilot.pause` sends each of them a message and waits for all to have come, which for a form of a hundred parts
+        takes a hundred times as long as to look. What takes time by itself (threads, timers) is for `until`.
+        """
+        end, patience = time.monotonic() + DEADLINE, 0.0
+        while any(map(_at_work, self._parts())) and not self.app._exception_event.is_set():
+            if time.monotonic() > end:
+                raise AssertionError(f"still at work: {[part for part in self._parts() if _at_work(part)]}")
+            await asyncio.sleep(patience)
+            patience = min(0.02, patience + 0.0005)
+        if self.app._running:
+            self.app.screen._on_timer_update()
+
+    def _parts(self) -> list[MessagePump]:
+        return [self.app, *self.app.screen.walk_children(with_self=True)] if self.app._running else []
 
     async def visit(self, screen: str) -> None:
         """Go to one of the four by its key."""
@@ -76,13 +104,25 @@ class Driver:
         await self.until(lambda: self.app.current_mode == screen, screen)
 
     async def until(self, fact: Callable[[], Any], what: str = "") -> None:
-        """Wait for a fact, with a deadline."""
+        """Wait for a fact, with a deadline. It is looked at again once the process has worked and rests, or after a while:
+        reading a screen costs as much as drawing it, and shows nothing new where nobody has worked."""
         end = time.monotonic() + DEADLINE
+        if fact():
+            return
         while not fact():
             if time.monotonic() > end:
                 raise AssertionError(f"never happened: {what or fact}\n{self.text()}")
+            await self._rest_after_work()
+        await self.settle()
+
+    async def _rest_after_work(self) -> None:
+        began = before = time.process_time()
+        for _ in range(LOOKS):
             await asyncio.sleep(0.02)
-            await self.pilot.pause()
+            now = time.process_time()
+            if now - began > WORK_SECONDS and now - before < REST_SECONDS:
+                break
+            before = now
 
     async def sees(self, *words: str) -> None:
         """Wait until all of these are on the screen."""
@@ -91,6 +131,19 @@ class Driver:
     async def sees_no(self, *words: str) -> None:
         """Wait until none of these is on the screen: its parts are drawn one after the other."""
         await self.until(lambda: not self._count(words), f"no {words} on the screen")
+
+    async def resize(self, size: tuple[int, int]) -> None:
+        await self.pilot.resize_terminal(*size)
+        await self.settle()
+
+    async def sees_at_every_size(self, *words: str) -> None:
+        """Wait until all of these are on the screen, at the size that it has and then at the other of `SIZES`, which it keeps."""
+        await self.sees(*words)
+        for size in SIZES:
+            if size != self.app.size:
+                await self.resize(size)
+                await self.sees(*words)
+                return
 
     def _count(self, words: tuple[str, ...]) -> int:
         """How many of these are on the screen."""
@@ -128,6 +181,13 @@ class Driver:
 
     def toasts(self) -> str:
         return "\n".join(f"{note.title} {note.message}" for note in self.app._notifications)
+
+
+def _at_work(part: MessagePump) -> bool:
+    """Whether it has messages still, or handles one: else it waits for the next."""
+    queue: Any = part._message_queue
+    waiting = any(not one.done() for one in queue.ready_event._waiters)
+    return not (part._closing or part._closed) and not (queue.empty() and waiting)
 
 
 @pytest.fixture

@@ -67,24 +67,25 @@ def servers_of(paths: Paths, endpoint: Endpoint) -> list[psutil.Process]:
     return [each for each in found if any(endpoint.id in word for word in words_of(each))]
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
-    seeded: Paths, opened: Opened, tmp_path: Path, size: tuple[int, int]
+    seeded: Paths, opened: Opened, tmp_path: Path
 ) -> None:
     """F12 puts it beside; f3 and training data are about the model, whichever answer is the newest; F12 takes it away."""
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     await served_at(seeded, server.sockets[0].getsockname()[1])
-    async with server, opened(seeded, size) as driver:
+    async with server, opened(seeded, SIZES[0]) as driver:
         await chat_with(driver, "lamp-support:2")
-        assert "f12 Base" in driver.text()
+        await driver.sees_at_every_size("f12 Base")
         await driver.press("f12")
-        await driver.sees("Chat with lamp-support:2 and its base")
+        await driver.sees_at_every_size("Chat with lamp-support:2 and its base")
         await driver.press(*"hi", "enter")
-        await driver.sees("base starter, without training", "I am lamp-support:2@base")
+        await driver.sees_at_every_size("base starter, without training", "I am lamp-support:2@base")
         await driver.until(lambda: not driver.screen(ChatScreen).answering)
 
-        await driver.until(lambda: "f3 Wrong" in driver.keys(), "an answer can be corrected, and that is seen")
-        assert "f12 Base" in driver.keys()
+        for size in reversed(SIZES):
+            await driver.resize(size)
+            await driver.until(lambda: "f3 Wrong" in driver.keys(), "an answer can be corrected, and that is seen")
+            assert "f12 Base" in driver.keys()
 
         theirs = next(each for each in driver.app.screen.query(Bubble) if each.turn.content.endswith("@base"))
         theirs.focus()
@@ -92,9 +93,9 @@ async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
         await driver.sees("corrections are learnt by lamp-support:2")
         driver.one("#say").focus()
         await driver.press("f3")
-        await driver.sees("What should lamp-support:2 have said?", "I am lamp-support:2")
+        await driver.sees_at_every_size("What should lamp-support:2 have said?", "I am lamp-support:2")
         await driver.press("!", "ctrl+s")
-        await driver.sees("✎ corrected")
+        await driver.sees_at_every_size("✎ corrected")
         for name in ("talk.jsonl", "talk.md"):
             await driver.press("f9")
             await driver.sees("Save the talk")
@@ -114,20 +115,19 @@ async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
     assert {each.id: each.state for each in await endpoints_of(seeded)}["ep-base"] == "ready", "it was another chat's"
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_what_the_base_takes_is_said_before_and_a_no_starts_nothing(
-    seeded: Paths, opened: Opened, size: tuple[int, int]
-) -> None:
+async def test_what_the_base_takes_is_said_before_and_a_no_starts_nothing(seeded: Paths, opened: Opened) -> None:
     """Where the model is served on a rented machine, that no other one is rented for it, too."""
     before = await endpoints_of(seeded)
     async with open_database(seeded.database) as db:
         for endpoint in before:
             rental = EndpointRental(provider="vast", offer_gpu="RTX 4090", price_per_hour=0.4)
             await endpoints.save(db, endpoint.model_copy(update={"rental": rental, "provider": "vast"}))
-    async with opened(seeded, size) as driver:
+    async with opened(seeded, SIZES[0]) as driver:
         await chat_with(driver, "lamp-support:2")
         await driver.press("f12")
-        await driver.sees("Base beside lamp-support:2", "takes about", "GiB are free", "served on", "this machine only")
+        await driver.sees_at_every_size(
+            "Base beside lamp-support:2", "takes about", "GiB are free", "served on", "this machine only"
+        )
         await driver.press("n")
         await driver.sees_no("Base beside lamp-support:2")
         await driver.sees_no("and its base")

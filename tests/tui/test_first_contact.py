@@ -48,8 +48,9 @@ async def test_the_app_begins_where_work_is(paths: Paths, seeded: Paths) -> None
     assert (await _beginning(paths, ""))[0] == "monitor"
 
 
-async def test_nothing_yet_begins_with_a_welcome(paths: Paths, opened: Opened) -> None:
-    """Enter fills in the example; the form takes the welcome's place and is ready."""
+async def test_nothing_yet_begins_with_a_welcome_and_keys_never_surprise(paths: Paths, opened: Opened) -> None:
+    """Enter fills in the example; the form takes the welcome's place and is ready. A digit on a number field goes to the
+    screen, not into the number; enter opens it, escape drops what was typed. u goes back one step after the other."""
     assert (await _beginning(paths, ""))[0] == "new_run"
     async with opened(paths) as driver:
         await driver.press("2")
@@ -58,33 +59,21 @@ async def test_nothing_yet_begins_with_a_welcome(paths: Paths, opened: Opened) -
         await driver.sees("✓ ready", "support-desk")
         await driver.sees_no("Welcome")
 
-
-async def test_single_keys_stay_keys_in_a_field(paths: Paths, opened: Opened) -> None:
-    """A digit on a number field goes to the screen, not into the number; enter opens it, escape drops what was typed."""
-    async with opened(paths) as driver:
-        await open_form(driver)
-        await choose_example(driver)
         field = driver.new_run.form.row("training.epochs").field
         assert isinstance(field, WaitingField)
         field.focus()
         before = field.value
         await driver.press("3")
-        await driver.until(lambda: driver.app.current_mode == "monitor")
+        await driver.until(lambda: driver.app.current_mode == "monitor", "a digit is a key of the screen")
         await driver.press("2")
         await driver.until(lambda: driver.app.current_mode == "new_run")
         assert field.value == before
         await driver.press("enter", "7")
         await driver.until(lambda: driver.new_run.draft.overrides == {"training.epochs": "7"})
         await driver.press("escape")
-        await driver.until(lambda: field.value == before and not driver.new_run.draft.overrides)
+        await driver.until(lambda: field.value == before and not driver.new_run.draft.overrides, "escape drops it")
 
-
-async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> None:
-    """A value, one setting's reset and the data: u goes back one step after the other."""
-    async with opened(paths) as driver:
-        await open_form(driver)
-        await choose_example(driver)
-        driver.new_run.form.row("training.epochs").field.focus()
+        field.focus()
         await driver.press("enter", "7", "enter")
         await driver.sees("● yours")
         await driver.press("x")
@@ -92,18 +81,45 @@ async def test_every_change_can_be_taken_back(paths: Paths, opened: Opened) -> N
         await driver.press("u")
         await driver.sees("● yours")
         await driver.press("u", "u")
-        await driver.until(lambda: not driver.new_run.draft.data)
+        await driver.until(lambda: not driver.new_run.draft.data, "the data is taken back, too")
 
 
-async def test_slash_finds_a_setting(paths: Paths, opened: Opened) -> None:
-    """Words of its help are enough; the others come back when the search is dropped."""
+async def test_what_is_looked_for_or_acted_on_in_the_form_stays_in_sight(
+    paths: Paths, opened: Opened, tmp_path: Path
+) -> None:
+    """Words of its help find a setting; undo that takes rows away above a field moves the form, a slider would else be changed
+    unseen; of a report the first thing noticed is named, with the key to the rest, and the settings are seen without moving."""
+    table = tmp_path / "alt.csv"
+    rows = german_table(table).read_text(encoding="utf-8")
+    table.write_bytes((rows + rows.partition("\n")[2]).encode("cp1252"))
     async with opened(paths) as driver:
         await open_form(driver)
         await driver.press("slash", *"neft")
         await driver.sees("NEFTune")
         await driver.sees_no("Warm-up", "Rank (r)")
         await driver.press("escape")
-        await driver.sees("Rank (r)", "Template")
+        await driver.sees("Rank (r)", "Template")  # the others come back when the search is dropped
+
+        await driver.resize((80, 24))
+        await driver.press("escape")
+        columns = {"prompt": "Kundenfrage", "completion": "Unsere Antwort"}
+        draft = driver.new_run.draft.model_copy(update={"data": str(table), "columns": columns})
+        await driver.app.show_draft(draft)
+        await driver.sees("✓ ready", "more; v shows them", "Not before")
+        await driver.press("u")
+        await driver.sees("no dataset is chosen")
+
+        await choose_example(driver)
+        form = driver.new_run.form
+        field = form.row("training.learning_rate").field
+        field.focus()
+        await driver.press("a")
+        form.scroll_to_widget(field, top=True, animate=False)
+        field.focus()
+        await driver.until(lambda: field.region.y == form.content_region.y, "the field at the upper edge")
+        await driver.press("u")
+        await driver.sees("no dataset is chosen")
+        await driver.until(lambda: form.content_region.contains_region(field.region), "the field in sight")
 
 
 async def test_own_headings_are_mapped_in_the_app_and_remembered(
@@ -160,7 +176,8 @@ async def test_the_palette_finds_an_added_dataset(seeded: Paths, opened: Opened)
     async with open_database(seeded.database) as db:
         await datasets.add(db, seed.dataset_report("anfragen-2026", examples()[0].id))
     async with opened(seeded) as driver:
-        await driver.press("colon", *"data anfr")
+        await driver.press("colon", *"da")
+        await driver.paste("ta anfr")
         await driver.sees("data anfragen-2026")
         await driver.press("enter")
         await driver.sees("─ Dataset ─", "169 of 169 records usable")
@@ -168,40 +185,12 @@ async def test_the_palette_finds_an_added_dataset(seeded: Paths, opened: Opened)
         assert (option := screen.query_one(OptionList).highlighted_option) and option.id == "anfragen-2026"
         await driver.press("escape")
         assert not driver.new_run.draft.data
-        await driver.press("colon", *"data anfr", "enter")
+        await driver.press("colon")
+        await driver.paste("data anfr")
+        await driver.press("enter")
         await driver.sees("─ Dataset ─", "169 of 169 records usable")
         await driver.press("enter")
         await driver.until(lambda: driver.new_run.draft.data == "anfragen-2026")
-
-
-async def test_the_field_that_keys_act_on_stays_in_sight(paths: Paths, opened: Opened) -> None:
-    """Where undo takes rows away above it, the form is moved; a slider would else be changed unseen."""
-    async with opened(paths, (80, 24)) as driver:
-        await open_form(driver)
-        await choose_example(driver)
-        form = driver.new_run.form
-        field = form.row("training.learning_rate").field
-        field.focus()
-        await driver.press("a")
-        form.scroll_to_widget(field, top=True, animate=False)
-        field.focus()
-        await driver.until(lambda: field.region.y == form.content_region.y, "the field at the upper edge")
-        await driver.press("u")
-        await driver.sees("no dataset is chosen")
-        await driver.until(lambda: form.content_region.contains_region(field.region), "the field in sight")
-
-
-async def test_a_report_leaves_the_form_its_place(paths: Paths, opened: Opened, tmp_path: Path) -> None:
-    """In 24 lines the first thing noticed is named, with the key to the rest; the settings are seen without moving."""
-    table = tmp_path / "alt.csv"
-    rows = german_table(table).read_text(encoding="utf-8")
-    table.write_bytes((rows + rows.partition("\n")[2]).encode("cp1252"))
-    async with opened(paths, (80, 24)) as driver:
-        await open_form(driver)
-        columns = {"prompt": "Kundenfrage", "completion": "Unsere Antwort"}
-        draft = driver.new_run.draft.model_copy(update={"data": str(table), "columns": columns})
-        await driver.app.show_draft(draft)
-        await driver.sees("✓ ready", "more; v shows them", "Not before")
 
 
 async def test_enter_is_for_what_was_typed_however_fast(
@@ -245,7 +234,9 @@ async def test_a_sweep_is_a_group_of_runs(paths: Paths, opened: Opened) -> None:
             await driver.until(lambda: len(driver.app.snapshot.runs) == 3, "three runs")
         assert len({run.spec.group for run in driver.app.snapshot.runs}) == 1
         assert all(run.spec.stop_worst for run in driver.app.snapshot.runs)
-        await driver.press("colon", *"sweep supp", "enter")
+        await driver.press("colon")
+        await driver.paste("sweep supp")
+        await driver.press("enter")
         await driver.sees("─ Sweep ─", "Learning rate 0.001", "enter shows support-desk-")
         await driver.press("down", "enter")
         await driver.until(lambda: driver.app.current_mode == "monitor", "the run")

@@ -50,10 +50,10 @@ async def nasty(paths: Paths) -> Paths:
     return paths
 
 
-@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """A model called “[/]” breaks nothing, on no page of no screen."""
-    async with opened(nasty, size) as driver:
+async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opened) -> None:
+    """A model called “[/]” breaks nothing, on no page of no screen, in a small terminal and in a large one."""
+    sizes = [(80, 24), (200, 50)]
+    async with opened(nasty, sizes[0]) as driver:
         pages = (
             "1",
             "2 escape d",
@@ -76,7 +76,11 @@ async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opene
             keys = [{"]": "right_square_bracket"}.get(key, key) for key in page.split()]
             await driver.press(*keys)
             await driver.pilot.pause(0.05)
-            assert "\x1b" not in driver.text()
+            assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
+            sizes.reverse()
+            await driver.resize(sizes[0])
+            await driver.pilot.pause(0.05)
+            assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
         assert driver.app.is_running
 
 

@@ -41,6 +41,8 @@ from tests.tui.conftest import SIZES, Driver, Opened
 from tests.tui.test_new_run import choose_example, open_form
 from tests.tui.test_run_list import run
 
+SMALL = ((60, 30), (80, 24))
+
 
 @pytest.fixture
 def first_mode() -> str:
@@ -74,19 +76,20 @@ async def check_labels(driver: Driver) -> None:
         left = [title for title in left if title not in seen]
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_bar_to_type_in_moves_nothing_sideways(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
+async def test_a_bar_to_type_in_moves_nothing_sideways(paths: Paths, opened: Opened) -> None:
     """Searching in the log and finding a setting take a line, and no column."""
-    async with opened(paths, size) as driver:
+    async with opened(paths, SIZES[0]) as driver:
         await open_form(driver)
         for screen, keys in (("new_run", ("slash", "r")), ("monitor", ("L", "slash", "r"))):
             await driver.visit(screen)
-            before = driver.one("#body").size.width
-            await driver.press(*keys)
-            await driver.sees(" r")
-            assert driver.one("#body").size.width == before == size[0], screen
-            assert not driver.app.screen.max_scroll_x and not driver.app.screen.max_scroll_y
-            await driver.press("escape")
+            for size in SIZES:
+                await driver.resize(size)
+                before = driver.one("#body").size.width
+                await driver.press(*keys)
+                await driver.sees(" r")
+                assert driver.one("#body").size.width == before == size[0], screen
+                assert not driver.app.screen.max_scroll_x and not driver.app.screen.max_scroll_y
+                await driver.press("escape")
 
 
 @pytest.mark.parametrize("width", range(40, 116))
@@ -282,20 +285,31 @@ def test_what_a_run_took_is_whole(width: int) -> None:
     assert "took 50 min 00 s" in line or width < 48
 
 
-@pytest.mark.parametrize("size", [(60, 30), (80, 24)])
-async def test_what_may_be_typed_is_said_whole(paths: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """The hint in an empty line to type in fits it, and the keys of the dialogue are below it."""
-    async with opened(paths, size) as driver:
+async def test_what_may_be_typed_is_said_whole(paths: Paths, opened: Opened) -> None:
+    """The hint in an empty line to type in fits it, and the keys of the dialogue are below it; a sentence that is longer
+    than the dialogue goes on in the next line, and a `Flow` cuts nothing silently, whoever made its lines."""
+    async with opened(paths, SMALL[0]) as driver:
         await open_form(driver)
-        for key, shown in (("d", "f3 Browse"), ("b", "f3 Search the Hub")):
-            await driver.press(key)
-            await driver.sees(shown)
-            entry = driver.one("#narrow", Input)
-            assert len(entry.placeholder) <= entry.content_size.width
+        for size in SMALL:
+            await driver.resize(size)
+            for key, shown in (("d", "f3 Browse"), ("b", "f3 Search the Hub")):
+                await driver.press(key)
+                await driver.sees(shown)
+                entry = driver.one("#narrow", Input)
+                assert len(entry.placeholder) <= entry.content_size.width, f"the hint of {key} at {size}"
+                await driver.press("escape")
+            await driver.press("slash")
+            await driver.sees("enter Done", "esc Clear")
             await driver.press("escape")
-        await driver.press("slash")
-        await driver.sees("enter Done", "esc Clear")
+        await driver.press("d", *"hf:acme/faq")
+        for size in SMALL:
+            await driver.resize(size)
+            await driver.sees("Enter fetches it", "hf:owner/name:configuration@split")
         await driver.press("escape")
+        flow = reflow.Flow(lambda width: [Content("0123456789" * 40)])
+        await driver.one("#right").mount(flow)
+        await driver.until(lambda: flow.size.width > 0)
+        assert str(flow.render()).endswith("…"), "a line that is too long says so"
 
 
 def test_a_share_is_written_in_one_way() -> None:
@@ -336,23 +350,3 @@ async def test_a_chosen_row_is_seen_without_colours(
             choices = driver.one("#choices", OptionList)
             assert choices.get_visual_style("option-list--option", "option-list--option-highlighted").reverse
             await driver.press("escape")
-
-
-@pytest.mark.parametrize("size", [(60, 30), (80, 24)])
-async def test_what_is_said_of_a_dataset_of_the_hub_is_whole(
-    paths: Paths, opened: Opened, size: tuple[int, int]
-) -> None:
-    """A sentence that is longer than the dialogue goes on in the next line."""
-    async with opened(paths, size) as driver:
-        await open_form(driver)
-        await driver.press("d", *"hf:acme/faq")
-        await driver.sees("Enter fetches it", "hf:owner/name:configuration@split")
-
-
-async def test_a_line_that_is_too_long_says_so(paths: Paths, opened: Opened) -> None:
-    """A `Flow` cuts nothing silently, whoever made its lines."""
-    async with opened(paths, (80, 24)) as driver:
-        flow = reflow.Flow(lambda width: [Content("0123456789" * 40)])
-        await driver.one("#right").mount(flow)
-        await driver.until(lambda: flow.size.width > 0)
-        assert str(flow.render()).endswith("…")

@@ -17,6 +17,7 @@ import brightrun_tui.tui
 MEANT = {"_handle_exception", "_exception"}
 """Overridden or set on purpose, besides handlers of events (`_on_…`)."""
 
+PRIVATE = re.compile(r"_[a-z]\w*")
 MADE = {name for name in vars(type("Made", (Widget,), {})) if name.startswith("_")}
 """What the library puts on every class of widgets as it is made."""
 
@@ -25,8 +26,10 @@ def private_names(kind: type) -> set[str]:
     """What a class has, or sets on itself, below an underscore."""
     found = {name for name in vars(kind) if name not in MADE}
     for function in filter(inspect.isfunction, vars(kind).values()):
-        found |= {each.argval for each in dis.get_instructions(function) if each.opname == "STORE_ATTR"}
-    return {name for name in found if re.fullmatch(r"_[a-z]\w*", name)}
+        names = function.__code__.co_names
+        if any(map(PRIVATE.fullmatch, names)):  # taking code apart takes long, and few functions have any
+            found |= {each.argval for each in dis.get_instructions(function) if each.opname == "STORE_ATTR"}
+    return set(filter(PRIVATE.fullmatch, found))
 
 
 def widgets() -> Iterator[type[DOMNode]]:

@@ -112,8 +112,9 @@ def test_a_new_file_starts_anew(tmp_path: Path) -> None:
     assert news is not None and news.restarted and news.lines == ("new",)
 
 
-async def test_following_stands_still_when_scrolled_up(seeded: Paths, opened: Opened) -> None:
-    """Who reads is not scrolled away; how much is new is said, and End goes back to the newest line."""
+async def test_following_stands_still_when_scrolled_up_and_words_are_found(seeded: Paths, opened: Opened) -> None:
+    """Who reads is not scrolled away; how much is new is said, and End goes back to the newest line. `/` finds text; a miss is
+    said."""
     log = seeded.data / RUN_LOG
     async with opened(seeded, (80, 24)) as driver:
         await driver.press("3", "L")
@@ -127,14 +128,6 @@ async def test_following_stands_still_when_scrolled_up(seeded: Paths, opened: Op
         assert view.scroll_offset.y == place and not view.following
         await driver.press("G")
         await driver.sees("fresh 2", "following")
-
-
-async def test_search_finds_and_says_when_there_is_nothing(seeded: Paths, opened: Opened) -> None:
-    """`/` finds text in the log; a miss is said."""
-    async with opened(seeded, (80, 24)) as driver:
-        await driver.press("3", "L")
-        view = driver.one("#log", LogView)
-        await driver.until(lambda: len(view.lines) > 60)
         await driver.press("slash", *"ready", "enter")
         await driver.sees("model ready", "“ready”")
         assert driver.app.focused is view
@@ -281,19 +274,22 @@ async def test_the_whole_log_in_a_program_of_ones_own(
 ) -> None:
     """Pager and editor get what the worker said, readable, and what it printed; the app comes back when they end."""
     program = tmp_path / "program"
-    program.write_text(f'#!/bin/sh\ncat "$@" > {tmp_path}/seen.txt\n')
+    program.write_text(f'#!/bin/sh\ncat "$@" > {tmp_path}/seen.txt\ntouch {tmp_path}/done\n')
     program.chmod(0o755)
-    seen = tmp_path / "seen.txt"
+    seen, done = tmp_path / "seen.txt", tmp_path / "done"
     monkeypatch.setattr(App, "suspend", lambda self: nullcontext())  # the terminal of a test is none
-    for name, key in (("PAGER", "v"), ("VISUAL", "V")):
-        monkeypatch.setenv(name, str(program))
-        async with opened(seeded) as driver:
-            await choose(driver, "r-0006")
-            await driver.press("L", key)
-            await driver.until(seen.exists)
-        text = seen.read_text()
-        assert "step 40    loss " in text and "model ready" in text and "{" not in text
-        seen.unlink()
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("L")
+        for name, key in (("PAGER", "v"), ("VISUAL", "V")):
+            monkeypatch.setenv(name, str(program))
+            await driver.press(key)
+            await driver.until(done.exists, f"the program of {name} has ended")
+            text = seen.read_text()
+            assert "step 40    loss " in text and "model ready" in text and "{" not in text, name
+            seen.unlink()
+            done.unlink()
+            monkeypatch.delenv(name)
 
 
 async def test_levels_wrapping_and_going_to_a_step(seeded: Paths, opened: Opened) -> None:

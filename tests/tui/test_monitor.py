@@ -41,83 +41,197 @@ async def choose(driver: Driver, run_id: str) -> None:
     await driver.pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_running_run_is_seen_at_a_glance(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """State in glyph and word, progress, time left, losses and their curves, at every size."""
-    async with opened(seeded, size) as driver:
+async def test_a_running_run_is_seen_at_a_glance_and_looked_into_by_keyboard(seeded: Paths, opened: Opened) -> None:
+    """State in glyph and word, progress, time left, losses and their curves, at every size; each pane has a key, z gives one
+    of them the whole screen; the curve is zoomed, moved, smoothed, put on a log axis; new points appear by themselves."""
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "r-0006")
-        await driver.sees("▶", "running", "shop-faq", "61%", "step 98/160", "left", "train 0.", "eval 1.")
-        await driver.until(lambda: any("⠀" < letter <= "⣿" for letter in driver.text()), "a curve is drawn")
+        for size in reversed(SIZES):
+            await driver.resize(size)
+            await driver.sees("▶", "running", "shop-faq", "61%", "step 98/160", "left", "train 0.", "eval 1.")
+            await driver.until(lambda: any("⠀" < letter <= "⣿" for letter in driver.text()), f"a curve at {size}")
 
+        await driver.press("L")
+        await driver.sees("tok/s", "following")
+        await driver.press("a")
+        await driver.sees("How do I return a lamp that arrived broken?", "base", "tuned · step 96")
+        await driver.press("i")
+        await driver.sees("Base model", "starter", "472 of 480 records usable")
+        await driver.press("z")
+        await driver.until(lambda: "Runs" not in driver.text(), "the facts have the whole screen")
+        await driver.press("escape", "c")
+        await driver.sees("Runs 7", "Curves")
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """The cause in plain words, the fix, and that R retries with it; NaN has a badge on the curve."""
-    async with opened(seeded, size) as driver:
-        await choose(driver, "r-0004")
-        await driver.sees("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
-        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
+        await driver.resize((120, 40))
+        await driver.press("w", "plus", "h")
+        chart = driver.one("#curves", LossChart)
+        assert chart.view.window is not None and chart.view.window[1] < 98, "zoomed and moved"
+        await driver.press("y", "e")
+        await driver.sees("log", "steps ")
+        assert not chart.view.smooth
+        await driver.press("0")
+        assert chart.view.window is None
+        await driver.press("v")
+        await driver.sees("Learning rate", "rate 0.0002")
+        assert set(chart.drawn) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
+        await driver.press("v", "v")
+        await driver.sees("train 0.")
+        await driver.press("V")
+        await driver.sees("Gradient norm", "before clipping 0.500")
+
+        await driver.press("V")
         async with open_database(seeded.database) as db:
-            seq = (await runs.get(db, "r-0004")).events_seq
-            nan = Event(seq + 1, time.time(), Metric(step=12, values={"eval_loss": None}))
-            await events.ingest(db, "r-0004", [nan], 0)
-        await driver.until(lambda: "eval_loss" in driver.app.screen.query_one(LossChart).drawn, "one more")
-        await driver.sees("loss is NaN at steps 11–12 (2 points)", "eval")
+            run = await runs.get(db, "r-0006")
+            later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
+            await events.ingest(db, "r-0006", later, 999)
+        await driver.sees("step 120/160", "75%")
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120, "no key, no reopening"
 
 
-async def test_stopping_asks_first_and_no_is_the_default(seeded: Paths, opened: Opened) -> None:
-    """Enter on the question changes nothing; only a deliberate yes stops the run."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0006")
-        await driver.press("s")
-        await driver.sees("Stop the run", "No, go back")
-        await driver.press("enter")
-        await driver.until(lambda: len(driver.app.screen_stack) == 1)
-        assert await asked(seeded) == []
-        with FileLock(seeded.engine_lock):  # an engine is there already, so none is started
-            await driver.press("s")
-            await driver.sees("Stop the run")
-            await driver.press("y")
-            await driver.until(lambda: len(driver.app.screen_stack) == 1)
-            waiting = await asked(seeded)
-    assert [(request.ask.kind, request.ask.target) for request in waiting] == [("stop_run", "r-0006")]
+async def answer(driver: Driver, key: str) -> None:
+    """Answer the question that is open."""
+    await driver.until(lambda: len(driver.app.screen_stack) == 2, "the question")
+    await driver.press(key)
+    await driver.until(lambda: len(driver.app.screen_stack) == 1, "it has been answered")
 
 
-async def test_escape_is_no(seeded: Paths, opened: Opened) -> None:
-    """Every question about a run can be left with escape, and then nothing happens."""
-    async with opened(seeded, (80, 24)) as driver:
+async def test_nothing_happens_to_a_run_without_a_deliberate_yes(seeded: Paths, opened: Opened) -> None:
+    """Every question can be left with escape; Enter is no; what is impossible is not offered, and its key does nothing. A run
+    that diverged is retried with the learning rate that the failure suggests."""
+    async with opened(seeded, SIZES[0]) as driver:
         for run_id, key in (("r-0004", "D"), ("r-0004", "R"), ("r-0006", "s")):
             await choose(driver, run_id)
             await driver.press(key)
-            await driver.until(lambda: len(driver.app.screen_stack) == 2, "the question")
-            await driver.press("escape")
-            await driver.until(lambda: len(driver.app.screen_stack) == 1)
-    assert await asked(seeded) == []
-
-
-async def test_retry_offers_the_suggested_change(seeded: Paths, opened: Opened) -> None:
-    """A run that diverged is retried with the learning rate that the failure suggests."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0004")
-        with FileLock(seeded.engine_lock):
-            await driver.press("R")
-            await driver.sees("Retry the run", "Learning rate", "5e-05")
-            await driver.press("y")
-            await driver.until(lambda: len(driver.app.screen_stack) == 1)
-            waiting = await asked(seeded)
-    assert waiting[0].ask == RetryRun(target="r-0004", apply_suggestion=True)
-
-
-async def test_impossible_actions_do_nothing(seeded: Paths, opened: Opened) -> None:
-    """A completed run can be neither paused nor stopped; the keys are not offered and do nothing."""
-    async with opened(seeded) as driver:
+            await answer(driver, "escape")
+        assert await asked(seeded) == [], "escape is a yes"
+        await driver.resize(SIZES[1])
+        await driver.press("s")
+        await driver.sees("Stop the run", "No, go back")
+        await answer(driver, "enter")
+        assert await asked(seeded) == [], "enter is a yes"
         await choose(driver, "r-0002")
         await driver.press("p", "s", "C")
         assert len(driver.app.screen_stack) == 1
         await driver.until(
             lambda: "Open model" in driver.keys() and "Stop" not in driver.keys(), "the keys of a completed run"
         )
-    assert await asked(seeded) == []
+        assert await asked(seeded) == [], "a completed run is paused or stopped"
+        with FileLock(seeded.engine_lock):  # an engine is there already, so none is started
+            await choose(driver, "r-0006")
+            await driver.press("s")
+            await driver.sees("Stop the run")
+            await answer(driver, "y")
+            stop = (await asked(seeded))[0].ask
+            await choose(driver, "r-0004")
+            await driver.press("R")
+            await driver.sees("Retry the run", "Learning rate", "5e-05")
+            await answer(driver, "y")
+            retry = (await asked(seeded))[-1].ask
+    assert (stop.kind, stop.target) == ("stop_run", "r-0006")
+    assert retry == RetryRun(target="r-0004", apply_suggestion=True)
+
+
+async def test_a_failed_run_says_why_and_what_to_do(seeded: Paths, opened: Opened) -> None:
+    """The cause in plain words, the fix, and that R retries with it; NaN has a badge on the curve."""
+    async with opened(seeded, SIZES[0]) as driver:
+        await choose(driver, "r-0004")
+        await driver.sees_at_every_size("✗ failed", "the loss became NaN at step 11", "→", "loss is NaN at steps 11–12")
+        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].gaps == [11, 12]
+        async with open_database(seeded.database) as db:
+            seq = (await runs.get(db, "r-0004")).events_seq
+            nan = Event(seq + 1, time.time(), Metric(step=12, values={"eval_loss": None}))
+            await events.ingest(db, "r-0004", [nan], 0)
+        await driver.until(lambda: "eval_loss" in driver.app.screen.query_one(LossChart).drawn, "one more")
+        await driver.sees_at_every_size("loss is NaN at steps 11–12 (2 points)", "eval")
+
+
+async def test_the_keys_act_on_what_a_filter_leaves(seeded: Paths, opened: Opened) -> None:
+    """`/` filters by name and state, is seen, and escape drops it. Nothing hidden is stopped or deleted: the first row that
+    fits is chosen, and the question shows it."""
+    async with opened(seeded, SIZES[0]) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("slash", *"failed", "enter")
+        await driver.sees("Runs 1 of 7", "contracts-de")
+        await driver.sees_no("poems")
+        assert driver.app.focused is driver.one("#runs")
+        await driver.press("slash", "escape")
+        await driver.sees("Runs 7", "shop-faq")
+        await driver.resize(SIZES[1])
+        await driver.sees("Runs 7", "poems")
+
+        await choose(driver, "r-0005")
+        await driver.press("slash", *"state:failed", "enter")
+        await driver.until(lambda: driver.app.watched_run == "r-0004", "the row that is left is the chosen one")
+        await driver.press("c", "D")
+        await driver.sees("Delete the run", "Forget “contracts-de”", "✗ contracts-de")
+        await driver.press("escape", "escape")
+        await driver.sees("Runs 7", "tone-of-voice")
+        await driver.press("slash", *"!state:failed !lamp", "enter")
+        await driver.sees("Runs 4 of 7")
+        await driver.press("c", "r")
+        assert driver.app.focused is driver.one("#runs")
+
+
+async def both_asked(driver: Driver, paths: Paths) -> list[Request]:
+    """Say yes to a question about two runs, and wait for both requests."""
+    before = len(await asked(paths))
+    driver.app.screen.query_one("#yes", Button).press()
+    await driver.until(lambda: len(driver.app.screen_stack) == 1)
+    while len(waiting := await asked(paths)) < before + 2:
+        await driver.pilot.pause(0.05)
+    return waiting[before:]
+
+
+async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> None:
+    """Space marks; one question about all that are marked and may be deleted or tried again, with what each of them is changed
+    by, and about no other."""
+    both = {"r-0003", "r-0004"}
+    async with opened(seeded) as driver:
+        await choose(driver, "r-0003")
+        await driver.press("space")
+        driver.one("#runs", RowTable).go("r-0004")
+        await driver.settle()
+        await driver.press("space")
+        await driver.sees("2 marked")
+        await driver.press("m")
+        await driver.sees("Runs side by side", "Held-out loss, best", "poems", "contracts-de")
+        await driver.press("escape")
+        with FileLock(seeded.engine_lock):
+            await driver.press("R")
+            await driver.sees("Retry 2 runs", "poems", "contracts-de: Learning rate 5e-05")
+            retried = await both_asked(driver, seeded)
+            for run_id in sorted(both):
+                await choose(driver, run_id)
+                await driver.press("space")
+            await driver.sees("2 marked")
+            await driver.press("D")
+            await driver.sees("Delete 2 runs", "poems", "contracts-de")
+            deleted = await both_asked(driver, seeded)
+    assert {(one.ask.kind, one.ask.target) for one in retried} == {("retry_run", run_id) for run_id in both}
+    assert {(one.ask.kind, one.ask.target) for one in deleted} == {("delete_run", run_id) for run_id in both}
+
+
+async def test_a_note_and_the_columns_of_the_table_are_kept(seeded: Paths, opened: Opened) -> None:
+    """A note is saved by the key that ends typing, and stands with the run; two columns are chosen, the second first, and the
+    choice is there after the next start."""
+    async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "r-0006")
+        await driver.press("N")
+        await driver.sees("Note on")
+        await driver.press(*"second", "enter")
+        await driver.until(lambda: "Note on" not in driver.text(), "the dialogue has ended")
+        await driver.press("i", "z")
+        await driver.sees("second")
+        await driver.press("escape", "r")
+
+        await driver.sees("Progress", "Train")
+        await driver.press("O", "space", "j", "space", "less_than_sign", "enter")
+        await driver.until(lambda: "Train" not in driver.text().split("─ Run ─")[0], "the table has other columns")
+        assert driver.text().index("Progress") < driver.text().index("State")
+        row = next(line for line in driver.text().splitlines() if "tone-of-voice" in line)
+        assert row.index("28%") < row.index("paused") and "free" not in row, "the rows follow their heading"
+        await driver.until(lambda: "run_columns" in seeded.config_file.read_text(), "it is written down")
+    assert '["progress", "state"]' in seeded.config_file.read_text()
 
 
 async def test_a_run_that_waits_can_be_moved_and_no_other(seeded: Paths, opened: Opened) -> None:
@@ -154,78 +268,7 @@ async def test_a_damaged_run_is_shown_as_that_and_can_be_deleted(seeded: Paths, 
     assert [(request.ask.kind, request.ask.target) for request in waiting] == [("delete_run", "r-0004")]
 
 
-async def test_a_filter_narrows_and_stays_visible(seeded: Paths, opened: Opened) -> None:
-    """`/` filters by name and state; a filter in force is seen, and escape drops it."""
-    async with opened(seeded, (80, 24)) as driver:
-        await choose(driver, "r-0006")
-        await driver.press("slash", *"failed", "enter")
-        await driver.sees("Runs 1 of 7", "contracts-de")
-        await driver.sees_no("poems")
-        assert driver.app.focused is driver.one("#runs")
-        await driver.press("slash", "escape")
-        await driver.sees("Runs 7", "poems" if driver.app.size.height > 30 else "shop-faq")
-
-
-async def test_the_keys_act_on_what_a_filter_leaves(seeded: Paths, opened: Opened) -> None:
-    """Nothing hidden is stopped or deleted: the first row that fits is chosen, the question shows it, escape drops the filter."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0005")
-        await driver.press("slash", *"state:failed", "enter")
-        await driver.until(lambda: driver.app.watched_run == "r-0004", "the row that is left is the chosen one")
-        await driver.press("c", "D")
-        await driver.sees("Delete the run", "Forget “contracts-de”", "✗ contracts-de")
-        await driver.press("escape", "escape")
-        await driver.sees("Runs 7", "tone-of-voice")
-        await driver.press("slash", *"!state:failed !lamp", "enter")
-        await driver.sees("Runs 4 of 7")
-        await driver.press("c", "r")
-        assert driver.app.focused is driver.one("#runs")
-
-
-async def test_marked_runs_are_taken_together(seeded: Paths, opened: Opened) -> None:
-    """Space marks; delete then asks about all that are marked and may be deleted, and about no other."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0003")
-        await driver.press("space")
-        driver.one("#runs", RowTable).go("r-0004")
-        await driver.pilot.pause()
-        await driver.press("space")
-        await driver.sees("2 marked")
-        await driver.press("m")
-        await driver.sees("Runs side by side", "Held-out loss, best", "poems", "contracts-de")
-        await driver.press("escape")
-        with FileLock(seeded.engine_lock):
-            await driver.press("D")
-            await driver.sees("Delete 2 runs", "poems", "contracts-de")
-            driver.app.screen.query_one("#yes", Button).press()
-            await driver.until(lambda: len(driver.app.screen_stack) == 1)
-            waiting: list[Request] = []
-            while len(waiting) < 2:
-                await driver.pilot.pause(0.05)
-                waiting = await asked(seeded)
-    assert {(request.ask.kind, request.ask.target) for request in waiting} == {
-        ("delete_run", "r-0003"),
-        ("delete_run", "r-0004"),
-    }
-
-
-async def test_new_points_move_the_curve(seeded: Paths, opened: Opened) -> None:
-    """What the engine writes appears by itself: no key, no reopening."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0006")
-        await driver.sees("step 98/160")
-        async with open_database(seeded.database) as db:
-            run = await runs.get(db, "r-0006")
-            later = [event for event in seed.training_events(120, 160, seed=9) if event.seq > run.events_seq]
-            await events.ingest(db, "r-0006", later, 999)
-        await driver.sees("step 120/160", "75%")
-        assert driver.app.screen.query_one(LossChart).drawn["train_loss"].steps[-1] == 120
-
-
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_run_that_went_back_says_so_and_shows_what_it_lost_apart(
-    seeded: Paths, opened: Opened, size: tuple[int, int]
-) -> None:
+async def test_a_run_that_went_back_says_so_and_shows_what_it_lost_apart(seeded: Paths, opened: Opened) -> None:
     """At an older checkpoint after a crash: curve, losses and title are of where the run is now, whether Monitor was open then or
     is opened later; the word goes once all is learnt again."""
 
@@ -238,55 +281,18 @@ async def test_a_run_that_went_back_says_so_and_shows_what_it_lost_apart(
     def step(number: int) -> Metric:
         return Metric(step=number, values={"train_loss": 5.0 + number / 1000})
 
-    async with opened(seeded, size) as driver:
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "r-0006")
         await driver.sees("step 98/160")
         await says(Progress(step=60, total_steps=160), step(61))
-        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step", "5.061")
-    async with opened(seeded, size) as driver:
+        await driver.sees_at_every_size("step 61/160", "↻ went back; dots: what it had learnt behind step", "5.061")
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "r-0006")
-        await driver.sees("step 61/160", "↻ went back; dots: what it had learnt behind step")
+        await driver.sees_at_every_size("step 61/160", "↻ went back; dots: what it had learnt behind step")
         assert max(driver.app.screen.query_one(LossChart).drawn["train_loss"].steps) < 98
         await says(*map(step, range(62, 99)))
-        await driver.sees("step 98/160", "5.098")
+        await driver.sees_at_every_size("step 98/160", "5.098")
         await driver.sees_no("went back")
-
-
-async def test_panes_and_full_screen_by_keyboard(seeded: Paths, opened: Opened) -> None:
-    """Curves, log, answers and facts each have a key; z gives one of them the whole screen."""
-    async with opened(seeded, (80, 24)) as driver:
-        await choose(driver, "r-0006")
-        await driver.press("L")
-        await driver.sees("tok/s", "following")
-        await driver.press("a")
-        await driver.sees("How do I return a lamp that arrived broken?", "base", "tuned · step 96")
-        await driver.press("i")
-        await driver.sees("Base model", "starter", "472 of 480 records usable")
-        await driver.press("z")
-        await driver.until(lambda: "Runs" not in driver.text())
-        await driver.press("escape", "c")
-        await driver.sees("Runs 7", "Curves")
-
-
-async def test_zooming_and_panning_by_keyboard(seeded: Paths, opened: Opened) -> None:
-    """The curve is zoomed, moved, smoothed and put on a log axis with keys alone."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0006")
-        await driver.press("c", "w", "plus", "h")
-        chart = driver.one("#curves", LossChart)
-        assert chart.view.window is not None and chart.view.window[1] < 98
-        await driver.press("y", "e")
-        await driver.sees("log", "steps ")
-        assert not chart.view.smooth
-        await driver.press("0")
-        assert chart.view.window is None
-        await driver.press("v")
-        await driver.sees("Learning rate", "rate 0.0002")
-        assert set(chart.drawn) == {"learning_rate"}, "what is not seen is not drawn, and costs nobody a byte"
-        await driver.press("v", "v")
-        await driver.sees("train 0.")
-        await driver.press("V")
-        await driver.sees("Gradient norm", "before clipping 0.500")
 
 
 async def test_the_chosen_run_stays_in_sight_where_it_moves(seeded: Paths, opened: Opened) -> None:
@@ -403,51 +409,6 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
         ("stop_run", {"after": "evaluation"}),
     ]
-
-
-async def test_the_columns_of_the_table_are_chosen_and_ordered(seeded: Paths, opened: Opened) -> None:
-    """Two of them, the second first; the choice is there after the next start."""
-    async with opened(seeded, (120, 40)) as driver:
-        await choose(driver, "r-0006")
-        await driver.sees("Progress", "Train")
-        await driver.press("O", "space", "j", "space", "less_than_sign", "enter")
-        await driver.until(lambda: "Train" not in driver.text().split("─ Run ─")[0], "the table has other columns")
-        assert driver.text().index("Progress") < driver.text().index("State")
-        row = next(line for line in driver.text().splitlines() if "tone-of-voice" in line)
-        assert row.index("28%") < row.index("paused") and "free" not in row, "the rows follow their heading"
-        await driver.until(lambda: "run_columns" in seeded.config_file.read_text(), "it is written down")
-    assert '["progress", "state"]' in seeded.config_file.read_text()
-
-
-async def test_a_note_is_kept_with_one_enter(seeded: Paths, opened: Opened) -> None:
-    """What was typed is saved by the key that ends typing, and stands with the run."""
-    async with opened(seeded, (120, 40)) as driver:
-        await choose(driver, "r-0006")
-        await driver.press("N")
-        await driver.sees("Note on")
-        await driver.press(*"second", "enter")
-        await driver.until(lambda: "Note on" not in driver.text(), "the dialogue has ended")
-        await driver.press("i", "z")
-        await driver.sees("second")
-
-
-async def test_failed_runs_are_tried_again_together(seeded: Paths, opened: Opened) -> None:
-    """One question about all that are marked, with what each of them is changed by."""
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0003")
-        await driver.press("space")
-        await choose(driver, "r-0004")
-        await driver.press("space")
-        with FileLock(seeded.engine_lock):
-            await driver.press("R")
-            await driver.sees("Retry 2 runs", "poems", "contracts-de: Learning rate 5e-05")
-            driver.app.screen.query_one("#yes", Button).press()
-            await driver.until(lambda: len(driver.app.screen_stack) == 1)
-            waiting: list[Request] = []
-            while len(waiting) < 2:
-                await driver.pilot.pause(0.05)
-                waiting = await asked(seeded)
-    assert {request.ask.target for request in waiting} == {"r-0003", "r-0004"}
 
 
 async def test_runs_are_compared_by_curves_and_answers_and_saved(seeded: Paths, opened: Opened, tmp_path: Path) -> None:

@@ -44,20 +44,60 @@ async def choose(driver: Driver, ref: str) -> None:
     await driver.pilot.pause()
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_the_verdict_comes_first_and_in_words(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
-    """Good or not is said in plain words with a glyph, the numbers follow."""
-    async with opened(seeded, size) as driver:
-        await choose(driver, "lamp-support:2")
-        await driver.sees("✓ good", "Clearly better than the base model", "fell by 67%, from 2.910", "★★★★★")
-        if size[1] > 24:
-            await driver.sees("loss 2.910", "loss 0.960", "67% less loss")
+async def test_the_verdict_comes_first_and_in_words(seeded: Paths, opened: Opened) -> None:
+    """Good or not is said in plain words with a glyph, the numbers follow. Versions are compared side by side, the better of
+    each fact marked, answers beside one another; those that are marked are measured together, and come first."""
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "poems:1")
-        await driver.sees("✗ poor", "No better than the base model")
+        await driver.sees_at_every_size("✗ poor", "No better than the base model")
+        await choose(driver, "lamp-support:2")
+        for size in SIZES:
+            await driver.resize(size)
+            await driver.sees("✓ good", "Clearly better than the base model", "fell by 67%, from 2.910", "★★★★★")
+        await driver.sees("loss 2.910", "loss 0.960", "67% less loss")
+
+        await driver.press("m")
+        await driver.sees("Compare lamp-support:2 with")
+        await driver.press("enter")
+        await driver.sees("lamp-support:1", "held-out loss", "0.9600 ✓", "1.2400")
+        await driver.press("end")
+        await driver.sees("Do you deliver to Iceland?")
+        await driver.press("escape")
+
+        await choose(driver, "lamp-support:2")
+        await driver.press("space", "space", "E")
+        await driver.sees("Evaluate the marked versions", "the marked: lamp-support:2, poems:1")
 
 
-async def test_the_key_is_shown_only_on_demand(seeded: Paths, opened: Opened) -> None:
-    """Address and ready-made calls at once; the bearer key only after s, and never in the calls by itself."""
+async def test_opinions_are_kept_and_the_champion_is_moved_after_a_yes(seeded: Paths, opened: Opened) -> None:
+    """Four stars, a note and a tag, by keyboard: in the store afterwards, and a tag finds its version again. The champion is
+    moved only after a yes, and moved back with one key."""
+    async with opened(seeded) as driver:
+        await choose(driver, "poems:1")
+        await driver.press("r", "4", "tab", *"rhymes", "tab", "enter")
+        await driver.sees("★★★★☆", "rhymes")
+        await driver.press("t", *"haiku", "tab", "enter")
+        await driver.sees("#haiku")
+        await driver.press("slash", *"haiku", "enter")
+        await driver.sees("Models 1 of 3")
+        await driver.press("escape")
+        await driver.sees("Models 3")
+
+        await choose(driver, "lamp-support:1")
+        await driver.press("P", "enter")
+        assert "champion" in kept(driver, "lamp-support:2").aliases, "enter is a yes"
+        await driver.press("P", "y")
+        await driver.until(lambda: "champion" in kept(driver, "lamp-support:1").aliases, "moved")
+        await driver.press("B", "y")
+        await driver.until(lambda: "champion" in kept(driver, "lamp-support:2").aliases, "moved back")
+    async with open_database(seeded.database) as db:
+        model = await models.find(db, "poems:1")
+    assert (model.rating, model.note) == (4, "rhymes")
+
+
+async def test_an_endpoint_shows_its_key_on_demand_and_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
+    """Address and ready-made calls at once; the bearer key only after s, and never in the calls by itself. Nobody answers at
+    the address: the chat says so in a sentence, and what was typed can be sent again."""
     async with opened(seeded) as driver:
         await choose(driver, "lamp-support:2")
         await driver.press("u")
@@ -66,7 +106,13 @@ async def test_the_key_is_shown_only_on_demand(seeded: Paths, opened: Opened) ->
         await driver.press("s")
         await driver.sees(KEY)
         await driver.press("s")
-        await driver.until(lambda: KEY not in driver.text())
+        await driver.until(lambda: KEY not in driver.text(), "s hides it again")
+        await driver.press("escape")
+        await driver.until(lambda: len(driver.app.screen_stack) == 1)
+        await driver.press("c")
+        await driver.sees("Chat with lamp-support:2", "its server has been down since")
+        await driver.press(*"hi", "enter")
+        await driver.sees("✗ the endpoint cannot be reached")
 
 
 async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, opened: Opened) -> None:
@@ -84,39 +130,6 @@ async def test_deploying_asks_the_engine_and_shows_how_it_goes(seeded: Paths, op
             await driver.until(lambda: "no [/] memory" in driver.toasts(), "the reason as a toast")
 
 
-async def test_rating_and_note_are_kept(seeded: Paths, opened: Opened) -> None:
-    """Four stars and a note, by keyboard; they are in the store afterwards."""
-    async with opened(seeded) as driver:
-        await choose(driver, "poems:1")
-        await driver.press("r", "4", "tab", *"rhymes", "tab", "enter")
-        await driver.sees("★★★★☆", "rhymes")
-    async with open_database(seeded.database) as db:
-        model = await models.find(db, "poems:1")
-    assert (model.rating, model.note) == (4, "rhymes")
-
-
-async def test_tags_are_found_by_the_filter(seeded: Paths, opened: Opened) -> None:
-    """A tag given to a version finds it again."""
-    async with opened(seeded) as driver:
-        await choose(driver, "poems:1")
-        await driver.press("t", *"haiku", "tab", "enter")
-        await driver.sees("#haiku")
-        await driver.press("slash", *"haiku", "enter")
-        await driver.sees("Models 1 of 3")
-
-
-async def test_promote_and_roll_back(seeded: Paths, opened: Opened) -> None:
-    """The champion is moved only after a yes, and moved back with one key."""
-    async with opened(seeded) as driver:
-        await choose(driver, "lamp-support:1")
-        await driver.press("P", "enter")
-        assert "champion" in (kept(driver, "lamp-support:2").aliases)
-        await driver.press("P", "y")
-        await driver.until(lambda: "champion" in kept(driver, "lamp-support:1").aliases)
-        await driver.press("B", "y")
-        await driver.until(lambda: "champion" in kept(driver, "lamp-support:2").aliases)
-
-
 async def test_deleting_is_refused_by_default_and_final_after_yes(seeded: Paths, opened: Opened) -> None:
     """No is the default; a served model cannot be deleted and says why; any other goes with its files."""
     async with opened(seeded) as driver:
@@ -130,18 +143,6 @@ async def test_deleting_is_refused_by_default_and_final_after_yes(seeded: Paths,
         await choose(driver, "lamp-support:2")
         await driver.press("D", "y")
         await driver.until(lambda: "being served" in driver.toasts())
-
-
-async def test_comparing_marks_the_better_value(seeded: Paths, opened: Opened) -> None:
-    """Two versions side by side, the better of each fact marked, answers beside one another."""
-    async with opened(seeded) as driver:
-        await choose(driver, "lamp-support:2")
-        await driver.press("m")
-        await driver.sees("Compare lamp-support:2 with")
-        await driver.press("enter")
-        await driver.sees("lamp-support:1", "held-out loss", "0.9600 ✓", "1.2400")
-        await driver.press("end")
-        await driver.sees("Do you deliver to Iceland?")
 
 
 async def test_any_number_of_marked_versions_are_compared(seeded: Paths, opened: Opened) -> None:
@@ -180,24 +181,6 @@ async def test_the_key_to_new_data_is_seen_once_there_is_a_correction(seeded: Pa
         await choose(driver, "lamp-support:2")
         await driver.press("x")
         await driver.sees("1 waiting", "n New version")
-
-
-async def test_what_is_marked_is_what_is_measured(seeded: Paths, opened: Opened) -> None:
-    """Versions of several names can be measured together: those that are marked come first."""
-    async with opened(seeded) as driver:
-        await choose(driver, "lamp-support:2")
-        await driver.press("space", "space", "E")
-        await driver.sees("Evaluate the marked versions", "the marked: lamp-support:2, poems:1")
-
-
-async def test_chat_says_why_it_cannot(seeded: Paths, opened: Opened) -> None:
-    """Nobody answers at the address: the chat says so in a sentence, and what was typed can be sent again."""
-    async with opened(seeded) as driver:
-        await choose(driver, "lamp-support:2")
-        await driver.press("c")
-        await driver.sees("Chat with lamp-support:2", "its server has been down since")
-        await driver.press(*"hi", "enter")
-        await driver.sees("✗ the endpoint cannot be reached")
 
 
 def kept(driver: Driver, ref: str) -> ModelVersion:

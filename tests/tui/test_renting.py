@@ -46,23 +46,22 @@ async def rented_draft(driver: Driver, provider: str = "runpod") -> None:
         await driver.press("right")
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_the_price_is_known_and_agreed_before_anything_is_rented(
-    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer
 ) -> None:
     """A rented run shows machine, hourly price and sum; Enter on the question rents nothing; a budget forbids it."""
-    async with opened(paths, size) as driver:
+    async with opened(paths, SIZES[0]) as driver:
         await rented_draft(driver)
         await driver.until(lambda: driver.new_run.offer is not None, "a machine with a price")
-        await driver.sees("✓ ready", "up to $")
+        await driver.sees_at_every_size("✓ ready", "up to $")
         await driver.press("escape", "s")
-        await driver.sees("Start the run", "It costs about $", "an hour")
+        await driver.sees_at_every_size("Start the run", "It costs about $", "an hour")
         await driver.press("enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         assert not driver.app.snapshot.runs and server.runpod.count("POST", "/v2/pods") == 0
         driver.new_run.form.row("budget_usd").field.focus()
         await driver.press("enter", *"0.01")
-        await driver.sees("✗ budget", "✗ not yet")
+        await driver.sees_at_every_size("✗ budget", "✗ not yet")
 
 
 async def test_what_the_month_has_cost_is_seen_in_a_small_terminal(
@@ -107,31 +106,30 @@ async def test_a_base_that_nothing_lets_fit_here_names_a_machine_that_has_room_a
         await driver.until(lambda: driver.new_run.plan and driver.new_run.plan.ready, "it can start there")
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_machines_of_every_service_are_compared_by_what_this_run_would_cost(
-    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+    paths: Paths, opened: Opened, quiet_network: None, server: CloudServer
 ) -> None:
     """One table: price an hour, time and cost of this run, whether it fits; typing narrows it, enter takes a machine."""
-    async with opened(paths, size) as driver:
+    async with opened(paths, SIZES[0]) as driver:
         await rented_draft(driver)
         await driver.until(lambda: driver.new_run.offer is not None)
         await driver.press("escape", "m")
-        await driver.sees(
+        await driver.sees_at_every_size(
             "Machines for rent", "$/hour", "this run", "RunPod", "Vast.ai", "✓ fits", "up to $", "on demand"
         )
-        await driver.until(lambda: titles_stand_over_columns(driver.text()), "the scrollbar takes its cells from both")
-        wide = size[0] > 100
-        await driver.until(
-            lambda: ("Lyon, FR" in driver.text()) == wide, "a wide terminal shows the region of every machine"
-        )
+        for size in SIZES:
+            await driver.resize(size)
+            await driver.until(lambda: titles_stand_over_columns(driver.text()), f"titles above columns at {size}")
+            regions = driver.sees if size[0] > 100 else driver.sees_no
+            await regions("Lyon, FR")  # a wide terminal shows the region of every machine
         await driver.press(*"3090", "space", *"inter")
-        await driver.sees("Texas, US", "It can be taken away at any time")
+        await driver.sees_at_every_size("Texas, US", "It can be taken away at any time")
         await driver.sees_no("4090")
         await driver.press("enter")
         await driver.until(lambda: driver.plan.offer == driver.new_run.offer, "it is planned for")
         draft, offer = driver.new_run.draft, driver.new_run.offer
         assert offer and (draft.provider, draft.interruptible, offer.interruptible) == ("vast", True, True)
-        await driver.sees("‹ Vast.ai ›", "‹ yes ›", "✓ account", "✓ ready")
+        await driver.sees_at_every_size("‹ Vast.ai ›", "‹ yes ›", "✓ account", "✓ ready")
 
 
 async def test_one_service_that_is_silent_hides_no_other(
@@ -238,8 +236,7 @@ async def test_a_key_that_is_mended_is_noticed_on_coming_back(
         await driver.sees("✓ ready", "✓ account")
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Opened, size: tuple[int, int]) -> None:
+async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Opened) -> None:
     """A lease that is not proven gone stands in the header's hourly cost and in words at its run."""
     now = time.time()
     since = max(now - 900, month_start(now))
@@ -251,28 +248,31 @@ async def test_a_machine_that_still_bills_is_shown_red(seeded: Paths, opened: Op
         await leases.save(db, lease)
         notice = Notice(time=time.time(), level="warning", code="budget_80", message="80 % of the budget is spent")
         await runs.update(db, "r-0006", notices=(notice,))
-    async with opened(seeded, size) as driver:
+    async with opened(seeded, SIZES[0]) as driver:
         await driver.press("3")
-        await driver.sees("80 % of the budget is spent", "$0.69/h")
-        spent = [f"month ${0.69 * (moment - since) / 3600:.2f}" for moment in (now, time.time())]
-        assert any(words in driver.text() for words in spent) == (size[0] >= 120)
+        for size in SIZES:
+            await driver.resize(size)
+            await driver.sees("80 % of the budget is spent", "$0.69/h")
+            spent = [f"month ${0.69 * (moment - since) / 3600:.2f}" for moment in (now, time.time())]
+            assert any(words in driver.text() for words in spent) == (size[0] >= 120)
         driver.one("#runs").go("r-0003")
-        await driver.sees("! still billing", "$0.69/h · RunPod pod-9")
+        await driver.sees_at_every_size("! still billing", "$0.69/h · RunPod pod-9")
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_where_a_model_serves_is_asked_with_prices_and_no_machine_is_rented_by_a_slip(
-    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer
 ) -> None:
     """d lists this machine and every service; a rented one needs a yes, and then the engine is asked for that very machine."""
-    async with opened(seeded, size) as driver:
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "poems:1")
         await driver.press("d")
-        await driver.sees("Where is poems:1 to serve?", "This machine", "costs nothing", "runpod", "an hour", "vast")
+        await driver.sees_at_every_size(
+            "Where is poems:1 to serve?", "This machine", "costs nothing", "runpod", "an hour", "vast"
+        )
         await driver.press(*"runpod")
-        await driver.sees("the first answer after about", "without a request")
+        await driver.sees_at_every_size("the first answer after about", "without a request")
         await driver.press("enter")
-        await driver.sees("Serve poems:1 on", "at runpod?", "15 min")
+        await driver.sees_at_every_size("Serve poems:1 on", "at runpod?", "15 min")
         await driver.press("enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         with FileLock(seeded.engine_lock):
@@ -302,19 +302,18 @@ async def test_a_run_that_is_under_way_is_not_said_to_wait_for_its_turn(seeded: 
         assert "waiting for its turn" not in driver.text()
 
 
-@pytest.mark.parametrize("size", SIZES)
 async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
-    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer, size: tuple[int, int]
+    seeded: Paths, opened: Opened, quiet_network: None, server: CloudServer
 ) -> None:
     """What they need, and how it gets there; what cannot be looked at is an error, and nothing is made."""
-    async with opened(seeded, size) as driver:
+    async with opened(seeded, SIZES[0]) as driver:
         await choose(driver, "poems:1")
         await driver.press("d")
-        await driver.sees("Where is poems:1 to serve?", "runpod-serverless")
+        await driver.sees_at_every_size("Where is poems:1 to serve?", "runpod-serverless")
         await driver.press(*"serverless")
-        await driver.sees("only while somebody asks")
+        await driver.sees_at_every_size("only while somebody asks")
         await driver.press("enter")
-        await driver.sees(
+        await driver.sees_at_every_size(
             "Serve poems:1 at runpod-serverless",
             "public there",
             "poems:1 --to OWNER/NAME --public",
@@ -322,6 +321,7 @@ async def test_workers_that_come_and_go_are_asked_where_their_adapter_is(
         )
         await driver.press("enter")
         await driver.sees("Repository of the adapter")
+        await driver.resize(SIZES[0])
         await driver.press(*"me/poems", "enter")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         await driver.sees("That did not work", "“starter”", "(--volume)")

@@ -134,7 +134,9 @@ class NewRunScreen(FormEditing):
     def _greet(self, welcome: bool) -> None:
         """Show the welcome in the form's place, or the form."""
         if welcome != self._greeted:
-            self.set_class(welcome, "-welcome")
+            self.query_one("#welcome").display = welcome
+            for part in ("#form", "#hint"):
+                self.query_one(part).display = not welcome
             self.query_one("#welcome" if welcome else "#data").focus()
         self._greeted = welcome
 
