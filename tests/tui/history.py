@@ -33,7 +33,7 @@ def fill(paths: Paths) -> None:
     old, new = f"{made}/", f"{paths.data.parent}/"
     later = time.time() - float((made / "made").read_text())
 
-    def moved(text: object) -> object:
+    def moved(text: str | bytes | float | None) -> str | bytes | float | None:
         """The same, said there and then."""
         if not isinstance(text, str):
             return text
