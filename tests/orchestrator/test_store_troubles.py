@@ -12,7 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from brightrun_tui.orchestrator.reserve import LOW_BYTES, PLENTY_BYTES, RESERVE_BYTES, Reserve
+from brightrun_tui.domain.disk import LOW_BYTES
+from brightrun_tui.orchestrator.reserve import PLENTY_BYTES, RESERVE_BYTES, Reserve
 from tests.orchestrator.workers import POLITE, STEADY, on_stage
 
 
