@@ -1,4 +1,4 @@
-"""Whether a loaded model really has its adapter, and anything can be computed with it. Imports torch's companions: only workers call it."""
+"""Whether a loaded model really has its adapter, and computes numbers. Imports torch's companions: only workers call it."""
 
 from __future__ import annotations
 
