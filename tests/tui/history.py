@@ -23,9 +23,8 @@ TEXTS = {"doc", "value", "key"}
 
 
 def _make(home: Path) -> None:
-    with patch.dict(os.environ, {"BRIGHTRUN_HOME": str(home)}):
-        with ThreadPoolExecutor(1) as aside:  # whoever asks first may be within a loop
-            aside.submit(asyncio.run, seed.fill(get_paths())).result()
+    with patch.dict(os.environ, {"BRIGHTRUN_HOME": str(home)}), ThreadPoolExecutor(1) as aside:
+        aside.submit(asyncio.run, seed.fill(get_paths())).result()  # whoever asks first may be within a loop
     (home / "made").write_text(f"{time.time()}")
 
 
