@@ -28,8 +28,8 @@ SIZES = [(80, 24), (120, 40)]
 SCREENS = ("integrations", "new_run", "monitor", "registry")
 """In the order of their keys."""
 DEADLINE = 60.0
-WORK_SECONDS, REST_SECONDS, LOOKS = 0.003, 0.002, 15
-"""Of processor time: what changes a screen takes longer, a rest of 20 ms less; a fact outside of the process waits for 0.3 s."""
+WORK_SECONDS, REST_SECONDS, LOOKS = 0.003, 0.002, 5
+"""Of processor time: what changes a screen takes longer, a rest of 20 ms less; a fact outside of the process waits for 0.1 s."""
 S = TypeVar("S", bound=Screen[Any])
 
 Opened = Callable[..., AbstractAsyncContextManager["Driver"]]

@@ -92,16 +92,8 @@ async def test_what_is_looked_for_or_acted_on_in_the_form_stays_in_sight(
     table = tmp_path / "alt.csv"
     rows = german_table(table).read_text(encoding="utf-8")
     table.write_bytes((rows + rows.partition("\n")[2]).encode("cp1252"))
-    async with opened(paths) as driver:
+    async with opened(paths, (80, 24)) as driver:
         await open_form(driver)
-        await driver.press("slash", *"neft")
-        await driver.sees("NEFTune")
-        await driver.sees_no("Warm-up", "Rank (r)")
-        await driver.press("escape")
-        await driver.sees("Rank (r)", "Template")  # the others come back when the search is dropped
-
-        await driver.resize((80, 24))
-        await driver.press("escape")
         columns = {"prompt": "Kundenfrage", "completion": "Unsere Antwort"}
         draft = driver.new_run.draft.model_copy(update={"data": str(table), "columns": columns})
         await driver.app.show_draft(draft)
@@ -120,6 +112,14 @@ async def test_what_is_looked_for_or_acted_on_in_the_form_stays_in_sight(
         await driver.press("u")
         await driver.sees("no dataset is chosen")
         await driver.until(lambda: form.content_region.contains_region(field.region), "the field in sight")
+
+        await driver.press("a")
+        await driver.resize((120, 40))
+        await driver.press("slash", *"neft")
+        await driver.sees("NEFTune")
+        await driver.sees_no("Warm-up", "Rank (r)")
+        await driver.press("escape")
+        await driver.sees("Rank (r)", "Template")  # the others come back when the search is dropped
 
 
 async def test_own_headings_are_mapped_in_the_app_and_remembered(
