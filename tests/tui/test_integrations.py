@@ -77,6 +77,8 @@ async def test_a_refused_credential_is_not_kept(paths: Paths, opened: Opened) ->
         await driver.pilot.click("#save")
         await driver.sees("✗")
         assert not paths.credentials_file.exists()
+        await driver.until(lambda: driver.one("#anyway").region, "the way to keep it all the same")
+        await driver.pilot.pause()
         await driver.pilot.click("#anyway")
         await driver.until(lambda: len(driver.app.screen_stack) == 1)
         await driver.until(lambda: "private file" in driver.text())
