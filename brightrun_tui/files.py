@@ -22,6 +22,15 @@ from brightrun_tui.domain.errors import BrightrunError, UsageError
 _ASIDE = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
+def identity(path: Path) -> tuple[int, int] | None:
+    """Return device and inode of the file at ``path``, which another one in its place does not have; None if there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
+
+
 def write_atomic(path: Path, content: str | bytes, *, mode: int = 0o600) -> None:
     """Replace ``path`` by ``content``: written aside, synced, renamed. Raises ``OSError``."""
     aside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")

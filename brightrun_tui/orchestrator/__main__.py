@@ -16,6 +16,7 @@ from brightrun_tui.importing import without_garbage_collection
 with without_garbage_collection():
     from brightrun_tui.domain.error_kinds import ErrorKind
     from brightrun_tui.domain.errors import BrightrunError, StoreError
+    from brightrun_tui.files import identity
     from brightrun_tui.logs import guard_process, log_to
     from brightrun_tui.orchestrator.engine import Engine
     from brightrun_tui.orchestrator.new_endpoints import forget_old_keys
@@ -40,9 +41,9 @@ def main() -> int:
             lock.acquire(timeout=LOCK_SECONDS)
         except Timeout:
             return 0
-        since = time.time()
+        since, held = time.time(), identity(paths.engine_lock)
         try:
-            again = asyncio.run(_serve(paths, since))
+            again = held is None or asyncio.run(_serve(paths, since, held))
         except BrightrunError as error:
             logging.getLogger(__name__).error("%s", error)
             if error.kind != ErrorKind.STORE_BUSY:  # whoever keeps the database locked lets it go some day
@@ -54,12 +55,12 @@ def main() -> int:
             return 0
 
 
-async def _serve(paths: Paths, since: float) -> bool:
-    """Serve; returns whether to begin again at once because the store was replaced: rented machines may be missing from
-    it.
+async def _serve(paths: Paths, since: float, lock: tuple[int, int]) -> bool:
+    """Serve; returns whether to begin again at once: because the store was replaced, and rented machines may be missing from
+    it, or because the lock was, and only one engine may go on.
     """
     async with open_database(paths.database, waits=logging.getLogger(__name__).warning) as db:
-        engine = Engine(db, paths, load_timings(paths), since=since)
+        engine = Engine(db, paths, load_timings(paths), since=since, lock=lock)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, engine.ending.set)
@@ -70,7 +71,7 @@ async def _serve(paths: Paths, since: float) -> bool:
         finally:
             await engine.close()
             logging.getLogger(__name__).info("engine ended")
-        return db.was_taken_away()
+        return db.was_taken_away() or engine.lost_its_lock()
 
 
 async def _left_over(paths: Paths) -> bool:

@@ -24,6 +24,7 @@ from brightrun_tui.domain.run_states import ACTIVE
 from brightrun_tui.domain.schedule import moment_words, waits_until
 from brightrun_tui.domain.service_names import OWN_BOXES
 from brightrun_tui.domain.slots import GpuRequest
+from brightrun_tui.files import identity
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
 from brightrun_tui.orchestrator.clock import WallClock, follow
@@ -58,9 +59,17 @@ class Engine:
     is tried again after a pause, and takes nothing else along.
     """
 
-    def __init__(self, db: Database, paths: Paths, timings: EngineTimings, *, since: float | None = None) -> None:
+    def __init__(
+        self,
+        db: Database,
+        paths: Paths,
+        timings: EngineTimings,
+        *,
+        since: float | None = None,
+        lock: tuple[int, int] | None = None,
+    ) -> None:
         """Make the engine, visible to others since ``since`` (seconds since the epoch): requests to stop made after
-        that mean this one.
+        that mean this one. ``lock``: the identity of the file that keeps others from beginning, where there is one.
         """
         self.db, self.paths, self.timings = db, paths, timings
         self.ending = asyncio.Event()
@@ -83,11 +92,14 @@ class Engine:
         self._clock = WallClock()
         self.wall_clock: Callable[[], float] = time.time
         self.started_at = time.time() if since is None else since
+        self._lock = lock
         self._seen_version = -1
         self._changed = True
 
     async def serve(self) -> None:
-        """Work until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store was taken away."""
+        """Work until `ending` is set, nothing has been left to do for ``idle_seconds``, or the store or the lock was taken
+        away.
+        """
         last_work, last_beat = time.monotonic(), float("-inf")
         while not self.ending.is_set():
             now = time.monotonic()
@@ -95,6 +107,9 @@ class Engine:
                 last_beat = now
                 if self.db.was_taken_away():
                     log.error("the database was deleted or replaced: what is there now is looked after from here on")
+                    return
+                if self.lost_its_lock():
+                    log.error("the lock was deleted or replaced: whoever takes it looks after everything from here on")
                     return
                 async with self.troubles.guard("sign of life"):
                     await self._beat()
@@ -119,6 +134,10 @@ class Engine:
         await self.lease_manager.close()
         await asyncio.to_thread(self.warm_worker.close)
         await asyncio.to_thread(self._reserve.give_up)
+
+    def lost_its_lock(self) -> bool:
+        """Say whether another engine could take the lock: it was deleted, or another file is in its place."""
+        return self._lock is not None and self.paths.data.is_dir() and identity(self.paths.engine_lock) != self._lock
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""

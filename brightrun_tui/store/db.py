@@ -21,6 +21,7 @@ from brightrun_tui.domain.disk import WRITABLE_HOME, disk_full_as, nearly_full
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError, StoreError, UsageError
 from brightrun_tui.domain.limits import LENGTH, Shortage, file_may_grow, shortage
+from brightrun_tui.files import identity
 
 T = TypeVar("T")
 
@@ -55,18 +56,18 @@ class Database:
         self.patience = patience
         self._waits = waits
         self._told = False
-        self._file = _file(path)
+        self._file = identity(path)
 
     def note_file(self) -> None:
         """Take the file at ``path`` for the one that this connection has open."""
-        self._file = _file(self.path)
+        self._file = identity(self.path)
 
     def was_taken_away(self) -> bool:
         """Say whether the file was deleted, or another one is in its place: nobody else sees what is written here any longer.
 
         Not where its directory is gone as well: then there is no other place to go on at.
         """
-        return self.path.parent.is_dir() and _file(self.path) != self._file
+        return self.path.parent.is_dir() and identity(self.path) != self._file
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
@@ -151,14 +152,6 @@ class Database:
             reraise=True,
         )
         return await again(one_more)
-
-
-def _file(path: Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_dev, found.st_ino
 
 
 def _is_locked(error: BaseException) -> bool:

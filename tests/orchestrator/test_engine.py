@@ -24,7 +24,7 @@ from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.orchestrator import client, lease_manager, lifecycle
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine import Engine
-from brightrun_tui.orchestrator.engine_status import engine_status
+from brightrun_tui.orchestrator.engine_status import engine_status, lock_is_held
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.orchestrator.troubles import Troubles
 from brightrun_tui.paths import Paths, get_paths
@@ -32,7 +32,7 @@ from brightrun_tui.store import Database, endpoints, open_database, requests, ru
 from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.virtual import Lying, Rented
-from tests.processes import end_all
+from tests.processes import end_all, of_home
 
 QUICK = EngineTimings(
     request_seconds=0.02,
@@ -383,5 +383,34 @@ async def test_an_engine_that_hangs_names_the_way_to_end_it(tmp_path: Path, monk
             await client.ensure_engine(paths)
             await client.stop_engine(db, paths)
             assert not (await engine_status(db, paths)).running
+    finally:
+        end_all(tmp_path)
+
+
+@pytest.mark.slow
+async def test_two_engines_never_look_after_one_directory_whatever_becomes_of_the_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody tidies the data directory up: the engine takes the lock anew, and of two that might only one goes on."""
+    monkeypatch.setenv("BRIGHTRUN_HOME", str(tmp_path))
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_BEAT_SECONDS", "0.2")
+    monkeypatch.setenv("BRIGHTRUN_ENGINE_SPARE_SECONDS", "0")
+    paths = get_paths()
+
+    def engines() -> set[int]:
+        return {process.pid for process in of_home(tmp_path, "brightrun_tui.orchestrator")}
+
+    async def one_alone() -> bool:
+        return lock_is_held(paths) and len(engines()) == 1
+
+    try:
+        await client.ensure_engine(paths)
+        (first,) = engines()
+        paths.engine_lock.unlink()
+        await until(one_alone, "it has the lock again")
+        assert engines() == {first}
+        paths.engine_lock.unlink()
+        await client.ensure_engine(paths)
+        await until(one_alone, "one of two has the lock, and the other has ended")
     finally:
         end_all(tmp_path)
