@@ -106,19 +106,18 @@ def test_transformers_reads_each_model_once_and_knows_the_same_as_by_itself() ->
 
 def test_a_worker_and_a_model_server_do_without_the_compiler_of_torch() -> None:
     """It is a third of what they import. Whoever asks for it gets it."""
-    work = (
+    code = (
+        f"import os, sys; os.environ.update({WITHOUT_COMPILER!r})\n"
         "from brightrun_tui.trainer import probe\n"
         f"probe.measure({str(toy_base())!r}, 'none')\n"
         "import brightrun_tui.trainer.worker, brightrun_tui.serving.transformers_server, torch, bitsandbytes\n"
         "torch.optim.AdamW([torch.zeros(2, requires_grad=True)]).step()\n"
+        "assert not [name for name in sys.modules if name.startswith('torch._dynamo')]\n"
+        "from transformers.masking_utils import TransformGetItemToIndex\n"
+        "with TransformGetItemToIndex(): pass\n"
+        "assert torch._dynamo.allow_in_graph.__module__.startswith('torch')\n"
     )
-    switched_off = f"import os; os.environ.update({WITHOUT_COMPILER!r})\n"
-    assert not modules_after(switched_off + work, depth=2, only="torch._dynamo")
-    asked = (
-        f"{work}from transformers.masking_utils import TransformGetItemToIndex\nwith TransformGetItemToIndex(): pass\n"
-    )
-    marked = "assert torch._dynamo.allow_in_graph.__module__.startswith('torch')\n"
-    assert "torch._dynamo" in modules_after(switched_off + asked + marked, depth=2, only="torch._dynamo")
+    assert "torch._dynamo" in modules_after(code, depth=2, only="torch._dynamo")
 
 
 def test_tokens_are_made_without_torch(tmp_path: Path) -> None:

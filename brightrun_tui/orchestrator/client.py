@@ -166,13 +166,14 @@ async def end_engine(paths: Paths, unasked: BrightrunError, *, timeout: float = 
         raise unasked
     os.kill(pid, signal.SIGTERM)
     hangs = unasked.kind == ErrorKind.STORE_BUSY  # likely with the store in its hands: that has been waited for already
-    await _has_ended(paths, HANGING_SECONDS if hangs else timeout)
+    await _has_ended(paths, HANGING_SECONDS if hangs else timeout, pid)
 
 
-async def _has_ended(paths: Paths, timeout: float) -> None:
+async def _has_ended(paths: Paths, timeout: float, pid: int | None = None) -> None:
+    """Wait until nobody holds the lock, and the process ``pid`` is gone where it is known: its disk can be taken away then."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if not await asyncio.to_thread(lock_is_held, paths):
+        if not await asyncio.to_thread(lock_is_held, paths) and not (pid and _works_on(pid)):
             return
         await asyncio.sleep(0.05)
     pid = await asyncio.to_thread(_engine_process, paths)
@@ -183,6 +184,16 @@ async def _has_ended(paths: Paths, timeout: float) -> None:
         fix=ends if pid else SEE_LOG,
         kind=ErrorKind.ENGINE_STUCK,
     )
+
+
+def _works_on(pid: int) -> bool:
+    """Say whether a process is there and has not ended, whoever is still to be told of its end."""
+    import psutil
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _engine_process(paths: Paths) -> int | None:

@@ -23,7 +23,7 @@ from brightrun_tui.store import datasets, endpoints, models, open_database
 from brightrun_tui.tui.screens.chat import ChatScreen
 from brightrun_tui.tui.screens.registry import RegistryScreen
 from brightrun_tui.tui.widgets.rows import RowList
-from tests.tui import history, seed
+from tests.tui import seed
 from tests.tui.conftest import SIZES, Driver, Opened
 from tests.tui.drawing import Look, look, same_everywhere  # noqa: F401  # fixtures
 
@@ -49,7 +49,7 @@ def file_of(state: str, size: tuple[int, int]) -> Path:
 
 async def fill(paths: Paths, url: str) -> None:
     """A history in which somebody has reviewed, corrected, and made new data; model and base answer at ``url``."""
-    history.fill(paths)
+    await seed.fill(paths)
     async with open_database(paths.database) as db:
         await registry.rate(db, MODEL, 4, "polite, and mostly right", author="ada")
         await registry.rate(db, MODEL, None, "wrong about Iceland", author="ben", keep_stars=True)

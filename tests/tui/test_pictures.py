@@ -15,7 +15,7 @@ from brightrun_tui.planning.dataset_reports import report_of
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.resources import resource
 from brightrun_tui.store import datasets, open_database
-from tests.tui import history
+from tests.tui import seed
 from tests.tui.conftest import SCREENS, SIZES, Opened
 from tests.tui.drawing import Look, look, same_everywhere  # noqa: F401  # fixtures
 
@@ -42,7 +42,7 @@ async def test_every_screen_looks_as_it_was_drawn(
 ) -> None:
     """Letters, places and colours of each of the four."""
     if state == "history":
-        history.fill(paths)
+        await seed.fill(paths)
         await add_example(paths)
     async with opened(paths, size) as driver:
         for screen in SCREENS:
