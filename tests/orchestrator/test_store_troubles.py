@@ -42,8 +42,10 @@ async def test_a_database_that_is_locked_for_a_while_fails_no_run(tmp_path: Path
     async with on_stage(tmp_path, STEADY) as stage:
         await stage.until(lambda run: run.step > 3, "it trains")
         stage.db.patience = 0.1
-        other = sqlite3.connect(stage.paths.database, isolation_level=None, timeout=60)
-        other.execute("BEGIN EXCLUSIVE")
+        other = sqlite3.connect(stage.paths.database, isolation_level=None, timeout=60, check_same_thread=False)
+        await asyncio.to_thread(
+            other.execute, "BEGIN EXCLUSIVE"
+        )  # aside: what is being written here must come to its end
         while not stage.troubles.words():
             await asyncio.sleep(0.02)
         assert "another program keeps the database locked" in stage.troubles.words()[0]
