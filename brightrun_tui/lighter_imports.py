@@ -17,6 +17,10 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
+Execute = Callable[[ModuleType], None]
+Execution = Callable[[Execute, ModuleType], None]
+"""How a module is executed, given what executes it as it is."""
+
 
 def hasten_imports() -> None:
     """Make it so for this process, before the first of these packages is imported.
@@ -40,14 +44,14 @@ class _Hastening(MetaPathFinder):
         return spec
 
 
-def _hasten_utils(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+def _hasten_utils(execute: Execute, module: ModuleType) -> None:
     execute(module)
     _read_once(module)
     _read_the_end_only(module)
     _spread_nothing(module)
 
 
-def _hasten_adapters(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+def _hasten_adapters(execute: Execute, module: ModuleType) -> None:
     _leave_functions_uncompiled(execute, module)
     _spread_nothing(module)
 
@@ -55,7 +59,7 @@ def _hasten_adapters(execute: Callable[[ModuleType], None], module: ModuleType) 
 _TRACED = "torch._dynamo._trace_wrapped_higher_order_op"
 
 
-def _import_the_compiler_later(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+def _import_the_compiler_later(execute: Execute, module: ModuleType) -> None:
     """Execute ``module``, which wants one context of the compiler's, for masks of a rare kind: it comes when such a mask is
     made.
     """
@@ -75,7 +79,7 @@ _MARKS = ("disable", "allow_in_graph", "assume_constant_result")
 """Decorators that say how a function is to be compiled, or that it is not."""
 
 
-def _leave_functions_uncompiled(execute: Callable[[ModuleType], None], module: ModuleType) -> None:
+def _leave_functions_uncompiled(execute: Execute, module: ModuleType) -> None:
     """Execute ``module``, which tells torch how functions are to be compiled, or that they are not; where torch compiles
     nothing, all of that comes to the functions as they are, but torch would load its compiler first.
     """
@@ -109,14 +113,14 @@ def _as_it_is(function: Any = None, *_: Any, **__: Any) -> Any:
     return _as_it_is if function is None else function
 
 
-def _mark_nothing(execute: Callable[[ModuleType], None], module: Any) -> None:
+def _mark_nothing(execute: Execute, module: Any) -> None:
     """Execute torch's own decorator for functions that are not to be compiled: it loads the compiler when one is called."""
     execute(module)
     if _compiles_nothing() and hasattr(module, "_disable_dynamo"):
         module._disable_dynamo = _as_it_is
 
 
-def _step_as_it_is(execute: Callable[[ModuleType], None], module: Any) -> None:
+def _step_as_it_is(execute: Execute, module: Any) -> None:
     """Execute torch's optimiser, whose steps load the compiler to tell it where they begin and end."""
     execute(module)
     if _compiles_nothing() and hasattr(module, "_use_grad_for_differentiable"):
@@ -135,7 +139,7 @@ def _with_gradients_where_wanted(step: Callable[..., Any]) -> Callable[..., Any]
     return stepping
 
 
-def _without_compiled_models(execute: Callable[[ModuleType], None], module: Any) -> None:
+def _without_compiled_models(execute: Execute, module: Any) -> None:
     """Execute what asks of a model whether it was compiled, and loads the compiler to know."""
     execute(module)
     if _compiles_nothing():
@@ -148,7 +152,7 @@ def _compiles_nothing() -> bool:
     return os.environ.get("TORCHDYNAMO_DISABLE") == "1"
 
 
-_EXECUTIONS: dict[str, Callable[[Callable[[ModuleType], None], ModuleType], None]] = {
+_EXECUTIONS: dict[str, Execution] = {
     "torch._compile": _mark_nothing,
     "accelerate.utils.other": _without_compiled_models,
     "torch.optim.optimizer": _step_as_it_is,
@@ -159,7 +163,7 @@ _EXECUTIONS: dict[str, Callable[[Callable[[ModuleType], None], ModuleType], None
 _UNCOMPILED = ("transformers.", "bitsandbytes.", "accelerate.", "peft.")
 
 
-def _execution_of(module: str) -> Callable[[Callable[[ModuleType], None], ModuleType], None] | None:
+def _execution_of(module: str) -> Execution | None:
     """Return how a module is executed that is not just executed."""
     return _EXECUTIONS.get(module) or (_leave_functions_uncompiled if module.startswith(_UNCOMPILED) else None)
 

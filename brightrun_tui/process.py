@@ -1,4 +1,4 @@
-"""How a process of ours begins, and how it starts another one."""
+"""How a process of ours begins, how it starts another one, and whether that lives."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _WAYS_OUT = ("_PROXY", "INDEX_URL", "_INDEX", "_ENDPOINT")
 """Such addresses without which nobody gets out of some networks."""
 
 WITHOUT_COMPILER = {"TORCHDYNAMO_DISABLE": "1"}
-"""For processes that import torch, unless the user has set it: nothing of ours is compiled by it, but bitsandbytes asks for that
-as soon as it is imported, and loading the compiler takes two seconds of a processor and 40 MB."""
+"""For processes that import torch, unless the user has set it: nothing of ours is compiled by it, so that
+`brightrun_tui.lighter_imports` can leave the compiler out, which takes a second of a processor and 80 MB."""
 
 WITHOUT_OTHERS = {"PYDANTIC_DISABLE_PLUGINS": "__all__"}
 """For every process of ours, unless the user has set it: what is checked by our models is nobody else's business, and looking for
@@ -105,6 +105,16 @@ def users_umask() -> int:
 def python(*arguments: str) -> list[str]:
     """Return the command line of a Python of its own, which imports nothing from the directory it happens to be started in."""
     return [sys.executable, "-P", *arguments]
+
+
+def lives(pid: int) -> bool:
+    """Say whether a process is there and has not ended, whoever is still to be told of its end."""
+    import psutil  # here: every command imports this module
+
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def environment_without_secrets() -> dict[str, str]:

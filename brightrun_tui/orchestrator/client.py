@@ -23,7 +23,7 @@ from brightrun_tui.domain.run import Run, RunSpec
 from brightrun_tui.files import private_directory
 from brightrun_tui.orchestrator.engine_status import SEE_LOG, EngineStatus, disk_is_full, engine_status, lock_is_held
 from brightrun_tui.paths import Paths
-from brightrun_tui.process import python
+from brightrun_tui.process import lives, python
 from brightrun_tui.store import Database, requests, runs
 
 A = TypeVar("A", bound=Answer)
@@ -173,7 +173,7 @@ async def _has_ended(paths: Paths, timeout: float, pid: int | None = None) -> No
     """Wait until nobody holds the lock, and the process ``pid`` is gone where it is known: its disk can be taken away then."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
-        if not await asyncio.to_thread(lock_is_held, paths) and not (pid and _works_on(pid)):
+        if not await asyncio.to_thread(lock_is_held, paths) and not (pid and lives(pid)):
             return
         await asyncio.sleep(0.05)
     pid = await asyncio.to_thread(_engine_process, paths)
@@ -184,16 +184,6 @@ async def _has_ended(paths: Paths, timeout: float, pid: int | None = None) -> No
         fix=ends if pid else SEE_LOG,
         kind=ErrorKind.ENGINE_STUCK,
     )
-
-
-def _works_on(pid: int) -> bool:
-    """Say whether a process is there and has not ended, whoever is still to be told of its end."""
-    import psutil
-
-    try:
-        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _engine_process(paths: Paths) -> int | None:

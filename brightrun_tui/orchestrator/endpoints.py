@@ -9,8 +9,6 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-import psutil
-
 from brightrun_tui import serving
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointChanges
@@ -22,6 +20,7 @@ from brightrun_tui.domain.notification import told_of_endpoint
 from brightrun_tui.orchestrator.new_endpoints import fetch_base, forget_key_of, prepare_place
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import lives
 from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import read_plan
 from brightrun_tui.serving.process import LOG
@@ -121,12 +120,7 @@ class EndpointWatcher:
 
     def _running(self) -> bool:
         """Say whether the server lives: by its own word once it is up, until then by the child that was started."""
-        if serving.alive(self.directory):
-            return True
-        try:
-            return self._child is not None and psutil.Process(self._child).status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return False
+        return serving.alive(self.directory) or (self._child is not None and lives(self._child))
 
     async def _become_ready(self) -> bool:
         """Wait for the server to answer and for the canary to pass; False when it died meanwhile or must be left."""

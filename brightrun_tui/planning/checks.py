@@ -73,10 +73,11 @@ def check_settings(
         return warning(
             CheckName.SETTINGS, f"a learning rate of {rate:g} makes most runs diverge", f"stay at {highest:g} or below"
         )
+    steps = f"{estimate.steps:,} optimiser step{'s' * (estimate.steps != 1)}" if estimate else ""
     if estimate and estimate.steps < FEW_STEPS:
         return warning(
             CheckName.SETTINGS,
-            f"only {estimate.steps} optimiser step{'s' * (estimate.steps != 1)}: too few to learn much",
+            f"only {steps}: too few to learn much",
             f"more {title_and_key('training.epochs')}, a smaller {title_and_key('training.batch_size')}, or more records",
         )
     if report and held_out(report.usable, settings) < FEW_HELD_OUT:
@@ -85,10 +86,7 @@ def check_settings(
             "fewer than five records are held out: the score will be a rough one",
             f"raise {title_and_key('data.eval_fraction')}",
         )
-    return ok(
-        CheckName.SETTINGS,
-        f"{estimate.steps:,} optimiser step{'s' * (estimate.steps != 1)}" if estimate else "make sense",
-    )
+    return ok(CheckName.SETTINGS, steps or "make sense")
 
 
 def check_defaults(paths: Paths) -> Check | None:

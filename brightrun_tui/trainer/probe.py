@@ -12,11 +12,13 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from brightrun_tui.domain.sizing import PROBE_LENGTHS, PROBE_ROWS, PROBE_TOKENS
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.trainer.__main__ import quieten_libraries, set_environment, share_one_heap
 
+T = TypeVar("T")
 LEAST_SECONDS = 1.0
 """What is measured is measured for so long, or once."""
 
@@ -86,8 +88,8 @@ def measure(base: str, method: str) -> dict[str, float | list[float]]:
 
     loaded, busy_before = wait(), busy()
     train(rows_of[0])  # the first step also waits for memory that the process never had before
-    training = [_mean(lambda rows=rows: train(rows)) for rows in rows_of]
-    measuring = [_mean(lambda rows=rows: score(rows)) for rows in rows_of]
+    training = [_mean(train, rows) for rows in rows_of]
+    measuring = [_mean(score, rows) for rows in rows_of]
     ids = torch.ones((1, 8), dtype=torch.long, device=machine.device)
 
     def write(tokens: int) -> None:
@@ -109,11 +111,11 @@ def measure(base: str, method: str) -> dict[str, float | list[float]]:
     }
 
 
-def _mean(work: Callable[..., float]) -> float:
-    """Return the mean seconds of the work, done as often as fills a second, and at least once."""
-    took = [work()]
+def _mean(work: Callable[[T], float], rows: T) -> float:
+    """Return the mean seconds of the work on the rows, done as often as fills a second, and at least once."""
+    took = [work(rows)]
     while sum(took) < LEAST_SECONDS:
-        took.append(work())
+        took.append(work(rows))
     return sum(took) / len(took)
 
 

@@ -56,9 +56,10 @@ def _find_rules_at_once() -> None:
 
 def _style_what_the_focus_changed() -> None:
     """Style only what a move of the focus changed, not what the focus stays within, and of it only what a rule about the
-    focus within something can be for. A style may depend on the focus within any widget around, not only within the one
-    that has it. An app that ends takes the focus from all it had, and
-    nobody sees how that looks.
+    focus within something can be for.
+
+    A style may depend on the focus within any widget around, not only within the one that has it. An app that ends takes
+    the focus from all it had, and nobody sees how that looks.
     """
 
     def _update_focus_styles(self: Screen[Any], focused: Widget | None = None, blurred: Widget | None = None) -> None:
