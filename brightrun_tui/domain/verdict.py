@@ -83,12 +83,14 @@ def _conclude(report: Report, f: Findings) -> Verdict:
         grade = "poor"
     else:
         grade = "mixed"
+    said = summary(grade, style, content, found, f, doubts)
+    unsaid = [doubt for doubt in doubts if doubt not in said]
     verdict = Verdict(
         grade=grade,
         style=style,
         content=content,
-        summary=summary(grade, style, content, found, f, doubts),
-        reasons=(*content_reasons(report, found, f), *style_reasons(f), *doubts, *notes(f), *_said_later(report)),
+        summary=said,
+        reasons=(*content_reasons(report, found, f), *style_reasons(f), *unsaid, *notes(f), *_said_later(report)),
     )
     decided = report.model_copy(update={"verdict": verdict})
     return verdict.model_copy(update={"advice": advise(decided)})

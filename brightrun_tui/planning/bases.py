@@ -78,6 +78,7 @@ class BaseChoice(BaseModel):
     license: str = ""
     quantisation: str = ""
     traits: Traits = Traits()
+    has_chat_template: bool | None = None
 
 
 @cache
@@ -117,6 +118,7 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
             gated=base.gated,
             license=base.license,
             traits=base.traits,
+            has_chat_template=True,
             present=_is_present(base.id, paths),
             quantisation=_starter_quantisation(paths) if base.id == STARTER else "",
         )
@@ -132,6 +134,7 @@ def list_bases(paths: Paths) -> list[BaseChoice]:
             present=True,
             quantisation=info.ref.quantisation,
             traits=info.traits,
+            has_chat_template=info.has_chat_template,
         )
         for file, info in unpacked_files(paths)
     ]
@@ -219,7 +222,7 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
             here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
         return _as_known(here, known)
     return _from_catalogue(known).model_copy(
-        update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "has_chat_template": True}
+        update={"preparing": "will be fetched (93 MB) and unpacked on this machine"}
     )
 
 
@@ -292,6 +295,7 @@ def _from_catalogue(known: CatalogueBase) -> BaseModelInfo:
         gated=known.gated,
         traits=known.traits,
         recommended=known.recommended,
+        has_chat_template=True,
     )
 
 

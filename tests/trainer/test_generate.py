@@ -82,7 +82,7 @@ def test_prompts_are_spread_over_all_that_is_held_out(base: Path, records: int, 
     tokenizer = load_tokenizer(str(base), "")
     template = chat_template(tokenizer)
     held_out = [
-        Record(id=str(i), messages=(Message(role="user", content="red"), Message(role="assistant", content="blue")))
+        Record(id=str(i), messages=(Message(role="user", content=f"{i}"), Message(role="assistant", content="blue")))
         for i in range(records)
     ]
     chosen = [int(p.id) for p in choose_prompts(tokenizer, template, held_out, count, 100)]
@@ -93,6 +93,8 @@ def test_prompts_are_spread_over_all_that_is_held_out(base: Path, records: int, 
     if records > count:
         silent = held_out[0].model_copy(update={"messages": held_out[0].messages[:1]})
         assert len(choose_prompts(tokenizer, template, [silent, *held_out[1:]], count, 100)) == count
+    twice = choose_prompts(tokenizer, template, [*held_out, *held_out], 2 * len(held_out), 100)
+    assert len(twice) == len(held_out), "what stands twice is asked and counted once"
 
 
 @settings(deadline=None, max_examples=60)

@@ -16,7 +16,7 @@ from brightrun_tui.domain.curve import MEMORY, UTILISATION
 from brightrun_tui.domain.events import Done, Event, Phase, body_of
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import GIB, Hardware, Lease, Offer
-from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.domain.settings import RunSettings, iter_settings
 from brightrun_tui.integrations.services import services
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.base_fit import base_fits
@@ -135,7 +135,9 @@ def test_the_card_of_a_template_has_room_in_a_small_terminal(paths: Paths) -> No
     """On 80 × 24 eleven lines are left below the list; what was measured is told with its base, data and date."""
     for template in load_templates(paths)[0]:
         lines = [
-            line for part in template_card(template, None, brief=True).split("\n") for line in reflow.text(part, 74)
+            line
+            for part in template_card(template, None, brief=True, becomes=RunSettings()).split("\n")
+            for line in reflow.text(part, 74)
         ]
         assert len(lines) <= 11, (template.name, len(lines))
         assert str(template.measured[0].date) in template_card(template, None, brief=True)

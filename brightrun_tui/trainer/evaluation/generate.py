@@ -56,15 +56,17 @@ def choose_prompts(
     tokenizer: Any, template: ChatTemplate, records: Sequence[Record], count: int, longest: int
 ) -> list[HeldOutPrompt]:
     """Return up to ``count`` prompts, spread evenly over the held-out records; with its answer each has ``longest`` tokens
-    or fewer.
+    or fewer. A question that stands several times is asked, and counted, once.
     """
     prompts: list[HeldOutPrompt] = []
+    asked: set[tuple[int, ...]] = set()
     chosen = spread(range(len(records)), count)
     for index in (*chosen, *sorted(set(range(len(records))) - set(chosen))):
         if len(prompts) >= count:
             break
         prompt = _prompt_of(tokenizer, template, records[index])
-        if prompt and len(prompt.ids) + prompt.expected <= longest:
+        if prompt and prompt.ids not in asked and len(prompt.ids) + prompt.expected <= longest:
+            asked.add(prompt.ids)
             prompts.append(prompt)
     return prompts
 

@@ -81,8 +81,9 @@ class DraftActions(ModeScreen):
         templates, problems = await asyncio.to_thread(load_templates, self.app.paths)
         for problem in problems:
             self.app.show_error(problem)
-        models, height = self.app.snapshot.models, self.app.size.height
-        picker = PickTemplate(templates, models, chosen=self._draft.template, height=height)
+        picker = PickTemplate(
+            templates, self.app.snapshot.models, self._plan, chosen=self._draft.template, height=self.app.size.height
+        )
         chosen = await self.app.push_screen_wait(picker)
         if chosen:
             self._remember()

@@ -153,6 +153,7 @@ def base_detail(one: BaseLine) -> str:
     facts = [
         "on this machine" if base.present else "to be fetched",
         f"context {one.fit.context:,} tokens" if one.fit.context else "",
+        "" if base.has_chat_template is None else "made for chats" if base.has_chat_template else "not made for chats",
         "takes tools" if traits.tools else "no tools" if traits.tools is False else "",
         "can think first" if traits.thinks else "",
         _languages(traits),

@@ -47,18 +47,19 @@ def estimate(plan: Plan | None, brief: bool, width: int) -> reflow.Lines:
             else reflow.text("Choose a dataset; memory, time and cost appear here.", width, "$muted")
         )
     lines = _memory(found, width) + ([] if brief else _memory_parts(found, width))
-    time = (
-        humanize.band(found.seconds_low, found.seconds_high)
-        if found.seconds_high > found.seconds_low
-        else humanize.duration(found.seconds)
-    )
     note = "measured" if found.measured else "a guess until measured" if width > 36 else "a guess"
-    lines += reflow.pair("Time", Content.assemble((time, "bold"), (f"  {note}", "$faint")), width, 8)
+    lines += reflow.pair("Time", Content.assemble((_time(found), "bold"), (f"  {note}", "$faint")), width, 8)
     lines += [] if brief else _parts(found, width)
     lines += reflow.pair("Cost", _cost(plan, found), width, 8)
     lines += reflow.pair("Steps", f"{found.steps:,}  ({humanize.count(found.tokens)} tokens)", width, 8)
     lines += reflow.pair("Disk", humanize.size(found.disk), width, 8)
     return lines
+
+
+def _time(found: Estimate) -> str:
+    if found.seconds_high > found.seconds_low:
+        return humanize.band(found.seconds_low, found.seconds_high)
+    return humanize.duration(found.seconds)
 
 
 def _memory(found: Estimate, width: int) -> reflow.Lines:
@@ -143,7 +144,10 @@ def last_look(plan: Plan) -> Content:
         ("Base", plan.base.title if plan.base else ""),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
-        ("Time", humanize.band(found.seconds_low, found.seconds_high) if found else humanize.NOTHING),
+        (
+            "Time",
+            f"{_time(found)}{'' if found.measured else ', a guess until measured'}" if found else humanize.NOTHING,
+        ),
     ]
     lines = [Content.assemble((f"{label:<7}", "$muted"), cells.one_line(value)) for label, value in rows]
     lines += [
