@@ -115,11 +115,16 @@ def check_books(home: Home, service: Endpoints, *, seen: bool = True) -> None:
     we counted differs by the seconds between two looks and the started ones of each worker at most."""
     assert len([one for one in service.found.values() if not one.foreign]) == 1 and not service.alive()
     ledger = service.cloud.ledger
+    theirs = math.fsum(math.fsum(ledger.items(one).values()) for one in service.found)
+
+    def billed() -> list[float | None]:
+        return [lease.billed_usd for lease in books(home) if lease.provider_id in ledger.accounts]
+
+    # What was asked for while it ran is corrected by the bill that is asked for once it is gone.
     wait_until(
-        lambda: all(lease.billed_usd is not None for lease in books(home) if lease.provider_id in ledger.accounts),
+        lambda: None not in billed() and math.isclose(math.fsum(filter(None, billed())), theirs, abs_tol=1e-6),
         "the bills are on record",
     )
-    theirs = math.fsum(math.fsum(ledger.items(one).values()) for one in service.found)
     document = home.json("costs")
     assert document["total_usd"] == pytest.approx(theirs, abs=1e-6)
     assert {(row["endpoint"], row["provider"]) for row in document["machines"]} == {("harbour", PLACE)}
