@@ -385,9 +385,10 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
     """Only what was changed is asked for; the facts say what was changed, and from which step on."""
     async with open_database(seeded.database) as db:
         await runs.add_change(db, "r-0006", settings={}, budget_usd=7.5, max_hours=None)
-    async with opened(seeded) as driver:
-        await choose(driver, "r-0006")
-        with FileLock(seeded.engine_lock):  # an engine is there already, so none is started
+    # An engine is there already, as long as the app is: none is started, which would begin what the history has waiting.
+    with FileLock(seeded.engine_lock):
+        async with opened(seeded) as driver:
+            await choose(driver, "r-0006")
             await driver.press("u")
             await driver.sees("Change ", "Learning rate", "0.0002", "Budget", "7.5")
             await driver.press("end", *["backspace"] * 6, *"5e-5", "enter", "enter", "enter", "enter")
@@ -397,8 +398,8 @@ async def test_a_run_is_changed_while_it_trains_and_told_where_to_stop(seeded: P
             await driver.press("enter")
             await driver.until(lambda: len(driver.app.screen_stack) == 1, "the list has closed")
             waiting = await asked(seeded)
-        await driver.press("i", "z")
-        await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
+            await driver.press("i", "z")
+            await driver.sees("Changed on the way", "budget $7.50", "from step 98 on")
     said = [(one.ask.kind, one.ask.model_dump(exclude_defaults=True, exclude={"kind", "target"})) for one in waiting]
     assert said == [
         ("change_run", {"settings": {"training.learning_rate": "5e-5"}}),
