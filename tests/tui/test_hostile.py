@@ -6,6 +6,7 @@ import asyncio
 import time
 
 import pytest
+from filelock import FileLock
 from textual import events
 from textual.geometry import Size
 from textual.widgets import Input
@@ -53,35 +54,36 @@ async def nasty(paths: Paths) -> Paths:
 async def test_markup_and_escape_codes_are_only_text(nasty: Paths, opened: Opened) -> None:
     """A model called “[/]” breaks nothing, on no page of no screen, in a small terminal and in a large one."""
     sizes = [(80, 24), (200, 50)]
-    async with opened(nasty, sizes[0]) as driver:
-        pages = (
-            "1",
-            "2 escape d",
-            "escape 3",
-            "c",
-            "L",
-            "a",
-            "i",
-            "z",
-            "4",
-            "] ] ]",
-            "u",
-            "escape r",
-            "escape t",
-            "escape e",
-            "escape D",
-            "escape c",
-        )
-        for page in pages:
-            keys = [{"]": "right_square_bracket"}.get(key, key) for key in page.split()]
-            await driver.press(*keys)
-            await driver.pilot.pause(0.05)
-            assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
-            sizes.reverse()
-            await driver.resize(sizes[0])
-            await driver.pilot.pause(0.05)
-            assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
-        assert driver.app.is_running
+    with FileLock(nasty.engine_lock):  # an engine is there already, so none is started
+        async with opened(nasty, sizes[0]) as driver:
+            pages = (
+                "1",
+                "2 escape d",
+                "escape 3",
+                "c",
+                "L",
+                "a",
+                "i",
+                "z",
+                "4",
+                "] ] ]",
+                "u",
+                "escape r",
+                "escape t",
+                "escape e",
+                "escape D",
+                "escape c",
+            )
+            for page in pages:
+                keys = [{"]": "right_square_bracket"}.get(key, key) for key in page.split()]
+                await driver.press(*keys)
+                await driver.pilot.pause(0.05)
+                assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
+                sizes.reverse()
+                await driver.resize(sizes[0])
+                await driver.pilot.pause(0.05)
+                assert "\x1b" not in driver.text(), f"{page} at {sizes[0]}"
+            assert driver.app.is_running
 
 
 async def test_what_opens_over_anything_does_not_pile_up(seeded: Paths, opened: Opened) -> None:

@@ -638,14 +638,15 @@ async def test_a_run_that_ended_elsewhere_makes_the_estimate_anew(paths: Paths, 
 
 async def test_a_run_begins_when_it_is_agreed_to(paths: Paths, opened: Opened) -> None:
     """However long the plan lay on the screen: its age is not the time that a person took to decide."""
-    async with opened(paths) as driver:
-        await open_form(driver)
-        await choose_example(driver)
-        await driver.press("s")
-        await driver.sees("Start the run")
-        asked = time.time()
-        while time.time() <= asked:  # the clock has moved on
-            await asyncio.sleep(0.01)
-        await driver.press("y")
-        await driver.until(lambda: driver.app.snapshot.runs, "the run is in the queue")
-        assert driver.app.snapshot.runs[0].created_at > asked
+    with FileLock(paths.engine_lock):  # an engine is there already, so none is started
+        async with opened(paths) as driver:
+            await open_form(driver)
+            await choose_example(driver)
+            await driver.press("s")
+            await driver.sees("Start the run")
+            asked = time.time()
+            while time.time() <= asked:  # the clock has moved on
+                await asyncio.sleep(0.01)
+            await driver.press("y")
+            await driver.until(lambda: driver.app.snapshot.runs, "the run is in the queue")
+            assert driver.app.snapshot.runs[0].created_at > asked
