@@ -29,6 +29,8 @@ ANSWER_SHARE, ANSWER_SECONDS = 0.2, 60.0
 """Of the time of training, which sample answers of base and tuned model may take together; and what they have in any case."""
 BASE_SHARE, WAY_SHARE = 0.4, 0.2
 """What of that the base model may take, and the answers on the way."""
+WAY_OF_TRAINING, WAY_SECONDS = 0.1, 3.0
+"""Of the time of training, which answers on the way may take, so that no short run is held up; and what they have anyway."""
 SHORT_ANSWER, SCORED_ANSWERS = 200, 24
 """Where the median wanted answer has so few characters or fewer, counting right ones makes sense, and so many held-out prompts
 are answered for the report card.
@@ -56,6 +58,11 @@ def steps_between(steps: int, trained: float, held_out: float) -> int:
 def answer_seconds(training: float) -> float:
     """Return what all sample answers of a run may take, in seconds, for so many seconds of training."""
     return max(ANSWER_SECONDS, ANSWER_SHARE * training)
+
+
+def way_seconds(training: float) -> float:
+    """Return what sample answers on the way may take of those seconds."""
+    return min(WAY_SHARE * answer_seconds(training), max(WAY_SECONDS, WAY_OF_TRAINING * training))
 
 
 def answer_room(expected: float, max_new_tokens: int) -> int:

@@ -24,10 +24,10 @@ from brightrun_tui.domain.sizing import (
     SHORT_ANSWER,
     TRAIN_SAMPLE,
     TRAIN_SAMPLE_SHARE,
-    WAY_SHARE,
     answer_room,
     answer_seconds,
     evaluations,
+    way_seconds,
 )
 from brightrun_tui.domain.time_parts import TimeParts
 from brightrun_tui.planning.architecture import Architecture
@@ -233,7 +233,7 @@ def _answering_seconds(
         return forward_seconds(model, settings, machine, shape, need, read) + batches * tokens * one_token
 
     base, tuned = min(BASE_SHARE * allowed, answering(prompts, room)), answering(prompts, expected)
-    on_the_way = min(_rounds(settings, shape) * tuned, WAY_SHARE * allowed)
+    on_the_way = min(_rounds(settings, shape) * tuned, way_seconds(training))
     more = min(SCORED_ANSWERS, shape.judging) - prompts if shape.short_answers else 0
     others = answering(more, room) + answering(more, expected) if more > 0 else 0.0
     return min(allowed, base + on_the_way + tuned + others)

@@ -69,6 +69,8 @@ def test_each_answer_ends_at_its_own_length_and_all_of_them_when_time_is_up(base
 def test_answers_take_a_share_of_the_training_time_and_each_its_part_of_it() -> None:
     time = AnswerTime(per_token=0.5)
     assert time.for_the_base(100) + time.on_the_way(100, 1.0) < 60 and time.for_the_report(100) == 60
+    assert time.on_the_way(40, 1.0) == 4 and time.on_the_way(0, 1.0) == 3, "a short run is hardly held up on its way"
+    assert time.on_the_way(1000, 0.5) == 20
     time.spent = 50
     assert time.for_the_report(100) == time.for_the_base(100), "the tuned model gets as much as the base had"
     assert time.for_the_report(10_000) > 1500

@@ -1,7 +1,7 @@
 """How long sample answers may take, so that a run trains for most of its time: a share of it, at least a minute.
 
 The base model, asked once, takes up to two fifths of that; the tuned one at the end what is left of it, at least as much; on the
-way a fifth, spread over the run, and only where what is asked for will be ready.
+way a fifth, and a tenth of a short training, spread over the run, and only where what is asked for will be ready.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from brightrun_tui.domain.sizing import ANSWER_EXPECTED, ANSWERS_AT_ONCE, BASE_SHARE, WAY_SHARE, answer_seconds
+from brightrun_tui.domain.sizing import ANSWER_EXPECTED, ANSWERS_AT_ONCE, BASE_SHARE, answer_seconds, way_seconds
 from brightrun_tui.trainer.evaluation.generate import HeldOutPrompt
 
 
@@ -28,7 +28,7 @@ class AnswerTime:
 
     def on_the_way(self, training: float, done: float) -> float:
         """Return seconds, once ``done`` (0–1) of the training is over."""
-        return max(0.0, WAY_SHARE * answer_seconds(training) * done - self.spent_on_the_way)
+        return max(0.0, way_seconds(training) * done - self.spent_on_the_way)
 
     def for_the_report(self, training: float) -> float:
         """Return all that is left, and never less than the base had."""
