@@ -64,8 +64,11 @@ show_pip() { # one line in place on a terminal, a line every tenth package elsew
   done
 }
 
+# Read by nobody, or by whoever needs one of hundreds: Python compiles that one when it is imported.
+SELDOM='/tests?/|/transformers/models/(?!auto/|llama/)|/phonenumbers/'
+
 compile() { # compile DIRECTORY: bytecode beside the sources, whatever PYTHONDONTWRITEBYTECODE says
-  "$PYTHON" -m compileall -q -j 0 "$1" >/dev/null || true # packages carry files for other versions of Python
+  "$PYTHON" -m compileall -q -j 0 -x "$SELDOM" "$1" >/dev/null || true # packages carry files for other versions of Python
 }
 
 need_environment() { # need_environment EXTRAS, e.g. train,serve
