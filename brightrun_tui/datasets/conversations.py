@@ -10,9 +10,10 @@ from itertools import pairwise
 from operator import lt
 from typing import Any, TypeGuard
 
+from brightrun_tui.datasets.branches import way_shown
 from brightrun_tui.datasets.client_turns import RETURNED, answer_of, are_said, as_turn, from_items, with_thoughts
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
-from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
+from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, is_taken_back, learnt, learnt_in_parts
 from brightrun_tui.datasets.moments import MomentKey, order_of
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
@@ -27,7 +28,6 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
-    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -36,6 +36,7 @@ from brightrun_tui.datasets.parsed import (
     value_of,
     with_system,
 )
+from brightrun_tui.datasets.steps import first_of_several
 from brightrun_tui.datasets.templated import turns_in_text
 from brightrun_tui.datasets.tool_calls import (
     CALL_ROLES,
@@ -100,9 +101,12 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
         raise Unusable("other_shape")
     used = {name, first_of(fields, SYSTEMS)}
     several: list[str] = []
+    if len(turns) > 2 and len(shown := way_shown(turns, fields, role_of_turn)) < len(turns):
+        turns, several = shown, ["branches"]
     if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
         answered, answer = _answer_beside(fields)
-        answer, several = first_of_several(answer)
+        answer, found = first_of_several(answer)
+        several += found
         if (isinstance(answer, str) and answer.strip()) or is_turn(answer):
             turns = [*turns, as_turn(answer) if is_turn(answer) else {"role": "assistant", "content": answer}]
             used.add(answered)
@@ -232,7 +236,7 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
     Raises:
         Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
     """
-    return [one for turn in turns if not is_internal_note(turn) for one in _read(turn)]
+    return [one for turn in turns if not (is_internal_note(turn) or is_taken_back(turn)) for one in _read(turn)]
 
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
@@ -244,9 +248,8 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
     for turn in turns:
         if not isinstance(turn, dict) or len(turn) <= 2:
             continue
-        if is_internal_note(turn):
-            if "internal_notes" not in draft.remarks:
-                draft.remarks.append("internal_notes")
+        if is_internal_note(turn) or is_taken_back(turn):
+            draft.remarks.append("internal_notes" if is_internal_note(turn) else "taken_back")
             continue
         marks = learnt(turn)
         if marks.weighted and "weight" not in draft.remarks:

@@ -21,7 +21,6 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
-    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -30,6 +29,7 @@ from brightrun_tui.datasets.parsed import (
     value_of,
     with_system,
 )
+from brightrun_tui.datasets.steps import first_of_several
 from brightrun_tui.datasets.tool_calls import TOOLS, calls_as_answer, tools_beside, tools_of
 from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, text_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -27,7 +27,7 @@ from brightrun_tui.datasets.formats import (
 )
 from brightrun_tui.datasets.jsonl import read_jsonl
 from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
-from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
+from brightrun_tui.datasets.marks import Flag, fields_of_parts, is_mark, is_part, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages, one_by_one
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
 from brightrun_tui.datasets.parquet import read_parquet
@@ -83,6 +83,7 @@ class Source:
     rows: Iterator[SourceRow]
     forced: bool = False
     thumbs: Thumbs = field(default_factory=Thumbs)
+    parts: frozenset[str] = frozenset()
     clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class Source:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            unused = [name for name in draft.unused if name != self.thumbs.field]
+            unused = [name for name in draft.unused if name != self.thumbs.field and not is_part(name, self.parts)]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
             texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
             yield EntryOutcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
@@ -129,7 +130,7 @@ class Source:
         if _is_header(row.value):
             raise Unusable("header_again")
         self.thumbs.refuse_disliked(row.value)
-        marked = refuse_marked(row.value)
+        marked = refuse_marked(row.value, self.parts)
         chosen = self.format
         if not self.forced and not chosen.matches(row.value):
             chosen = recognise([row.value]) or chosen
@@ -189,10 +190,11 @@ def open_source(
         values = (unwrapped(row.value) for row in chain(first, rows))
         thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
         first, rows, document = _entries(file, columns, sheet)
+    parts = fields_of_parts(unwrapped(row.value) for row in first) - {*columns.values(), *COMPLETIONS, *CATEGORIES}
     if columns:
         check_columns(file, first, columns)
-        first = list(_renamed(first, columns))
-        rows = _renamed(rows, columns)
+        first = list(_renamed(first, columns, parts))
+        rows = _renamed(rows, columns, parts)
     else:
         refuse_preferences(str(file.path), [unwrapped(row.value) for row in first])
     beginning = [unwrapped(row.value) for row in first]
@@ -214,7 +216,7 @@ def open_source(
         )
     named = {role: column for role, column in columns.items() if role in ("group", "id")}
     source = Source(
-        file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named
+        file, chosen, chain(first, rows), format is not None, thumbs=thumbs, parts=parts, clean=clean, unheard=named
     )
     if document is not None:
         source.header, source.others = document.header, document.others
@@ -363,7 +365,7 @@ def _is_header(value: Mapping[str, Any]) -> bool:
     )
 
 
-def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
+def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str], parts: Set[str]) -> Iterator[SourceRow]:
     """Yield rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and
     what says not to learn something.
     """
@@ -375,7 +377,7 @@ def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[
             kept = {
                 name: value
                 for name, value in others.items()
-                if is_mark(name, value) or name.strip().lower() in (*CHOICES, *HISTORIES)
+                if name in parts or is_mark(name, value) or name.strip().lower() in (*CHOICES, *HISTORIES)
             }
             kept |= {
                 name: value

@@ -11,7 +11,7 @@ from brightrun_tui.datasets.formats import formats, is_record
 from brightrun_tui.datasets.guessing import guess_columns, is_named_answer, numbered_answers
 from brightrun_tui.datasets.mark_words import name_words
 from brightrun_tui.datasets.source import SourceFile, SourceRow
-from brightrun_tui.datasets.turns import ROLES, printable
+from brightrun_tui.datasets.turns import ROLES, as_typed, printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
@@ -266,13 +266,8 @@ def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
         )
     if not guess:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    pairs = ", ".join(f"{role}={_as_typed(name)}" for role, name in guess.items())
+    pairs = ", ".join(f"{role}={as_typed(name)}" for role, name in guess.items())
     return f"rename the columns, or map them (--column for each, in the app F4): {pairs}"
-
-
-def _as_typed(name: str) -> str:
-    """Return a name as it is written in a shell: in quotes where it has spaces."""
-    return f'"{printable(name)}"' if " " in name else printable(name)
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:

@@ -273,6 +273,11 @@ def printable(text: str, longest: int = 40) -> str:
     return "".join(letter if letter.isprintable() else "�" for letter in text[:longest])
 
 
+def as_typed(name: str) -> str:
+    """Return a name as it is written in a shell: in quotes where it has spaces."""
+    return f'"{printable(name)}"' if " " in name else printable(name)
+
+
 def thoughts_of(content: Any) -> str:
     """Return the texts of thinking parts in a list of parts, as Anthropic's and Gemini's clients write them; else empty."""
     if not isinstance(content, list):
