@@ -12,6 +12,7 @@ from typing import Any
 from brightrun_tui.datasets.client_turns import answer_of, from_items, instructions_of
 from brightrun_tui.datasets.conversations import are_turns, conversation_in, is_turn, list_in, read_turns, remark_on
 from brightrun_tui.datasets.mark_words import DECIDED, decision, rejects
+from brightrun_tui.datasets.nesting import spelt_turns
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -31,7 +32,7 @@ from brightrun_tui.datasets.parsed import (
 )
 from brightrun_tui.datasets.steps import first_of_several
 from brightrun_tui.datasets.tool_calls import TOOLS, calls_as_answer, tools_beside, tools_of
-from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, text_of
 
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
@@ -90,6 +91,8 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         more |= {first_of(fields, CHOICES), *_choice_columns(tuple(fields))}
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
+    if isinstance(prompt, list) and len(prompt) > 1 and all(isinstance(text, str) for text in prompt):
+        remarks.append("several_questions")
     thoughts = first_of(fields, REASONING)
     tools = tools_beside(fields)
     calls = calls_as_answer(answer, tools)

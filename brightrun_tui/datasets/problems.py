@@ -172,6 +172,22 @@ REMARKS: dict[str, Reason] = {
         "whose answer has a gap left to fill in, such as {detail}",
         "the model would say it as it stands: fill the gaps in, unless its answers should be templates",
     ),
+    "gaps_asked": Reason(
+        "whose question has a gap left to fill in, as {{{{name}}}}",
+        "nobody asks like that: fill the gaps in, unless the model will be asked with such templates",
+    ),
+    "says_cut": Reason(
+        "with a text that says itself that it was cut off ({detail})",
+        "export them again without a limit of length; the model would learn to stop in the middle",
+    ),
+    "opened_answer": Reason(
+        "whose question ends with the beginning of an answer ({detail})",
+        "fine where the model will be asked in just that form; otherwise take it off, as a chat template says it in its own way",
+    ),
+    "call_as_text": Reason(
+        "whose answer is a call of a tool in words ({detail}), which is learnt as text",
+        "write it as tool_calls, and name the tools in the field tools, so that programs can tell a call from an answer",
+    ),
     "assistant_talk": Reason(
         "whose answer speaks or refuses as some other assistant ({detail})",
         "leave these records out, or answer them, unless the model is to talk like that",

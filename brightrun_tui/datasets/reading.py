@@ -26,7 +26,7 @@ from brightrun_tui.datasets.formats import (
     unwrapped,
 )
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
+from brightrun_tui.datasets.mark_words import DECIDED, decision
 from brightrun_tui.datasets.marks import Flag, fields_of_parts, is_mark, is_part, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages, one_by_one
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
@@ -40,6 +40,7 @@ from brightrun_tui.datasets.tables import columns_of, read_csv
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
+from brightrun_tui.datasets.unread import may_be_asked_about
 from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -50,7 +51,6 @@ PLAIN_SUFFIXES = (".txt", ".text", ".log", "")
 """Endings that say nothing: the content does."""
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
 """How objects and lists begin."""
-_LONG_TEXT = 100
 
 
 class EntryOutcome(NamedTuple):
@@ -113,7 +113,7 @@ class Source:
             ids.add(key)
             unused = [name for name in draft.unused if name != self.thumbs.field and not is_part(name, self.parts)]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
-            texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
+            texts = [name for name in unused if may_be_asked_about(name, row.value.get(name), record)]
             yield EntryOutcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
@@ -326,16 +326,6 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
     except (ValueError, RecursionError):
         return suffix == ".json" or line[:1] == b"[" or (bool(rest.strip()) and line[-1:] in (b"{", b"[", b","))
     return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
-
-
-def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
-    """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
-    if isinstance(value, list):  # passages, each a text of its own
-        value = "\n".join(part for part in value if isinstance(part, str))
-    if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
-        return False
-    asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
-    return asked.strip().partition("\n")[0] not in value
 
 
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:

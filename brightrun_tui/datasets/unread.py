@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from brightrun_tui.datasets.mark_words import (
     is_explanation,
@@ -11,12 +12,15 @@ from brightrun_tui.datasets.mark_words import (
     is_other_answer,
     speaks_of_faults,
     speaks_of_learning,
+    tells_more,
 )
 from brightrun_tui.datasets.marks import Flag
 from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS, OTHER_NUMBER
 from brightrun_tui.datasets.problem_log import ProblemLog
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.domain.dataset import Record
 
+_LONG_TEXT = 100
 _MOST_FIELDS = 100
 _MOST_NAMES = 5
 _Found = Mapping[str, "array[int]"]
@@ -85,3 +89,21 @@ def _add(log: ProblemLog, kind: str, fields: _Found, count: int) -> None:
 def first_names(names: Iterable[str]) -> str:
     """Return the first names of strangers, to show."""
     return ", ".join(f"“{printable(name)}”" for name in list(names)[:_MOST_NAMES])
+
+
+def may_be_asked_about(name: str, value: Any, record: Record) -> bool:
+    """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
+    if isinstance(value, list) or (isinstance(value, Mapping) and tells_more(name)):  # passages, each a text of its own
+        value = "\n".join(_texts_within(value))
+    if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
+        return False
+    asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
+    return asked.strip().partition("\n")[0] not in value
+
+
+def _texts_within(value: Any, depth: int = 3) -> Iterator[str]:
+    for part in value.values() if isinstance(value, Mapping) else value:
+        if isinstance(part, str):
+            yield part
+        elif isinstance(part, list | Mapping) and depth:
+            yield from _texts_within(part, depth - 1)
