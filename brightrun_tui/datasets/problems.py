@@ -85,6 +85,14 @@ REMARKS: dict[str, Reason] = {
         "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read anyway",
         "delete them, or copy the rows that you see into a sheet of their own, if they should not be learnt",
     ),
+    "commented": Reason(
+        "[rows|row] of a sheet with a comment that somebody left on a cell, which is not read",
+        "read the comments in the sheet: leave out or correct the rows that they complain of",
+    ),
+    "hidden_columns": Reason(
+        "[records|record] of a sheet where columns are hidden that are read anyway ({detail})",
+        "show them in the sheet, and see that they are the ones that are meant; delete them if not",
+    ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
         "with thoughts before the answer, which are learnt where the base model's template has room for them", ""

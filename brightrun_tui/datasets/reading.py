@@ -31,7 +31,7 @@ from brightrun_tui.datasets.marks import Flag, fields_of_parts, is_mark, is_part
 from brightrun_tui.datasets.message_rows import join_messages, one_by_one
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
 from brightrun_tui.datasets.parquet import read_parquet
-from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
+from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, PROMPTS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
@@ -49,6 +49,7 @@ from brightrun_tui.domain.errors import DatasetError, UsageError
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
 PLAIN_SUFFIXES = (".txt", ".text", ".log", "")
 """Endings that say nothing: the content does."""
+_LONGEST_NAME = 100
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
 """How objects and lists begin."""
 
@@ -350,9 +351,12 @@ def _is_meta(value: Any) -> bool:
 
 def _is_header(value: Mapping[str, Any]) -> bool:
     """Say whether this is a line with the names of a table's columns, of a file that was put behind another one."""
-    return len(value) > 1 and all(
-        isinstance(part, str) and part.strip("\ufeff ") == str(name).strip() for name, part in value.items()
-    )
+    if len(value) < 2 or not all(isinstance(part, str) and len(part) <= _LONGEST_NAME for part in value.values()):
+        return False
+    if all(part.strip("\ufeff ") == str(name).strip() for name, part in value.items()):
+        return True
+    parts = {part.strip().lower() for part in value.values()}
+    return not (parts.isdisjoint(PROMPTS) or parts.isdisjoint(COMPLETIONS))
 
 
 def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str], parts: Set[str]) -> Iterator[SourceRow]:

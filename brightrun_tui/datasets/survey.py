@@ -18,6 +18,7 @@ from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.languages import judge_languages
 from brightrun_tui.datasets.mark_words import tells_all
 from brightrun_tui.datasets.opening import Dataset
+from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, SYSTEMS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problem_log import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import RecordSample, pieces_of
@@ -202,9 +203,18 @@ class Survey:
             detail = f"{printable(form)}: {printable(shown)}"
             self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
         sheet = dataset.sheet
-        for kind, count in (("filled", sheet.filled), ("hidden_rows", sheet.hidden), ("struck_through", sheet.struck)):
+        for kind, count in (
+            ("filled", sheet.filled),
+            ("hidden_rows", sheet.hidden),
+            ("struck_through", sheet.struck),
+            ("commented", sheet.commented),
+        ):
             if count:
                 self.log.add(kind, count=count)
+        if unseen := [
+            name for name in sheet.unseen if name.lower() in (*PROMPTS, *COMPLETIONS, *SYSTEMS, "instruction")
+        ]:
+            self.log.add("hidden_columns", count=self.usable, detail=first_names(dict.fromkeys(unseen)))
         if dataset.encodings:
             detail = ", ".join(dataset.encodings)
             self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)

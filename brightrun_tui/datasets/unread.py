@@ -10,6 +10,7 @@ from brightrun_tui.datasets.mark_words import (
     is_explanation,
     is_note,
     is_other_answer,
+    says_so,
     speaks_of_faults,
     speaks_of_learning,
     tells_more,
@@ -95,7 +96,12 @@ def may_be_asked_about(name: str, value: Any, record: Record) -> bool:
     """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
     if isinstance(value, list) or (isinstance(value, Mapping) and tells_more(name)):  # passages, each a text of its own
         value = "\n".join(_texts_within(value))
-    if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
+    if (
+        not isinstance(value, str)
+        or not value
+        or says_so(value) is not None
+        or not (len(value) >= _LONG_TEXT or tells_more(name))
+    ):
         return False
     asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
     return asked.strip().partition("\n")[0] not in value
