@@ -46,7 +46,7 @@ _ABOUT_LEARNING = _set(
     "in from the this has use apply metadata sample sampling example record row instance"
 )
 _NOUNS = _set("answer response completion output reply message")
-_ANSWERS = _NOUNS | _set("answers responses replies antwort antworten respuesta réponse risposta resposta edit version")
+_ANSWERS = _NOUNS | _set("answers responses replies antwort antworten respuesta réponse risposta resposta edit")
 _VERSIONS = _set(
     "new old final draft better best worse original improved corrected revised reviewed approved verified edited edit suggested "
     "human expert model raw clean cleaned polished previous updated second alternative other neu neue alt alte final korrigiert "
@@ -101,7 +101,10 @@ _TELLING = _set(
     "system instruction instructions definition prompt prefix preamble persona role context systemprompt "
     "anweisung rolle"
 )
-_SURROUNDING = _set("context contexts preamble persona background passage passages kontext hintergrund")
+_SURROUNDING = _set(
+    "context contexts preamble persona background passage passages document documents "
+    "evidence knowledge snippet snippets kontext hintergrund"
+)
 _EXPLAINING = _set(
     "explanation rationale reason reasons critique feedback solution generation generations raw original "
     "url source metadata "

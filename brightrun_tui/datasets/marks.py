@@ -185,7 +185,7 @@ def refuse_marked(record: Mapping[str, Any], parts: Set[str] = frozenset()) -> l
         said = judgement(value)
         if said is not None and (said > 0) is not (meaning_of(name) is Meaning.LEARN):
             raise Unusable("nothing_to_train")
-        if said not in (None, 0, 1):
+        if said not in (None, 0, 1) and "." not in name:
             remarks.append("weight")
     if is_cut(record):
         remarks.append("cut_by_limit")

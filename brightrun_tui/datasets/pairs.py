@@ -173,7 +173,7 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if name not in fields or (name != asked and _are_numbers(fields[name])):
             continue  # such as the state of a model after its answer
         try:
-            text = _trimmed(text_of(fields.get(name)))
+            text = _trimmed(text_of(_lines_of(fields.get(name)) if name == "context" else fields.get(name)))
         except Unusable as reason:
             raise Unusable(reason.kind, f"{name}: {reason.detail}") from None
         if name != asked and text.strip().lower() in NOTHING:
@@ -184,6 +184,24 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if text and text not in parts and not (len(text) >= _LONG_TEXT and any(text in part for part in parts)):
             parts.append(text)
     return "\n\n".join(parts), used
+
+
+def _lines_of(value: Any) -> Any:
+    """Return a line for each passage of a list where a passage is a list itself, of its title and its sentences; else the
+    value.
+    """
+    if not isinstance(value, list) or not any(isinstance(part, list) for part in value):
+        return value
+    return ["\n".join(map(str.strip, texts)) if (texts := _texts(part)) else part for part in value]
+
+
+def _texts(part: Any) -> list[str]:
+    """Return the texts of a passage, a list of sentences as one; none if it holds anything else."""
+    if isinstance(part, str):
+        return [part]
+    if not isinstance(part, list) or not all(isinstance(text, str | list) for text in part):
+        return []
+    return [text if isinstance(text, str) else " ".join(map(str.strip, _texts(text))) for text in part]
 
 
 def _are_numbers(value: Any) -> bool:

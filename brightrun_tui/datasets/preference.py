@@ -31,6 +31,8 @@ _RANKS = frozenset(
     "rank ranks ranking score scores rating ratings reward rewards vote votes upvotes likes points".split()
 )
 _LABELS = frozenset("label labels correct accepted best chosen preferred selected".split())
+_POINTING = frozenset("best correct accepted chosen preferred selected winner gold".split())
+_PLACES = frozenset("index idx id number position is the of".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
 _LETTERED = re.compile(
     r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort|solution|summary|ref"
@@ -107,6 +109,13 @@ def _ranked(row: Mapping[str, Any]) -> list[str]:
     for name, values in lists.items():
         if not name_words(name) & _ANSWERS or are_turns(values):
             continue
+        others = any(
+            str(other).strip().lower() in COMPLETIONS and _holds_answer(row[other]) for other in row if other != name
+        )
+        if not others and (
+            pointer := next((other for other, value in row.items() if _points_to_one(other, value, len(values))), "")
+        ):
+            return [name, pointer]
         if all(isinstance(value, Mapping) and any(map(_is_rank, value.items())) for value in values):
             return [name]
         for other, ranks in lists.items():
@@ -147,6 +156,14 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
     if not usual or not better or row[usual[0]] == row[better[0]]:
         return None
     return str(better[0]), str(usual[0])
+
+
+def _points_to_one(name: str, value: Any, of: int) -> bool:
+    """Say whether a field tells by its place which of so many answers is the best."""
+    words = name_words(str(name))
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= of:
+        return False
+    return bool(words & _POINTING) and words <= _POINTING | _ANSWERS | _PLACES
 
 
 def _holds_answer(value: Any) -> bool:

@@ -280,3 +280,25 @@ def test_answers_with_votes_are_refused(write: Write) -> None:
     ]
     with pytest.raises(DatasetError, match="several answers"):
         datasets.check(write("a.jsonl", lines(*rows)))
+
+
+@pytest.mark.parametrize(("name", "more"), [("best", {}), ("correct_index", {}), ("accepted_answer_id", {})])
+def test_answers_of_which_a_number_says_the_best_are_refused(write: Write, name: str, more: dict[str, Any]) -> None:
+    rows = [{"question": row["prompt"], "answers": [NEVER, row["completion"]], name: 1, **more} for row in PAIRS]
+    with pytest.raises(DatasetError, match="several answers"):
+        datasets.check(write("a.jsonl", lines(*rows)))
+
+
+def test_candidates_beside_the_answer_itself_refuse_nothing(write: Write) -> None:
+    rows = [
+        {"question": row["prompt"], "candidates": ["No.", row["completion"]], "correct": 1, "answer": row["completion"]}
+        for row in PAIRS
+    ]
+    assert datasets.check(write("a.jsonl", lines(*rows))).usable == COUNT
+
+
+def test_a_context_of_titles_with_sentences_is_part_of_the_question(write: Write) -> None:
+    context = [["Sums", ["They add. ", "They are whole."]], ["Signs", ["Plus is one."]]]
+    rows = [{"question": row["prompt"], "context": context, "answer": row["completion"]} for row in PAIRS]
+    report = datasets.check(write("a.jsonl", lines(*rows)))
+    assert first(report)[0][1] == f"{PAIRS[0]['prompt']}\n\nSums\nThey add. They are whole.\nSigns\nPlus is one."
