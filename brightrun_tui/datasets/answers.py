@@ -236,18 +236,19 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "stop_word", found[1]
     if asked.strip(" :").lower() in _SUMS and re.fullmatch(r"[\d.,' ]+", answers[-1].strip()):
         yield "totals", printable(asked, _SHOWN)
-    if gap := next(filter(None, (_gap_in(answer) or blank_in(answer) for answer in answers)), ""):
+    gap = ""
+    for answer in answers:
+        gap = gap or _gap_in(answer) or blank_in(answer)
+        if call := call_in(answer):
+            yield "call_as_text", call
+    if gap:
         yield "gaps", gap
-    elif any(
-        "{" in message.content and _gap_in(message.content) for message in record.messages if message.role == "user"
-    ):
+    elif "{" in asked and _gap_in(asked):
         yield "gaps_asked", ""
-    if cut := cut_in([asked, *answers]):
+    if cut := cut_in(answers[-1]) or cut_in(asked):
         yield "says_cut", cut
     if opening := opening_in(asked):
         yield "opened_answer", opening
-    if call := next(filter(None, map(call_in, answers)), ""):
-        yield "call_as_text", call
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
         yield "assistant_talk", printable(refusal, _SHOWN)
     if talk := next(filter(None, map(_talk_in, answers)), ""):

@@ -126,8 +126,9 @@ def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     A list of objects with name and value, or key and score, is such an object, too.
     """
     for name, value in record.items():
-        inner = value if isinstance(value, dict) else _named(value) if isinstance(value, list) else {}
-        yield from ((f"{name}.{key}", part) for key, part in inner.items() if not _is_several(part))
+        if isinstance(value, dict | list):
+            inner = value if isinstance(value, dict) else _named(value)
+            yield from ((f"{name}.{key}", part) for key, part in inner.items() if not _is_several(part))
         yield str(name), value
 
 
