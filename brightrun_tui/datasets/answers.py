@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from brightrun_tui.datasets.spelling import error_in, is_quoted
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.unfilled import unfilled
+from brightrun_tui.datasets.unfinished import blank_in, call_in, cut_in, opening_in
 from brightrun_tui.domain.dataset import Record
 
 _PLACEHOLDERS = frozenset(
@@ -235,8 +236,19 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "stop_word", found[1]
     if asked.strip(" :").lower() in _SUMS and re.fullmatch(r"[\d.,' ]+", answers[-1].strip()):
         yield "totals", printable(asked, _SHOWN)
-    if gap := next(filter(None, map(_gap_in, answers)), ""):
+    gap = ""
+    for answer in answers:
+        gap = gap or _gap_in(answer) or blank_in(answer)
+        if call := call_in(answer):
+            yield "call_as_text", call
+    if gap:
         yield "gaps", gap
+    elif "{" in asked and _gap_in(asked):
+        yield "gaps_asked", ""
+    if cut := cut_in(answers[-1]) or cut_in(asked):
+        yield "says_cut", cut
+    if opening := opening_in(asked):
+        yield "opened_answer", opening
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
         yield "assistant_talk", printable(refusal, _SHOWN)
     if talk := next(filter(None, map(_talk_in, answers)), ""):
@@ -249,7 +261,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "turned_round", ""
 
 
-MANY = ("quoted", "turned_round", "stop_word", "numbered")
+MANY = ("opened_answer", "quoted", "turned_round", "stop_word", "numbered")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from brightrun_tui.datasets.opening import REPORT_EVERY, Dataset, Progress, open_dataset
 from brightrun_tui.datasets.source import no_records
-from brightrun_tui.datasets.survey import Survey, first_names
+from brightrun_tui.datasets.survey import Survey
+from brightrun_tui.datasets.unread import first_names
 from brightrun_tui.datasets.workbooks import holds_open_formulas
 from brightrun_tui.domain.dataset import DatasetReport, Record
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -80,8 +81,7 @@ def examine(
             for kind in outcome.remarks:
                 survey.note(kind, outcome.place)
             survey.note_characters(outcome.record, outcome.place)
-            survey.count_unused(outcome.unused, outcome.texts)
-            survey.count_flags(outcome.flags)
+            survey.fields.see(number, outcome.unused, outcome.texts, outcome.flags)
     _refuse_unless_trainable(dataset, survey)
     survey.conclude(dataset, lambda: progress(f"{survey.records:,} records read; looking for copies", 1.0))
     sample = [each.record for each in survey.sample.records()]

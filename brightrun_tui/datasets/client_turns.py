@@ -27,6 +27,8 @@ _LANGCHAIN = {
 RETURNED = ("choices", "candidates")
 """Where OpenAI's and Google's services put the answers that they return."""
 _UNSEEN = frozenset({"thoughts", "reasoning_recap", "user_editable_context", "model_editable_context"})
+_ALL = "all"
+"""Who a message is for that people see."""
 _SPEAKERS = frozenset({"system", "user", "human", "assistant", "gpt", "bot", "tool"})
 _ITEMS = frozenset({"message", "reasoning", "function_call", "function_call_output"})
 """What a response of OpenAI's consists of, and what is given to the next one."""
@@ -135,6 +137,10 @@ def _shown(message: Any) -> list[Any]:
         return []
     if (isinstance(about, dict) and about.get("is_visually_hidden_from_conversation")) or content.get("parts") == [""]:
         return []
+    if author.get("role") == "assistant" and str(message.get("recipient") or _ALL) != _ALL:
+        content = [
+            {"type": f"said to a tool: {message['recipient']}"}
+        ]  # said to a tool, which no text of the answer is
     return [{"role": author.get("role"), "content": content}]
 
 

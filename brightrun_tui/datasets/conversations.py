@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
-from itertools import pairwise
-from operator import lt
 from typing import Any, TypeGuard
 
+from brightrun_tui.datasets.branches import way_shown
 from brightrun_tui.datasets.client_turns import RETURNED, answer_of, are_said, as_turn, from_items, with_thoughts
 from brightrun_tui.datasets.mark_words import DECIDED, Meaning, decision, meaning_of
-from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, learnt, learnt_in_parts
-from brightrun_tui.datasets.moments import MomentKey, order_of
+from brightrun_tui.datasets.marks import ENDINGS, is_cut, is_internal_note, is_taken_back, learnt, learnt_in_parts
 from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
@@ -27,7 +23,6 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
-    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -36,6 +31,7 @@ from brightrun_tui.datasets.parsed import (
     value_of,
     with_system,
 )
+from brightrun_tui.datasets.steps import first_of_several
 from brightrun_tui.datasets.templated import turns_in_text
 from brightrun_tui.datasets.tool_calls import (
     CALL_ROLES,
@@ -45,6 +41,7 @@ from brightrun_tui.datasets.tool_calls import (
     results_in_parts,
     tools_of,
 )
+from brightrun_tui.datasets.turn_order import are_reversed, are_unsorted
 from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, printable, role_of, text_of
 
 SPEAKERS = (
@@ -56,11 +53,8 @@ TEXTS = (
     *("content", "value", "text", "message", "utterance", "parts", "body", "msg"),
     *("message_text", "message text", "message_body", "message body", "body_text", "text_body", "message_content"),
 )
-_ORDERS = frozenset(
-    "timestamp createdat createdtime createtime created time ts date datetime sentat sent index turn turnid turnindex turnnumber "
-    "position sequence seq order number messageindex messagenumber datum zeit zeitpunkt zeitstempel gesendet fecha hora".split()
-)
-JOINTS = re.compile(r"[ _.-]")
+_BEGUN = ("prefix", "partial")
+"""What services call it where the last turn is how the answer is to begin."""
 _SURELY_REVERSED = 3
 """Turns; of two a number may mean something else."""
 _TURN_FIELDS = frozenset(
@@ -100,14 +94,24 @@ def from_conversation(row: Mapping[str, Any]) -> ParsedRecord:
         raise Unusable("other_shape")
     used = {name, first_of(fields, SYSTEMS)}
     several: list[str] = []
+    if len(turns) > 2 and len(shown := way_shown(turns, fields, role_of_turn)) < len(turns):
+        turns, several = shown, ["branches"]
     if turns and is_turn(turns[-1]) and role_of(_speaker(turns[-1])) in ("user", "tool"):
         answered, answer = _answer_beside(fields)
-        answer, several = first_of_several(answer)
+        answer, found = first_of_several(answer)
+        several += found
         if (isinstance(answer, str) and answer.strip()) or is_turn(answer):
             turns = [*turns, as_turn(answer) if is_turn(answer) else {"role": "assistant", "content": answer}]
             used.add(answered)
         elif elsewhere := _answer_elsewhere(fields, turns):
             raise Unusable("answer_elsewhere", elsewhere)
+    elif turns and is_turn(turns[-1]) and any(turns[-1].get(name) is True for name in _BEGUN):
+        answered, rest = _answer_beside(fields)
+        if isinstance(rest, str) and rest.strip() and isinstance(turns[-1].get("content"), str):
+            turns = [*turns[:-1], {**turns[-1], "content": turns[-1]["content"] + rest}]
+            used.add(answered)
+        else:
+            several.append("only_begun")
     elif decision(fields.get(DECIDED)) is False:
         raise Unusable("thumbs_down", DECIDED)
     draft = draft_of(row, with_system(value_of(fields, SYSTEMS), read_turns(turns)), used)
@@ -232,21 +236,20 @@ def read_turns(turns: Sequence[Any]) -> list[Turn]:
     Raises:
         Unusable: one of them is not a turn, or has a mark or a call that cannot be understood.
     """
-    return [one for turn in turns if not is_internal_note(turn) for one in _read(turn)]
+    return [one for turn in turns if not (is_internal_note(turn) or is_taken_back(turn)) for one in _read(turn)]
 
 
 def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
     """Remark on the turns in the field ``name``: weights, and fields that nobody reads, as ``name.field``."""
-    if _are_unsorted(turns):
-        if len(turns) >= _SURELY_REVERSED and _are_reversed(turns):
+    if are_unsorted(turns):
+        if len(turns) >= _SURELY_REVERSED and are_reversed(turns):
             raise Unusable("newest_first")
         draft.remarks.append("unsorted")
     for turn in turns:
         if not isinstance(turn, dict) or len(turn) <= 2:
             continue
-        if is_internal_note(turn):
-            if "internal_notes" not in draft.remarks:
-                draft.remarks.append("internal_notes")
+        if is_internal_note(turn) or is_taken_back(turn):
+            draft.remarks.append("internal_notes" if is_internal_note(turn) else "taken_back")
             continue
         marks = learnt(turn)
         if marks.weighted and "weight" not in draft.remarks:
@@ -256,36 +259,6 @@ def remark_on(draft: ParsedRecord, name: str, turns: Sequence[Any]) -> None:
         if role_of(_speaker(turn)) == "assistant":
             draft.flags += [(f"{name}.{field}", value) for field, value in marks.flags]
         draft.unused += [f"{name}.{field}" for field, value in turn.items() if _is_unread(field, value)]
-
-
-def _are_unsorted(turns: Sequence[Any]) -> bool:
-    """Say whether a time or a number in every turn shows that they are out of order."""
-    return any(any(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
-
-
-def _are_reversed(turns: Sequence[Any]) -> bool:
-    """Say whether a time or a number says of every turn that the one before it came later."""
-    return any(all(_is_before(after, before) for before, after in pairwise(orders)) for orders in _orders(turns))
-
-
-def _orders(turns: Sequence[Any]) -> Iterator[list[MomentKey]]:
-    """Yield, for each field that may tell when a turn was, its values over all turns."""
-    first = turns[0] if turns else None
-    for name in first if isinstance(first, dict) else ():
-        if _says_when(str(name)):
-            yield [order_of(turn.get(name)) for turn in turns if isinstance(turn, dict)]
-
-
-@lru_cache(maxsize=1024)
-def _says_when(name: str) -> bool:
-    """Say whether a field of this name says when a turn was, or which one it is."""
-    return JOINTS.sub("", name.lower()) in _ORDERS
-
-
-def _is_before(one: MomentKey, other: MomentKey) -> bool:
-    """Say whether it is so in every way in which the two may be read; False where they cannot be compared."""
-    alike = len(one) == len(other) > 0 and all(map(isinstance, one, map(type, other)))
-    return alike and all(map(lt, one, other))
 
 
 def _is_unread(field: str, value: Any) -> bool:

@@ -90,18 +90,41 @@ _ABOUT = tuple(
     "priority rationale tag tags key".split()
 )
 """Names of columns that say something about a record and are none of its texts."""
-_NO_ANSWERS = ("user", "username", "author", "sender", "direction", "subject")
+_SENDERS = (
+    *(
+        "username",
+        "author",
+        "sender",
+        "direction",
+        "from",
+        "to",
+        "von",
+        "an",
+        "speaker",
+        "recipient",
+        "participant",
+        "owner",
+    ),
+    *("absender", "empfänger", "expéditeur", "remitente", "mittente", "assignee", "users", "sender_name"),
+)
+"""Names of columns that say who wrote, and hold neither."""
+_NO_ANSWERS = ("user", "subject", "accept", *_SENDERS)
 """Names of columns that hold no answers, though they may hold questions."""
+_WRITERS = frozenset({"agent"})
+"""Before another word, who wrote what the column holds."""
 _PEOPLE = frozenset("user customer client kunde cliente name id".split())
 """Columns of such a name hold questions only where they hold texts."""
 _UNWANTED = frozenset(
     "incorrect wrong bad worst worse draft old original raw rejected model prediction predicted generated chatgpt gpt llm ai bot "
+    "machine mt hypothesis hypotheses student candidate suggestion generation "
     "baseline actual before previous vorher alte bisherige avant antes".split()
 )
 _WANTED = frozenset(
-    "human expert best better correct final approved corrected edited improved revised ideal expected gold golden "
+    "teacher post human expert best better correct final approved corrected edited improved revised ideal expected gold golden "
     "desired after new updated nachher neu neue soll après después nueva".split()
 )
+_COMPARED = frozenset({"reference", "ref", "references"})
+"""Beside what a model wrote, the answer that it is compared with; else a book or an address."""
 _KEYS = frozenset("label labels class classes target answer gold correct cop duplicate entailment".split())
 """Words of columns that may hold numbers which stand for something."""
 _MOST_CLASSES = 12
@@ -139,6 +162,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     place = {name: number for number, name in enumerate(names)}
     longest = max(_mean_length(texts[name]) for name in candidates)
     lettered = _are_lettered(names)
+    wanted = _WANTED | _COMPARED if any(name_words(name) & _UNWANTED for name in candidates) else _WANTED
 
     def as_prompt(name: str) -> float:
         named = 0.0 if lettered else _by_name(name, _PROMPT_WORDS, _COMPLETION_WORDS)
@@ -155,7 +179,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
             - _ASKING * _share_of_questions(texts[name])
             + _variety(texts[name])
             + _mean_length(texts[name]) / longest
-            + 1.5 * (bool(name_words(name) & _WANTED) - bool(name_words(name) & _UNWANTED))
+            + 1.5 * (bool(name_words(name) & wanted) - bool(name_words(name) & _UNWANTED))
         )
 
     if len(candidates) > _MOST_CANDIDATES:
@@ -172,6 +196,7 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
         for completion in candidates
         if prompt != completion
         and not _is_about(completion, (*_ABOUT, *_NO_ANSWERS))
+        and not _is_about(prompt, _SENDERS)
         and (_are_texts(texts[prompt]) or (_by_name(prompt, _PROMPT_WORDS) > 0 and not name_words(prompt) <= _PEOPLE))
     ]
     if not pairs:
@@ -261,8 +286,11 @@ def _has(name: str, words: Sequence[str]) -> bool:
 
 def _is_about(name: str, words: Sequence[str]) -> bool:
     """Say whether a name has one of these words at its beginning or end."""
-    low = name.strip().lower().replace(" ", "_")
-    return any(low == word or low.endswith(f"_{word}") or low.startswith(f"{word}_") for word in words)
+    low = name.strip().lower().replace(" ", "_").replace(".", "_")
+    return any(
+        low == word or low.endswith(f"_{word}") or (low.startswith(f"{word}_") and word not in _WRITERS)
+        for word in words
+    )
 
 
 def _only(value: Any) -> Any:

@@ -40,11 +40,27 @@ _SKIP = _set(
     "masked skip skipped ignore ignored exclude excluded deleted discarded removed spam outdated "
     "obsolete deprecated superseded veraltet"
 )
-_NOT = _set("no not dont without non")
+_NOT = _set("no not dont without non nicht")
 _ABOUT_LEARNING = _set(
     "on turn is do to be should with compute calculate calc mask scale message answer token tokens detail details for "
-    "in from the this has use apply metadata"
+    "in from the this has use apply metadata sample sampling example record row instance"
 )
+_NOUNS = _set("answer response completion output reply message")
+_ANSWERS = _NOUNS | _set("answers responses replies antwort antworten respuesta réponse risposta resposta edit")
+_VERSIONS = _set(
+    "new old final draft better best worse original improved corrected revised reviewed approved verified edited edit suggested "
+    "human expert model raw clean cleaned polished previous updated second alternative other neu neue alt alte final korrigiert "
+    "verbessert corrigée nouvelle corregida nueva corretta nuova corrigida nova "
+    "précédente ancienne anterior antigua precedente vecchia vorherige bisherige ursprüngliche originale"
+)
+_BESIDE_ANSWERS = _set(
+    "id ids time date at by type status length count url link source score model_id language lang tokens ms"
+)
+_COUNTED = _set(
+    "id index idx turn turns position pos count counts num number nr no n order seq step level version fold epoch round rank "
+    "anzahl nummer size length tokens attempt attempts retries seed temperature hash ts time day hour"
+)
+_USED = _set("use used usable verwenden benutzen nutzen usar utiliser")
 _SETTINGS = _set("train learn supervise supervised loss mask masked")
 _LIKED = _set(
     "thumb thumbs up like liked desirable desired preferred good accept accepted approve approved "
@@ -75,11 +91,20 @@ _NOTES = _set(
     "anmerkung anmerkungen bemerkung bemerkungen notiz notizen korrektur comentario comentarios nota "
     "commentaire remarque"
 )
+_FAULTS = _set(
+    "error errors issue issues problem problems fault faults wrong mistake mistakes fehler mangel mängel falsch superseded "
+    "replaced replacement veraltet ersetzt obsolete deprecated flag flags flagged rejected rejection complaint complaints "
+    "warning warnings blocked defect erreur erreurs problème problemas problema exclude excluded exclusion delete deleted "
+    "withdrawn retracted"
+)
 _TELLING = _set(
     "system instruction instructions definition prompt prefix preamble persona role context systemprompt "
     "anweisung rolle"
 )
-_SURROUNDING = _set("context contexts preamble persona background passage passages kontext hintergrund")
+_SURROUNDING = _set(
+    "context contexts preamble persona background passage passages document documents "
+    "evidence knowledge snippet snippets kontext hintergrund"
+)
 _EXPLAINING = _set(
     "explanation rationale reason reasons critique feedback solution generation generations raw original "
     "url source metadata "
@@ -90,7 +115,7 @@ _CHOSEN = _set(
     "nutzen benutzen behalten "
     "übernehmen geprüft erledigt usar utiliser"
 )
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+")
+_WORD = re.compile(r"[A-Z]+(?![^\W\d_A-Z])|[A-Z]?[^\W\d_A-Z]+|\d+")
 
 
 def _words(name: str) -> list[str]:
@@ -102,9 +127,6 @@ def name_words(name: str) -> frozenset[str]:
     return frozenset(_words(name))
 
 
-_NOUNS = _set("answer response completion output reply message")
-
-
 @lru_cache(maxsize=4096)
 def meaning_of(name: str) -> Meaning | None:
     """Return what a field is about, however its name is spelt; None if it has a word that is about
@@ -114,10 +136,10 @@ def meaning_of(name: str) -> Meaning | None:
     known = frozenset(words)
     if not words:
         return None
-    if known <= _LEARN | _SKIP | _NOT | _ABOUT_LEARNING:
+    if known <= _LEARN | _SKIP | _NOT | _USED | _ABOUT_LEARNING:
         if known & (_LEARN | _SKIP) and words[0] != "mask":
             return Meaning.SKIP if len(known & (_NOT | _SKIP)) % 2 else Meaning.LEARN
-        return Meaning.UNCLEAR if "mask" in known else None
+        return Meaning.UNCLEAR if "mask" in known else Meaning.SKIP if known & _NOT and known & _USED else None
     if not known <= _LIKED | _DISLIKED | _RATED | _REVIEWED | _NOT | _ABOUT_ANSWERS:
         return None
     if known & _REVIEWED:
@@ -224,6 +246,12 @@ def tells_more(name: str) -> bool:
     return bool(name_words(name) & _SURROUNDING)
 
 
+@lru_cache(maxsize=1024)
+def counts_something(name: str) -> bool:
+    """Say whether a field is called like a count or a place in an order, of which 0 and 1 are but the first two."""
+    return bool(name_words(name) & _COUNTED)
+
+
 def is_explanation(name: str) -> bool:
     """Say whether a field is called like what somebody wrote about an answer afterwards."""
     return bool(name_words(name) & _EXPLAINING)
@@ -234,6 +262,17 @@ def is_note(name: str) -> bool:
     words = name_words(name)
     chosen = words & _CHOSEN and words <= _CHOSEN | _ABOUT_ANSWERS | _ABOUT_LEARNING
     return "." not in name and bool(words & _NOTES or chosen)
+
+
+def speaks_of_faults(name: str) -> bool:
+    """Say whether a field is called like what somebody fills in only where something is wrong with a record."""
+    return bool(name_words(name) & _FAULTS)
+
+
+def is_other_answer(name: str) -> bool:
+    """Say whether a field is called like an answer, and like an earlier, later, better or worse one, as ``final_answer`` is."""
+    words = name_words(name)
+    return bool(words & _ANSWERS and words & _VERSIONS) and words.isdisjoint(_BESIDE_ANSWERS)
 
 
 DECIDED = "answer"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -31,8 +31,15 @@ _TESTING = frozenset(
         "testdaten",
         "validierung",
         "prüfung",
+        "test_set",
+        "te",
     }
 )
+_TRAINING = frozenset("train training fit trainset trainingsdaten train_set training_set tr".split())
+"""Words for the part that is learnt, and those for the others, where a field holds nothing else."""
+_HELD_OUT = frozenset("holdout heldout hold held out".split())
+_WEIGHTS = frozenset({"weight", "weights", "scale"})
+_LONGEST_PART = 16
 _NOTE_KINDS = frozenset("note notes internal_note internal private private_note whisper notiz".split())
 _NOTE_FIELDS = ("type", "part_type", "message_type", "kind", "visibility", "channel_type")
 _NOTE_FLAGS = {
@@ -43,6 +50,8 @@ _NOTE_FLAGS = {
     "is_note": True,
     "public": False,
 }
+
+_DELETED = frozenset({"deleted", "is_deleted", "isdeleted", "removed", "is_removed"})
 
 Flag = tuple[str, bool | float]
 """A field that nobody reads, though it may say which answers are wanted: true or false, or a number that says how good one is."""
@@ -117,9 +126,14 @@ def fields_of(record: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     A list of objects with name and value, or key and score, is such an object, too.
     """
     for name, value in record.items():
-        inner = value if isinstance(value, dict) else _named(value) if isinstance(value, list) else {}
-        yield from ((f"{name}.{key}", part) for key, part in inner.items() if not isinstance(part, dict | list))
+        if isinstance(value, dict | list):
+            inner = value if isinstance(value, dict) else _named(value)
+            yield from ((f"{name}.{key}", part) for key, part in inner.items() if not _is_several(part))
         yield str(name), value
+
+
+def _is_several(value: Any) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and len(value) != 1)
 
 
 def _named(values: list[Any]) -> dict[str, Any]:
@@ -155,41 +169,65 @@ def is_cut(fields: Mapping[str, Any]) -> bool:
     )
 
 
-def refuse_marked(record: Mapping[str, Any]) -> list[str]:
-    """Return remarks on the marks of a whole record.
+def refuse_marked(record: Mapping[str, Any], parts: Set[str] = frozenset()) -> list[str]:
+    """Return remarks on the marks of a whole record. ``parts`` are fields that say to which part it belongs, as `fields_of_parts`
+    finds them.
 
     Raises:
         Unusable: it must not be learnt, or is for testing.
     """
     remarks: list[str] = []
-    for name, value in record.items():
-        _refuse_testing(name, value)
-        for key, part in value.items() if isinstance(value, dict) else ():
-            _refuse_testing(f"{name}.{key}", part)
+    for name, value in fields_of(record):
+        _refuse_testing(name, value, name in parts)
         if isinstance(value, list) and _parts_turns(name, value):
             raise Unusable("unclear_mark", f"{name}: a list beside the turns")
-        if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or "loss" in name_words(name):
+        if meaning_of(name) not in (Meaning.LEARN, Meaning.SKIP) or _is_measured(name):
             continue
         said = judgement(value)
         if said is not None and (said > 0) is not (meaning_of(name) is Meaning.LEARN):
             raise Unusable("nothing_to_train")
-        if said not in (None, 0, 1):
+        if said not in (None, 0, 1) and "." not in name:
             remarks.append("weight")
     if is_cut(record):
         remarks.append("cut_by_limit")
     return remarks
 
 
-def _refuse_testing(name: str, value: Any) -> None:
+def _is_measured(name: str) -> bool:
+    """Say whether a field of this name holds a loss, not how much an answer weighs in it."""
+    words = name_words(name)
+    return "loss" in words and words.isdisjoint(_WEIGHTS)
+
+
+def fields_of_parts(records: Iterable[Any]) -> frozenset[str]:
+    """Return the fields that say in nothing but the usual words, whatever they are called, which records are for training and
+    which for testing; training must be among these words.
+    """
+    said: dict[str, set[str]] = {}
+    for record in records:
+        for name, value in fields_of(record) if isinstance(record, Mapping) else ():
+            if name not in said or said[name]:
+                word = value.strip().lower() if isinstance(value, str) and len(value) <= _LONGEST_PART else ""
+                known = word in _TRAINING or word in _TESTING
+                said[name] = {*said.get(name, ()), word} if known else set()
+    return frozenset(name for name, words in said.items() if words & _TRAINING)
+
+
+def is_part(name: str, parts: Set[str]) -> bool:
+    """Say whether a field says to which part its record belongs: one of ``parts``, or by its name."""
+    return name in parts or _tells_of_testing(name) is True
+
+
+def _refuse_testing(name: str, value: Any, tells: bool) -> None:
     """Raise `Unusable` where a field says that its record is for testing: by the name of a part, or by yes."""
-    told = _tells_of_testing(name)
+    told = True if tells else _tells_of_testing(name)
     if told is None:
         return
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if told and isinstance(value, str) and value.strip().lower() in _TESTING:
         raise Unusable("kept_for_testing", f"{name}: {printable(value)}")
-    if not told and (says_so(value) or (value in (1, "1") and not isinstance(value, bool))):
+    if not told and (says_so(value) or value in ("x", "X") or (value in (1, "1") and not isinstance(value, bool))):
         raise Unusable("kept_for_testing", name)
 
 
@@ -199,6 +237,8 @@ def _tells_of_testing(name: str) -> bool | None:
     words = name_words(name.rpartition(".")[2])
     if words & _PARTS:
         return True
+    if words & _HELD_OUT and words <= _HELD_OUT | _FOR:
+        return False
     return False if words & _TESTING and words & _FOR and words <= _TESTING | _FOR else None
 
 
@@ -226,6 +266,13 @@ def is_internal_note(turn: Any) -> bool:
         if name in _NOTE_FIELDS and isinstance(value, str) and value.strip().lower().replace(" ", "_") in _NOTE_KINDS:
             return True
     return False
+
+
+def is_taken_back(turn: Any) -> bool:
+    """Say whether a turn says that it was deleted, so that nobody answered it or saw it any more."""
+    if not isinstance(turn, dict) or len(turn) <= 2:
+        return False
+    return any(str(name).lower() in _DELETED and says_so(value) is True for name, value in turn.items())
 
 
 def is_mark(name: str, value: Any) -> bool:

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, groupby, islice
 from typing import Any
 
-from brightrun_tui.datasets.conversations import JOINTS, TEXTS, is_turn, role_of_turn
+from brightrun_tui.datasets.conversations import TEXTS, is_turn, role_of_turn
 from brightrun_tui.datasets.formats import is_record
 from brightrun_tui.datasets.parsed import lowered, scalar
 from brightrun_tui.datasets.source import PEEK, SourceFile, SourceRow
+from brightrun_tui.datasets.turn_order import JOINTS
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError

@@ -32,3 +32,15 @@ def is_deep(text: str, value: Any) -> bool:
             for inner in (one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
         ]
     return bool(level)
+
+
+def spelt_turns(text: str) -> list[Any]:
+    """Return the turns with role and content that a text holds as JSON, a list of them or one, as tables keep them; else none."""
+    if '"role"' not in text or not text.lstrip().startswith(("[{", "{")):
+        return []
+    try:
+        found = json_of(text)
+    except ValueError:
+        return []
+    turns = found if isinstance(found, list) else [found]
+    return turns if all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns) else []

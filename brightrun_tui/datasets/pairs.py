@@ -12,6 +12,7 @@ from typing import Any
 from brightrun_tui.datasets.client_turns import answer_of, from_items, instructions_of
 from brightrun_tui.datasets.conversations import are_turns, conversation_in, is_turn, list_in, read_turns, remark_on
 from brightrun_tui.datasets.mark_words import DECIDED, decision, rejects
+from brightrun_tui.datasets.nesting import spelt_turns
 from brightrun_tui.datasets.parsed import (
     COMPLETIONS,
     NOTHING,
@@ -21,7 +22,6 @@ from brightrun_tui.datasets.parsed import (
     ParsedRecord,
     draft_of,
     first_of,
-    first_of_several,
     holds_text,
     is_blank,
     lowered,
@@ -30,8 +30,9 @@ from brightrun_tui.datasets.parsed import (
     value_of,
     with_system,
 )
+from brightrun_tui.datasets.steps import first_of_several
 from brightrun_tui.datasets.tool_calls import TOOLS, calls_as_answer, tools_beside, tools_of
-from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, spelt_turns, text_of
+from brightrun_tui.datasets.turns import ROLES, Turn, Unusable, text_of
 
 JOINED = ("prompt", "question", "query", "input", "context")
 CHOICES = ("choices", "options")
@@ -90,6 +91,8 @@ def from_pair(row: Mapping[str, Any]) -> ParsedRecord:
         more |= {first_of(fields, CHOICES), *_choice_columns(tuple(fields))}
         question = f"{question}\n\n{_listed(choices)}".strip()
     answer, remarks = _answer(completion, choices)
+    if isinstance(prompt, list) and len(prompt) > 1 and all(isinstance(text, str) for text in prompt):
+        remarks.append("several_questions")
     thoughts = first_of(fields, REASONING)
     tools = tools_beside(fields)
     calls = calls_as_answer(answer, tools)
@@ -170,7 +173,7 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if name not in fields or (name != asked and _are_numbers(fields[name])):
             continue  # such as the state of a model after its answer
         try:
-            text = _trimmed(text_of(fields.get(name)))
+            text = _trimmed(text_of(_lines_of(fields.get(name)) if name == "context" else fields.get(name)))
         except Unusable as reason:
             raise Unusable(reason.kind, f"{name}: {reason.detail}") from None
         if name != asked and text.strip().lower() in NOTHING:
@@ -181,6 +184,24 @@ def _question(fields: Mapping[str, Any], asked: str) -> tuple[str, set[str]]:
         if text and text not in parts and not (len(text) >= _LONG_TEXT and any(text in part for part in parts)):
             parts.append(text)
     return "\n\n".join(parts), used
+
+
+def _lines_of(value: Any) -> Any:
+    """Return a line for each passage of a list where a passage is a list itself, of its title and its sentences; else the
+    value.
+    """
+    if not isinstance(value, list) or not any(isinstance(part, list) for part in value):
+        return value
+    return ["\n".join(map(str.strip, texts)) if (texts := _texts(part)) else part for part in value]
+
+
+def _texts(part: Any) -> list[str]:
+    """Return the texts of a passage, a list of sentences as one; none if it holds anything else."""
+    if isinstance(part, str):
+        return [part]
+    if not isinstance(part, list) or not all(isinstance(text, str | list) for text in part):
+        return []
+    return [text if isinstance(text, str) else " ".join(map(str.strip, _texts(text))) for text in part]
 
 
 def _are_numbers(value: Any) -> bool:

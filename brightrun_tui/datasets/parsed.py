@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
-from brightrun_tui.datasets.mark_words import Meaning, meaning_of, says_so
+from brightrun_tui.datasets.mark_words import Meaning, counts_something, meaning_of, says_so
 from brightrun_tui.datasets.marks import Flag, fields_of, says_what_to_learn
 from brightrun_tui.datasets.tool_calls import TOOLS
 from brightrun_tui.datasets.turns import Turn, Unusable, printable, role_of, text_of
@@ -116,6 +116,8 @@ _PLACEHOLDERS = (
 """What stands in a text for a picture or a sound."""
 _ABOUT = frozenset((*GROUPS, *IDS, *TOOLS, *MEDIA, "categories", "split", "partition"))
 _LONGEST_CATEGORY = 64
+OTHER_NUMBER = inf
+"""What a flag says that holds any number but 0 and 1."""
 
 
 @dataclass(slots=True)
@@ -165,15 +167,31 @@ def draft_of(row: Mapping[str, Any], turns: list[Turn], used: Set[str]) -> Parse
     flags: list[Flag] = [
         (name, said)
         for name, value in fields_of(row)
-        if (said := says_so(value)) is not None
+        if (said := _yes_or_no(value)) is not None
         and name.strip().lower() not in used
         and meaning_of(name) in (None, Meaning.REVIEWED)
+        and not (isinstance(said, float) and counts_something(name))
     ]
     draft = ParsedRecord(turns, _named(fields, IDS), _named(fields, GROUPS), categories, unused=rest, flags=flags)
     if any(name in MEDIA and not is_blank(value) for name, value in fields.items()):
         _refuse_pictures(turns)
         draft.remarks.append("media")
     return draft
+
+
+def _yes_or_no(value: Any) -> bool | float | None:
+    """Return what a value says by yes or no, 0 or 1, or that it is another number, which tells nothing; None for all else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return says_so(value)
+    if value in ("0", "1"):
+        return float(value)
+    if isinstance(value, str):
+        return OTHER_NUMBER if value[-1:].isdigit() and _is_number(value) else says_so(value)
+    return float(value) if value in (0, 1) else OTHER_NUMBER
+
+
+def _is_number(text: str) -> bool:
+    return text.replace(".", "", 1).replace(",", "", 1).lstrip("+-").isdecimal()
 
 
 def _refuse_two_names(row: Mapping[str, Any]) -> None:
@@ -248,13 +266,6 @@ def holds_text(value: Any, depth: int = 3) -> bool:
 def first_of(row: Mapping[str, Any], names: Sequence[str]) -> str:
     """Return the first of the fields that is not blank; the first of all where none has a value."""
     return next((name for name in names if name in row and not is_blank(row[name])), names[0])
-
-
-def first_of_several(completion: Any) -> tuple[Any, list[str]]:
-    """Return the first of several texts that are each an answer, and a remark on it; anything else as it is."""
-    if isinstance(completion, list) and len(completion) > 1 and all(isinstance(text, str) for text in completion):
-        return next((text for text in completion if text.strip()), ""), ["several_answers"]
-    return completion, []
 
 
 def value_of(row: Mapping[str, Any], names: Sequence[str]) -> Any:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from brightrun_tui.datasets.conversations import are_turns
-from brightrun_tui.datasets.mark_words import name_words
+from brightrun_tui.datasets.mark_words import name_words, says_so
 from brightrun_tui.datasets.parsed import COMPLETIONS, CONVERSATIONS, PROMPTS, SURE_CONVERSATIONS, SYSTEMS
-from brightrun_tui.datasets.turns import printable
+from brightrun_tui.datasets.turns import as_typed, printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
@@ -19,15 +19,20 @@ _BETTER = frozenset("winning win w good better best positive pos besser".split()
 _WORSE = frozenset("losing lose l bad worse worst negative neg schlechter".split())
 """Words that mean so only where a name has no other word than these and `_ANSWERS`."""
 _CORRECTED = frozenset(
-    "corrected correction edited revised revision rewritten improved fixed gold golden expected ideal korrigiert "
-    "verbessert".split()
+    "corrected correction edited revised revision rewritten improved fixed gold golden expected ideal better approved reviewed "
+    "verified new neu neue korrigiert verbessert corrigé corrigée nouvelle corregida nueva corretta nuova corrigida nova".split()
 )
 _ANSWERS = frozenset(
     "answer answers response responses reply output outputs completion completions text example messages "
     "conversation generation generations candidates antwort respuesta réponse".split()
 )
-_RANKS = frozenset("rank ranks ranking score scores rating ratings reward rewards".split())
+_MUCH_SHORTER = 4
+_RANKS = frozenset(
+    "rank ranks ranking score scores rating ratings reward rewards vote votes upvotes likes points".split()
+)
 _LABELS = frozenset("label labels correct accepted best chosen preferred selected".split())
+_POINTING = frozenset("best correct accepted chosen preferred selected winner gold".split())
+_PLACES = frozenset("index idx id number position is the of".split())
 _LEARNT = frozenset({*COMPLETIONS, *CONVERSATIONS, "text", "target_response", "training_pairs"})
 _LETTERED = re.compile(
     r"(?P<stem>.*?(?:answer|response|completion|output|reply|generation|conversation|candidate|model|antwort|solution|summary|ref"
@@ -68,20 +73,20 @@ def refuse_preferences(where: str, rows: Sequence[Any]) -> None:
             f"there are two answers to each question: “{printable(better)}” seems to be better than “{printable(first)}”",
             where=where,
             kind=ErrorKind.DATASET_PREFERENCES,
-            fix=f"say which to learn: map {_mapping(row, better) or f'completion={printable(better)}'}",
+            fix=f"say which to learn: map {_mapping(row, better) or f'completion={as_typed(better)}'}",
         )
 
 
 def _mapping(row: Mapping[str, Any], wanted: str) -> str:
     """Return roles and columns by which the field ``wanted`` is learnt; empty if its form does not allow it."""
     if are_turns(row[wanted]) and _speaks_first(row[wanted]):
-        return f"messages={printable(wanted)}"
+        return f"messages={as_typed(wanted)}"
     asked = next((name for name in row if name.strip().lower() in ("instruction", *PROMPTS)), "")
     if not asked or isinstance(row[asked], Mapping):
         return ""
-    mapping = f"prompt={printable(asked)}, completion={printable(wanted)}"
+    mapping = f"prompt={as_typed(asked)}, completion={as_typed(wanted)}"
     system = next((name for name in row if name.strip().lower() in SYSTEMS), "")
-    return mapping + (f", system={printable(system)}" if system else "")
+    return mapping + (f", system={as_typed(system)}" if system else "")
 
 
 def _lettered(row: Mapping[str, Any]) -> list[str]:
@@ -104,6 +109,13 @@ def _ranked(row: Mapping[str, Any]) -> list[str]:
     for name, values in lists.items():
         if not name_words(name) & _ANSWERS or are_turns(values):
             continue
+        others = any(
+            str(other).strip().lower() in COMPLETIONS and _holds_answer(row[other]) for other in row if other != name
+        )
+        if not others and (
+            pointer := next((other for other, value in row.items() if _points_to_one(other, value, len(values))), "")
+        ):
+            return [name, pointer]
         if all(isinstance(value, Mapping) and any(map(_is_rank, value.items())) for value in values):
             return [name]
         for other, ranks in lists.items():
@@ -137,6 +149,7 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
         and (words := name_words(str(name))) & _CORRECTED
         and words <= _CORRECTED | _ANSWERS
         and _holds_answer(row[name])
+        and not (usual and _is_said_of(row[name], row[usual[0]]))
     ]
     if talks:
         usual, better = talks, [name for name in better if are_turns(row[name])]
@@ -145,8 +158,24 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
     return str(better[0]), str(usual[0])
 
 
+def _points_to_one(name: str, value: Any, of: int) -> bool:
+    """Say whether a field tells by its place which of so many answers is the best."""
+    words = name_words(str(name))
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= of:
+        return False
+    return bool(words & _POINTING) and words <= _POINTING | _ANSWERS | _PLACES
+
+
 def _holds_answer(value: Any) -> bool:
     return bool(value) and isinstance(value, str | list | dict)
+
+
+def _is_said_of(value: Any, answer: Any) -> bool:
+    """Say whether a value is what somebody says of an answer, as yes or a date, not another one: a word, or much shorter."""
+    if not isinstance(value, str) or not isinstance(answer, str):
+        return False
+    word = " " not in value.strip() and " " in answer.strip()
+    return word or says_so(value) is not None or len(value) * _MUCH_SHORTER < len(answer)
 
 
 def _is_rank(field: tuple[str, Any]) -> bool:

@@ -1,101 +1,12 @@
-"""What may be wrong with records, in words, and counting it."""
+"""What may be wrong with records, in words."""
 
 from __future__ import annotations
 
-import re
-from typing import NamedTuple
-
+from brightrun_tui.datasets.left_out import LEFT_OUT
+from brightrun_tui.datasets.reasons import NOTHING_TO_DO, Reason
 from brightrun_tui.domain.settings import title_and_key
 
-NOTHING_TO_DO = "usually nothing to do"
-"""How the fix of a remark begins that is there to be known."""
-_NUMBERS = re.compile(r"\[([^|\]]*)\|([^\]]*)\]")
-
-
-class Reason(NamedTuple):
-    """``what`` continues a sentence that starts with a count of records; ``{detail}`` is the first one's detail.
-
-    ``[are|is]``: words for several, and for one.
-    """
-
-    what: str
-    fix: str
-
-    def said(self, count: int, detail: str) -> str:
-        """Return ``what`` in the singular or plural for so many."""
-        return _NUMBERS.sub(lambda words: words[2 if count == 1 else 1], self.what).format(detail=detail)
-
-
-LEFT_OUT: dict[str, Reason] = {
-    "two_names": Reason(
-        "with two fields that differ in capitals only (“{detail}”)",
-        "keep the one that is meant, or give one of them another name",
-    ),
-    "no_answer": Reason("without an answer", "fill in the answers, or leave these records out"),
-    "answer_elsewhere": Reason(
-        "whose turns end without an answer, while “{detail}” seems to hold one",
-        "where it does, map both (--column for each, in the app F4): messages=NAME, completion=NAME",
-    ),
-    "no_target": Reason(
-        "without an answer",
-        "usually nothing to do: such entries hold only the client's turn, which the next entry repeats; "
-        "otherwise fill in target_response",
-    ),
-    "newest_first": Reason(
-        "whose answer comes before its question, and their times or numbers say so, too",
-        "sort the turns of each conversation by their time or number, the oldest first",
-    ),
-    "no_question": Reason("without a question", "every record needs something the user says before the answer"),
-    "nothing_to_train": Reason(
-        "whose every answer is marked as not to be trained on",
-        "remove “weight”: 0, “train”: false or the like from the answers to learn",
-    ),
-    "unknown_role": Reason(
-        "with an unknown speaker, such as “{detail}”", "name the speakers system, user, assistant or tool"
-    ),
-    "no_text": Reason(
-        "whose turns hold their text in a field that is not known (“{detail}”)", "call the field of the text content"
-    ),
-    "not_text": Reason(
-        "with images or other content that is not text ({detail})", "only text can be trained on; keep the text parts"
-    ),
-    "broken_call": Reason(
-        "with a call of a tool that has no name, or whose arguments are not an object",
-        'write it as {"name": …, "arguments": {…}}',
-    ),
-    "call_without_result": Reason(
-        "with a call of a tool ({detail}) that is answered before its result",
-        "put the result between the call and the answer, as a turn of the tool",
-    ),
-    "result_without_call": Reason(
-        "with a result of a tool for a call that is not before it ({detail})",
-        "give the result the id of its call (tool_call_id)",
-    ),
-    "broken_tools": Reason(
-        "whose list of tools cannot be read",
-        'write each as {"type": "function", "function": {"name": …, "parameters": …}}',
-    ),
-    "thumbs_down": Reason(
-        "whose answer is marked as not wanted (thumbs down: “{detail}”)",
-        "usually nothing to do: only wanted answers are learnt; where the field says something else, give it another name",
-    ),
-    "unclear_mark": Reason(
-        "with a mark that does not say whether to learn ({detail})",
-        "call it train, and write true or false; or remove the field",
-    ),
-    "kept_for_testing": Reason(
-        "that [are for testing, as they say themselves|is for testing, as it says itself] ({detail})",
-        "usually nothing to do: they are not learnt; to learn them, remove the field",
-    ),
-    "late_system": Reason("with a system message in the middle", "move it to the start, or make it a user message"),
-    "header_again": Reason(
-        "that [repeat|repeats] the names of the columns",
-        "usually nothing to do: two tables were put together, and their heads are not learnt",
-    ),
-    "other_shape": Reason("of another shape than the rest", "bring all records into one format"),
-    "broken_characters": Reason("with broken characters (half of a Unicode pair)", "export the text again as UTF-8"),
-}
-"""Why a record is not used."""
+__all__ = ["LEFT_OUT", "NOTHING_TO_DO", "REMARKS"]
 
 REMARKS: dict[str, Reason] = {
     "duplicate": Reason(
@@ -173,6 +84,14 @@ REMARKS: dict[str, Reason] = {
     "hidden_rows": Reason(
         "[rows|row] of a sheet that [are|is] hidden there, by a filter or by hand, and [are|is] read anyway",
         "delete them, or copy the rows that you see into a sheet of their own, if they should not be learnt",
+    ),
+    "commented": Reason(
+        "[rows|row] of a sheet with a comment that somebody left on a cell, which is not read",
+        "read the comments in the sheet: leave out or correct the rows that they complain of",
+    ),
+    "hidden_columns": Reason(
+        "[records|record] of a sheet where columns are hidden that are read anyway ({detail})",
+        "show them in the sheet, and see that they are the ones that are meant; delete them if not",
     ),
     "calls": Reason("with calls of tools, which are learnt", ""),
     "thoughts": Reason(
@@ -261,6 +180,22 @@ REMARKS: dict[str, Reason] = {
         "whose answer has a gap left to fill in, such as {detail}",
         "the model would say it as it stands: fill the gaps in, unless its answers should be templates",
     ),
+    "gaps_asked": Reason(
+        "whose question has a gap left to fill in, as {{{{name}}}}",
+        "nobody asks like that: fill the gaps in, unless the model will be asked with such templates",
+    ),
+    "says_cut": Reason(
+        "with a text that says itself that it was cut off ({detail})",
+        "export them again without a limit of length; the model would learn to stop in the middle",
+    ),
+    "opened_answer": Reason(
+        "whose question ends with the beginning of an answer ({detail})",
+        "fine where the model will be asked in just that form; otherwise take it off, as a chat template says it in its own way",
+    ),
+    "call_as_text": Reason(
+        "whose answer is a call of a tool in words ({detail}), which is learnt as text",
+        "write it as tool_calls, and name the tools in the field tools, so that programs can tell a call from an answer",
+    ),
     "assistant_talk": Reason(
         "whose answer speaks or refuses as some other assistant ({detail})",
         "leave these records out, or answer them, unless the model is to talk like that",
@@ -319,7 +254,30 @@ REMARKS: dict[str, Reason] = {
         "completion=NAME",
     ),
     "several_answers": Reason(
-        "with several answers; the first was taken", "give each answer a record of its own, if all should be learnt"
+        "with several answers in a list; the first was taken",
+        "where they are the parts of one answer, join them into one text; otherwise give each a record of its own, if all should "
+        "be learnt",
+    ),
+    "joined_lines": Reason(
+        "with an answer in a list of steps or lines, which were joined",
+        "usually nothing to do: look at one in the preview; where they are several answers, give each a record of its own",
+    ),
+    "several_questions": Reason(
+        "with a list of texts for a question, which were joined",
+        "fine where they are parts of one; where each is another way to ask, give each a record of its own, with the answer",
+    ),
+    "branches": Reason(
+        "whose turns go several ways (an answer that was asked for again, a question that was written anew); the way that was "
+        "shown last is learnt",
+        "usually nothing to do: to learn another way, too, make a record of it",
+    ),
+    "taken_back": Reason(
+        "with turns that were deleted, as they say themselves, and were left out",
+        "usually nothing to do: to learn them, remove what marks them as deleted",
+    ),
+    "only_begun": Reason(
+        "whose last answer is only the beginning of one, as it says itself (prefix)",
+        "write the whole answer, or the rest of it into the field completion; the model would learn to stop in the middle",
     ),
     "no_such_choice": Reason(
         "whose answer is a number, but not the position of one of the choices (counted from 0)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, islice
@@ -26,12 +26,12 @@ from brightrun_tui.datasets.formats import (
     unwrapped,
 )
 from brightrun_tui.datasets.jsonl import read_jsonl
-from brightrun_tui.datasets.mark_words import DECIDED, decision, tells_more
-from brightrun_tui.datasets.marks import Flag, is_mark, refuse_marked
+from brightrun_tui.datasets.mark_words import DECIDED, decision
+from brightrun_tui.datasets.marks import Flag, fields_of_parts, is_mark, is_part, refuse_marked
 from brightrun_tui.datasets.message_rows import join_messages, one_by_one
 from brightrun_tui.datasets.pairs import CHOICES, HISTORIES
 from brightrun_tui.datasets.parquet import read_parquet
-from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, ParsedRecord, lowered
+from brightrun_tui.datasets.parsed import CATEGORIES, COMPLETIONS, CONVERSATIONS, PROMPTS, ParsedRecord, lowered
 from brightrun_tui.datasets.preference import refuse_preferences
 from brightrun_tui.datasets.reading_options import inspect_as, split_reading
 from brightrun_tui.datasets.refusing import TABLE_SUFFIXES, check_columns, unknown_form
@@ -40,6 +40,7 @@ from brightrun_tui.datasets.tables import columns_of, read_csv
 from brightrun_tui.datasets.templated import cleaned
 from brightrun_tui.datasets.thumbs import Thumbs, candidates, find_thumbs
 from brightrun_tui.datasets.turns import Unusable, canonical_messages, printable
+from brightrun_tui.datasets.unread import may_be_asked_about
 from brightrun_tui.datasets.workbooks import read_workbook
 from brightrun_tui.domain.dataset import Record
 from brightrun_tui.domain.error_kinds import ErrorKind
@@ -48,9 +49,9 @@ from brightrun_tui.domain.errors import DatasetError, UsageError
 COLUMN_ROLES = ("prompt", "completion", "system", "context", "messages", "id", "group", "category")
 PLAIN_SUFFIXES = (".txt", ".text", ".log", "")
 """Endings that say nothing: the content does."""
+_LONGEST_NAME = 100
 _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*[\"}]|\[\s*[\[{\"\]])")
 """How objects and lists begin."""
-_LONG_TEXT = 100
 
 
 class EntryOutcome(NamedTuple):
@@ -83,6 +84,7 @@ class Source:
     rows: Iterator[SourceRow]
     forced: bool = False
     thumbs: Thumbs = field(default_factory=Thumbs)
+    parts: frozenset[str] = frozenset()
     clean: bool = False
     unheard: dict[str, str] = field(default_factory=dict)
     header: dict[str, Any] = field(default_factory=dict)
@@ -110,9 +112,9 @@ class Source:
                 record = record.model_copy(update={"id": f"{record.id}~{row.number}"})
                 remarks.append("duplicate_id")
             ids.add(key)
-            unused = [name for name in draft.unused if name != self.thumbs.field]
+            unused = [name for name in draft.unused if name != self.thumbs.field and not is_part(name, self.parts)]
             flags = [flag for flag in draft.flags if flag[0] != self.thumbs.field]
-            texts = [name for name in unused if _may_be_asked_about(name, row.value.get(name), record)]
+            texts = [name for name in unused if may_be_asked_about(name, row.value.get(name), record)]
             yield EntryOutcome(place, record, remarks=remarks, unused=unused, flags=flags, texts=texts)
         if heard and self.unheard:
             role, column = next(iter(self.unheard.items()))
@@ -129,7 +131,7 @@ class Source:
         if _is_header(row.value):
             raise Unusable("header_again")
         self.thumbs.refuse_disliked(row.value)
-        marked = refuse_marked(row.value)
+        marked = refuse_marked(row.value, self.parts)
         chosen = self.format
         if not self.forced and not chosen.matches(row.value):
             chosen = recognise([row.value]) or chosen
@@ -189,10 +191,11 @@ def open_source(
         values = (unwrapped(row.value) for row in chain(first, rows))
         thumbs = find_thumbs(judging, values, partial(_answer_in, columns))
         first, rows, document = _entries(file, columns, sheet)
+    parts = fields_of_parts(unwrapped(row.value) for row in first) - {*columns.values(), *COMPLETIONS, *CATEGORIES}
     if columns:
         check_columns(file, first, columns)
-        first = list(_renamed(first, columns))
-        rows = _renamed(rows, columns)
+        first = list(_renamed(first, columns, parts))
+        rows = _renamed(rows, columns, parts)
     else:
         refuse_preferences(str(file.path), [unwrapped(row.value) for row in first])
     beginning = [unwrapped(row.value) for row in first]
@@ -214,7 +217,7 @@ def open_source(
         )
     named = {role: column for role, column in columns.items() if role in ("group", "id")}
     source = Source(
-        file, chosen, chain(first, rows), forced=format is not None, thumbs=thumbs, clean=clean, unheard=named
+        file, chosen, chain(first, rows), format is not None, thumbs=thumbs, parts=parts, clean=clean, unheard=named
     )
     if document is not None:
         source.header, source.others = document.header, document.others
@@ -326,16 +329,6 @@ def _is_document(file: SourceFile, suffix: str) -> bool:
     return not rest.strip() and (suffix == ".json" or isinstance(whole, list))
 
 
-def _may_be_asked_about(name: str, value: Any, record: Record) -> bool:
-    """Say whether an answer may rest on a text: a long one, or one that is called so, which does not hold the question, too."""
-    if isinstance(value, list):  # passages, each a text of its own
-        value = "\n".join(part for part in value if isinstance(part, str))
-    if not isinstance(value, str) or not value or not (len(value) >= _LONG_TEXT or tells_more(name)):
-        return False
-    asked = next(message.content for message in reversed(record.messages) if message.role != "assistant")
-    return asked.strip().partition("\n")[0] not in value
-
-
 def _pairs(rows: Iterable[SourceRow], header: dict[str, Any]) -> Iterator[SourceRow]:
     """Yield rows with conversations of training pairs taken apart, and the ``_meta`` line put into the header."""
     ordinal = 0
@@ -358,12 +351,15 @@ def _is_meta(value: Any) -> bool:
 
 def _is_header(value: Mapping[str, Any]) -> bool:
     """Say whether this is a line with the names of a table's columns, of a file that was put behind another one."""
-    return len(value) > 1 and all(
-        isinstance(part, str) and part.strip("\ufeff ") == str(name).strip() for name, part in value.items()
-    )
+    if len(value) < 2 or not all(isinstance(part, str) and len(part) <= _LONGEST_NAME for part in value.values()):
+        return False
+    if all(part.strip("\ufeff ") == str(name).strip() for name, part in value.items()):
+        return True
+    parts = {part.strip().lower() for part in value.values()}
+    return not (parts.isdisjoint(PROMPTS) or parts.isdisjoint(COMPLETIONS))
 
 
-def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[SourceRow]:
+def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str], parts: Set[str]) -> Iterator[SourceRow]:
     """Yield rows that hold only the mapped fields, under the names of their roles, what is a category by its name, and
     what says not to learn something.
     """
@@ -375,7 +371,7 @@ def _renamed(rows: Iterable[SourceRow], columns: Mapping[str, str]) -> Iterator[
             kept = {
                 name: value
                 for name, value in others.items()
-                if is_mark(name, value) or name.strip().lower() in (*CHOICES, *HISTORIES)
+                if name in parts or is_mark(name, value) or name.strip().lower() in (*CHOICES, *HISTORIES)
             }
             kept |= {
                 name: value

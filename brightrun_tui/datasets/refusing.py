@@ -10,8 +10,9 @@ from brightrun_tui.datasets.conversations import SPEAKERS, role_of_turn, speaks_
 from brightrun_tui.datasets.formats import formats, is_record
 from brightrun_tui.datasets.guessing import guess_columns, is_named_answer, numbered_answers
 from brightrun_tui.datasets.mark_words import name_words
+from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import SourceFile, SourceRow
-from brightrun_tui.datasets.turns import ROLES, printable
+from brightrun_tui.datasets.turns import ROLES, as_typed, printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError, UsageError
 
@@ -21,6 +22,11 @@ _SURELY_SPEAKING = frozenset({"speaker", "sprecher"})
 _SAID = frozenset("body text message comment content msg".split())
 _SAYING = _SPEAKING | frozenset("incoming outgoing direction public private internal agent customer visitor".split())
 _PARENTS = frozenset({"parent_id", "parent", "parent_message_id", "parentId", "message_tree_id"})
+_OF_TURNS = frozenset("events threads thread history transcript segments messagerecords posts replies log".split())
+_WRITE_TURNS = (
+    'write each conversation as its turns, without internal notes: {"messages": [{"role": "user", "content": …}, '
+    '{"role": "assistant", "content": …}]}'
+)
 _SHOWN_FIELDS = 12
 _LONG_NAME = 40
 
@@ -61,6 +67,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         or _columns_of_no_use(file, rows, found)
         or _texts_of_no_use(file, rows, found)
         or _records_within(file, rows, found)
+        or _turns_of_nobody(file, rows)
         or DatasetError(
             f"the records have no known form; their fields are {_listed(found)}",
             where=f"{file.path}, {rows[0].place}",
@@ -178,10 +185,25 @@ def _records_within(file: SourceFile, rows: Sequence[SourceRow], found: Sequence
         return DatasetError(
             f"what was said is in “{said}”, and nothing there tells who asks and who answers",
             where=f"{file.path}, {rows[0].place}",
-            fix='write each conversation as its turns, without internal notes: {"messages": [{"role": "user", "content": …}, '
-            '{"role": "assistant", "content": …}]}',
+            fix=_WRITE_TURNS,
             kind=ErrorKind.DATASET_TURNS,
         )
+    return None
+
+
+def _turns_of_nobody(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError | None:
+    """Return the error where a record holds turns by the name of their field, and none of theirs is known to say who speaks."""
+    value = rows[0].value
+    for name, part in value.items() if isinstance(value, Mapping) else ():
+        called = str(name).strip().lower() in (*CONVERSATIONS, *_OF_TURNS)
+        if called and isinstance(part, list) and part and all(isinstance(turn, Mapping) and turn for turn in part):
+            return DatasetError(
+                f"the turns in “{printable(str(name))}” do not say who speaks in a field that is known; they have "
+                f"{_listed(list(dict.fromkeys(str(field) for turn in part for field in turn)))}",
+                where=f"{file.path}, {rows[0].place}",
+                fix=_WRITE_TURNS,
+                kind=ErrorKind.DATASET_TURNS,
+            )
     return None
 
 
@@ -266,13 +288,8 @@ def _suggestion(found: Sequence[str], rows: Sequence[SourceRow]) -> str:
         )
     if not guess:
         return "two columns are needed, named prompt (what is asked) and completion (the answer)"
-    pairs = ", ".join(f"{role}={_as_typed(name)}" for role, name in guess.items())
+    pairs = ", ".join(f"{role}={as_typed(name)}" for role, name in guess.items())
     return f"rename the columns, or map them (--column for each, in the app F4): {pairs}"
-
-
-def _as_typed(name: str) -> str:
-    """Return a name as it is written in a shell: in quotes where it has spaces."""
-    return f'"{printable(name)}"' if " " in name else printable(name)
 
 
 def _reads_like_content(names: Sequence[str]) -> bool:

@@ -73,12 +73,16 @@ class Sheet:
         filled: rows that take a value from a cell that is merged over several rows.
         hidden: rows with values that are not shown, by a filter or by hand.
         struck: rows with a cell whose text is struck through.
+        commented: rows with a cell on which somebody left a comment.
+        unseen: the names of columns that are hidden.
     """
 
     dates: dict[str, str] = field(default_factory=dict)
     filled: int = 0
     hidden: int = 0
     struck: int = 0
+    commented: int = 0
+    unseen: list[str] = field(default_factory=list)
 
     def add(self, other: Sheet) -> None:
         """Count another file's sheet in."""
@@ -86,6 +90,8 @@ class Sheet:
         self.filled += other.filled
         self.hidden += other.hidden
         self.struck += other.struck
+        self.commented += other.commented
+        self.unseen += other.unseen
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 
-from brightrun_tui.datasets.turns import printable, spelt_turns
+from brightrun_tui.datasets.nesting import spelt_turns
+from brightrun_tui.datasets.turns import printable
 
 _BYTES = re.compile(r"b(?P<quote>['\"]).*(?P=quote)", re.DOTALL)
 _ONE_IN_A_LIST = re.compile(r"\[(?P<quote>['\"]).*(?P=quote)\]", re.DOTALL)

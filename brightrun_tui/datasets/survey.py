@@ -16,10 +16,9 @@ from brightrun_tui.datasets.credentials import credentials_in
 from brightrun_tui.datasets.endings import AnswerEnds
 from brightrun_tui.datasets.folder import is_for_testing
 from brightrun_tui.datasets.languages import judge_languages
-from brightrun_tui.datasets.mark_words import is_explanation, is_note, speaks_of_learning, tells_all
-from brightrun_tui.datasets.marks import Flag
+from brightrun_tui.datasets.mark_words import tells_all
 from brightrun_tui.datasets.opening import Dataset
-from brightrun_tui.datasets.parsed import COMPLETIONS, OTHER_ANSWERS
+from brightrun_tui.datasets.parsed import COMPLETIONS, PROMPTS, SYSTEMS
 from brightrun_tui.datasets.personal import personal_data
 from brightrun_tui.datasets.problem_log import FIRST_PLACES, ProblemLog
 from brightrun_tui.datasets.sampling import RecordSample, pieces_of
@@ -35,6 +34,7 @@ from brightrun_tui.datasets.templated import (
     markup_in,
 )
 from brightrun_tui.datasets.turns import printable
+from brightrun_tui.datasets.unread import UnreadFields, first_names
 from brightrun_tui.datasets.versions import origin_in
 from brightrun_tui.domain.correction import correction_number
 from brightrun_tui.domain.dataset import DatasetReport, LanguageShares, LengthStats, Record
@@ -47,7 +47,6 @@ _SAME_ANSWER_SHARE = 0.8
 _MOST_ANSWERS = 1000
 _MOST_CATEGORIES = 12
 _MOST_VALUES = 100
-_MOST_NAMES = 5
 _LABEL_USES = 3
 """Times that each answer is given on average from which on answers are labels."""
 
@@ -78,13 +77,10 @@ class Survey:
         self._ends = AnswerEnds()
         self._last_answers = array("q")
         self._categories: dict[str, Counter[str]] = {}
-        self._unused: dict[str, array[int]] = {}
-        self._long_unused: dict[str, array[int]] = {}
+        self.fields = UnreadFields()
         self._personal: dict[str, array[int]] = {}
         self._first_personal: list[str] = []
         self._languages = LanguageShares()
-        self._flags: dict[str, array[int]] = {}
-        self._flagged: dict[str, set[float]] = {}
 
     @property
     def all_the_same(self) -> bool:
@@ -166,22 +162,6 @@ class Survey:
         if kinds and len(self._first_personal) < FIRST_PLACES:
             self._first_personal.append(place)
 
-    def count_unused(self, names: Iterable[str], texts: Iterable[str]) -> None:
-        """Count fields of a record whose text is not in its turns, and those of them that its question may be about."""
-        for found, each in ((self._unused, names), (self._long_unused, texts)):
-            for name in dict.fromkeys(each):
-                if name in found or len(found) < _MOST_VALUES:
-                    found.setdefault(name, array("L")).append(self.entry)
-
-    def count_flags(self, flags: Iterable[Flag]) -> None:
-        """Count marks that nobody reads."""
-        for name, value in flags:
-            if name in self._flags or len(self._flags) < _MOST_VALUES:
-                entries = self._flags.setdefault(name, array("L"))
-                if not entries or entries[-1] != self.entry:
-                    entries.append(self.entry)
-                self._flagged.setdefault(name, set()).add(value)
-
     def conclude(self, dataset: Dataset, go_on: Callable[[], None]) -> None:
         """Make the remarks that need the whole picture. ``go_on`` is called now and then; what it raises ends the work."""
         self._conclude_on_answers()
@@ -189,7 +169,7 @@ class Survey:
         announced = announced_records(dataset.header)
         if announced is not None and announced != self.records:
             self.log.add("announced", count=announced, detail=f"{self.records:,}")
-        self._conclude_on_fields(dataset)
+        self.fields.conclude(self.log, self.usable)
         self._conclude_on_content(go_on)
         self._conclude_on_file(dataset)
 
@@ -214,45 +194,6 @@ class Survey:
             same_answer = (self.entries[i] for i, said in enumerate(self._last_answers) if said == answer)
             self.log.add("same_answer", count=most, entries=same_answer)
 
-    def _conclude_on_fields(self, dataset: Dataset) -> None:
-        """Remark on fields with text that nothing reads, and on marks that are not heeded."""
-        most_first = sorted(self._unused.items(), key=lambda item: -len(item[1]))
-        noted = {name: found for name, found in most_first if is_note(name)}
-        long = {
-            name: found
-            for name, found in most_first
-            if 2 * len(self._long_unused.get(name, ())) > self.usable
-            and not (is_note(name) or is_explanation(name) or name.strip().lower() in COMPLETIONS)
-        }
-        pairs = dataset.formats.keys() & {"alpaca", "prompt-completion"}
-        rivals = {
-            name: found
-            for name, found in most_first
-            if pairs and name.strip().lower() in (*COMPLETIONS, *OTHER_ANSWERS)
-        }
-        unused = {
-            name: found
-            for name, found in most_first
-            if (len(found) * 2 > self.usable or "." in name) and not any(name in each for each in (noted, long, rivals))
-        }
-        for kind, fields in (
-            ("noted", noted),
-            ("two_answers", rivals),
-            ("long_unused", long),
-            ("unused_fields", unused),
-        ):
-            if fields:
-                concerned = sorted({entry for found in fields.values() for entry in found})
-                self.log.add(kind, count=max(map(len, fields.values())), detail=first_names(fields), entries=concerned)
-        learning = {name: found for name, found in self._flags.items() if speaks_of_learning(name)}
-        telling = {
-            name: found for name, found in self._flags.items() if len(self._flagged[name]) > 1 and name not in learning
-        }
-        for kind, marks in (("unread_marks", learning), ("flags", telling)):
-            if marks:
-                concerned = sorted({entry for found in marks.values() for entry in found})
-                self.log.add(kind, count=len(concerned), detail=first_names(marks), entries=concerned)
-
     def _conclude_on_file(self, dataset: Dataset) -> None:
         """Remark on what concerns the whole file: ratings, cells, encodings, and what stands beside the records."""
         if dataset.ratings:
@@ -262,9 +203,18 @@ class Survey:
             detail = f"{printable(form)}: {printable(shown)}"
             self.log.add("plain_dates", count=self.usable, detail=detail, entries=self.entries)
         sheet = dataset.sheet
-        for kind, count in (("filled", sheet.filled), ("hidden_rows", sheet.hidden), ("struck_through", sheet.struck)):
+        for kind, count in (
+            ("filled", sheet.filled),
+            ("hidden_rows", sheet.hidden),
+            ("struck_through", sheet.struck),
+            ("commented", sheet.commented),
+        ):
             if count:
                 self.log.add(kind, count=count)
+        if unseen := [
+            name for name in sheet.unseen if name.lower() in (*PROMPTS, *COMPLETIONS, *SYSTEMS, "instruction")
+        ]:
+            self.log.add("hidden_columns", count=self.usable, detail=first_names(dict.fromkeys(unseen)))
         if dataset.encodings:
             detail = ", ".join(dataset.encodings)
             self.log.add("encoding", count=self.usable, detail=detail, entries=self.entries)
@@ -377,11 +327,6 @@ class _Places:
 
     def of_both(self, index: int, other: int) -> str:
         return f"{self.of(index)} as {self.of(other)}"
-
-
-def first_names(names: Iterable[str]) -> str:
-    """Return the first names of strangers, to show."""
-    return ", ".join(f"“{printable(name)}”" for name in list(names)[:_MOST_NAMES])
 
 
 def _stats(lengths: Any) -> LengthStats:

@@ -10,6 +10,7 @@ from typing import Any
 
 from brightrun_tui.datasets.parsed import CONVERSATIONS
 from brightrun_tui.datasets.source import MAX_RECORD_BYTES, SourceFile, SourceRow, numbered_lines
+from brightrun_tui.datasets.tabbed import cells_by_tabs, quotes_nothing
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
@@ -24,6 +25,8 @@ _LOOKED_AT = 8
 """Lines behind the header by which the delimiter is told."""
 ABOVE = 5
 """Rows that may stand above the names of the columns: headings of groups of them, remarks."""
+_HEADS_OF_SURVEYS = 2
+"""Rows below the names of the columns that may be names as well."""
 IsHeader = Callable[[Sequence[str]], bool]
 """Whether cells are names of columns that are known."""
 _RETURN = re.compile(rb"\r(?!\n|$)")
@@ -79,6 +82,9 @@ def read_csv(file: SourceFile, is_header: IsHeader = lambda cells: True) -> Iter
         ahead = ahead[head + 1 :]
     following = [line for _, line in ahead]
     delimiter = declared[1].replace("\\t", "\t") if declared else _delimiter(first, following)
+    if delimiter == "\t" and not _RETURN.search(file.head) and quotes_nothing(file, first.count("\t")):
+        yield from _below_header(file, cells_by_tabs(chain([(first_number, first)], ahead, lines)), is_header)
+        return
     spaced = _quotes_after_spaces([first, *following], delimiter)
     texts = chain([first], (line for _, line in chain(ahead, lines)))
     reader = csv.reader(texts, delimiter=delimiter, strict=True, skipinitialspace=spaced)
@@ -130,8 +136,16 @@ def _below_header(file: SourceFile, rows: Iterator[tuple[int, list[str]]], is_he
         above += islice(rows, ABOVE)
     found = next((place for place, (_, cells) in enumerate(above) if is_header(_trimmed(cells))), 0)
     header = header_names(file, *above[found]) if above else []
-    for number, cells in chain(above[found + 1 :], rows):
+    following = chain(above[found + 1 :], rows)
+    ahead = list(islice(following, _HEADS_OF_SURVEYS))
+    behind = next((place for place, (_, cells) in enumerate(ahead, start=1) if any(map(_is_import_id, cells))), 0)
+    for number, cells in chain(ahead[behind:], following):
         yield SourceRow(number, as_dict(file, number, header, cells), f"line {number}")
+
+
+def _is_import_id(cell: str) -> bool:
+    """Say whether a cell is what a tool for surveys writes below the names and the wordings of its questions."""
+    return cell.startswith('{"ImportId"')
 
 
 def _delimiter_in_quotes(first: str, following: Sequence[str], delimiter: str) -> str:

@@ -10,7 +10,6 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from brightrun_tui.datasets.nesting import json_of
 from brightrun_tui.domain.dataset import Message, Role, ToolCall
 
 ROLES: dict[str, Role] = {
@@ -95,6 +94,7 @@ ROLES: dict[str, Role] = {
     "outgoing": "assistant",
 }
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
+_STEPS = frozenset({"step-start", "step-finish", "source-url", "source-document"})
 _THOUGHT_PARTS = frozenset({"thinking", "reasoning", "thought", "redacted_thinking"})
 _EMPTY_CELLS = frozenset({"nan", "NaN", "<NA>", "NaT"})
 """What pandas makes of a cell without a value where it is turned into text."""
@@ -227,7 +227,7 @@ def text_of(content: Any) -> str:
     elif isinstance(content, date | time):
         return content.isoformat(" ") if isinstance(content, datetime) else content.isoformat()
     elif isinstance(content, list):
-        text = _put_together([part for part in content if not _is_thought(part)])
+        text = _put_together([part for part in content if not (_is_thought(part) or _is_empty_step(part))])
     elif isinstance(content, dict) and isinstance(content.get("parts"), list):
         return text_of(content["parts"])
     else:
@@ -256,21 +256,14 @@ def _put_together(content: Sequence[Any]) -> str:
     return text
 
 
-def spelt_turns(text: str) -> list[Any]:
-    """Return the turns with role and content that a text holds as JSON, a list of them or one, as tables keep them; else none."""
-    if '"role"' not in text or not text.lstrip().startswith(("[{", "{")):
-        return []
-    try:
-        found = json_of(text)
-    except ValueError:
-        return []
-    turns = found if isinstance(found, list) else [found]
-    return turns if all(isinstance(turn, dict) and {"role", "content"} <= turn.keys() for turn in turns) else []
-
-
 def printable(text: str, longest: int = 40) -> str:
     """Return a piece of a file's text that is safe to show: short, without control characters."""
     return "".join(letter if letter.isprintable() else "�" for letter in text[:longest])
+
+
+def as_typed(name: str) -> str:
+    """Return a name as it is written in a shell: in quotes where it has spaces."""
+    return f'"{printable(name)}"' if " " in name else printable(name)
 
 
 def thoughts_of(content: Any) -> str:
@@ -303,9 +296,21 @@ def _is_thought(part: Any) -> bool:
     )
 
 
+def _is_empty_step(part: Any) -> bool:
+    """Say whether a part only says where a step of a client begins or ends, or where the text is from."""
+    return isinstance(part, dict) and str(part.get("type")) in _STEPS
+
+
 def _part(part: Any) -> str:
     if isinstance(part, str):
         return part
+    if (
+        isinstance(part, dict)
+        and part.get("type") == "text"
+        and "text" not in part
+        and isinstance(part.get("content"), str)
+    ):
+        return str(part["content"])
     if isinstance(part, dict) and str(part.get("type", "text")) in _TEXT_PARTS and isinstance(part.get("text"), str):
         return str(part["text"])
     if isinstance(part, dict) and isinstance(inner := part.get("text"), dict) and isinstance(inner.get("value"), str):

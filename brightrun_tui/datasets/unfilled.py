@@ -12,6 +12,7 @@ _WORDS = frozenset(
         "to be written|to follow|coming soon|pending|unanswered|no answer yet|none provided|not provided|not available|"
         "not applicable|not specified|not yet|not yet answered|no data|no reply|no info|no information|no "
         "comment|blank|empty|"
+        "no answer present|no answer found|answer not found|no answer available|"
         "insert answer here|answer here|your answer here|add answer|missing|unknown|see above|see below|see previous|"
         "same as before|same as above|as above|as before|lorem ipsum|lorem ipsum dolor sit amet|test|testing|"
         "test test|asdf|asdfasdf|"

@@ -12,6 +12,7 @@ from typing import Any
 
 from brightrun_tui.datasets.cells import follows, shown
 from brightrun_tui.datasets.flaws import WORKBOOK_BOMB
+from brightrun_tui.datasets.sheet_notes import commented_rows
 from brightrun_tui.datasets.source import LEAST_SUSPECT, MOST_TIMES, SourceFile, SourceRow, readable
 from brightrun_tui.datasets.tables import ABOVE, IsHeader, as_dict, header_names
 from brightrun_tui.datasets.turns import printable
@@ -19,6 +20,8 @@ from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import DatasetError
 
 _OPEN_FORMULA = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>|</c>)")
+_COLUMN = re.compile(rb"<(?:\w+:)?col\s([^<>]{0,4096})[/>]")
+_SPAN = re.compile(rb"(?:^|\s)(min|max)=[\"'](\d{1,5})[\"']")
 _ROW = re.compile(rb"<(?:\w+:)?row(?:\s([^<>]{0,4096}))?[/>]")
 _NUMBER = re.compile(rb"(?:^|\s)r=[\"'](\d{1,10})[\"']")
 _HIDDEN = re.compile(rb"(?:^|\s)hidden=[\"'](?:1|true)[\"']")
@@ -52,11 +55,13 @@ class _Scan:
         rows: how many there are.
         merged: cells merged over several rows, by their first row: column (from 0) and last row.
         hidden: numbers of the rows that are not shown.
+        unseen: first and last of the columns (from 1) that are not shown.
     """
 
     rows: int = 0
     merged: dict[int, list[tuple[int, int]]] = field(default_factory=dict)
     hidden: set[int] = field(default_factory=set)
+    unseen: list[tuple[int, int]] = field(default_factory=list)
 
 
 def read_workbook(
@@ -170,7 +175,9 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator
     said, most = 0, max(LEAST_SUSPECT, MOST_TIMES * file.size)
     title: list[str] = []
     file.sheet.dates.clear()
-    file.sheet.filled = file.sheet.hidden = file.sheet.struck = 0
+    file.sheet.filled = file.sheet.hidden = file.sheet.struck = file.sheet.commented = 0
+    file.sheet.unseen.clear()
+    commented = commented_rows(file, sheet)
     struck = _struck_styles(sheet.parent)
     over: dict[int, tuple[int, str]] = {}
     for number, row in enumerate(sheet.iter_rows(), start=1):
@@ -192,6 +199,11 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator
             title = cells  # over the table; or the name of its only column
         elif not header and sum(1 for cell in cells if cell.strip()) > 1:
             header = header_names(file, number, cells)
+            file.sheet.unseen += [
+                name
+                for place, name in enumerate(header, start=1)
+                if any(least <= place <= most for least, most in scan.unseen)
+            ]
         else:
             header = header or header_names(file, number - 1, title)
             cells += [""] * (len(header) - len(cells))
@@ -202,6 +214,7 @@ def _rows(file: SourceFile, sheet: Any, scan: _Scan, header_at: int) -> Iterator
                 (column, (last, cells[column])) for column, last in scan.merged.get(number, ()) if column < len(header)
             )
             file.sheet.hidden += number in scan.hidden
+            file.sheet.commented += number in commented
             if struck:
                 file.sheet.struck += any(cell.value is not None and cell._style_id in struck for cell in row)
             yield SourceRow(number, as_dict(file, number, header, cells), f"row {number}")
@@ -241,6 +254,10 @@ def _scan(file: SourceFile, sheet: Any) -> _Scan:
                     raise WORKBOOK_BOMB.at(str(file.path))
                 if _HIDDEN.search(tag[1] or b""):
                     scan.hidden.add(number)
+            for tag in () if scan.rows > _LOOKED_AT else _COLUMN.finditer(whole + end):
+                span = {name: int(number) for name, number in _SPAN.findall(tag[1])}
+                if _HIDDEN.search(tag[1]) and len(span) == 2 and len(scan.unseen) < _LOOKED_AT:
+                    scan.unseen.append((span[b"min"], span[b"max"]))
             for tag in _MERGED.finditer(whole):
                 merged += 1
                 if merged > _MOST_MERGED:
