@@ -27,7 +27,7 @@ from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.files import identity
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
-from brightrun_tui.orchestrator.clock import WallClock, follow
+from brightrun_tui.orchestrator.clock import WallClock, boot_and_seconds, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine_status import SEE_LOG
@@ -185,6 +185,7 @@ class Engine:
             runs=len(self.runners),
             endpoints=len(self.watchers),
             troubles=said,
+            beat_boot=boot_and_seconds(),
         )
 
     async def _tell_of_clock(self, seconds: float) -> None:

@@ -67,7 +67,7 @@ async def see_that_it_is_there(db: Database, run: Run, *, at_work: bool) -> None
     raise BrightrunError(
         "its directory, or what was in it, was moved or deleted",
         where=run.directory,
-        fix=f"put it back, and it goes on from its newest checkpoint; if it is lost, it begins anew: brightrun runs retry {run.id}",
+        fix=f"put it back to go on from its newest checkpoint, or let it begin anew: brightrun runs retry {run.id}",
         kind=ErrorKind.FILE_MISSING,
     )
 

@@ -387,3 +387,16 @@ def test_an_answer_to_a_create_call_that_means_another_machine_touches_none_and_
     machine.one_machine_is_paid_at_a_time()
     machine.others_are_left_alone()
     machine.teardown()
+
+
+def test_setting_the_clock_does_not_end_the_search_for_a_machine_that_may_have_been_rented() -> None:
+    """A year later it was called one that never showed up, and nobody looked for it but the sweeps."""
+    machine = LeaseMachine()
+    machine.go_wrong("create_lost")
+    machine.take()
+    machine.time_goes_by(60)
+    machine.cloud.clock.set_by = 3600.0 * 24 * 365
+    machine.time_goes_by(60)
+    states = [lease.state for lease in machine.do(lease_store.list_leases(machine.db))]
+    assert states.count("releasing") == 1
+    machine.teardown()

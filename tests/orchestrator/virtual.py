@@ -52,9 +52,10 @@ class Clock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.set_by = 0.0
 
     def time(self) -> float:
-        return EPOCH + self._loop.now
+        return EPOCH + self._loop.now + self.set_by
 
     def monotonic(self) -> float:
         return 1000.0 + self._loop.now

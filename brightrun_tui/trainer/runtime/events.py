@@ -88,7 +88,7 @@ class EventLog:
             os.close(room)
 
     def _see_that_it_is_there(self) -> None:
-        """A directory that was moved takes its open files along, and what is named anew comes to lie where it was."""
+        """Refuse to go on elsewhere: a directory that was moved takes open files along, and leaves behind what is named anew."""
         own = os.fstat(self._descriptor)
         if identity(self.path) != (own.st_dev, own.st_ino):
             raise DirectoryGoneError(str(self.path))
