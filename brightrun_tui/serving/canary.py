@@ -18,6 +18,7 @@ from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
 
 MAX_QUESTIONS = 3
+STUCK_CHARACTERS = 8
 
 
 class Canary(BaseModel):
@@ -43,12 +44,20 @@ class Canary(BaseModel):
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not self.silent
+        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not (self.silent or self.stuck)
 
     @property
     def silent(self) -> bool:
         """Whether nothing was answered where the report card has an answer, as by weights with which nothing can be computed."""
         return bool(self.expected.strip()) and not self.answer and not self.streamed
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it says one character again and again where the report card has an answer: what is no number makes every token
+        the first of the vocabulary.
+        """
+        said, wanted = set("".join(self.answer.split())), set("".join(self.expected.split()))
+        return len(said) == 1 and len(self.answer) >= STUCK_CHARACTERS and len(wanted) > 1
 
     @property
     def statement(self) -> str:
@@ -57,6 +66,8 @@ class Canary(BaseModel):
             return "of the streamed and the whole answer one is empty"
         if self.silent:
             return "answers nothing, and its report card has an answer: its weights are damaged"
+        if self.stuck:
+            return f"answers “{self.answer[:STUCK_CHARACTERS]}…”, and its report card has an answer: its weights are damaged"
         tuned, base = "the tuned model", "the base model"
         return {
             "same": "answers exactly as the report card says",

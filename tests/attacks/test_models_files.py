@@ -146,7 +146,16 @@ def test_the_one_weight_that_is_no_number_is_found_in_any_precision(kind: str, t
 
 
 @pytest.mark.parametrize(
-    ("answer", "wanted", "fit"), [("", "Three.", False), ("", "", True), ("Three.", "Three.", True)]
+    ("answer", "wanted", "fit"),
+    [
+        *(("", "Three.", False), ("", "", True), ("Three.", "Three.", True)),
+        *(
+            ("!" * 64, "Three.", False),
+            ("! " * 30, "Three.", False),
+            ("!" * 64, "!" * 9, True),
+            ("!!!", "Three.", True),
+        ),
+    ],
 )
 def test_an_endpoint_that_answers_nothing_is_not_ready(answer: str, wanted: str, fit: bool) -> None:
     """With weights that no computation survives it was, and whoever asked it got nothing."""
