@@ -13,7 +13,7 @@ from brightrun_tui import serving
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointChanges
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import told_of_endpoint
@@ -144,8 +144,14 @@ class EndpointWatcher:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             asking = serving.canary(self.directory, version, base_alone=self.endpoint.base_alone)
             canary = await self._unless_left(asking, deadline - time.monotonic())
+        except StoreError:
+            raise
         except BrightrunError as error:
             await self._give_up(str(error))
+            return False
+        except Exception as error:  # what cannot be asked now cannot be asked later, and may be paid for meanwhile
+            log.error("endpoint %s: cannot be asked", self.endpoint.id, exc_info=error)
+            await self._give_up(f"brightrun itself failed to ask it: {type(error).__name__}")
             return False
         if canary is None or not canary.passed:
             if not self.leave.is_set():
