@@ -17,6 +17,8 @@ from brightrun_tui.config_file import read_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.service_names import HERE
+from brightrun_tui.domain.text import shortened
+from brightrun_tui.foreign_files import MOST_SENTENCE, MOST_SHOWN
 from brightrun_tui.paths import Paths
 
 LARGEST = 1_000_000_000
@@ -80,7 +82,9 @@ def load_section(
     document = read_config(paths, name.partition(".")[0])
     for stray in _strays(document):
         raise UsageError(
-            f"there is no table [{stray}]" if isinstance(document[stray], dict) else f"“{stray}” is in no table",
+            f"there is no table [{shortened(stray, MOST_SHOWN)}]"
+            if isinstance(document[stray], dict)
+            else f"“{shortened(stray, MOST_SHOWN)}” is in no table",
             where=str(path),
             kind=ErrorKind.BAD_CONFIG,
             fix=f"known tables: {', '.join(sorted((*SECTIONS, *plugins.claimed(plugins.Door.PROVIDERS))))}",
@@ -94,7 +98,7 @@ def load_section(
             )
     apart = nested() if table.keys() - model.model_fields.keys() else frozenset()
     table = {key: value for key, value in table.items() if key not in apart}
-    places = {key: f"{path}: [{name}] {key}" for key in table}
+    places = {key: f"{path}: [{name}] {shortened(key, MOST_SHOWN)}" for key in table}
     for key in model.model_fields:
         variable = f"BRIGHTRUN_{name}_{key}".replace(".", "_").upper()
         if variable in os.environ:
@@ -104,8 +108,9 @@ def load_section(
     except ValidationError as error:
         first = error.errors()[0]
         key = str(first["loc"][0]) if first["loc"] else ""
-        unknown = first["type"] == "extra_forbidden"
-        what = f"there is no setting “{key}”" if unknown else f"“{first.get('input')}” does not fit: {reason(error)}"
+        what = f"“{value_in(error)}” does not fit: {reason(error)}"
+        if first["type"] == "extra_forbidden":
+            what = f"there is no setting “{shortened(key, MOST_SHOWN)}”"
         raise UsageError(
             what,
             where=places.get(key, str(path)),
@@ -122,4 +127,10 @@ def _strays(document: dict[str, Any]) -> set[str]:
 
 def reason(error: ValidationError) -> str:
     """Say in words why the first value that does not fit does not."""
-    return error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    said = error.errors()[0]["msg"].removeprefix("Value error, ").replace("Input should", "it should")
+    return shortened(said, MOST_SENTENCE)
+
+
+def value_in(error: ValidationError) -> str:
+    """Return the first value that does not fit, as far as it can be shown."""
+    return shortened(str(error.errors()[0].get("input")), MOST_SHOWN)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import math
 import os
+import re
 import stat
 import struct
 import tomllib
@@ -23,13 +24,22 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.text import shortened
 
 MAX_JSON_BYTES = 64 << 20
 MAX_TOML_BYTES = 1 << 20
+MAX_TOML_LEVELS = 32
+MOST_TOML_BITS = 1024
+MOST_TOML_DOTS = 500
+"""In a line, but for what is quoted or a comment."""
+MOST_SHOWN = 80
+"""Characters of what somebody wrote, in a sentence about it."""
+MOST_SENTENCE = 400
 MAX_HEADER_BYTES = 100 << 20
 """As the safetensors format itself allows."""
 _BOM = b"\xef\xbb\xbf"
 """What editors on Windows put before UTF-8."""
+_QUOTED = re.compile(r'"""[\s\S]*?"""|\'\'\'[\s\S]*?\'\'\'|"(?:[^"\\\n]|\\.)*"|\'[^\'\n]*\'|#[^\n]*')
 _SMALLEST_ELEMENT_BITS = 4
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -68,13 +78,39 @@ def read_toml(path: Path) -> dict[str, Any]:
     """Return a TOML document. Raises `ForeignFileError`."""
     data = read_bytes(path, MAX_TOML_BYTES)
     try:
-        return tomllib.loads(data.removeprefix(_BOM).decode("utf-8"))
+        text = data.removeprefix(_BOM).decode("utf-8")
+        if any(line.count(".") > MOST_TOML_DOTS for line in _QUOTED.sub("", text).split("\n")):
+            raise RecursionError  # the parser would take the square of that
+        document = tomllib.loads(text)
+        _require_plain(document, path)
+        return document
     except UnicodeDecodeError:
         raise ForeignFileError("is not text in UTF-8", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except RecursionError:
         raise ForeignFileError("is nested too deeply", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
     except ValueError as error:
-        raise ForeignFileError(f"is not valid TOML: {error}", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
+        why = shortened(str(error), MOST_SENTENCE)
+        raise ForeignFileError(f"is not valid TOML: {why}", where=str(path), kind=ErrorKind.FILE_DAMAGED) from None
+
+
+def _require_plain(document: dict[str, Any], path: Path) -> None:
+    """Refuse what TOML's own grammar allows and no reader can work with: a thousand tables within one another, by one name
+    with as many dots, and whole numbers that cannot even be told of.
+    """
+    found: list[tuple[Any, tuple[str, ...]]] = [(document, ())]
+    while found:
+        value, keys = found.pop()
+        if len(keys) > MAX_TOML_LEVELS:
+            raise ForeignFileError("is nested too deeply", where=str(path), kind=ErrorKind.FILE_DAMAGED)
+        if isinstance(value, int) and value.bit_length() > MOST_TOML_BITS:
+            place = shortened(".".join(keys), MOST_SHOWN)
+            raise ForeignFileError(
+                f"has a number that is too large: {place}", where=str(path), kind=ErrorKind.FILE_DAMAGED
+            )
+        if isinstance(value, dict):
+            found += [(inner, (*keys, key)) for key, inner in value.items()]
+        elif isinstance(value, list):
+            found += [(inner, (*keys, str(number))) for number, inner in enumerate(value)]
 
 
 def dotted(table: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -99,7 +135,7 @@ def first_problem(error: ValidationError) -> str:
     """Return ``files.0.size should be a valid integer``, in words that do without pydantic's own."""
     first = error.errors(include_input=False, include_url=False)[0]
     place = ".".join(str(part)[:40] for part in first["loc"][:6])
-    said = first["msg"]
+    said = shortened(first["msg"], MOST_SENTENCE)
     if place and first["type"] == "extra_forbidden":
         return f"nothing here is called “{place}”"
     if place and first["type"] == "missing":

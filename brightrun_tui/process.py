@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import sys
+import time
 from io import TextIOWrapper
 from types import ModuleType
 
@@ -34,6 +35,9 @@ ENDED_AS_ENDLESS = signal.SIGVTALRM
 """The signal by which a process of ours ends when something that it works for others does not come to an end."""
 
 TIDY_SECONDS = 20
+_SAME_MOMENT = 2.0
+_EPOCH = 1e9
+"""No machine runs for so many seconds: larger ones were written by a version that took the clock on the wall."""
 _OURS = 0o077
 _users_umask: int | None = None
 
@@ -115,6 +119,32 @@ def lives(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:
         return False
+
+
+def boot_seconds() -> float:
+    """Return the seconds since this machine was started, those asleep included: comparable between processes, and setting its
+    clock changes nothing.
+    """
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))  # elsewhere that one counts them
+
+
+def born(pid: int) -> float:
+    """Return when a process began, in seconds after this machine did: its name, with its number. Raises `psutil.Error`."""
+    import psutil  # here: every command imports this module
+
+    # either moment is told by the clock on the wall, and goes along when somebody sets it
+    return float(psutil.Process(pid).create_time() - psutil.boot_time())
+
+
+def is_still(pid: int, born_at: float) -> bool:
+    """Say whether ``pid`` is the process that was `born` then, and has not ended."""
+    import psutil  # here: every command imports this module
+
+    try:
+        began = psutil.Process(pid).create_time() if born_at > _EPOCH else born(pid)
+    except psutil.Error:
+        return False
+    return abs(began - born_at) < _SAME_MOMENT and lives(pid)
 
 
 def environment_without_secrets() -> dict[str, str]:

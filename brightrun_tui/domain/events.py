@@ -50,6 +50,7 @@ class WorkerExit(IntEnum):
     USAGE = 2
     DISK_FULL = 74
     ANOTHER_AT_WORK = 75
+    DIRECTORY_GONE = 76
 
 
 class BadEventError(ValueError):

@@ -31,6 +31,7 @@ class LocalHost:
         self._directory = directory
         self._environment = os.environ if environment is None else environment
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._found: dict[str, psutil.Process] = {}
 
     @property
     def directory(self) -> PurePosixPath:
@@ -83,7 +84,7 @@ class LocalHost:
         if child is not None:
             code = child.poll()
             return JobStatus(running=code is None, exit_code=code, pid=child.pid)
-        process = self._find(name)
+        process = self._find(name) or self._found_before(name)
         return JobStatus(running=process is not None, pid=process.pid if process else None)
 
     async def signal(self, name: str, number: int) -> None:
@@ -115,9 +116,20 @@ class LocalHost:
             pid = int((self._directory / f"{name}.pid").read_text())
             process = psutil.Process(pid)
             ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._directory.resolve()
-            return process if ours else None
         except (OSError, ValueError, psutil.Error):
             return None
+        if ours:
+            self._found[name] = process
+        return process if ours else None
+
+    def _found_before(self, name: str) -> psutil.Process | None:
+        """Return the process that was found while its directory was still here, unless it has ended since."""
+        process = self._found.get(name)
+        try:
+            lives = process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return None
+        return process if lives else None
 
 
 def _copy(source: Path, target: Path) -> None:

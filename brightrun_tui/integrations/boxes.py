@@ -6,7 +6,7 @@ import re
 
 from pydantic import ValidationError
 
-from brightrun_tui.config import load_section, reason
+from brightrun_tui.config import load_section, reason, value_in
 from brightrun_tui.config_file import set_config, unset_config
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.errors import UsageError
@@ -61,5 +61,5 @@ def make_box(values: dict[str, str]) -> SshBox:
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(
-            f"“{first.get('input')}” does not fit: {reason(error)}", where=str(first["loc"][0]), kind=ErrorKind.BAD_BOX
+            f"“{value_in(error)}” does not fit: {reason(error)}", where=str(first["loc"][0]), kind=ErrorKind.BAD_BOX
         ) from None

@@ -51,7 +51,7 @@ def main() -> int:
             continue
         finally:
             lock.release()
-        if not again and not asyncio.run(_left_over(paths)):
+        if not again and (not paths.data.is_dir() or not asyncio.run(_left_over(paths))):
             return 0
 
 

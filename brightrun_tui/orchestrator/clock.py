@@ -6,9 +6,8 @@ import time
 from functools import cache
 from pathlib import Path
 
-import psutil
-
 from brightrun_tui.domain.run import Run
+from brightrun_tui.process import boot_seconds
 from brightrun_tui.store import Database, wall_clock
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -18,14 +17,16 @@ JUMP_SECONDS = 60.0
 
 def boot_and_seconds() -> tuple[str, float]:
     """Say which boot this is, and how long ago it was, comparable between processes."""
-    # what Linux calls so counts the time asleep, as CLOCK_MONOTONIC does elsewhere
-    seconds = time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
-    return _boot(), seconds
+    return _boot(), boot_seconds()
 
 
 @cache
 def _boot() -> str:
-    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else str(round(psutil.boot_time() / 60))
+    if _BOOT_ID.exists():
+        return _BOOT_ID.read_text().strip()
+    import psutil  # here: every picture of the app asks for the engine
+
+    return str(round(psutil.boot_time() / 60))
 
 
 def add_time(run: Run) -> Run:
@@ -39,6 +40,22 @@ async def follow(db: Database) -> None:
     """Let costs keep to the seconds that pass, where somebody has set the clock of this machine."""
     boot, seconds = boot_and_seconds()
     await wall_clock.follow(db, boot, time.time() - seconds, JUMP_SECONDS)
+
+
+class SinceUse:
+    """For how long something has not been used, once it is looked at by a clock that nobody sets."""
+
+    def __init__(self) -> None:
+        self._marks: tuple[float, ...] = ()
+        self._since = 0.0
+
+    def seconds(self, *marks: float) -> float:
+        """Return the seconds since any of ``marks``, times on the wall clock at which it was used, was another one."""
+        now = boot_and_seconds()[1]
+        if marks != self._marks:
+            before = 0.0 if self._marks else max(0.0, time.time() - max(marks))
+            self._marks, self._since = marks, now - before
+        return now - self._since
 
 
 class WallClock:

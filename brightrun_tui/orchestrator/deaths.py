@@ -32,6 +32,8 @@ async def judge_death(run: Run, exit_code: int | None, *, memory_ran_out: bool) 
         return "worker_crashed", _of("this machine ran out of memory and ended the worker")
     if exit_code is None or number in FROM_OUTSIDE:
         return "worker_lost", _of("the worker was killed")
+    if exit_code == WorkerExit.DIRECTORY_GONE:
+        return "worker_lost", _of("its directory was moved away under the worker")
     if exit_code == WorkerExit.ANOTHER_AT_WORK:
         return "worker_crashed", _of("another worker holds the run directory")
     if number is not None:

@@ -13,7 +13,7 @@ from brightrun_tui import serving
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.endpoint import ENDED, Endpoint, EndpointChanges
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError, EngineError, UsageError
+from brightrun_tui.domain.errors import BrightrunError, EngineError, StoreError, UsageError
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.notices import Level, NoticeCode
 from brightrun_tui.domain.notification import told_of_endpoint
@@ -21,6 +21,7 @@ from brightrun_tui.orchestrator.new_endpoints import fetch_base, forget_key_of, 
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
 from brightrun_tui.process import lives
+from brightrun_tui.serving.liveness import ANSWER_SECONDS, LOOK_EVERY_SECONDS, MOST_MISSES
 from brightrun_tui.serving.places import give_up_candidate, let_serve, load_beside, new_place, serving_place
 from brightrun_tui.serving.plan import read_plan
 from brightrun_tui.serving.process import LOG
@@ -29,6 +30,8 @@ from brightrun_tui.store import Database, endpoints, models, notifications
 log = logging.getLogger(__name__)
 
 MAX_RESTARTS = 3
+HUNG_GRACE_SECONDS = 2.0
+"""For a server that does not answer to end by itself: what is stopped or hangs will not."""
 
 Result = TypeVar("Result")
 
@@ -41,6 +44,8 @@ class EndpointWatcher:
         self.directory = Path(endpoint.directory)
         self.leave = asyncio.Event()
         self._child: int | None = None
+        self._asked_at = time.monotonic()
+        self._missed = 0
 
     async def keep(self) -> None:
         starts = 0
@@ -52,6 +57,8 @@ class EndpointWatcher:
                 continue
             if self._running():
                 if self.endpoint.state == "ready" or await self._become_ready():
+                    if not await self._still_answers():
+                        continue
                     await self._count_requests()
                     await self._look_after()
                     await self._pause(self.timings.endpoint_poll_seconds)
@@ -137,8 +144,14 @@ class EndpointWatcher:
             version = await models.get(self.db, self.endpoint.model, self.endpoint.model_version)
             asking = serving.canary(self.directory, version, base_alone=self.endpoint.base_alone)
             canary = await self._unless_left(asking, deadline - time.monotonic())
+        except StoreError:
+            raise
         except BrightrunError as error:
             await self._give_up(str(error))
+            return False
+        except Exception as error:  # what cannot be asked now cannot be asked later, and may be paid for meanwhile
+            log.error("endpoint %s: cannot be asked", self.endpoint.id, exc_info=error)
+            await self._give_up(f"brightrun itself failed to ask it: {type(error).__name__}")
             return False
         if canary is None or not canary.passed:
             if not self.leave.is_set():
@@ -157,6 +170,20 @@ class EndpointWatcher:
                 ready_at=time.time(),
             )
         return True
+
+    async def _still_answers(self) -> bool:
+        """Say whether the server says how it is, well or not; one that hangs is ended, and started again by the next look."""
+        if time.monotonic() - self._asked_at < LOOK_EVERY_SECONDS:
+            return True
+        heard = await self._unless_left(serving.reachable(self.directory, ANSWER_SECONDS))
+        self._asked_at = time.monotonic()
+        self._missed = 0 if heard is not False else self._missed + 1
+        if self._missed < MOST_MISSES:
+            return True
+        self._missed = 0
+        log.warning("endpoint %s: its server does not answer; it is ended and started again", self.endpoint.id)
+        await serving.stop(self.directory, grace=HUNG_GRACE_SECONDS)
+        return False
 
     async def _count_requests(self) -> None:
         requests = serving.read_usage(self.directory).requests

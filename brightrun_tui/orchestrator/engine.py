@@ -27,7 +27,7 @@ from brightrun_tui.domain.slots import GpuRequest
 from brightrun_tui.files import identity
 from brightrun_tui.hosts.connection import SshTimings
 from brightrun_tui.orchestrator.admission import LOOK_SECONDS, Admission
-from brightrun_tui.orchestrator.clock import WallClock, follow
+from brightrun_tui.orchestrator.clock import WallClock, boot_and_seconds, follow
 from brightrun_tui.orchestrator.courier import Courier
 from brightrun_tui.orchestrator.endpoints import EndpointWatcher
 from brightrun_tui.orchestrator.engine_status import SEE_LOG
@@ -86,7 +86,8 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._taken: set[int] = set()
         self._unreadable: set[str] = set()
-        self._waiting = False
+        self._waiting = self._was_gone = False
+        self._home = os.open(paths.data, os.O_RDONLY | os.O_DIRECTORY)
         self._queue_again_at = float("inf")
         self._reserve = Reserve(paths.data / ".engine.reserve")
         self._clock = WallClock()
@@ -107,6 +108,13 @@ class Engine:
                 last_beat = now
                 if self.db.was_taken_away():
                     log.error("the database was deleted or replaced: what is there now is looked after from here on")
+                    return
+                if await self._has_lost_its_home():
+                    log.error(
+                        "the data directory is gone from %s: moved, deleted, or its disk was taken away; the next engine goes on "
+                        "from where it is then",
+                        self.paths.data,
+                    )
                     return
                 if self.lost_its_lock():
                     log.error("the lock was deleted or replaced: whoever takes it looks after everything from here on")
@@ -134,10 +142,20 @@ class Engine:
         await self.lease_manager.close()
         await asyncio.to_thread(self.warm_worker.close)
         await asyncio.to_thread(self._reserve.give_up)
+        os.close(self._home)
 
     def lost_its_lock(self) -> bool:
         """Say whether another engine could take the lock: it was deleted, or another file is in its place."""
         return self._lock is not None and self.paths.data.is_dir() and identity(self.paths.engine_lock) != self._lock
+
+    async def _has_lost_its_home(self) -> bool:
+        """Say whether the data directory was gone at two looks in a row. Not while a machine is rented and nobody else could
+        return it, because the directory was deleted.
+        """
+        gone, self._was_gone = self._was_gone, not self.paths.data.is_dir()
+        if not (gone and self._was_gone):
+            return False
+        return os.fstat(self._home).st_nlink > 0 or not await leases.list_leases(self.db, open_only=True)
 
     def keep(self, endpoint: Endpoint) -> None:
         """Look after an endpoint from now on."""
@@ -167,6 +185,7 @@ class Engine:
             runs=len(self.runners),
             endpoints=len(self.watchers),
             troubles=said,
+            beat_boot=boot_and_seconds(),
         )
 
     async def _tell_of_clock(self, seconds: float) -> None:

@@ -7,8 +7,10 @@ import fcntl
 import os
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from brightrun_tui.domain.disk import DISK_IS_FULL, nearly_full
+from brightrun_tui.orchestrator.clock import boot_and_seconds
 from brightrun_tui.paths import Paths
 from brightrun_tui.store import Database
 from brightrun_tui.store import engine as engine_facts
@@ -47,9 +49,18 @@ async def engine_status(db: Database, paths: Paths) -> EngineStatus:
         started_at=said.get("started_at"),
         beat_at=beat_at,
         version=said.get("version", ""),
-        stale=bool(beat_at and time.time() - beat_at > STALE_SECONDS),
+        stale=bool(beat_at and _seconds_since(said) > STALE_SECONDS),
         troubles=troubles,
     )
+
+
+def _seconds_since(said: dict[str, Any]) -> float:
+    """Return for how long an engine has been silent, whatever became of the clock on the wall meanwhile."""
+    boot, seconds = boot_and_seconds()
+    then = said.get("beat_boot")
+    if isinstance(then, list) and len(then) == 2 and then[0] == boot:
+        return float(seconds - then[1])
+    return float(time.time() - said["beat_at"])
 
 
 def disk_is_full(paths: Paths) -> bool:

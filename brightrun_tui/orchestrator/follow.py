@@ -10,11 +10,11 @@ import asyncio
 from pathlib import Path
 
 from brightrun_tui.domain.error_kinds import ErrorKind
-from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.errors import BrightrunError, StoreError
 from brightrun_tui.domain.events import MAX_LINE_BYTES, BadLine, Body, Done, Event, Failed, Outcome, read_line
 from brightrun_tui.domain.run import Failure, Run
 from brightrun_tui.domain.run_directory import EVENTS, RunDirectory
-from brightrun_tui.lines import LineFollower, split
+from brightrun_tui.lines import LineFollower, cut, read_span, split
 from brightrun_tui.orchestrator.lifecycle import OUTCOMES, Signal
 from brightrun_tui.store import Database, events
 
@@ -44,6 +44,57 @@ async def drain(db: Database, run: Run) -> Run:
                 where=f"{run.directory}/{EVENTS}",
                 fix="its log may say more; a retry goes on from the newest checkpoint",
             )
+
+
+async def see_that_it_is_there(db: Database, run: Run, *, at_work: bool) -> None:
+    """See that a run's directory is at home, and, where a worker is ``at_work`` in it, what that has said already, too.
+
+    Raises:
+        BrightrunError: it was moved, deleted or emptied.
+        StoreError: the whole data directory has left its place, which says nothing about this run.
+    """
+    directory = RunDirectory(Path(run.directory))
+    size = await asyncio.to_thread(_size, directory.events)
+    if size >= run.events_offset if at_work else await asyncio.to_thread(directory.root.is_dir):
+        return
+    if db.has_left():
+        raise StoreError(
+            "the data directory was moved, or its disk was taken away",
+            where=str(db.path.parent),
+            fix="set BRIGHTRUN_HOME to where it is now",
+            kind=ErrorKind.FILE_MISSING,
+        )
+    raise BrightrunError(
+        "its directory, or what was in it, was moved or deleted",
+        where=run.directory,
+        fix=f"put it back to go on from its newest checkpoint, or let it begin anew: brightrun runs retry {run.id}",
+        kind=ErrorKind.FILE_MISSING,
+    )
+
+
+async def begin_where_events_end(db: Database, run: Run) -> Run:
+    """Forget what is stored of events that are no longer at home, as after a power cut: the next worker takes their numbers."""
+    path = RunDirectory(Path(run.directory)).events
+    if await asyncio.to_thread(_size, path) >= run.events_offset:
+        return run
+    seq, size = await asyncio.to_thread(_whole_lines, path)
+    return await events.rewind(db, run.id, seq, size)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+
+
+def _whole_lines(path: Path) -> tuple[int, int]:
+    """Return the number of the last event, -1 for none, and how long its whole lines are in bytes."""
+    seq, whole = -1, cut(read_span(path, 0))[0]
+    for line in split(whole):
+        said = read_line(line.removesuffix(b"\n"))
+        seq = seq + 1 if isinstance(said, BadLine) else said.seq
+    return seq, len(whole)
 
 
 def _events_in(data: bytes) -> tuple[list[Event[Body] | BadLine], int]:

@@ -79,6 +79,7 @@ async def rent(
     await leases.book(db, lease, "quoted", offer.price_per_hour, f"per hour, offer {offer.id}")
     try:
         machine = await provider.launch(offer, name, public_key, disk=disk, deadline=deadline)
+        await _see_that_it_is_ours(provider, machine, name)
     except UnclearError as error:
         log.warning("lease %s: unclear create (%s); looking for it", name, error)
         lease = await leases.save(db, lease, state="unclear", note=str(error))
@@ -87,6 +88,23 @@ async def rent(
         await leases.save(db, lease, state="released", released_at=time.time(), note=str(error))
         raise
     return await _live(db, provider, lease, machine)
+
+
+async def _see_that_it_is_ours(provider: Provider, machine: Machine, name: str) -> None:
+    """See that what the create call has answered is the machine that was asked for: one with another's id would be worked on, and
+    ended, in its place.
+
+    Raises:
+        UnclearError: the provider does not say so, or not yet; its name tells which one it is.
+    """
+    try:
+        seen = await provider.inspect(machine.provider_id) if machine.name == name else None
+    except BrightrunError as error:
+        raise UnclearError(f"created, and not to be seen ({error.what})", kind=ErrorKind.LEASE_UNCLEAR) from None
+    if seen is None or seen.name != name:
+        raise UnclearError(
+            f"{provider.name} calls it {machine.provider_id}, which is none of that name", kind=ErrorKind.LEASE_UNCLEAR
+        )
 
 
 async def adopt(db: Database, provider: Provider, lease: Lease, timings: EngineTimings) -> Lease:
@@ -288,6 +306,8 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
 
     That it never existed is concluded only from a list that could be read, ``unclear_seconds`` after the create call.
     """
+    # from here on by a clock that nobody sets
+    until = time.monotonic() + timings.unclear_seconds - max(0.0, time.time() - lease.created_at)
     while True:
         try:
             machine = await find(db, provider, lease.name)
@@ -295,7 +315,7 @@ async def watch_unclear(db: Database, provider: Provider, lease: Lease, timings:
                 log.warning("lease %s: showed up late; returning it", lease.name)
                 lease = await leases.save(db, lease, **first_seen(lease, machine))
                 return await give_back(db, provider, lease, timings)
-            if time.time() - lease.created_at > timings.unclear_seconds:
+            if time.monotonic() > until:
                 return await leases.save(db, lease, state="released", released_at=time.time(), note="never showed up")
         except BrightrunError as error:
             log.warning("lease %s: cannot look for it (%s)", lease.name, error)

@@ -22,9 +22,13 @@ def counted(lease: Lease, workers: Sequence[ServerlessWorker], now: float) -> Le
     for known in lease.stretches:
         worker = running.get(known.worker)
         if worker is not None and now - (worker.seconds or 0.0) <= known.until + 1.0:
-            still.append(known.model_copy(update={"until": now}))
+            still.append(known.model_copy(update={"until": max(known.until, now)}))
         elif known.worker:
-            ended.append(known.model_copy(update={"until": min(now, known.until + UNSEEN_SECONDS), "worker": ""}))
+            ended.append(
+                known.model_copy(
+                    update={"until": max(known.until, min(now, known.until + UNSEEN_SECONDS)), "worker": ""}
+                )
+            )
     for name in running.keys() - {one.worker for one in still}:
         begin = min(now, max(lease.created_at, now - (running[name].seconds or 0.0)))
         still.append(Stretch(worker=name, begin=begin, until=now, per_hour=prices[name]))

@@ -22,6 +22,7 @@ from brightrun_tui.domain.errors import (
 from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
+from brightrun_tui.orchestrator.clock import SinceUse
 from brightrun_tui.orchestrator.holding import Holding
 from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.remote_server import LOOK_SECONDS, RemoteServer, same_base, with_base
@@ -52,6 +53,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         self._server: RemoteServer | None = None
         self._beside: RemoteServer | None = None
         self._left: list[tuple[RemoteServer, float]] = []
+        self._unused = SinceUse()
 
     # What the gate needs here
 
@@ -268,8 +270,7 @@ class RentedEndpointWatcher(PaidEndpointWatcher):
         idle_stop = self._tenant.rental.idle_stop
         if endpoint.state != "ready" or not idle_stop:
             return ""
-        used_at = max(endpoint.ready_at, serving.last_used(self.directory))
-        if time.time() - used_at <= idle_stop:
+        if self._unused.seconds(endpoint.ready_at, serving.last_used(self.directory)) <= idle_stop:
             return ""
         return f"its machine was returned after {humanize.span(idle_stop)} without a request"
 

@@ -248,6 +248,8 @@ class Runner:
         if not (await self.target.worker()).running:
             if await follow.last_word(self.db, run) is not None:
                 return "launched"  # it had ended in order when the link to it broke
+            await follow.see_that_it_is_there(self.db, run, at_work=False)
+            run = await follow.begin_where_events_end(self.db, run)
             if run.state == "launching":
                 await self.target.withdraw()
             await runs.update(
@@ -307,6 +309,8 @@ class Runner:
                 look, self._looking = self._looking, None
                 running, exit_code = look.result()
                 run = await follow.drain(self.db, await runs.get(self.db, run.id))
+                if run.spec.here:
+                    await follow.see_that_it_is_there(self.db, run, at_work=running)
                 if not running:
                     return await follow.last_word(self.db, run) or await self._silent_death(run, exit_code)
                 self._seen_alive = True

@@ -15,10 +15,12 @@ from brightrun_tui.domain.money import Lease
 from brightrun_tui.domain.notices import NoticeCode
 from brightrun_tui.domain.serverless import ServedModel, account_of_place
 from brightrun_tui.orchestrator.acquire import Acquirer
+from brightrun_tui.orchestrator.clock import follow
 from brightrun_tui.orchestrator.metering import counted
 from brightrun_tui.orchestrator.paid_endpoints import Means, PaidEndpointWatcher
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
+from brightrun_tui.process import boot_seconds
 from brightrun_tui.providers.serverless import Serverless, ServerlessWorker
 from brightrun_tui.serving.hosting import Hosting, forget_hosting, say_hosting
 from brightrun_tui.store import Database, leases, models
@@ -165,7 +167,9 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
         """Count the workers of this moment, and let the gate know that somebody does."""
         if self._lease is None:
             return
-        service, now = await self._service(), time.time()
+        service = await self._service()
+        await follow(self.db)  # where the clock was set, what is on record goes along first
+        self._lease, now = await leases.as_stored(self.db, self._lease), time.time()
         try:
             workers = await service.workers(self._lease.provider_id)
         except BrightrunError:
@@ -192,6 +196,7 @@ class ServerlessEndpointWatcher(PaidEndpointWatcher):
             model=self._model.name,
             workers=dict(Counter(one.status for one in workers)),
             heard_at=now,
+            heard_boot=boot_seconds(),
             silence=self.timings.guard_silence_seconds,
             patience=max(
                 PATIENCE * self._tenant.rental.cold_start,

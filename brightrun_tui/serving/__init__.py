@@ -29,7 +29,7 @@ from brightrun_tui.serving.keys import (
     rotate_key,
 )
 from brightrun_tui.serving.plan import EndpointPlan, cached_at, prepare, read_plan, require_serve_extra
-from brightrun_tui.serving.process import command, environment, healthy, start, stop
+from brightrun_tui.serving.process import command, environment, healthy, reachable, start, stop
 from brightrun_tui.serving.request_log import LoggedRequest, read_requests
 from brightrun_tui.serving.state import (
     STATE_FILE,
@@ -67,6 +67,7 @@ __all__ = [
     "list_keys",
     "prepare",
     "put_key",
+    "reachable",
     "read_answers",
     "read_key",
     "read_key_file",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 PROBE_TOKENS = 4
+NOTHING_COMPUTED = "what it computes is infinite or no number: its weights are damaged, or too large for its precision"
 
 
 def check_attached(model: Any, file: Path) -> int:
@@ -40,6 +41,4 @@ def check_computes(model: Any) -> None:
     with torch.inference_mode():
         scores = model(input_ids=torch.arange(PROBE_TOKENS, device=model.device).unsqueeze(0)).logits
     if not bool(torch.isfinite(scores[..., -1, :]).any()):
-        raise RuntimeError(
-            "what it computes is infinite or no number: its weights are damaged, or too large for its precision"
-        )
+        raise RuntimeError(NOTHING_COMPUTED)

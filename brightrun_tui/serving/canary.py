@@ -18,6 +18,9 @@ from brightrun_tui.serving.keys import read_key
 from brightrun_tui.serving.state import read_state
 
 MAX_QUESTIONS = 3
+STUCK_CHARACTERS = 8
+MOST_TOKENS = 8192
+"""Of an answer to a first question: somebody waits for it."""
 
 
 class Canary(BaseModel):
@@ -43,12 +46,20 @@ class Canary(BaseModel):
     @property
     def passed(self) -> bool:
         """Whether nothing speaks against it."""
-        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not self.silent
+        return self.likeness != "other" and bool(self.answer) == bool(self.streamed) and not (self.silent or self.stuck)
 
     @property
     def silent(self) -> bool:
         """Whether nothing was answered where the report card has an answer, as by weights with which nothing can be computed."""
         return bool(self.expected.strip()) and not self.answer and not self.streamed
+
+    @property
+    def stuck(self) -> bool:
+        """Whether it says one character again and again where the report card has an answer: what is no number makes every token
+        the first of the vocabulary.
+        """
+        said, wanted = set("".join(self.answer.split())), set("".join(self.expected.split()))
+        return len(said) == 1 and len(self.answer) >= STUCK_CHARACTERS and len(wanted) > 1
 
     @property
     def statement(self) -> str:
@@ -57,6 +68,8 @@ class Canary(BaseModel):
             return "of the streamed and the whole answer one is empty"
         if self.silent:
             return "answers nothing, and its report card has an answer: its weights are damaged"
+        if self.stuck:
+            return f"answers “{self.answer[:STUCK_CHARACTERS]}…”, and its report card has an answer: its weights are damaged"
         tuned, base = "the tuned model", "the base model"
         return {
             "same": "answers exactly as the report card says",
@@ -92,7 +105,7 @@ async def canary(directory: Path, version: ModelVersion, *, base_alone: bool = F
 async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer | None, base_alone: bool) -> Canary:
     model = ref_of_base(version.ref) if base_alone else version.ref
     prompt = [dict(message) for message in sample.prompt] if sample else [{"role": "user", "content": "Hello"}]
-    limit = int(version.report.lineage.settings.get("evaluation", {}).get("max_new_tokens", 0)) or _room_for(sample)
+    limit = graded_at(version) or _room_for(sample)
     started = time.monotonic()
     answer = await complete(url, key, model, prompt, temperature=0.0, max_tokens=limit)
     seconds = time.monotonic() - started
@@ -116,9 +129,18 @@ async def _ask(url: str, key: str, version: ModelVersion, sample: SampleAnswer |
     )
 
 
+def graded_at(version: ModelVersion) -> int:
+    """Return how many tokens the answers of the report card could have; 0 if it says nothing that can be asked for. It may be
+    anybody's.
+    """
+    evaluation = version.report.lineage.settings.get("evaluation")
+    tokens = evaluation.get("max_new_tokens") if isinstance(evaluation, dict) else None
+    return tokens if isinstance(tokens, int) and 0 < tokens <= MOST_TOKENS else 0
+
+
 def _room_for(sample: SampleAnswer | None) -> int:
     """Return tokens that are enough for the answer on the report card: no token is shorter than a byte."""
-    return max(64, len(sample.tuned.encode()), len(sample.base.encode())) if sample else 64
+    return min(MOST_TOKENS, max(64, len(sample.tuned.encode()), len(sample.base.encode()))) if sample else 64
 
 
 def _telling_samples(version: ModelVersion) -> list[SampleAnswer]:

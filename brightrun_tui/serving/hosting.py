@@ -12,14 +12,16 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from brightrun_tui.files import write_atomic
+from brightrun_tui.process import boot_seconds
 
 HOSTING = "hosting.json"
 
 
 class Hosting(BaseModel):
     """``hosting.json``. ``url`` answers in OpenAI's form, with the key of the account at ``service``; workers call the model
-    ``model``. ``workers``: how many there are, by what they do. ``heard_at`` is when it was written, in seconds since the epoch;
-    after ``silence`` seconds more nobody watches. A worker that is not there after ``patience`` seconds is given up.
+    ``model``. ``workers``: how many there are, by what they do. ``heard_at`` is when it was written, in seconds since the epoch,
+    ``heard_boot`` in seconds since this machine was started; after ``silence`` seconds more nobody watches. A worker that is not
+    there after ``patience`` seconds is given up.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,12 +31,15 @@ class Hosting(BaseModel):
     model: str
     workers: dict[str, int] = Field(default_factory=dict)
     heard_at: float
+    heard_boot: float | None = None
     silence: float
     patience: float
 
     @property
     def unwatched(self) -> bool:
-        return time.time() - self.heard_at > self.silence
+        if self.heard_boot is None:  # an engine of an earlier version wrote it
+            return time.time() - self.heard_at > self.silence
+        return not 0.0 <= boot_seconds() - self.heard_boot <= self.silence
 
     @property
     def workers_words(self) -> str:

@@ -150,11 +150,23 @@ async def healthy(directory: Path, timeout: float = 5.0) -> bool:
     state = read_state(directory)
     if state is None or not state.serves or not alive(directory):
         return False
+    return await _health(state.url, timeout) == 200
+
+
+async def reachable(directory: Path, timeout: float) -> bool:
+    """Say whether the server says anything at all within ``timeout`` seconds, be it that it cannot answer; True also while it
+    has no address yet.
+    """
+    state = read_state(directory)
+    return state is None or not state.url or await _health(state.url, timeout) is not None
+
+
+async def _health(url: str, timeout: float) -> int | None:
+    """Return the status of the server's answer; None if there is none. ``timeout``: of the whole, in seconds."""
     import httpx
 
     try:
-        async with httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
-            reply = await client.get(state.url.removesuffix("/v1") + "/health")
-    except httpx.HTTPError:
-        return False
-    return reply.status_code == 200
+        async with asyncio.timeout(timeout), httpx.AsyncClient(timeout=timeout, trust_env=False) as client:
+            return (await client.get(url.removesuffix("/v1") + "/health")).status_code
+    except (httpx.HTTPError, TimeoutError):
+        return None

@@ -12,11 +12,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal, TypedDict
 
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.files import write_atomic
+from brightrun_tui.process import born, is_still
 
 STATE_FILE = "state.json"
 USAGE = "usage.json"
@@ -40,7 +40,7 @@ class StateChanges(TypedDict, total=False):
 class ServerState(BaseModel):
     """``state.json``. ``url`` is what an OpenAI client takes as ``base_url`` (it ends in ``/v1``).
 
-    ``pid`` and ``pid_started`` (seconds since the epoch) name the server process beyond doubt;
+    ``pid`` and ``pid_started`` (seconds since this machine was started) name the server process beyond doubt;
     ``worker_pid`` is its child that holds the model. ``error`` is one sentence when ``failed``. ``engine`` computes the answers;
     ``engine_note`` says why it is not a faster one, and until it is ``ready`` what is being done.
     """
@@ -115,9 +115,7 @@ def read_state(directory: Path) -> ServerState | None:
 
 def failed_state(error: str) -> ServerState:
     """Return the state of this process when it cannot even begin."""
-    return ServerState(
-        status="failed", url="", port=0, pid=os.getpid(), pid_started=psutil.Process().create_time(), error=error
-    )
+    return ServerState(status="failed", url="", port=0, pid=os.getpid(), pid_started=born(os.getpid()), error=error)
 
 
 def read_usage(directory: Path) -> Usage:
@@ -175,13 +173,4 @@ def _last_life(directory: Path) -> float:
 def alive(directory: Path) -> bool:
     """Say whether the very process that wrote ``state.json`` still runs (a reused pid does not count)."""
     state = read_state(directory)
-    return state is not None and same_process(state.pid, state.pid_started)
-
-
-def same_process(pid: int, started: float) -> bool:
-    """Say whether ``pid`` is the process that started at ``started`` (seconds since the epoch), and not a zombie."""
-    try:
-        process = psutil.Process(pid)
-        return bool(abs(process.create_time() - started) < 2.0 and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
+    return state is not None and is_still(state.pid, state.pid_started)

@@ -9,8 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol, Unpack
 
-import psutil
-
+from brightrun_tui.process import born
 from brightrun_tui.serving.engine_client import Reply
 from brightrun_tui.serving.prompts import Prompts
 from brightrun_tui.serving.state import ServerState, ServerStatus, StateChanges
@@ -33,9 +32,7 @@ class Supervision(ABC):
     def __init__(self, home: Path, url: str, port: int, prompts: Prompts) -> None:
         self._home: Path | None = home
         self._prompts = prompts
-        self.state = ServerState(
-            status="starting", url=url, port=port, pid=os.getpid(), pid_started=psutil.Process().create_time()
-        )
+        self.state = ServerState(status="starting", url=url, port=port, pid=os.getpid(), pid_started=born(os.getpid()))
         self.state.write(home)
 
     @property

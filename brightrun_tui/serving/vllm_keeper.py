@@ -23,13 +23,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 from filelock import FileLock
 
 from brightrun_tui.files import write_atomic
-from brightrun_tui.process import begin_privately
+from brightrun_tui.process import begin_privately, born, is_still
 from brightrun_tui.serving.process import environment
-from brightrun_tui.serving.state import same_process
 from brightrun_tui.serving.worker_files import SOCKET
 
 BASE_NAME = "base"
@@ -77,7 +75,7 @@ def alive(directory: Path) -> bool:
     """Say whether the keeper of ``directory`` runs."""
     try:
         kept = json.loads((directory / KEEPER).read_bytes())
-        return same_process(int(kept["pid"]), float(kept["started"]))
+        return is_still(int(kept["pid"]), float(kept["started"]))
     except (OSError, ValueError, KeyError):
         return False
 
@@ -142,8 +140,8 @@ def _unload_others(living: set[str]) -> None:
 
 
 def _say(vllm: int) -> None:
-    ours, its = psutil.Process(), psutil.Process(vllm)
-    document = {"pid": ours.pid, "started": ours.create_time(), "vllm": vllm, "vllm_started": its.create_time()}
+    ours = os.getpid()
+    document = {"pid": ours, "started": born(ours), "vllm": vllm, "vllm_started": born(vllm)}
     write_atomic(Path(KEEPER), json.dumps(document))
 
 
@@ -151,7 +149,7 @@ def _end_left_over() -> None:
     """End the vLLM of a keeper that was killed: the kernel has asked it to end, but may not have been obeyed."""
     with suppress(OSError, ValueError, KeyError):
         kept = json.loads(Path(KEEPER).read_bytes())
-        if same_process(int(kept["vllm"]), float(kept["vllm_started"])):
+        if is_still(int(kept["vllm"]), float(kept["vllm_started"])):
             os.killpg(int(kept["vllm"]), signal.SIGKILL)
 
 

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
 
 import httpx
@@ -28,6 +29,7 @@ from brightrun_tui.files import private_directory, write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, read_json
 from brightrun_tui.process import python
 from brightrun_tui.serving import vllm_keeper as keeper
+from brightrun_tui.serving.attached import NOTHING_COMPUTED, PROBE_TOKENS
 from brightrun_tui.serving.engines import NVIDIA, VLLM, EngineUnsuitableError, vllm_program, what_is_missing
 from brightrun_tui.serving.plan import EndpointPlan
 from brightrun_tui.serving.process import LOG, environment, shorten_log
@@ -62,6 +64,8 @@ def serve(plan: EndpointPlan) -> None:
             # A socket's path may have 108 bytes at most; where a link leads may be as long as it likes.
             Path(SOCKET).symlink_to(place / SOCKET)
             _bring_adapter(place, plan)
+            with keeper.connection() as client:
+                require_computing(client, keeper.BASE_NAME if plan.base_alone else plan.adapter_name)
             write_atomic(Path(NOTE), "")
             write_atomic(Path(REPORT), json.dumps({"engine": VLLM, "device": "GPU" if NVIDIA.exists() else "CPU"}))
             while keeper.alive(place):
@@ -189,6 +193,28 @@ def _bring_adapter(place: Path, plan: EndpointPlan) -> None:
                 raise EngineUnsuitableError(f"vLLM did not load the adapter: {error}") from None
             if reply.status_code != 200:
                 raise EngineUnsuitableError(f"vLLM did not load the adapter: {reply.text[:300]}")
+
+
+def require_computing(client: httpx.Client, model: str) -> None:
+    """Have vLLM read a few tokens. Each weight may be a number, and yet nothing be computed with all of them: it goes on then,
+    and answers the same token to everything.
+
+    Raises:
+        EngineUnsuitableError: how likely the next token is, is no number; or vLLM gives no answer at all.
+    """
+    asked = {"model": model, "prompt": [*range(PROBE_TOKENS)], "max_tokens": 1, "temperature": 0.0}
+    try:
+        told, plain = (client.post("/v1/completions", json=asked | more) for more in ({"logprobs": 1}, {}))
+        likely = told.json()["choices"][0]["logprobs"]["token_logprobs"][0] if told.status_code == 200 else None
+    except (httpx.HTTPError, ValueError, LookupError, TypeError) as error:
+        raise EngineUnsuitableError(f"vLLM gives no answer that can be read ({type(error).__name__})") from None
+    if plain.status_code != 200:
+        raise EngineUnsuitableError(f"vLLM does not answer: {plain.text[:300]}")
+    # what is no number cannot be written as JSON: vLLM breaks over it, or writes null
+    if told.status_code >= 500 or (
+        told.status_code == 200 and not (isinstance(likely, float | int) and isfinite(likely))
+    ):
+        raise EngineUnsuitableError(NOTHING_COMPUTED)
 
 
 def _how_it_ended(place: Path) -> str:

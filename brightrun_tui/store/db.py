@@ -69,6 +69,12 @@ class Database:
         """
         return self.path.parent.is_dir() and identity(self.path) != self._file
 
+    def has_left(self) -> bool:
+        """Say whether the file is no longer at its place, its directory perhaps neither: what is written goes on in it, wherever
+        that is now.
+        """
+        return identity(self.path) != self._file
+
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Database]:
         """Commit everything inside together, or nothing."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from brightrun_tui.domain.notices import Level
 from brightrun_tui.domain.notification import NewsKind, Notification
@@ -28,7 +28,7 @@ SET_FACT = "INSERT INTO facts (name, value) VALUES (?, ?) ON CONFLICT (name) DO 
 
 class EngineFacts(TypedDict):
     """What an engine says of itself. ``started_at``: seconds since the epoch; ``runs``, ``endpoints``: how many it looks after;
-    ``troubles``: sentences.
+    ``troubles``: sentences; ``beat_boot``: which boot of this machine it is, and for how many seconds it has lasted.
     """
 
     pid: int
@@ -37,6 +37,7 @@ class EngineFacts(TypedDict):
     runs: int
     endpoints: int
     troubles: list[str]
+    beat_boot: NotRequired[tuple[str, float]]
 
 
 class ServiceFacts(TypedDict, total=False):

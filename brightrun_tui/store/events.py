@@ -92,6 +92,17 @@ async def read(db: Database, run_id: str, *, kinds: tuple[str, ...] = (), after:
     return [_event(row) for row in found]
 
 
+async def rewind(db: Database, run_id: str, seq: int, offset: int) -> Run:
+    """Forget events after number ``seq``: what is read from byte ``offset`` on has their numbers. Curves stay until they are
+    drawn anew.
+    """
+    async with db.transaction():
+        await db.execute("DELETE FROM events WHERE run_id = ? AND seq > ?", (run_id, seq))
+        return await runs.write(
+            db, await runs.get(db, run_id), {"events_seq": seq, "events_offset": offset, "bad_in_a_row": 0}
+        )
+
+
 class _Taken:
     """What a stretch of lines changes in a run."""
 

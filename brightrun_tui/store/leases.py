@@ -32,10 +32,15 @@ async def save(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> L
 async def update(db: Database, lease: Lease, **changes: Unpack[LeaseChanges]) -> Lease:
     """Change facts of a lease as it is in the store now, which others may have changed since ``lease`` was read."""
     async with db.transaction():
-        row = await db.one(f"{_COLUMNS} WHERE name = ?", (lease.name,))
-        changed: Lease = rows.changed(_read(row) if row else lease, changes)
+        changed: Lease = rows.changed(await as_stored(db, lease), changes)
         await write(db, changed)
     return changed
+
+
+async def as_stored(db: Database, lease: Lease) -> Lease:
+    """Return a lease as it is in the store now; as it is given where it is not there."""
+    row = await db.one(f"{_COLUMNS} WHERE name = ?", (lease.name,))
+    return _read(row) if row else lease
 
 
 async def write(db: Database, lease: Lease) -> None:

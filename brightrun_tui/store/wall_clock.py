@@ -54,6 +54,9 @@ def _moved(lease: Lease, by: float) -> Lease:
             created_at=lease.created_at + by,
             running_since=None if since is None else since + by,
             heard_at=lease.heard_at + by if lease.heard_at else 0.0,
+            stretches=tuple(
+                one.model_copy(update={"begin": one.begin + by, "until": one.until + by}) for one in lease.stretches
+            ),
             earlier_rates=tuple(rate.model_copy(update={"until": rate.until + by}) for rate in lease.earlier_rates),
         ),
     )

@@ -24,7 +24,7 @@ from brightrun_tui.domain.run_directory import RunDirectory
 from brightrun_tui.importing import without_garbage_collection
 from brightrun_tui.process import WITHOUT_COMPILER
 from brightrun_tui.trainer.runtime.control import Control, Terminated
-from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
+from brightrun_tui.trainer.runtime.events import AnotherWorkerError, DirectoryGoneError, EventLog
 from brightrun_tui.trainer.runtime.failures import explain, ran_out_of_disk
 from brightrun_tui.trainer.runtime.warm_worker import wait_for_run
 
@@ -124,6 +124,8 @@ def run(files: RunDirectory, log: EventLog) -> int:
         steps = [event.body.step for event in log.history if isinstance(event.body, events.Checkpoint)]
         log.write(events.Done(outcome="paused", step=max(steps, default=0)))
         return 0
+    except DirectoryGoneError:
+        raise
     except Exception as error:
         if isinstance(error, BrightrunError):
             print(error, file=sys.stderr)
@@ -168,6 +170,9 @@ def work_in(run_directory: Path) -> int:
     except AnotherWorkerError:
         print("another worker is already at this run", file=sys.stderr)
         return WorkerExit.ANOTHER_AT_WORK
+    except DirectoryGoneError as error:
+        print(f"the run directory was moved or deleted: {error}", file=sys.stderr)
+        return WorkerExit.DIRECTORY_GONE
     except OSError as error:
         print(f"the run directory cannot be written: {error}", file=sys.stderr)
         return WorkerExit.DISK_FULL if ran_out_of_disk(error) else WorkerExit.FAILED

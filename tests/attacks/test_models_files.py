@@ -12,9 +12,11 @@ import pytest
 
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, check_finite
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.serving.attached import check_computes
-from brightrun_tui.serving.canary import Canary
+from brightrun_tui.serving.canary import MOST_TOKENS, Canary, graded_at
 from brightrun_tui.serving.view import build_view
+from tests.registry.cards import CARDS, make_report
 from tests.serving.conftest import toy  # noqa: F401
 from tests.serving.toy import Toy
 
@@ -146,7 +148,16 @@ def test_the_one_weight_that_is_no_number_is_found_in_any_precision(kind: str, t
 
 
 @pytest.mark.parametrize(
-    ("answer", "wanted", "fit"), [("", "Three.", False), ("", "", True), ("Three.", "Three.", True)]
+    ("answer", "wanted", "fit"),
+    [
+        *(("", "Three.", False), ("", "", True), ("Three.", "Three.", True)),
+        *(
+            ("!" * 64, "Three.", False),
+            ("! " * 30, "Three.", False),
+            ("!" * 64, "!" * 9, True),
+            ("!!!", "Three.", True),
+        ),
+    ],
 )
 def test_an_endpoint_that_answers_nothing_is_not_ready(answer: str, wanted: str, fit: bool) -> None:
     """With weights that no computation survives it was, and whoever asked it got nothing."""
@@ -167,3 +178,14 @@ def test_a_model_with_which_nothing_can_be_computed_is_not_served(toy: Toy) -> N
         next(parameter for name, parameter in model.named_parameters() if "down_proj" in name).fill_(3e38)
     with pytest.raises(RuntimeError, match="too large for its precision"):
         check_computes(model)
+
+
+@pytest.mark.parametrize(
+    "settings", [None, 5, "x", [], {"max_new_tokens": None}, *({"max_new_tokens": odd} for odd in ODD)]
+)
+def test_whatever_a_report_card_says_of_its_answers_an_endpoint_is_asked_for_some_tokens(settings: Any) -> None:
+    """The engine had an error that nobody foresaw, again and again, while the machine of the endpoint was paid for."""
+    report = make_report(CARDS["good"])
+    report.lineage.settings["evaluation"] = settings
+    version = ModelVersion(name="x", version=1, run_id="r", directory="/x", base_id="b", report=report, created_at=1.0)
+    assert 0 <= graded_at(version) <= MOST_TOKENS

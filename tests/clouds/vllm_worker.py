@@ -47,6 +47,7 @@ class Completion(BaseModel):
     stop: list[str] = Field(default_factory=list)
     stop_token_ids: list[int] = Field(default_factory=list)
     stream: bool = False
+    logprobs: Annotated[int, Field(ge=0)] | None = None
     stream_options: dict[str, bool] = Field(default_factory=dict)
 
 
@@ -147,7 +148,21 @@ class Worker:
             return _error(404, f"The model `{asked.model}` does not exist.")
         if self.length and len(asked.prompt) + asked.max_tokens > self.length:
             return _error(400, f"This model's maximum context length is {self.length} tokens.")
+        if not asked.stream:
+            return await asyncio.to_thread(self._say_whole, asked)
         return StreamingResponse(self._say(asked), media_type="text/event-stream")
+
+    def _say_whole(self, asked: Completion) -> Response:
+        """One token and how likely it is. What is no number cannot be written as JSON, and breaks the answer."""
+        with self.turn, self._as(asked.model), torch.no_grad():
+            scores = self.model(input_ids=torch.tensor([asked.prompt])).logits[0, -1]
+        likely, token = scores.log_softmax(-1).max(-1)
+        choice: dict[str, Any] = {"index": 0, "text": self.tokenizer.decode([int(token)]), "finish_reason": "length"}
+        if asked.logprobs is not None:
+            if not bool(torch.isfinite(likely)):
+                return PlainTextResponse("Internal Server Error", 500)
+            choice["logprobs"] = {"token_logprobs": [float(likely)]}
+        return JSONResponse({"choices": [choice]})
 
     async def _say(self, asked: Completion) -> AsyncIterator[str]:
         ids, ended = await asyncio.to_thread(self._generate, asked)

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from unittest import mock
 
+import psutil
 import pytest
+from filelock import FileLock
 
+from brightrun_tui import process
 from brightrun_tui.config import MoneyLimits
-from brightrun_tui.domain.money import EarlierRate
-from brightrun_tui.orchestrator import clock, leases, run_budget
+from brightrun_tui.domain.money import EarlierRate, Stretch
+from brightrun_tui.orchestrator import clock, engine_status, leases, run_budget
+from brightrun_tui.orchestrator.metering import counted
+from brightrun_tui.paths import Paths
 from brightrun_tui.providers.base import Machine
+from brightrun_tui.providers.serverless import ServerlessWorker
 from brightrun_tui.store import Database
+from brightrun_tui.store import engine as engine_facts
 from brightrun_tui.store import leases as lease_store
 from tests.orchestrator.samples import lease_of
 from tests.orchestrator.test_budget import a_run
@@ -114,6 +123,70 @@ async def test_a_provider_whose_clock_differs_from_ours_is_counted_by_ours(clock
     lease = await leases.note_rate(db, lease, told)
     clocks.pass_by(HOUR)
     assert await spent(db) == pytest.approx(1.0, abs=3 / HOUR)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 3600.0 * 24 * 365])
+def test_setting_the_clock_makes_nothing_idle_and_nothing_busy(clocks: Clocks, jump: float) -> None:
+    """A machine that answered a request a second ago was returned when the clock went on; when it went back, one that nobody
+    used was paid for until it had caught up.
+    """
+    unused, ready_at, used_at = clock.SinceUse(), clocks.wall - HOUR, clocks.wall - 60
+    assert unused.seconds(ready_at, used_at) == pytest.approx(60)
+    clocks.wall += jump
+    assert unused.seconds(ready_at, used_at) == pytest.approx(60)
+    clocks.pass_by(HOUR)
+    assert unused.seconds(ready_at, used_at) == pytest.approx(60 + HOUR)
+    assert unused.seconds(ready_at, clocks.wall) == pytest.approx(0), "it was used, whatever time that is"
+    clocks.pass_by(30)
+    assert unused.seconds(ready_at, clocks.wall - 30) == pytest.approx(30)
+
+
+@pytest.mark.parametrize("jump", [-86400.0, 0.0, 3600.0 * 24 * 365])
+async def test_an_engine_that_hangs_is_called_so_and_no_other_whatever_the_clock_says(
+    clocks: Clocks, jump: float, tmp_path: Path
+) -> None:
+    """With the clock set back by a day, one that hung was called well for a day."""
+    db, paths = memory_store(), Paths(tmp_path, tmp_path, tmp_path, tmp_path)
+    silent = partial(engine_status.engine_status, db, paths)
+    with (
+        FileLock(paths.engine_lock),
+        mock.patch.object(engine_status, "boot_and_seconds", clock.boot_and_seconds),
+        mock.patch.object(time, "time", lambda: clocks.wall),
+    ):
+        facts = engine_facts.EngineFacts(pid=1, started_at=0.0, version="", runs=0, endpoints=0, troubles=[])
+        await engine_facts.beat(db, **facts, beat_boot=clock.boot_and_seconds())
+        clocks.wall += jump
+        assert not (await silent()).stale
+        clocks.pass_by(engine_status.STALE_SECONDS + 1)
+        assert (await silent()).stale
+
+
+@pytest.mark.parametrize("jump", [-HOUR, 3600.0 * 24 * 365])
+async def test_workers_that_are_counted_by_the_second_cost_the_same_when_the_clock_is_set(
+    clocks: Clocks, jump: float
+) -> None:
+    db = memory_store()
+    ran = Stretch(worker="w", begin=clocks.wall - HOUR, until=clocks.wall, per_hour=1.0)
+    await lease_store.save(db, lease_of(metered=True, created_at=clocks.wall - HOUR, stretches=(ran,)))
+    assert await spent(db) == pytest.approx(1.0)
+    clocks.wall += jump
+    clocks.pass_by(HOUR)
+    await clock.follow(db)
+    (lease,) = await lease_store.list_leases(db)
+    workers = [ServerlessWorker(id="w", status="running", seconds=2 * HOUR, per_hour=1.0)]
+    await lease_store.update(db, lease, **counted(lease, workers, clocks.wall))
+    assert await spent(db) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize("jump", [-86400, 3, 3600 * 24 * 365])
+def test_a_process_is_itself_whatever_the_clock_says(jump: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Endpoints were called down, and started beside themselves, after the clock had been corrected by seconds."""
+    ours = os.getpid()
+    born_at, before = process.born(ours), psutil._psplatform.boot_time()
+    monkeypatch.setattr(psutil._psplatform, "boot_time", lambda: before + jump)
+    assert process.is_still(ours, born_at) and not process.is_still(ours, born_at - 60)
+    earlier_version = psutil.Process(ours).create_time()
+    assert process.is_still(ours, earlier_version) and not process.is_still(ours, earlier_version - 60)
 
 
 def test_the_time_of_day_is_looked_at_here() -> None:

@@ -33,6 +33,9 @@ FAULTS = {
     "sold_out": 2,
     "create_lost": 1,
     "create_unclear": 2,
+    "create_names_another": 1,
+    "create_has_anothers_id": 1,
+    "create_has_nobodys_id": 1,
     "price_jump": 1,
     "inspect_misses": 1,
     "list_misses": 3,
@@ -368,4 +371,32 @@ def test_a_run_says_of_each_machine_that_was_replaced_why_after_how_long_and_at_
         assert message.startswith(f"machine {number} (G at $0.40 an hour) was given up after 6 min 40 s and $0.0")
         assert message.endswith(": no good")
     assert len(told) == 2
+    machine.teardown()
+
+
+@pytest.mark.parametrize("answer", ["create_names_another", "create_has_anothers_id", "create_has_nobodys_id"])
+def test_an_answer_to_a_create_call_that_means_another_machine_touches_none_and_loses_none(answer: str) -> None:
+    """Whoever's it was got the terminate call, and ours ran on beside the next one."""
+    machine = LeaseMachine()
+    machine.go_wrong(answer)
+    machine.take()
+    machine.one_machine_is_paid_at_a_time()
+    machine.machine_is_no_good()
+    machine.time_goes_by(60)
+    machine.take()
+    machine.one_machine_is_paid_at_a_time()
+    machine.others_are_left_alone()
+    machine.teardown()
+
+
+def test_setting_the_clock_does_not_end_the_search_for_a_machine_that_may_have_been_rented() -> None:
+    """A year later it was called one that never showed up, and nobody looked for it but the sweeps."""
+    machine = LeaseMachine()
+    machine.go_wrong("create_lost")
+    machine.take()
+    machine.time_goes_by(60)
+    machine.cloud.clock.set_by = 3600.0 * 24 * 365
+    machine.time_goes_by(60)
+    states = [lease.state for lease in machine.do(lease_store.list_leases(machine.db))]
+    assert states.count("releasing") == 1
     machine.teardown()

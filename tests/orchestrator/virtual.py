@@ -52,9 +52,10 @@ class Clock:
 
     def __init__(self, loop: VirtualLoop) -> None:
         self._loop = loop
+        self.set_by = 0.0
 
     def time(self) -> float:
-        return EPOCH + self._loop.now
+        return EPOCH + self._loop.now + self.set_by
 
     def monotonic(self) -> float:
         return 1000.0 + self._loop.now
@@ -156,11 +157,19 @@ class Lying:
         self.after("create")
         if self._hit("create_unclear"):
             raise UnclearError("no answer, but a machine", kind="unclear")
+        if self._hit("create_names_another"):
+            return self._machine(self.machines["foreign"])
+        if self._hit("create_has_anothers_id"):
+            return self._machine(made).model_copy(update={"provider_id": "foreign"})
+        if self._hit("create_has_nobodys_id"):
+            return self._machine(made).model_copy(update={"provider_id": "nobody"})
         return self._machine(made)
 
     async def inspect(self, provider_id: str) -> Machine | None:
         self._call("inspect")
-        found = self.machines[provider_id]
+        found = self.machines.get(provider_id)
+        if found is None:
+            return None
         if found.alive and self._hit("inspect_misses"):
             found.missed += 1
             return None
@@ -176,6 +185,8 @@ class Lying:
         return [self._machine(machine) for machine in mine]
 
     async def terminate(self, provider_id: str) -> None:
+        if provider_id not in self.machines:
+            return
         self.machines[provider_id].asked = True
         self._call("terminate")
         if self._out("delete_fails"):

@@ -22,11 +22,12 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from brightrun_tui import serving
+from brightrun_tui.adapter_files import check_finite
 from brightrun_tui.serving import engines
 from brightrun_tui.serving.engines import EngineUnsuitableError
 from brightrun_tui.serving.places import let_serve, load_beside
 from brightrun_tui.serving.plan import EndpointPlan
-from brightrun_tui.serving.vllm_server import command
+from brightrun_tui.serving.vllm_server import command, require_computing
 from tests.serving.test_processes import gone, state_of
 from tests.serving.toy import Toy, end, serve, settled, wait_for
 from tests.serving.vllm_program import install
@@ -142,6 +143,29 @@ def test_an_endpoint_is_served_by_vllm_and_takes_it_along(
         assert gone(third) and state_of(directory).status == "stopped"
     finally:
         end(directory)
+
+
+@pytest.mark.slow
+def test_an_adapter_with_which_vllm_computes_nothing_is_not_served(toy: Toy, tmp_path: Path) -> None:
+    """Each of its weights was a number; vLLM loaded it, and answered “!” to everything, for as long as anybody asked."""
+    from starlette.testclient import TestClient
+
+    from tests.clouds.vllm_worker import Worker
+
+    shutil.copytree(toy.run / "adapter", tmp_path / "adapter")
+    weights = tmp_path / "adapter" / "adapter_model.safetensors"
+    save_file({name: 0 * tensor.astype("float32") + 3e38 for name, tensor in load_file(weights).items()}, weights)
+    check_finite(weights, "bundle")
+    worker = Worker({"base": str(toy.base), "nf4": False, "names": ["base"], "length": 0, "changing": True})
+    worker.load("sound", str(toy.run / "adapter"))
+    worker.load("damaged", str(tmp_path / "adapter"))
+    with TestClient(worker.app()) as client:
+        for name in ("base", "sound"):
+            require_computing(client, name)
+        with pytest.raises(EngineUnsuitableError, match="infinite or no number"):
+            require_computing(client, "damaged")
+        with pytest.raises(EngineUnsuitableError, match="does not exist"):
+            require_computing(client, "nobody")
 
 
 @pytest.mark.slow

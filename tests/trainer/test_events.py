@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from brightrun_tui.domain.events import Alert, Done, Metric
-from brightrun_tui.trainer.runtime.events import AnotherWorkerError, EventLog
+from brightrun_tui.trainer.runtime.events import AnotherWorkerError, DirectoryGoneError, EventLog
 
 
 def lines(path: Path) -> list[dict[str, object]]:
@@ -57,6 +58,24 @@ def test_two_workers_never_write_to_one_run(tmp_path: Path) -> None:
         EventLog(tmp_path / "events.jsonl")
     log.close()
     EventLog(tmp_path / "events.jsonl").close()
+
+
+@pytest.mark.parametrize("taken", ["moved", "deleted", "replaced"])
+def test_a_worker_whose_directory_was_taken_away_ends_and_saves_nothing_elsewhere(tmp_path: Path, taken: str) -> None:
+    """It trained on to its end, and made a second directory at the old place, with checkpoints that nobody knew of."""
+    home = tmp_path / "run"
+    home.mkdir()
+    log = EventLog(home / "events.jsonl")
+    log.write(Metric(step=1, values={"train_loss": 1.0}))
+    home.rename(tmp_path / "elsewhere") if taken != "deleted" else shutil.rmtree(home)
+    if taken == "replaced":
+        home.mkdir()
+        (home / "events.jsonl").touch()
+    with pytest.raises(DirectoryGoneError):
+        log.write(Metric(step=2, values={"train_loss": 1.0}))
+    with pytest.raises(DirectoryGoneError):  # before each checkpoint
+        log.sync()
+    log.close()
 
 
 def test_a_worker_killed_with_9_leaves_nothing_beside_its_log(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from brightrun_tui.domain.disk import is_disk_full
 from brightrun_tui.domain.events import BadEventError, Body, Event, Failed
 from brightrun_tui.domain.run_directory import RunDirectory
+from brightrun_tui.files import identity
 from brightrun_tui.lines import cut, split
 
 RESERVE_BYTES = 64 * 1024
@@ -19,6 +20,10 @@ RESERVE_BYTES = 64 * 1024
 
 class AnotherWorkerError(Exception):
     """A worker is already writing to this run directory."""
+
+
+class DirectoryGoneError(OSError):
+    """The run directory is no longer at its place: nobody would find what is written from here on."""
 
 
 class EventLog:
@@ -51,8 +56,10 @@ class EventLog:
 
         Raises:
             OSError: the line could not be written whole; nothing of it is left in the file.
+            DirectoryGoneError: the file was moved or deleted.
         """
         with self._lock:
+            self._see_that_it_is_there()
             event = Event(self._next_seq, time.time(), body)
             line = event.to_line()
             try:
@@ -80,9 +87,20 @@ class EventLog:
         if room is not None:
             os.close(room)
 
+    def _see_that_it_is_there(self) -> None:
+        """Refuse to go on elsewhere: a directory that was moved takes open files along, and leaves behind what is named anew."""
+        own = os.fstat(self._descriptor)
+        if identity(self.path) != (own.st_dev, own.st_ino):
+            raise DirectoryGoneError(str(self.path))
+
     def sync(self) -> None:
-        """Wait until everything said is on the disk: a checkpoint must not outlive the events before it."""
+        """Wait until everything said is on the disk: a checkpoint must not outlive the events before it.
+
+        Raises:
+            DirectoryGoneError: the file was moved or deleted.
+        """
         with self._lock:
+            self._see_that_it_is_there()
             os.fsync(self._descriptor)
 
     def close(self) -> None:
