@@ -17,16 +17,20 @@ from brightrun_tui.domain.findings import FormKind, Mark
 from brightrun_tui.trainer.report.code_answers import is_code, mark_code
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
+    compares,
     counts_by_other_units,
     denies,
     denies_a_number,
+    is_one_clause,
     leaves_open,
+    limits_otherwise,
     names_other_days,
     only_asks,
     repeats_itself,
     restricts_otherwise,
     says_the_opposite,
 )
+from brightrun_tui.trainer.report.decisive import decides_otherwise, relates_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
 from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise
@@ -56,6 +60,8 @@ another answer.
 FEWEST_ANSWERS = 20
 KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
 """Share of the words known from training answers below which an answer is in another language, or none."""
+SEVERAL, OUTWEIGHED_BY = 3, 3
+"""Sentences from which on an answer may be wrong in one thing and right in others, and how many for each there must be."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
 
@@ -66,7 +72,7 @@ _STEP_WORDS = frozenset("then afterw finall danach dann anschl zuletz puis ensui
 """As `stems` has them."""
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
+_SENTENCE_END = re.compile(r"[.!?。！？](?:\s|$)|\n")
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Yardstick:
         if said.strip() == wanted.strip():
             return "right"
         if self.labels:
-            return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
+            return _mark_labels({folded(wanted)}, self._labels_in(said))
         if documents := read_documents(wanted):
             return mark_documents(documents, said)
         if is_code(wanted):
@@ -171,6 +177,8 @@ class Yardstick:
             or names_other_days(wanted, said)
             or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
+            or decides_otherwise(wanted, said, names=self.names)
+            or limits_otherwise(wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
@@ -190,6 +198,7 @@ class Yardstick:
             or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
+            or relates_otherwise(wanted, said)
             or bool(other_words(wanted, said))
         )
         return "partly" if mark == "right" and doubtful else mark
@@ -198,8 +207,11 @@ class Yardstick:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = self._compare(ours, theirs, case)
-        if denies(ours, theirs) or says_the_opposite(wanted, said):
-            partly = len(_CLAUSE_END.findall(wanted.strip())) > 1 and found and not missing and not false
+        turned, opposite = changes_places(wanted, said), says_the_opposite(wanted, said)
+        if is_converse := turned and opposite and compares(wanted) and compares(said):
+            turned = opposite = False  # the vase is lighter than the lamp
+        if denies(ours, theirs) or opposite:
+            partly = _has_several_sentences(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
@@ -207,15 +219,21 @@ class Yardstick:
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
+        decides = decides_otherwise(wanted, said, names=self.names) or limits_otherwise(wanted, said)
+        if decides and not _has_several_sentences(wanted):
+            return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if found or missing:
-            mark = _mark_facts(found, missing, false, agreement=agreement)
-            if mark != "wrong" and changes_places(wanted, said):
+            mark = _mark_facts(found, missing, false, agreement=agreement, several=_has_several_sentences(wanted))
+            if mark != "wrong" and turned:
                 return "wrong"
-            return "partly" if mark == "right" and _is_doubtful(case, ours, wanted, said) else mark
+            doubtful = is_converse or _is_doubtful(case, ours, wanted, said)
+            return "partly" if mark == "right" and doubtful else mark
         if agreement >= SAME_WORDS:
-            doubtful = bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
+            if turned:
+                return "wrong"
+            doubtful = bool(false) or is_converse or not _follows(wanted, said)
             return "partly" if doubtful or _is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
@@ -224,19 +242,22 @@ class Yardstick:
         return "unclear"
 
     def _answers_with_another_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
-        """Say whether most of what the wanted answer adds to the question is another word of the training answers instead:
-        it is green, where it is red.
+        """Say whether another word of the training answers stands in the place of what the wanted answer adds to its question:
+        it is green, where it is red; of most of that, or of one word where the answer is one clause and else the same.
         """
+        exchanged = other_words(wanted, said)
         lost = {
             stem
-            for words, others in other_words(wanted, said)
+            for words, others in exchanged
             if any(stem in self.usual for stem in stems(" ".join(others)))
             for stem in stems(" ".join(words))
         }
-        if not lost:
-            return False
         added = set(stems(wanted)) - set(stems(case.question)) - LIGHT - SMALL
-        return sum(map(self.weight, lost & added)) > MOST_ADDED * sum(map(self.weight, added))
+        if not lost & added:
+            return False
+        most = MOST_ADDED * sum(map(self.weight, added))
+        alone = [len(words) == len(others) == 1 for words, others in exchanged] == [True] and is_one_clause(wanted)
+        return alone or sum(map(self.weight, lost & added)) > most
 
     def _is_foreign(self, said: str) -> bool:
         """Say whether hardly a word of it stands in any training answer: another language, or none."""
@@ -303,6 +324,12 @@ class Yardstick:
         return self._weighed[text]
 
 
+def _mark_labels(wanted: set[str], said: set[str]) -> Mark:
+    """Mark labels, in whatever order where there are several in one answer; some of those and no others are partly right."""
+    ours, theirs = (set().union(*(members(label) or {label} for label in labels)) for labels in (wanted, said))
+    return "right" if ours == theirs else "partly" if theirs and theirs < ours else "wrong"
+
+
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:
     """Say whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked
     for.
@@ -355,6 +382,7 @@ def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
         or _is_much_longer(wanted, said)
         or _breaks_off(wanted, said)
         or restricts_otherwise(wanted, said)
+        or relates_otherwise(wanted, said)
         or lists_otherwise(wanted, said, case.question)
         or bool(other_words(wanted, said))
     )
@@ -378,8 +406,15 @@ def _breaks_off(wanted: str, said: str) -> bool:
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
-def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
-    if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
+def _has_several_sentences(text: str) -> bool:
+    """Say whether it says so much that one wrong thing in it leaves the rest right."""
+    return len(_SENTENCE_END.findall(f"{text.strip()} ")) >= SEVERAL
+
+
+def _mark_facts(found: int, missing: int, false: int, *, agreement: float, several: bool = False) -> Mark:
+    """Mark by facts: one in the place of a wanted one contradicts, which only much that is right outweighs, in a longer text."""
+    contradicts = missing and (false if not several else OUTWEIGHED_BY * false > found)
+    if not found or contradicts or (missing > found and agreement < SOME_WORDS):
         return "wrong"
     if missing or false or agreement < (FEW_WORDS if found == 1 else FEWER_WORDS):
         return "partly"

@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import islice
+from os.path import commonprefix
 
-from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, OPPOSITES, POLARITY, UNITS
+from brightrun_tui.trainer.report.fact_words import COUNTS, LIGHT, OPPOSITES, PERIODS, POLARITY, UNITS
 from brightrun_tui.trainer.report.facts import WORD
 from brightrun_tui.trainer.report.plain_words import AFTERWARDS, BEFOREHAND, PERSONS, SAME, SMALL
 from brightrun_tui.trainer.report.stems import STEM
@@ -18,7 +19,9 @@ SAME_SENTENCE = 0.6
 """Share of the words that both have, in their order, from which on one word is one in the place of another."""
 SAME_BEGINNING = 4
 """Letters from which on two words are forms of one."""
-ALIKE = 0.75
+SHARED_BEGINNING = 0.7
+"""Share of the shorter of two words that they must begin with in common."""
+ALIKE = 0.8
 """Likeness of two words from which on they are one, spelt in two ways."""
 
 _DENYING = re.compile("ません|ない|なく|できず|不可|禁止|않|없|못|안 ")
@@ -84,22 +87,26 @@ def _exchanges(ours: Sequence[str], theirs: Sequence[str], least: float) -> list
 def _missing(words: Sequence[str], other: Sequence[str]) -> list[str]:
     """Return those that say something and stand nowhere in the other text, in no form."""
     known = {word[:STEM] for word in other}
-    return [word for word in words if _says_something(word) and word[:STEM] not in known]
+    counted = any(word in COUNTS or any(c.isdigit() for c in word) for word in words)
+    return [word for word in words if _says_something(word, counted=counted) and word[:STEM] not in known]
 
 
-def _says_something(word: str) -> bool:
+def _says_something(word: str, *, counted: bool) -> bool:
+    """Say whether a word is more than a small one, a number, or the unit of one (``counted``: a number stands with it)."""
     light = word in LIGHT or word in SMALL or word in POLARITY or _HIRAGANA[0] <= word[0] <= _HIRAGANA[1]
-    return not (light or word in COUNTS or word in UNITS or any(c.isdigit() for c in word))
+    return not (light or word in COUNTS or (counted and word in UNITS) or any(c.isdigit() for c in word))
 
 
 def _are_one(one: str, other: str) -> bool:
     """Say whether two words are forms or spellings of one, or mean the same."""
-    if other in SAME.get(one, ()) or other in OPPOSITES.get(one, ()):
+    same_unit = one in UNITS and UNITS[one] == UNITS.get(other)
+    same_period = one in PERIODS and PERIODS[one] == PERIODS.get(other)
+    if same_unit or same_period or other in SAME.get(one, ()) or other in OPPOSITES.get(one, ()):
         return True  # whether the opposite is meant is told elsewhere: not allowed, prohibited
     if len(one) < SAME_BEGINNING:
         return False
-    beginning = one[:SAME_BEGINNING] == other[:SAME_BEGINNING]
-    return beginning or SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE
+    common = len(commonprefix((one, other)))
+    return common >= max(SAME_BEGINNING, SHARED_BEGINNING * min(len(one), len(other))) or SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE
 
 
 def _words(text: str) -> list[str]:

@@ -38,7 +38,7 @@ POLARITY = {
 }
 DENIALS = frozenset(
     "not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
-    "ingen ikke inte niet geen non hardly barely scarcely neither weder kaum aucun ningún não nem sem не нет "
+    "ingen ikke inte niet niets geen nichts rien nada niente non hardly barely scarcely neither weder kaum aucun ningún não nem sem не нет "
     "нельзя без ни nie bez "
     "değil yok لا ليس ليست لن لم غير بدون नहीं बिना לא בלי".split()
 )
@@ -116,6 +116,8 @@ UNITS = {
         "v": "v volt volts",
         "amp": "amp amps ampere amperes",
         "ma": "ma milliamp milliamps milliampere milliamperes",
+        "tsp": "tsp teaspoon teaspoons teelöffel",
+        "tbsp": "tbsp tablespoon tablespoons esslöffel",
         "bar": "bar bars",
         "psi": "psi",
         "kj": "kj",
@@ -299,7 +301,8 @@ _OPPOSITES = (
     "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children|"
     "increase reduce|raise reduce|odd even|north south|east west|front rear|front back|debit credit|full empty|"
     "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|"
-    "connect disconnect|tie untie|borrow lend|deposit withdraw"
+    "connect disconnect|tie untie|borrow lend|deposit withdraw|won lost|gauche droite|izquierda derecha|sinistra destra|"
+    "including plus|included plus|incl plus|inklusive zuzüglich|inkl zzgl"
 )
 
 
@@ -319,7 +322,7 @@ for _pair in _OPPOSITES.casefold().split("|"):
         OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
 _INSTEAD = (
     "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
-    "all some few many most|everybody somebody nobody|everyone someone nobody|"
+    "all some few many most|yesterday today tomorrow|gestern heute morgen|hier demain|ayer mañana|everybody somebody nobody|everyone someone nobody|"
     "erste zweite dritte vierte fünfte letzte|"
     "einmal zweimal dreimal|klein mittel groß"
 )

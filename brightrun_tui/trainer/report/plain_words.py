@@ -14,7 +14,7 @@ SMALL = frozenset(
     "uns ihnen ihre ihren ihrem "
     "euch mich mir dich dir bei mit von vom zum zur im in am an auf für nach aus bis etwa rund auch noch nur "
     "bitte wie wenn dann dass "
-    "je tu il elle on nous vous ils elles peut peuvent pouvez sera seront avec dans pour par sur du de au aux "
+    "je tu il elle on nous vous ils elles peut peuvent pouvez avec dans pour par sur du de au aux "
     "en y à ne se ce cette "
     "puede pueden será con por para del al su sus se lo que "
     "的 了 吗 呢 在 是 就 会 能 可 以 请 您 你 我 们 即 后 内 前 也 都 和 与".split()
@@ -31,7 +31,7 @@ PERSONS = {
 BEFOREHAND = frozenset("within before until till by innerhalb binnen bis vor avant jusqu dentro antes hasta".split())
 AFTERWARDS = frozenset("after from since nach ab seit après depuis dès después desde".split())
 _SAME = (
-    "accept take receive|buy purchase|send ship post dispatch mail forward|deliver bring|new fresh|"
+    "everybody everyone|anybody anyone|anything everything|somebody someone|nobody none|pound lb|pounds lbs|accept take receive|buy purchase|send ship post dispatch mail forward|deliver bring|new fresh|"
     "fast quick quickly rapid swift|"
     "big large|begin start commence|begins starts commences|end finish stop|ask request|contact reach call|"
     "need require|needs requires|"

@@ -1,0 +1,122 @@
+"""What decides in a sentence that is the wanted one but for it: one number, name, relation or reservation for another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import islice
+
+from brightrun_tui.trainer.report.fact_words import COUNTS, DENIALS, LIGHT
+from brightrun_tui.trainer.report.facts import WORD, read_facts
+from brightrun_tui.trainer.report.stems import STEM
+
+MOST_WORDS = 120
+"""Words of each text that are looked at."""
+SAME_SENTENCE = 0.6
+"""Share of the words that both have, in their order, from which on they are one sentence but for what differs."""
+
+_ONE = frozenset(("a", "an", *(word for word, count in COUNTS.items() if count == 1)))
+_RELATIONS = {
+    word: relation
+    for relation, words in enumerate(
+        (
+            "before prior until till within by vor bis innerhalb binnen avant jusqu dans antes hasta prima entro fino voor tot",
+            "after since following nach seit après depuis después desde dopo na sinds",
+            "with during while mit während avec pendant con durante met tijdens",
+            "without ohne sans sin senza zonder",
+        )
+    )
+    for word in words.split()
+}
+"""Words that say when, or together with what; those of one number may stand for one another."""
+_SIGN = re.compile(r"[<>≤≥≠]=?|[!=]=|(?<=\w)\s?[+=]\s?(?=\w)")
+_RESERVES = re.compile(
+    r"\b(?:but|however|unless|except|aber|jedoch|sofern|außer|mais|sauf|pero|salvo|ma|tranne|maar|tenzij)\b", re.IGNORECASE
+)
+_OPENING = re.compile(r"^\W*[^\W\d_]+\s*[,.!;:–-]\s")
+
+
+def decides_otherwise(wanted: str, said: str, *, names: bool) -> bool:
+    """Say whether the same sentence has one for several, another name in the place of a name, or another sign.
+
+    ``names``: a capital inside a sentence means a name.
+    """
+    ours, theirs = _words(wanted), _words(said)
+    if sorted(_signs(wanted)) != sorted(_signs(said)) and _signs(wanted):
+        return True
+    for one, other, beside in _exchanges(ours, theirs):
+        if _counts_otherwise(one, other) or _counts_otherwise(other, one):
+            return True
+        lost, new = _capitals(one, said), _capitals(other, wanted)
+        if lost and new and one[0] is not ours[0] and (names or beside):
+            return True
+    return False
+
+
+def relates_otherwise(wanted: str, said: str) -> bool:
+    """Say whether the same sentence has another relation (with a meal, before a meal), or one text has a reservation where
+    the other has none.
+    """
+    if bool(_RESERVES.search(wanted)) is not bool(_RESERVES.search(said)) and _denies(wanted) is not _denies(said):
+        return True
+    for one, other, _ in _exchanges(_words(wanted), _words(said)):
+        ours, theirs = ({_RELATIONS[word.casefold()] for word in words if word.casefold() in _RELATIONS} for words in (one, other))
+        if ours and theirs and not ours & theirs:
+            return True
+    return False
+
+
+def is_one_sentence(wanted: str, said: str) -> bool:
+    """Say whether they are one sentence but for some words."""
+    ours, theirs = ([word.casefold() for word in _words(text)] for text in (wanted, said))
+    return SequenceMatcher(None, ours, theirs, autojunk=False).ratio() >= SAME_SENTENCE
+
+
+def _denies(text: str) -> bool:
+    """Say whether anything is denied in it; a “no” at first is an answer and no denial."""
+    words = (word[0].casefold().replace("’", "'") for word in WORD.finditer(_OPENING.sub("", text)))
+    return any(word in DENIALS or word.endswith("n't") for word in words)
+
+
+def _counts_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Say whether the first says that it is one, and the second that it is several."""
+    ours, theirs = ({word.casefold() for word in words} for words in (one, other))
+    if not ours & _ONE or theirs & _ONE:
+        return False
+    number = next((n for n, word in enumerate(one) if word.casefold() in _ONE), 0)
+    said = read_facts(" ".join(other)).numbers
+    same = read_facts(" ".join(("1", *one[number + 1 :]))).numbers
+    return bool(said) and not any(each.agrees(another) for each in said for another in same)
+
+
+def _signs(text: str) -> list[str]:
+    return [found[0].strip() for found in _SIGN.finditer(text)]
+
+
+def _capitals(words: Sequence[str], other: str) -> list[str]:
+    """Return words with a capital that the other text has not."""
+    known = {word[0].casefold()[:STEM] for word in WORD.finditer(other)}
+    return [
+        word
+        for word in words
+        if word[0].isupper() and word.casefold() not in LIGHT and len(word) > 1 and word.casefold()[:STEM] not in known
+    ]
+
+
+def _exchanges(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[Sequence[str], Sequence[str], bool]]:
+    """Yield what stands in one text in the place of what in the other, where they are one sentence but for that, and whether
+    a word with a capital stands beside it in both.
+    """
+    folded, others = ([word.casefold() for word in words] for words in (ours, theirs))
+    matcher = SequenceMatcher(None, folded, others, autojunk=False)
+    if min(matcher.real_quick_ratio(), matcher.quick_ratio()) < SAME_SENTENCE or matcher.ratio() < SAME_SENTENCE:
+        return
+    for tag, a, a_end, b, b_end in matcher.get_opcodes():
+        if tag == "replace":
+            beside = [*ours[max(0, a - 1) : a], *ours[a_end : a_end + 1]]
+            yield ours[a:a_end], theirs[b:b_end], any(word[0].isupper() for word in beside)
+
+
+def _words(text: str) -> list[str]:
+    return [word[0] for word in islice(WORD.finditer(text), MOST_WORDS)]
