@@ -33,7 +33,7 @@ from brightrun_tui.trainer.report.contradictions import (
 from brightrun_tui.trainer.report.decisive import decides_otherwise, relates_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise
+from brightrun_tui.trainer.report.exchanged import denies_by_ending, loses_and_adds, other_words, says_it_otherwise
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
@@ -385,6 +385,7 @@ def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
         or relates_otherwise(wanted, said)
         or lists_otherwise(wanted, said, case.question)
         or bool(other_words(wanted, said))
+        or loses_and_adds(wanted, said)
     )
 
 

@@ -23,6 +23,7 @@ from brightrun_tui.trainer.report.fact_words import (
     WEEKDAYS,
 )
 from brightrun_tui.trainer.report.facts import EXCEPT, WORD, Facts, read_facts
+from brightrun_tui.trainer.report.plain_words import SMALL
 from brightrun_tui.trainer.report.stems import STEM
 
 MOST_WORDS = 60
@@ -75,6 +76,7 @@ _EVERY = re.compile(
     rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b"
     r"|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
 )
+_OF = frozenset("the a an of in at on von in im der des de du la di del van".split())
 _THAN = re.compile(r"\b(?:than|als|que|dan)\b", re.IGNORECASE)
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
@@ -97,7 +99,7 @@ def denies(ours: Facts, theirs: Facts) -> bool:
         for word in one.denied
     ):
         return False  # not allowed, and prohibited
-    return any(not word.isdigit() for word in denied)
+    return any(not word.isdigit() and word not in SMALL for word in denied)
 
 
 def _roots(words: Iterable[str]) -> set[str]:
@@ -266,11 +268,21 @@ def _change_places(wanted: str, said: str) -> bool:
     for one, other in combinations(common, 2):
         if order.index(one) < order.index(other) or are_listed(tokens, one, other):
             continue
+        if _are_compound(tokens, one, other) and _are_compound(_tokens(said), one, other):
+            continue
         same = len(ours[one] & theirs[one]) + len(ours[other] & theirs[other])
         crossed = len(ours[one] & theirs[other]) + len(ours[other] & theirs[one])
         if crossed > same and ours[one] & theirs[other] and ours[other] & theirs[one]:
             return True
     return False
+
+
+def _are_compound(tokens: Sequence[str], one: str, other: str) -> bool:
+    """Say whether two words stand side by side, or as in “the depot in Graz”: the order of such words says nothing."""
+    if one.isdigit() or other.isdigit() or one not in tokens or other not in tokens:
+        return False
+    first, last = sorted((tokens.index(one), tokens.index(other)))
+    return set(tokens[first + 1 : last]) <= _OF
 
 
 def leaves_open(answer: str, said: str, wanted: str) -> bool:

@@ -17,6 +17,8 @@ MOST_WORDS = 120
 """Words of each text that are looked at."""
 SAME_SENTENCE = 0.6
 """Share of the words that both have, in their order, from which on one word is one in the place of another."""
+NEARLY_THE_SAME = 0.75
+"""The same share from which on a word lost and another added are one exchange, even at different places."""
 SAME_BEGINNING = 4
 """Letters from which on two words are forms of one."""
 SHARED_BEGINNING = 0.7
@@ -37,6 +39,15 @@ def other_words(wanted: str, said: str) -> list[tuple[Sequence[str], Sequence[st
     ours, theirs = _words(wanted), _words(said)
     pairs = [(_missing(one, theirs), _missing(other, ours)) for one, other in _exchanges(ours, theirs, SAME_SENTENCE)]
     return [(lost, new) for lost, new in pairs if lost and new and not any(_are_one(a, b) for a in lost for b in new)]
+
+
+def loses_and_adds(wanted: str, said: str) -> bool:
+    """Say whether the same sentence has lost one word and has another, wherever each stands: 12 days left, 12 days taken."""
+    ours, theirs = _words(wanted), _words(said)
+    if SequenceMatcher(None, ours, theirs, autojunk=False).ratio() < NEARLY_THE_SAME:
+        return False
+    lost, new = _missing(ours, theirs), _missing(theirs, ours)
+    return bool(lost and new) and not any(_are_one(one, other) for one in lost for other in new)
 
 
 def says_it_otherwise(wanted: str, said: str) -> bool:
