@@ -15,6 +15,7 @@ from difflib import SequenceMatcher
 
 from brightrun_tui.domain.findings import FormKind, Mark
 from brightrun_tui.trainer.report.code_answers import is_code, mark_code
+from brightrun_tui.trainer.report.comparing import compare_facts
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
     compares,
@@ -33,12 +34,12 @@ from brightrun_tui.trainer.report.contradictions import (
 from brightrun_tui.trainer.report.decisive import decides_otherwise, relates_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, loses_and_adds, other_words, says_it_otherwise
+from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
 from brightrun_tui.trainer.report.plain_words import SMALL
-from brightrun_tui.trainer.report.shared_text import Frame
+from brightrun_tui.trainer.report.shared_text import SHARED_BY, Frame
 from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
 SAME_WORDS, SOME_WORDS = 0.6, 0.4
@@ -60,13 +61,12 @@ another answer.
 FEWEST_ANSWERS = 20
 KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
 """Share of the words known from training answers below which an answer is in another language, or none."""
-SEVERAL, OUTWEIGHED_BY = 3, 3
-"""Sentences from which on an answer may be wrong in one thing and right in others, and how many for each there must be."""
+SEVERAL, MANY_WORDS = 3, 24
+"""Sentences and words from which on an answer may be wrong in one thing and right in others."""
+OUTWEIGHED_BY = 3
+"""Right things for each wrong one that there must be then."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
-
-SOME_EXCHANGED = 2
-"""Things of the question that are something else in the answer, from which on it is an answer to another question."""
 
 _STEP_WORDS = frozenset("then afterw finall danach dann anschl zuletz puis ensuit luego despué finalm".split())
 """As `stems` has them."""
@@ -183,7 +183,7 @@ class Yardstick:
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if ours.numbers:
-            mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+            mark = _mark_facts(*compare_facts(ours, theirs, case.question, names=self.names), agreement=1.0)
             same_unit = any(number.unit for number in ours.numbers & theirs.numbers)
             if mark == "right" and not same_unit and _counts_other_things(wanted, said, case.question):
                 mark = "partly"
@@ -200,18 +200,19 @@ class Yardstick:
             or restricts_otherwise(wanted, said)
             or relates_otherwise(wanted, said)
             or bool(other_words(wanted, said))
+            or self._differs_in_a_word(wanted, said)
         )
         return "partly" if mark == "right" and doubtful else mark
 
     def _mark_text(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
-        found, missing, false = self._compare(ours, theirs, case)
+        found, missing, false = compare_facts(ours, theirs, case.question, names=self.names)
         turned, opposite = changes_places(wanted, said), says_the_opposite(wanted, said)
         if is_converse := turned and opposite and compares(wanted) and compares(said):
             turned = opposite = False  # the vase is lighter than the lamp
         if denies(ours, theirs) or opposite:
-            partly = _has_several_sentences(wanted) and found and not missing and not false
+            partly = _says_several_things(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
@@ -220,26 +221,47 @@ class Yardstick:
         if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
         decides = decides_otherwise(wanted, said, names=self.names) or limits_otherwise(wanted, said)
-        if decides and not _has_several_sentences(wanted):
+        if decides and not _says_several_things(wanted):
             return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if found or missing:
-            mark = _mark_facts(found, missing, false, agreement=agreement, several=_has_several_sentences(wanted))
+            mark = _mark_facts(found, missing, false, agreement=agreement, several=_says_several_things(wanted))
             if mark != "wrong" and turned:
                 return "wrong"
-            doubtful = is_converse or _is_doubtful(case, ours, wanted, said)
+            if mark == "right" and agreement < SOME_WORDS and self._recites(said):
+                return "wrong"
+            doubtful = is_converse or self._is_doubtful(case, ours, wanted, said)
             return "partly" if mark == "right" and doubtful else mark
         if agreement >= SAME_WORDS:
             if turned:
                 return "wrong"
             doubtful = bool(false) or is_converse or not _follows(wanted, said)
-            return "partly" if doubtful or _is_doubtful(case, ours, wanted, said) else "right"
+            return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
         if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
             return "wrong"
         return "unclear"
+
+    def _is_doubtful(self, case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
+        """Say whether an answer with the right facts or words leaves open, adds, leaves out or exchanges something."""
+        return (
+            any(leaves_open(name, said, wanted) for name in ours.names)
+            or _is_much_longer(wanted, said)
+            or _breaks_off(wanted, said)
+            or restricts_otherwise(wanted, said)
+            or relates_otherwise(wanted, said)
+            or lists_otherwise(wanted, said, case.question)
+            or bool(other_words(wanted, said))
+            or (not _says_several_things(wanted) and self._differs_in_a_word(wanted, said))
+        )
+
+    def _differs_in_a_word(self, wanted: str, said: str) -> bool:
+        """Say whether they are nearly the same, but for a word that not many training answers have."""
+        words = words_that_differ(wanted, said)
+        shared = {word for some in self.frame.openings | self.frame.closings for word in some} if words else set()
+        return any(word not in shared and self.usual.get(word[:STEM], 0.0) < SHARED_BY for word in words)
 
     def _answers_with_another_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
         """Say whether another word of the training answers stands in the place of what the wanted answer adds to its question:
@@ -279,37 +301,6 @@ class Yardstick:
             )
         return self._recited[said]
 
-    def _compare(self, ours: Facts, theirs: Facts, case: AnswerCase) -> tuple[int, int, int]:
-        """Return wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
-        given = read_facts(case.question)
-        numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
-        found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
-        known = (*ours.numbers, *given.numbers)
-        false = {
-            number.value
-            for number in theirs.numbers
-            if ours.numbers and not any(number.agrees(other) for other in known)
-        }
-        if ours.agrees is not None:
-            found.append(theirs.agrees == ours.agrees)
-        if ours.addresses:
-            found += [address in theirs.addresses for address in ours.addresses]
-            false |= theirs.addresses - ours.addresses - given.addresses
-        asked = set(stems(case.question))
-        exchanged = _exchanged_numbers(ours, theirs, given)
-        if self.names:
-            exchanged += _exchanged_names(ours, theirs, asked)
-        false |= set(exchanged)
-        lost = len(exchanged) if len(exchanged) >= SOME_EXCHANGED else 0
-        if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
-            said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
-            right = [name[:STEM] in said for name in names]
-            others = {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
-            codes = {name for name in others if not name.isalpha()}
-            false |= others if not any(right) or len(others) >= max(2, 2 * len(right)) else codes
-            found += right
-        return sum(found), len(found) - sum(found) + lost, len(false)
-
     def _agreement(self, wanted: str, said: str) -> float:
         """Return F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
         (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
@@ -340,53 +331,12 @@ def _counts_other_things(wanted: str, said: str, question: str) -> bool:
     return bool(ours and theirs) and not theirs & (ours | asked)
 
 
-def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
-    """Return numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
-
-    What the question gives is not knowledge, but saying something else instead is an error.
-    """
-    wanted = [each for each in ours.numbers if each.unit and any(each.agrees(other) for other in given.numbers)]
-    exchanged = []
-    for number in wanted:
-        same_unit = [other for other in theirs.numbers if other.unit == number.unit]
-        instead = [
-            each for each in same_unit if not any(each.agrees(other) for other in wanted if other.unit == each.unit)
-        ]
-        if instead and not any(number.agrees(other) for other in same_unit):
-            exchanged += [each.value for each in instead]
-    return exchanged
-
-
-def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
-    """Return the same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
-    said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
-    lost = [name for name in ours.names if name[:STEM] in asked and name[:STEM] not in said]
-    instead = [
-        name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked and name not in ours.names
-    ]
-    return sorted(instead)[: len(lost)]
-
-
 def without_thoughts(text: str) -> str:
     """Return what is said after thinking; thoughts that do not end take the rest with them."""
     head, closed, tail = text.rpartition("</think>")
     if closed and "<think>" not in head:
         text = tail  # the template had opened the thoughts
     return _THOUGHTS.sub("", text).strip()
-
-
-def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
-    """Say whether an answer with the right facts or words leaves open, adds, leaves out or exchanges something."""
-    return (
-        any(leaves_open(name, said, wanted) for name in ours.names)
-        or _is_much_longer(wanted, said)
-        or _breaks_off(wanted, said)
-        or restricts_otherwise(wanted, said)
-        or relates_otherwise(wanted, said)
-        or lists_otherwise(wanted, said, case.question)
-        or bool(other_words(wanted, said))
-        or loses_and_adds(wanted, said)
-    )
 
 
 def _is_much_longer(wanted: str, said: str) -> bool:
@@ -407,9 +357,9 @@ def _breaks_off(wanted: str, said: str) -> bool:
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
-def _has_several_sentences(text: str) -> bool:
+def _says_several_things(text: str) -> bool:
     """Say whether it says so much that one wrong thing in it leaves the rest right."""
-    return len(_SENTENCE_END.findall(f"{text.strip()} ")) >= SEVERAL
+    return len(_SENTENCE_END.findall(f"{text.strip()} ")) >= SEVERAL or len(stems(text)) > MANY_WORDS
 
 
 def _mark_facts(found: int, missing: int, false: int, *, agreement: float, several: bool = False) -> Mark:

@@ -145,16 +145,10 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
     only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, EXCEPT))
     oftener = any(
-        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and _EVERY.search(b) for a, b in _both_ways(wanted, said)
+        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and (_EVERY.search(b) or _weekdays(b))
+        for a, b in _both_ways(wanted, said)
     )
-    return (
-        days
-        or turned
-        or only
-        or excepts
-        or oftener
-        or _denies_once_more(wanted, said)
-    )
+    return days or turned or only or excepts or oftener or _denies_once_more(wanted, said)
 
 
 def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -32,8 +32,12 @@ _RELATIONS = {
 """Words that say when, or together with what; those of one number may stand for one another."""
 _SIGN = re.compile(r"[<>≤≥≠]=?|[!=]=|(?<=\w)\s?[+=]\s?(?=\w)")
 _RESERVES = re.compile(
-    r"\b(?:but|however|unless|except|aber|jedoch|sofern|außer|mais|sauf|pero|salvo|ma|tranne|maar|tenzij)\b", re.IGNORECASE
+    r"\b(?:but|however|unless|except|aber|jedoch|sofern|außer|mais|sauf|pero|salvo|ma|tranne|maar|tenzij)\b",
+    re.IGNORECASE,
 )
+_PASSIVE = re.compile(r"\b(\w+)\s+(?:is|are|was|were|gets|get|got)\s+(\w{4,})\s+by\b")
+_VERB = 5
+"""Letters that a verb has in common in its forms."""
 _OPENING = re.compile(r"^\W*[^\W\d_]+\s*[,.!;:–-]\s")
 
 
@@ -43,6 +47,8 @@ def decides_otherwise(wanted: str, said: str, *, names: bool) -> bool:
     ``names``: a capital inside a sentence means a name.
     """
     ours, theirs = _words(wanted), _words(said)
+    if _turns_passive(wanted, said) or _turns_passive(said, wanted):
+        return True
     if sorted(_signs(wanted)) != sorted(_signs(said)) and _signs(wanted):
         return True
     for one, other, beside in _exchanges(ours, theirs):
@@ -61,7 +67,9 @@ def relates_otherwise(wanted: str, said: str) -> bool:
     if bool(_RESERVES.search(wanted)) is not bool(_RESERVES.search(said)) and _denies(wanted) is not _denies(said):
         return True
     for one, other, _ in _exchanges(_words(wanted), _words(said)):
-        ours, theirs = ({_RELATIONS[word.casefold()] for word in words if word.casefold() in _RELATIONS} for words in (one, other))
+        ours, theirs = (
+            {_RELATIONS[word.casefold()] for word in words if word.casefold() in _RELATIONS} for words in (one, other)
+        )
         if ours and theirs and not ours & theirs:
             return True
     return False
@@ -77,6 +85,15 @@ def _denies(text: str) -> bool:
     """Say whether anything is denied in it; a “no” at first is an answer and no denial."""
     words = (word[0].casefold().replace("’", "'") for word in WORD.finditer(_OPENING.sub("", text)))
     return any(word in DENIALS or word.endswith("n't") for word in words)
+
+
+def _turns_passive(one: str, other: str) -> bool:
+    """Say whether who does it in one has it done to them in the other: Ada pays Bo, Ada is paid by Bo."""
+    for found in _PASSIVE.finditer(other.casefold()):
+        active = rf"\b{re.escape(found[1])}\s+(?:\w+\s+)?{re.escape(found[2][:_VERB])}\w*\b(?! by\b)"
+        if re.search(active, one.casefold()) and not _PASSIVE.search(one.casefold()):
+            return True
+    return False
 
 
 def _counts_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
