@@ -31,7 +31,7 @@ from brightrun_tui.trainer.report.contradictions import (
     restricts_otherwise,
     says_the_opposite,
 )
-from brightrun_tui.trainer.report.decisive import decides_otherwise, relates_otherwise
+from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
 from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
@@ -177,8 +177,9 @@ class Yardstick:
             or names_other_days(wanted, said)
             or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
-            or decides_otherwise(wanted, said, names=self.names)
+            or decides_otherwise(wanted, said, case.question, names=self.names)
             or limits_otherwise(wanted, said)
+            or self._exchanges_a_word(case, wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
@@ -198,9 +199,9 @@ class Yardstick:
             or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
-            or relates_otherwise(wanted, said)
+            or reserves_otherwise(wanted, said)
             or bool(other_words(wanted, said))
-            or self._differs_in_a_word(wanted, said)
+            or any(self._differing(wanted, said))
         )
         return "partly" if mark == "right" and doubtful else mark
 
@@ -220,7 +221,11 @@ class Yardstick:
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
-        decides = decides_otherwise(wanted, said, names=self.names) or limits_otherwise(wanted, said)
+        decides = (
+            decides_otherwise(wanted, said, case.question, names=self.names)
+            or limits_otherwise(wanted, said)
+            or self._exchanges_a_word(case, wanted, said)
+        )
         if decides and not _says_several_things(wanted):
             return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
@@ -251,35 +256,48 @@ class Yardstick:
             or _is_much_longer(wanted, said)
             or _breaks_off(wanted, said)
             or restricts_otherwise(wanted, said)
-            or relates_otherwise(wanted, said)
+            or reserves_otherwise(wanted, said)
             or lists_otherwise(wanted, said, case.question)
             or bool(other_words(wanted, said))
-            or (not _says_several_things(wanted) and self._differs_in_a_word(wanted, said))
+            or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
         )
 
-    def _differs_in_a_word(self, wanted: str, said: str) -> bool:
-        """Say whether they are nearly the same, but for a word that not many training answers have."""
-        words = words_that_differ(wanted, said)
-        shared = {word for some in self.frame.openings | self.frame.closings for word in some} if words else set()
-        return any(word not in shared and self.usual.get(word[:STEM], 0.0) < SHARED_BY for word in words)
+    def _exchanges_a_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
+        """Say whether an answer that says one thing is the wanted one but for a word of the training answers, or of the
+        question, in the place of another. One that neither has may mean the same.
+        """
+        lost, new = self._differing(wanted, said)
+        if not lost or not new or not is_one_clause(wanted) or _says_several_things(wanted):
+            return False
+        known = {*self.usual, *stems(case.question)}
+        return any(word[:STEM] in known for word in new)
+
+    def _differing(self, wanted: str, said: str) -> tuple[list[str], list[str]]:
+        """Return the words that nearly the same sentence has lost and added, but for those that many training answers have."""
+        lost, new = words_that_differ(wanted, said)
+        if not lost and not new:
+            return [], []
+        shared = {word for words in self.frame.openings | self.frame.closings for word in words}
+        lost, new = (
+            [word for word in words if word not in shared and self.usual.get(word[:STEM], 0.0) < SHARED_BY]
+            for words in (lost, new)
+        )
+        return lost, new
 
     def _answers_with_another_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
-        """Say whether another word of the training answers stands in the place of what the wanted answer adds to its question:
-        it is green, where it is red; of most of that, or of one word where the answer is one clause and else the same.
+        """Say whether most of what the wanted answer adds to the question is another word of the training answers instead:
+        it is green, where it is red.
         """
-        exchanged = other_words(wanted, said)
         lost = {
             stem
-            for words, others in exchanged
+            for words, others in other_words(wanted, said)
             if any(stem in self.usual for stem in stems(" ".join(others)))
             for stem in stems(" ".join(words))
         }
-        added = set(stems(wanted)) - set(stems(case.question)) - LIGHT - SMALL
-        if not lost & added:
+        if not lost:
             return False
-        most = MOST_ADDED * sum(map(self.weight, added))
-        alone = [len(words) == len(others) == 1 for words, others in exchanged] == [True] and is_one_clause(wanted)
-        return alone or sum(map(self.weight, lost & added)) > most
+        added = set(stems(wanted)) - set(stems(case.question)) - LIGHT - SMALL
+        return sum(map(self.weight, lost & added)) > MOST_ADDED * sum(map(self.weight, added))
 
     def _is_foreign(self, said: str) -> bool:
         """Say whether hardly a word of it stands in any training answer: another language, or none."""

@@ -121,10 +121,16 @@ def counts_by_other_units(wanted: str, said: str) -> bool:
 
 
 def limits_otherwise(wanted: str, said: str) -> bool:
-    """Say whether a number is the most in one and the least in the other, or nearly the same sentence names other days, too."""
+    """Say whether a number is the most in one and the least in the other, it is every second day in one and every day in the
+    other, or nearly the same sentence names other days, too.
+    """
     ours, theirs = _weekdays(wanted), _weekdays(said)
     days = ours and theirs - ours and len(ours | theirs) < len(_WEEK) and is_one_sentence(wanted, said)
-    return bool(days) or bounds_otherwise(wanted, said)
+    oftener = any(
+        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and (_EVERY.search(b) or _weekdays(b))
+        for a, b in _both_ways(wanted, said)
+    )
+    return bool(days) or oftener or bounds_otherwise(wanted, said)
 
 
 def is_one_clause(text: str) -> bool:
@@ -144,11 +150,7 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
     only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, EXCEPT))
-    oftener = any(
-        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and (_EVERY.search(b) or _weekdays(b))
-        for a, b in _both_ways(wanted, said)
-    )
-    return days or turned or only or excepts or oftener or _denies_once_more(wanted, said)
+    return days or turned or only or excepts or _denies_once_more(wanted, said)
 
 
 def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:

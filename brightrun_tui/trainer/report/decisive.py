@@ -9,6 +9,7 @@ from itertools import islice
 
 from brightrun_tui.trainer.report.fact_words import COUNTS, DENIALS, LIGHT
 from brightrun_tui.trainer.report.facts import WORD, read_facts
+from brightrun_tui.trainer.report.plain_words import SAME
 from brightrun_tui.trainer.report.stems import STEM
 
 MOST_WORDS = 120
@@ -17,19 +18,29 @@ SAME_SENTENCE = 0.6
 """Share of the words that both have, in their order, from which on they are one sentence but for what differs."""
 
 _ONE = frozenset(("a", "an", *(word for word, count in COUNTS.items() if count == 1)))
-_RELATIONS = {
-    word: relation
-    for relation, words in enumerate(
-        (
-            "before prior until till within by vor bis innerhalb binnen avant jusqu dans antes hasta prima entro fino voor tot",
-            "after since following nach seit après depuis después desde dopo na sinds",
-            "with during while mit während avec pendant con durante met tijdens",
-            "without ohne sans sin senza zonder",
-        )
-    )
-    for word in words.split()
-}
-"""Words that say when, or together with what; those of one number may stand for one another."""
+_RELATIONS = (
+    (
+        "before prior until till within by vor bis binnen avant jusqu dans antes hasta prima entro fino voor tot",
+        "after since following nach seit après depuis después desde dopo na sinds",
+        "with during while mit während avec pendant con durante met tijdens",
+    ),
+    ("with mit avec con met", "without ohne sans sin senza zonder"),
+    (
+        "under below beneath underneath unter sous bajo sotto onder",
+        "above over über sobre sopra boven",
+        "outside beyond außerhalb dehors fuera fuori buiten",
+        "inside innerhalb dedans dentro",
+        "behind hinter derrière detrás dietro achter",
+    ),
+)
+"""Words that say when, with or without what, and where; those of one line may stand for one another."""
+_KINDS = tuple({word: n for n, words in enumerate(kind) for word in words.split()} for kind in _RELATIONS)
+_NONE = frozenset(
+    "none no zero kein keine keinen keiner aucun aucune ninguno ninguna nessuno nessuna geen never nie".split()
+)
+_CODES = re.compile(r"(?<!\S)(?:--?[A-Za-z][\w-]*|[~.]{0,2}/[\w.-]+/[\w./-]+|\w+[_~\\]\w+)(?=[\s.,;:!?)]|$)")
+"""Flags of commands, paths, and names as programs have them: each is itself or another."""
+_WHO = re.compile(r"\b(?:who|whom|whose|wer|wem|wen|wessen|qui|quién|quiénes|chi)\b", re.IGNORECASE)
 _SIGN = re.compile(r"[<>≤≥≠]=?|[!=]=|(?<=\w)\s?[+=]\s?(?=\w)")
 _RESERVES = re.compile(
     r"\b(?:but|however|unless|except|aber|jedoch|sofern|außer|mais|sauf|pero|salvo|ma|tranne|maar|tenzij)\b",
@@ -41,36 +52,43 @@ _VERB = 5
 _OPENING = re.compile(r"^\W*[^\W\d_]+\s*[,.!;:–-]\s")
 
 
-def decides_otherwise(wanted: str, said: str, *, names: bool) -> bool:
-    """Say whether the same sentence has one for several, another name in the place of a name, or another sign.
+def decides_otherwise(wanted: str, said: str, question: str, *, names: bool) -> bool:
+    """Say whether the same sentence has one, or none, for several, another name in the place of a name, another relation
+    (with a meal, before a meal), another sign, flag or path.
 
-    ``names``: a capital inside a sentence means a name.
+    ``names``: a capital inside a sentence means a name; where the question asks who, also one at its beginning.
     """
     ours, theirs = _words(wanted), _words(said)
     if _turns_passive(wanted, said) or _turns_passive(said, wanted):
         return True
-    if sorted(_signs(wanted)) != sorted(_signs(said)) and _signs(wanted):
+    if _signs(wanted) and sorted(_signs(wanted)) != sorted(_signs(said)):
         return True
+    if set(_CODES.findall(wanted)) - set(_CODES.findall(said)) and set(_CODES.findall(said)) - set(
+        _CODES.findall(wanted)
+    ):
+        return True
+    asks_who = bool(_WHO.search(question))
     for one, other, beside in _exchanges(ours, theirs):
-        if _counts_otherwise(one, other) or _counts_otherwise(other, one):
+        if _relates_otherwise(one, other) or _counts_otherwise(one, other) or _counts_otherwise(other, one):
             return True
         lost, new = _capitals(one, said), _capitals(other, wanted)
-        if lost and new and one[0] is not ours[0] and (names or beside):
+        if {word.casefold() for word in new} & {same for word in lost for same in SAME.get(word.casefold(), ())}:
+            continue
+        if lost and new and (asks_who or one[0] is not ours[0]) and (names or beside):
             return True
     return False
 
 
-def relates_otherwise(wanted: str, said: str) -> bool:
-    """Say whether the same sentence has another relation (with a meal, before a meal), or one text has a reservation where
-    the other has none.
-    """
-    if bool(_RESERVES.search(wanted)) is not bool(_RESERVES.search(said)) and _denies(wanted) is not _denies(said):
-        return True
-    for one, other, _ in _exchanges(_words(wanted), _words(said)):
-        ours, theirs = (
-            {_RELATIONS[word.casefold()] for word in words if word.casefold() in _RELATIONS} for words in (one, other)
-        )
-        if ours and theirs and not ours & theirs:
+def reserves_otherwise(wanted: str, said: str) -> bool:
+    """Say whether one text has a reservation and a denial where the other has neither: it is, but it must not."""
+    return bool(_RESERVES.search(wanted)) is not bool(_RESERVES.search(said)) and _denies(wanted) is not _denies(said)
+
+
+def _relates_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
+    ours, theirs = ([word.casefold() for word in words] for words in (one, other))
+    for kind in _KINDS:
+        relations, others = ({kind[word] for word in words if word in kind} for words in (ours, theirs))
+        if relations and others and not relations & others:
             return True
     return False
 
@@ -78,7 +96,8 @@ def relates_otherwise(wanted: str, said: str) -> bool:
 def is_one_sentence(wanted: str, said: str) -> bool:
     """Say whether they are one sentence but for some words."""
     ours, theirs = ([word.casefold() for word in _words(text)] for text in (wanted, said))
-    return SequenceMatcher(None, ours, theirs, autojunk=False).ratio() >= SAME_SENTENCE
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    return matcher.quick_ratio() >= SAME_SENTENCE and matcher.ratio() >= SAME_SENTENCE
 
 
 def _denies(text: str) -> bool:
@@ -97,8 +116,10 @@ def _turns_passive(one: str, other: str) -> bool:
 
 
 def _counts_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
-    """Say whether the first says that it is one, and the second that it is several."""
+    """Say whether the first says that it is one, or none, and the second that it is several."""
     ours, theirs = ({word.casefold() for word in words} for words in (one, other))
+    if ours & _NONE and not theirs & _NONE:
+        return bool(read_facts(" ".join(other)).numbers)
     if not ours & _ONE or theirs & _ONE:
         return False
     number = next((n for n, word in enumerate(one) if word.casefold() in _ONE), 0)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
 from itertools import islice, pairwise
-from os.path import commonprefix
 
 from brightrun_tui.trainer.report.fact_words import (
     COUNTS,
@@ -19,7 +18,7 @@ from brightrun_tui.trainer.report.fact_words import (
     UNITS,
     WEEKDAYS,
 )
-from brightrun_tui.trainer.report.facts import WORD
+from brightrun_tui.trainer.report.facts import EXCEPT, WORD
 from brightrun_tui.trainer.report.plain_words import AFTERWARDS, BEFOREHAND, NEUTRAL, PERSONS, SAME, SMALL
 from brightrun_tui.trainer.report.stems import STEM
 
@@ -36,6 +35,11 @@ SHARED_BEGINNING = 0.7
 ALIKE = 0.8
 """Likeness of two words from which on they are one, spelt in two ways."""
 
+_COUNTING = {"a", "an", *COUNTS}
+_BUT = frozenset(
+    "but aber mais pero ma maar though although anyone anything anybody everything everyone everybody".split()
+)
+"""What is behind them tells: anything but, everything except."""
 _AT_THE_END = SMALL | {"all"}
 _DENYING = re.compile("ません|ない|なく|できず|不可|禁止|않|없|못|안 ")
 _HIRAGANA = ("\u3041", "\u309f")
@@ -52,7 +56,7 @@ def other_words(wanted: str, said: str) -> list[tuple[Sequence[str], Sequence[st
     return [(lost, new) for lost, new in pairs if lost and new and not any(_are_one(a, b) for a in lost for b in new)]
 
 
-def words_that_differ(wanted: str, said: str) -> list[str]:
+def words_that_differ(wanted: str, said: str) -> tuple[list[str], list[str]]:
     """Return the words that nearly the same sentence has too few or too many, which are more than an article or a courtesy:
     nearly, no longer, under for on, every second.
 
@@ -60,8 +64,8 @@ def words_that_differ(wanted: str, said: str) -> list[str]:
     """
     ours, theirs = _words(wanted), _words(said)
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
-    if matcher.ratio() < NEARLY_THE_SAME:
-        return []
+    if matcher.quick_ratio() < NEARLY_THE_SAME or matcher.ratio() < NEARLY_THE_SAME:
+        return [], []
     changes = [change for change in matcher.get_opcodes() if change[0] != "equal"]
     within = [change for change in changes if change[0] == "replace" or 0 < change[1] < change[2] < len(ours)]
     lost = [word for change in within for word in ours[change[1] : change[2]]]
@@ -71,7 +75,7 @@ def words_that_differ(wanted: str, said: str) -> list[str]:
         for word in theirs[change[3] : change[4]]
         if change[4] < len(theirs) or word not in _AT_THE_END
     ]
-    return _decisive(lost, ours, theirs) + _decisive(new, theirs, ours)
+    return _decisive(lost, ours, theirs), _decisive(new, theirs, ours)
 
 
 def _decisive(words: Sequence[str], text: Sequence[str], other: Sequence[str]) -> list[str]:
@@ -80,7 +84,7 @@ def _decisive(words: Sequence[str], text: Sequence[str], other: Sequence[str]) -
     """
     known = {word[:STEM] for word in other}
     done = any(word.endswith("ed") for word in other)
-    units = {word for before, word in pairwise(text) if word in UNITS and (before in COUNTS or before[-1].isdigit())}
+    units = {word for before, word in pairwise(text) if word in UNITS and (before in _COUNTING or before[-1].isdigit())}
     dated = any(word in MONTHS for word in text)
     return [
         word
@@ -89,6 +93,8 @@ def _decisive(words: Sequence[str], text: Sequence[str], other: Sequence[str]) -
         and (word not in NEUTRAL or (done and word == "will"))
         and word not in COUNTS
         and word not in DENIALS
+        and not EXCEPT.fullmatch(word)
+        and word not in _BUT
         and word not in POLARITY
         and word not in units
         and not (dated and word in WEEKDAYS)
@@ -132,9 +138,9 @@ def _doers(words: Sequence[str]) -> dict[str, int]:
     several: set[str] = set()
     for word, next_word in pairwise(words):
         person = PERSONS.get(word)
-        if person and next_word not in SMALL and next_word not in LIGHT:
-            if found.setdefault(next_word, person) != person:
-                several.add(next_word)
+        does = person and next_word not in SMALL and next_word not in LIGHT
+        if person and does and found.setdefault(next_word, person) != person:
+            several.add(next_word)
     return {word: person for word, person in found.items() if word not in several}
 
 
@@ -167,7 +173,7 @@ def _are_one(one: str, other: str) -> bool:
         return True  # whether the opposite is meant is told elsewhere: not allowed, prohibited
     if len(one) < SAME_BEGINNING:
         return False
-    common = len(commonprefix((one, other)))
+    common = next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
     return (
         common >= max(SAME_BEGINNING, SHARED_BEGINNING * min(len(one), len(other)))
         or SequenceMatcher(None, one, other, autojunk=False).ratio() >= ALIKE

@@ -25,8 +25,10 @@ SMALL = frozenset(
 NEUTRAL = LIGHT | frozenset(
     "please kindly just also too so then here there i us me my their them they can could would about around roughly "
     "approximately simply well quite rather once that which who what when where how if by within had has have get gets "
-    "do did done will shall be being into onto out up over than with from there's it's o'clock only nur seulement solo sólo alleen "
-    "bitte einfach auch noch kann können kannst darf dürfen wird werden wurde haben hat man uns ihnen ihre ihren ihrem dir dich "
+    "do did done will shall be being into onto out up over than with from there's it's o'clock only nur "
+    "seulement solo sólo alleen "
+    "bitte einfach auch noch kann können kannst darf dürfen wird werden wurde haben hat man uns ihnen ihre "
+    "ihren ihrem dir dich "
     "etwa rund ca zum zur im am auf für von bei mit dann dass also gern gerne "
     "je tu il elle on nous vous peut peuvent pouvez dans pour du de au aux en y à se ce cette "
     "puede pueden para del al su sus se lo que "
@@ -44,7 +46,9 @@ PERSONS = {
 BEFOREHAND = frozenset("within before until till by innerhalb binnen bis vor avant jusqu dentro antes hasta".split())
 AFTERWARDS = frozenset("after from since nach ab seit après depuis dès después desde".split())
 _SAME = (
-    "may can could|nearly almost practically|until till|everybody everyone|anybody anyone|anything everything|somebody someone|nobody none|pound lb|pounds lbs|accept take receive|buy purchase|send ship post dispatch mail forward|deliver bring|new fresh|"
+    "may can could|nearly almost practically|until till|everybody everyone|anybody anyone|anything everything|"
+    "somebody someone|nobody none|pound lb|pounds lbs|accept take receive|buy purchase|send ship post "
+    "dispatch mail forward|deliver bring|new fresh|"
     "fast quick quickly rapid swift|"
     "big large|begin start commence|begins starts commences|end finish stop|ask request|contact reach call|"
     "need require|needs requires|"
