@@ -177,9 +177,7 @@ class Yardstick:
             or names_other_days(wanted, said)
             or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
-            or decides_otherwise(wanted, said, case.question, names=self.names)
-            or limits_otherwise(wanted, said)
-            or self._exchanges_a_word(case, wanted, said)
+            or self._decides_otherwise(case, wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
@@ -209,10 +207,9 @@ class Yardstick:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
         found, missing, false = compare_facts(ours, theirs, case.question, names=self.names)
-        turned, opposite = changes_places(wanted, said), says_the_opposite(wanted, said)
-        if is_converse := turned and opposite and compares(wanted) and compares(said):
-            turned = opposite = False  # the vase is lighter than the lamp
-        if denies(ours, theirs) or opposite:
+        opposite = says_the_opposite(wanted, said)
+        is_converse = opposite and compares(wanted) and compares(said) and changes_places(wanted, said)
+        if denies(ours, theirs) or (opposite and not is_converse):  # converse: the vase is lighter than the lamp
             partly = _says_several_things(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
@@ -221,25 +218,20 @@ class Yardstick:
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
-        decides = (
-            decides_otherwise(wanted, said, case.question, names=self.names)
-            or limits_otherwise(wanted, said)
-            or self._exchanges_a_word(case, wanted, said)
-        )
-        if decides and not _says_several_things(wanted):
+        if not _says_several_things(wanted) and self._decides_otherwise(case, wanted, said):
             return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement, several=_says_several_things(wanted))
-            if mark != "wrong" and turned:
+            if mark != "wrong" and not is_converse and changes_places(wanted, said):
                 return "wrong"
             if mark == "right" and agreement < SOME_WORDS and self._recites(said):
                 return "wrong"
-            doubtful = is_converse or self._is_doubtful(case, ours, wanted, said)
-            return "partly" if mark == "right" and doubtful else mark
+            doubtful = mark == "right" and (is_converse or self._is_doubtful(case, ours, wanted, said))
+            return "partly" if doubtful else mark
         if agreement >= SAME_WORDS:
-            if turned:
+            if not is_converse and changes_places(wanted, said):
                 return "wrong"
             doubtful = bool(false) or is_converse or not _follows(wanted, said)
             return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
@@ -260,6 +252,13 @@ class Yardstick:
             or lists_otherwise(wanted, said, case.question)
             or bool(other_words(wanted, said))
             or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
+        )
+
+    def _decides_otherwise(self, case: AnswerCase, wanted: str, said: str) -> bool:
+        return (
+            decides_otherwise(wanted, said, case.question, names=self.names)
+            or limits_otherwise(wanted, said)
+            or self._exchanges_a_word(case, wanted, said)
         )
 
     def _exchanges_a_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
