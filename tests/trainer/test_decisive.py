@@ -124,6 +124,15 @@ def test_a_letter_with_one_wrong_number_among_many_right_ones_is_partly_right() 
     assert _mark("?", "Breakfast costs 12 euros until 9.", "Breakfast costs 14 euros until 9.") == "wrong"
 
 
+def test_half_an_answer_is_partly_right() -> None:
+    """One of two clauses is left out, though every number is there."""
+    wanted = "Cords are not covered, the lamp itself is for 5 years."
+    assert _mark("Is the cord covered by the guarantee?", wanted, "5 years.") == "partly"
+    wanted = "Bring it back within 30 days, and you get the full price."
+    assert _mark("Can I bring it back?", wanted, "Within 30 days.") == "partly"
+    assert _mark("Can I bring it back?", wanted, "Within 30 days; you have the full price returned.") == "right"
+
+
 @pytest.mark.parametrize(
     ("wanted", "said", "expected"),
     [

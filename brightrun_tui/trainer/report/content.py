@@ -33,7 +33,7 @@ from brightrun_tui.trainer.report.contradictions import (
 )
 from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
-from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
+from brightrun_tui.trainer.report.enumerated import leaves_out_a_clause, lists_more, lists_otherwise, members
 from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
@@ -250,6 +250,7 @@ class Yardstick:
             or restricts_otherwise(wanted, said)
             or reserves_otherwise(wanted, said)
             or lists_otherwise(wanted, said, case.question)
+            or leaves_out_a_clause(wanted, said, case.question)
             or bool(other_words(wanted, said))
             or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
         )
