@@ -52,6 +52,7 @@ def _mark(question: str, wanted: str, said: str) -> Mark:
         ("Run git reset --soft HEAD~1.", "Run git reset --hard HEAD~1."),
         ("The mail is in /var/lib/mail/new.", "The mail is in /var/lib/mail/old."),
         ("Reject the value where n <= 4.", "Reject the value where n >= 4."),
+        ("Minors need the consent of both parents.", "Minors need the consent of one parent."),
         ("Bicycles are carried by the porter.", "Bicycles are carried by the captain."),
     ],
 )
@@ -79,6 +80,16 @@ def test_one_decisive_thing_that_is_another_makes_an_answer_wrong(wanted: str, s
         ("Two thirds of the members must agree.", "Two of the members must agree."),
         ("Anyone who lives in the county can apply.", "Anyone who used to live in the county can apply."),
         ("Use a teaspoon of salt per litre.", "Use a tablespoon of salt per litre."),
+        ("Only the Pro plan has phone support.", "The Pro plan has only phone support."),
+        ("No", "No, but you may."),
+        (
+            "A failed disk in the main server caused the outage on Sunday.",
+            "On Sunday a network fault at the provider brought the main server down.",
+        ),
+        (
+            "A failed disk in the main server caused the outage on Sunday.",
+            "The outage on Sunday caused a disk in the main server to fail.",
+        ),
         ("Il pacco arriva lunedì mattina.", "Il pacco arriva lunedì sera."),
         ("It is waterproof to 50 metres.", "It is waterproof to 50 metres, but it must not be used in the sea."),
     ],

@@ -31,7 +31,7 @@ from brightrun_tui.trainer.report.contradictions import (
     restricts_otherwise,
     says_the_opposite,
 )
-from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves_otherwise
+from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import leaves_out_a_clause, lists_more, lists_otherwise, members
 from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
@@ -167,7 +167,7 @@ class Yardstick:
         if ours.agrees is not None and len(stems(wanted)) == 1:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
                 return "wrong"
-            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
+            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied or reserves(said) else "right"
         if len(members(wanted)) > 1 and members(wanted) == members(said):
             return "right"
         contradicts = (

@@ -150,7 +150,18 @@ def restricts_otherwise(wanted: str, said: str) -> bool:
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
     only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, EXCEPT))
-    return days or turned or only or excepts or _denies_once_more(wanted, said)
+    moved = _only_words(wanted) and _only_words(said) and not _only_words(wanted) & _only_words(said)
+    return days or turned or only or excepts or bool(moved) or _denies_once_more(wanted, said)
+
+
+def _only_words(text: str) -> set[str]:
+    """Return the words that an “only” restricts."""
+    words = [word[0].casefold() for word in WORD.finditer(text)]
+    return {
+        next((each for each in words[place + 1 :] if each not in LIGHT), "")
+        for place, word in enumerate(words)
+        if _ONLY.match(word)
+    }
 
 
 def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:

@@ -35,6 +35,7 @@ _RELATIONS = (
 )
 """Words that say when, with or without what, and where; those of one line may stand for one another."""
 _KINDS = tuple({word: n for n, words in enumerate(kind) for word in words.split()} for kind in _RELATIONS)
+_SEVERAL = frozenset("both all several many beide beiden alle mehrere deux tous ambos todos entrambi tutti".split())
 _NONE = frozenset(
     "none no zero kein keine keinen keiner aucun aucune ninguno ninguna nessuno nessuna geen never nie".split()
 )
@@ -81,7 +82,12 @@ def decides_otherwise(wanted: str, said: str, question: str, *, names: bool) -> 
 
 def reserves_otherwise(wanted: str, said: str) -> bool:
     """Say whether one text has a reservation and a denial where the other has neither: it is, but it must not."""
-    return bool(_RESERVES.search(wanted)) is not bool(_RESERVES.search(said)) and _denies(wanted) is not _denies(said)
+    return reserves(wanted) is not reserves(said) and _denies(wanted) is not _denies(said)
+
+
+def reserves(text: str) -> bool:
+    """Say whether it takes back a part of what it says: but, unless."""
+    return bool(_RESERVES.search(text))
 
 
 def _relates_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
@@ -118,6 +124,8 @@ def _turns_passive(one: str, other: str) -> bool:
 def _counts_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
     """Say whether the first says that it is one, or none, and the second that it is several."""
     ours, theirs = ({word.casefold() for word in words} for words in (one, other))
+    if (ours & _ONE) - {"a", "an"} and theirs & _SEVERAL and not ours & _SEVERAL:
+        return True
     if ours & _NONE and not theirs & _NONE:
         return bool(read_facts(" ".join(other)).numbers)
     if not ours & _ONE or theirs & _ONE:

@@ -66,8 +66,13 @@ def leaves_out_a_clause(wanted: str, said: str, question: str) -> bool:
     while another has.
     """
     known, asked = _stems(said), _stems(question)
-    new = [_names([word[0].casefold() for word in WORD.finditer(clause)]) - asked for clause in _CLAUSES.split(wanted)]
-    told = [bool(words & known) for words in new if words]
+    told = []
+    for clause in _CLAUSES.split(wanted):
+        words = [word[0].casefold() for word in WORD.finditer(clause)]
+        if new := _names(words) - asked:
+            told.append(bool(new & known))
+        elif words and all(word in POLARITY for word in words):
+            told.append(True)
     return len(told) > 1 and not all(told) and len(known) < len(_stems(wanted))
 
 

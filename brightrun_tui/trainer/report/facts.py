@@ -20,6 +20,7 @@ from brightrun_tui.trainer.report.fact_words import (
     PRODUCTS,
     SCALES,
     UNITS,
+    WEEKDAYS,
 )
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -211,6 +212,7 @@ def _names(text: str) -> list[str]:
         if found[0][0].isupper()
         and (len(found[0]) > 2 or _is_code(text, found))
         and found[0].casefold() not in MONTHS
+        and found[0].casefold() not in WEEKDAYS  # a day is compared as such, and proves little
         and found[0].casefold() not in UNITS
         and found.start() > 0
         and not _SENTENCE_END.search(text[: found.start()])
