@@ -178,6 +178,7 @@ class Yardstick:
             or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
             or self._decides_otherwise(case, wanted, said)
+            or changes_places(wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
@@ -194,7 +195,6 @@ class Yardstick:
             return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
         doubtful = (
             leaves_open(wanted, said, wanted)
-            or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
             or reserves_otherwise(wanted, said)
