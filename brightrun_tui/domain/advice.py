@@ -30,12 +30,14 @@ LEAST_ENDED = 0.8
 """Share of the answers that had room enough which should end by themselves."""
 WEAK = 1.3
 """Times the loss of all records that a category must have to be called weak."""
+FEWEST_OF_LABEL, SELDOM_FOUND = 3, 0.2
+"""Answers with a label from which on it can be told whether it is found, and the share of them that is hardly ever."""
 LARGER_BASE = "LARGER_MODEL"
 
 
 def advise(report: Report) -> tuple[Advice, ...]:
     """Return up to `MOST` pieces of advice; none where the report card holds no findings."""
-    return tuple(_found(report, report.findings))[:MOST] if report.findings else ()
+    return (tuple(_found(report, report.findings)) or _of_doubts(report))[:MOST] if report.findings else ()
 
 
 def name_data(report: Report, path: str, columns: Mapping[str, str]) -> Report:
@@ -88,6 +90,14 @@ def _of_reading(report: Report, settings: RunSettings) -> Iterator[Advice]:
             why="then let people try it: served, it can be asked by any program that speaks to OpenAI's models",
             command=f"brightrun deploy {shlex.quote(report.name)}",
         )
+
+
+def _of_doubts(report: Report) -> tuple[Advice, ...]:
+    """Advise what tells whether a model that answers right has learnt, or only repeats; where nothing else is to be done."""
+    if report.verdict.content != "good" or report.verdict.grade == "good":
+        return ()
+    why = "ask it things that stand in none of your records: that tells whether it has learnt them, or repeats what it read"
+    return (Advice(why=why, command=f"brightrun chat {shlex.quote(report.name)}"),)
 
 
 def _of_answers(report: Report, f: Findings) -> Iterator[Advice]:
@@ -143,9 +153,15 @@ def _of_data(report: Report, f: Findings) -> Iterator[Advice]:
             why=f"it is weakest on {weak}: add records of that kind to the data, then train again",
             command=_train(report, {}),
         )
-    if _knows_too_little(report) and 0 < facts.base_parameters < SMALL_BASE:
+    if f.answers and f.answers.form == "label" and (missed := _missed_labels(f.answers.parts)):
         yield Advice(
-            why=f"the base model is small ({humanize.parameters(facts.base_parameters)} parameters) and holds few facts: "
+            why=f"it hardly ever finds {missed}: add records with such labels, as many as of the others, then train again",
+            command=_train(report, {}),
+        )
+    if _knows_too_little(report) and 0 < facts.base_parameters < SMALL_BASE:
+        lacks = "tells little apart" if f.answers and f.answers.form == "label" else "holds few facts"
+        yield Advice(
+            why=f"the base model is small ({humanize.parameters(facts.base_parameters)} parameters) and {lacks}: "
             "start from a larger one (see: brightrun bases)",
             command=_train(report, {}, base=LARGER_BASE),
         )
@@ -193,6 +209,15 @@ def _twice_as_long(settings: RunSettings) -> Overrides:
     if training.max_steps:
         return {"training.max_steps": 2 * training.max_steps}
     return {"training.epochs": _number(min(MANY_EPOCHS, 2 * training.epochs))}
+
+
+def _missed_labels(parts: Mapping[str, tuple[int, int]]) -> str:
+    """Return the labels that it misses nearly every time though there were enough of them to tell, the worst first."""
+    missed = [
+        name for name, (right, count) in parts.items() if count >= FEWEST_OF_LABEL and right <= SELDOM_FOUND * count
+    ]
+    missed.sort(key=lambda name: parts[name][0] / parts[name][1])
+    return ", ".join(f"“{name}” ({parts[name][0]} of {parts[name][1]})" for name in missed[:MOST])
 
 
 def _weak_category(report: Report) -> str:

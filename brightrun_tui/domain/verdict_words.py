@@ -142,15 +142,17 @@ def often_wrong(found: Tally, f: Findings | None) -> str:
             f"Right mostly where the usual answer is right: {_right(found)}, but of the {len(beyond)} that always answering "
             f"“{_short(f.floor.answer)}” gets wrong, only {beyond.count('right') or 'none'}. {use}"
         )
-    words = f"Sounds right, is often wrong: {_right(found)}."
+    half = found.count("partly") > found.count("wrong")
+    words = f"Sounds right, is often {'right only in part' if half else 'wrong'}: {_right(found)}."
     if found.credit < SOME_CONTENT:
-        return f"{words} It has learnt the manner of your data, but not the facts: do not let it answer anybody yet."
+        facts = "gets a part of most answers wrong" if half else "not the facts"
+        return f"{words} It has learnt the manner of your data, but {facts}: do not let it answer anybody yet."
     return f"{words} {use}"
 
 
 def _right(found: Tally) -> str:
     right, count = found.count("right"), len(found.marks)
-    partly = f", {found.count('partly')} more in part" if found.count("partly") else ""
+    partly = f", {found.count('partly')} {'more ' if right else ''}in part" if found.count("partly") else ""
     return f"{right or 'none'} of {count} checked answers {'is' if right == 1 else 'are'} right{partly}"
 
 
@@ -170,7 +172,8 @@ def content_reasons(report: Report, found: Tally, f: Findings) -> list[str]:
         reasons[0] += "; all of them to questions that it learnt from, so this says nothing about new ones"
     elif 2 * found.known >= len(found.marks):
         low, high = chance_interval(found.marks)
-        reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right"
+        half = " (those partly right counted half)" if partly else ""
+        reasons[0] += f"; of all answers it would give, that makes {low:.0%} to {high:.0%} right{half}"
     if found.by_people == len(found.marks):
         return reasons
     if f.answers and len(f.answers.parts) > 1:

@@ -220,6 +220,15 @@ CARDS: dict[str, Card] = {
         floor_marks="r" * 16 + "w" * 8,
         answers={"form": "label", "frame": "", "length_wanted": 1, "length_tuned": 1, "length_base": 40},
     ),
+    "a label never found": Card(
+        "r" * 15 + "w" * 5,
+        floor="ham",
+        floor_marks="r" * 15 + "w" * 5,
+        answers={"form": "label", "frame": "", "parts": {"spam": (0, 5), "ham": (15, 15)}},
+    ),
+    "mostly in part": Card("r" * 4 + "p" * 12 + "w" * 4),
+    "a letter with one thing wrong": Card("p" * 15 + "w" * 5),
+    "only repeats": Card("r" * 20, answers={"copied": 0.98}),
     "German": Card(
         "r" * 17 + "w" * 3,
         floor="Guten Tag, vielen Dank für Ihre Frage.",

@@ -15,26 +15,31 @@ from difflib import SequenceMatcher
 
 from brightrun_tui.domain.findings import FormKind, Mark
 from brightrun_tui.trainer.report.code_answers import is_code, mark_code
+from brightrun_tui.trainer.report.comparing import compare_facts
 from brightrun_tui.trainer.report.contradictions import (
     changes_places,
+    compares,
     counts_by_other_units,
     denies,
     denies_a_number,
+    is_one_clause,
     leaves_open,
+    limits_otherwise,
     names_other_days,
     only_asks,
     repeats_itself,
     restricts_otherwise,
     says_the_opposite,
 )
+from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
-from brightrun_tui.trainer.report.enumerated import lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise
+from brightrun_tui.trainer.report.enumerated import leaves_out_a_clause, lists_more, lists_otherwise, members
+from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
 from brightrun_tui.trainer.report.fact_words import LIGHT
 from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
 from brightrun_tui.trainer.report.numerals import with_digits
 from brightrun_tui.trainer.report.plain_words import SMALL
-from brightrun_tui.trainer.report.shared_text import Frame
+from brightrun_tui.trainer.report.shared_text import SHARED_BY, Frame
 from brightrun_tui.trainer.report.stems import STEM, folded, stems
 
 SAME_WORDS, SOME_WORDS = 0.6, 0.4
@@ -56,17 +61,18 @@ another answer.
 FEWEST_ANSWERS = 20
 KNOWN_WORDS, FEWEST_WORDS = 0.1, 5
 """Share of the words known from training answers below which an answer is in another language, or none."""
+SEVERAL, MANY_WORDS = 3, 24
+"""Sentences and words from which on an answer may be wrong in one thing and right in others."""
+OUTWEIGHED_BY = 3
+"""Right things for each wrong one that there must be then."""
 SHORT_WORDS = 4
 """Words up to which a wanted answer is compared as a whole."""
-
-SOME_EXCHANGED = 2
-"""Things of the question that are something else in the answer, from which on it is an answer to another question."""
 
 _STEP_WORDS = frozenset("then afterw finall danach dann anschl zuletz puis ensuit luego despué finalm".split())
 """As `stems` has them."""
 _THOUGHTS = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|$)", re.DOTALL)
 _FINAL = re.compile(r"(?:####|\\boxed\{|\b(?:final answer|answer)\s*(?:is|:))\s*([^\n}]+)", re.IGNORECASE)
-_CLAUSE_END = re.compile(r"[,;:.!?](?:\s|$)")
+_SENTENCE_END = re.compile(r"[.!?。！？](?:\s|$)|\n")
 
 
 @dataclass(frozen=True)
@@ -111,7 +117,7 @@ class Yardstick:
         if said.strip() == wanted.strip():
             return "right"
         if self.labels:
-            return "right" if self._labels_in(said) == {folded(wanted)} else "wrong"
+            return _mark_labels({folded(wanted)}, self._labels_in(said))
         if documents := read_documents(wanted):
             return mark_documents(documents, said)
         if is_code(wanted):
@@ -161,7 +167,7 @@ class Yardstick:
         if ours.agrees is not None and len(stems(wanted)) == 1:
             if theirs.agrees != ours.agrees or only_asks(wanted, said):
                 return "wrong"
-            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied else "right"
+            return "partly" if leaves_open(wanted, said, wanted) or theirs.denied or reserves(said) else "right"
         if len(members(wanted)) > 1 and members(wanted) == members(said):
             return "right"
         contradicts = (
@@ -171,11 +177,13 @@ class Yardstick:
             or names_other_days(wanted, said)
             or counts_by_other_units(wanted, said)
             or denies_by_ending(wanted, said)
+            or self._decides_otherwise(case, wanted, said)
+            or changes_places(wanted, said)
         )
         if contradicts or only_asks(wanted, said) or self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if ours.numbers:
-            mark = _mark_facts(*self._compare(ours, theirs, case), agreement=1.0)
+            mark = _mark_facts(*compare_facts(ours, theirs, case.question, names=self.names), agreement=1.0)
             same_unit = any(number.unit for number in ours.numbers & theirs.numbers)
             if mark == "right" and not same_unit and _counts_other_things(wanted, said, case.question):
                 mark = "partly"
@@ -187,19 +195,22 @@ class Yardstick:
             return "partly" if self._agreement(wanted, said) >= SOME_WORDS else "wrong"
         doubtful = (
             leaves_open(wanted, said, wanted)
-            or changes_places(wanted, said)
             or lists_more(wanted, said)
             or restricts_otherwise(wanted, said)
+            or reserves_otherwise(wanted, said)
             or bool(other_words(wanted, said))
+            or any(self._differing(wanted, said))
         )
         return "partly" if mark == "right" and doubtful else mark
 
     def _mark_text(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
         agreement = self._agreement(wanted, said)
-        found, missing, false = self._compare(ours, theirs, case)
-        if denies(ours, theirs) or says_the_opposite(wanted, said):
-            partly = len(_CLAUSE_END.findall(wanted.strip())) > 1 and found and not missing and not false
+        found, missing, false = compare_facts(ours, theirs, case.question, names=self.names)
+        opposite = says_the_opposite(wanted, said)
+        is_converse = opposite and compares(wanted) and compares(said) and changes_places(wanted, said)
+        if denies(ours, theirs) or (opposite and not is_converse):  # converse: the vase is lighter than the lamp
+            partly = _says_several_things(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
         if only_asks(wanted, said) or repeats_itself(wanted, said):
             return "wrong"
@@ -207,21 +218,71 @@ class Yardstick:
             return "wrong"
         if names_other_days(wanted, said) or counts_by_other_units(wanted, said):
             return "wrong"
+        if not _says_several_things(wanted) and self._decides_otherwise(case, wanted, said):
+            return "wrong"
         if agreement >= SOME_WORDS and self._answers_with_another_word(case, wanted, said):
             return "wrong"
         if found or missing:
-            mark = _mark_facts(found, missing, false, agreement=agreement)
-            if mark != "wrong" and changes_places(wanted, said):
+            mark = _mark_facts(found, missing, false, agreement=agreement, several=_says_several_things(wanted))
+            if mark != "wrong" and not is_converse and changes_places(wanted, said):
                 return "wrong"
-            return "partly" if mark == "right" and _is_doubtful(case, ours, wanted, said) else mark
+            if mark == "right" and agreement < SOME_WORDS and self._recites(said):
+                return "wrong"
+            doubtful = mark == "right" and (is_converse or self._is_doubtful(case, ours, wanted, said))
+            return "partly" if doubtful else mark
         if agreement >= SAME_WORDS:
-            doubtful = bool(false) or changes_places(wanted, said) or not _follows(wanted, said)
-            return "partly" if doubtful or _is_doubtful(case, ours, wanted, said) else "right"
+            if not is_converse and changes_places(wanted, said):
+                return "wrong"
+            doubtful = bool(false) or is_converse or not _follows(wanted, said)
+            return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
         if self.closed or self._recites(said) or self._echoes(case, said) or self._is_foreign(said):
             return "wrong"
         return "unclear"
+
+    def _is_doubtful(self, case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
+        """Say whether an answer with the right facts or words leaves open, adds, leaves out or exchanges something."""
+        return (
+            any(leaves_open(name, said, wanted) for name in ours.names)
+            or _is_much_longer(wanted, said)
+            or _breaks_off(wanted, said)
+            or restricts_otherwise(wanted, said)
+            or reserves_otherwise(wanted, said)
+            or lists_otherwise(wanted, said, case.question)
+            or leaves_out_a_clause(wanted, said, case.question)
+            or bool(other_words(wanted, said))
+            or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
+        )
+
+    def _decides_otherwise(self, case: AnswerCase, wanted: str, said: str) -> bool:
+        return (
+            decides_otherwise(wanted, said, case.question, names=self.names)
+            or limits_otherwise(wanted, said)
+            or self._exchanges_a_word(case, wanted, said)
+        )
+
+    def _exchanges_a_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
+        """Say whether an answer that says one thing is the wanted one but for a word of the training answers, or of the
+        question, in the place of another. One that neither has may mean the same.
+        """
+        lost, new = self._differing(wanted, said)
+        if not lost or not new or not is_one_clause(wanted) or _says_several_things(wanted):
+            return False
+        known = {*self.usual, *stems(case.question)}
+        return any(word[:STEM] in known for word in new)
+
+    def _differing(self, wanted: str, said: str) -> tuple[list[str], list[str]]:
+        """Return the words that nearly the same sentence has lost and added, but for those that many training answers have."""
+        lost, new = words_that_differ(wanted, said)
+        if not lost and not new:
+            return [], []
+        shared = {word for words in self.frame.openings | self.frame.closings for word in words}
+        lost, new = (
+            [word for word in words if word not in shared and self.usual.get(word[:STEM], 0.0) < SHARED_BY]
+            for words in (lost, new)
+        )
+        return lost, new
 
     def _answers_with_another_word(self, case: AnswerCase, wanted: str, said: str) -> bool:
         """Say whether most of what the wanted answer adds to the question is another word of the training answers instead:
@@ -258,37 +319,6 @@ class Yardstick:
             )
         return self._recited[said]
 
-    def _compare(self, ours: Facts, theirs: Facts, case: AnswerCase) -> tuple[int, int, int]:
-        """Return wanted facts that are there, wanted ones that are missing, and others of the same kind that nobody gave."""
-        given = read_facts(case.question)
-        numbers = {number for number in ours.numbers if not any(number.agrees(other) for other in given.numbers)}
-        found = [any(number.agrees(other) for other in theirs.numbers) for number in numbers]
-        known = (*ours.numbers, *given.numbers)
-        false = {
-            number.value
-            for number in theirs.numbers
-            if ours.numbers and not any(number.agrees(other) for other in known)
-        }
-        if ours.agrees is not None:
-            found.append(theirs.agrees == ours.agrees)
-        if ours.addresses:
-            found += [address in theirs.addresses for address in ours.addresses]
-            false |= theirs.addresses - ours.addresses - given.addresses
-        asked = set(stems(case.question))
-        exchanged = _exchanged_numbers(ours, theirs, given)
-        if self.names:
-            exchanged += _exchanged_names(ours, theirs, asked)
-        false |= set(exchanged)
-        lost = len(exchanged) if len(exchanged) >= SOME_EXCHANGED else 0
-        if self.names and (names := {name for name in ours.names if name[:STEM] not in asked}):
-            said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
-            right = [name[:STEM] in said for name in names]
-            others = {name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked}
-            codes = {name for name in others if not name.isalpha()}
-            false |= others if not any(right) or len(others) >= max(2, 2 * len(right)) else codes
-            found += right
-        return sum(found), len(found) - sum(found) + lost, len(false)
-
     def _agreement(self, wanted: str, said: str) -> float:
         """Return F1 of the stems, weighted by how rare each is among the training answers; 0 to 1."""
         (ours, mine), (theirs, other) = self._weigh(wanted), self._weigh(said)
@@ -303,6 +333,12 @@ class Yardstick:
         return self._weighed[text]
 
 
+def _mark_labels(wanted: set[str], said: set[str]) -> Mark:
+    """Mark labels, in whatever order where there are several in one answer; some of those and no others are partly right."""
+    ours, theirs = (set().union(*(members(label) or {label} for label in labels)) for labels in (wanted, said))
+    return "right" if ours == theirs else "partly" if theirs and theirs < ours else "wrong"
+
+
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:
     """Say whether a short wanted answer has words beside its number, and the given one others, none of them wanted or asked
     for.
@@ -313,51 +349,12 @@ def _counts_other_things(wanted: str, said: str, question: str) -> bool:
     return bool(ours and theirs) and not theirs & (ours | asked)
 
 
-def _exchanged_numbers(ours: Facts, theirs: Facts, given: Facts) -> list[str]:
-    """Return numbers of the question that the wanted answer repeats and this one has not, while it has another of the same unit.
-
-    What the question gives is not knowledge, but saying something else instead is an error.
-    """
-    wanted = [each for each in ours.numbers if each.unit and any(each.agrees(other) for other in given.numbers)]
-    exchanged = []
-    for number in wanted:
-        same_unit = [other for other in theirs.numbers if other.unit == number.unit]
-        instead = [
-            each for each in same_unit if not any(each.agrees(other) for other in wanted if other.unit == each.unit)
-        ]
-        if instead and not any(number.agrees(other) for other in same_unit):
-            exchanged += [each.value for each in instead]
-    return exchanged
-
-
-def _exchanged_names(ours: Facts, theirs: Facts, asked: set[str]) -> list[str]:
-    """Return the same of names: as many as are lost, of those that stand in neither question nor wanted answer."""
-    said = set(stems(" ".join((*theirs.names, *theirs.stated, *theirs.denied))))
-    lost = [name for name in ours.names if name[:STEM] in asked and name[:STEM] not in said]
-    instead = [
-        name for name in theirs.names - ours.stated - ours.denied if name[:STEM] not in asked and name not in ours.names
-    ]
-    return sorted(instead)[: len(lost)]
-
-
 def without_thoughts(text: str) -> str:
     """Return what is said after thinking; thoughts that do not end take the rest with them."""
     head, closed, tail = text.rpartition("</think>")
     if closed and "<think>" not in head:
         text = tail  # the template had opened the thoughts
     return _THOUGHTS.sub("", text).strip()
-
-
-def _is_doubtful(case: AnswerCase, ours: Facts, wanted: str, said: str) -> bool:
-    """Say whether an answer with the right facts or words leaves open, adds, leaves out or exchanges something."""
-    return (
-        any(leaves_open(name, said, wanted) for name in ours.names)
-        or _is_much_longer(wanted, said)
-        or _breaks_off(wanted, said)
-        or restricts_otherwise(wanted, said)
-        or lists_otherwise(wanted, said, case.question)
-        or bool(other_words(wanted, said))
-    )
 
 
 def _is_much_longer(wanted: str, said: str) -> bool:
@@ -378,8 +375,15 @@ def _breaks_off(wanted: str, said: str) -> bool:
     return len(theirs) < MOST_OF_IT * len(ours) and ours[: len(theirs)] == theirs
 
 
-def _mark_facts(found: int, missing: int, false: int, *, agreement: float) -> Mark:
-    if not found or (missing and false >= found) or (missing > found and agreement < SOME_WORDS):
+def _says_several_things(text: str) -> bool:
+    """Say whether it says so much that one wrong thing in it leaves the rest right."""
+    return len(_SENTENCE_END.findall(f"{text.strip()} ")) >= SEVERAL or len(stems(text)) > MANY_WORDS
+
+
+def _mark_facts(found: int, missing: int, false: int, *, agreement: float, several: bool = False) -> Mark:
+    """Mark by facts: one in the place of a wanted one contradicts, which only much that is right outweighs, in a longer text."""
+    contradicts = missing and (false if not several else OUTWEIGHED_BY * false > found)
+    if not found or contradicts or (missing > found and agreement < SOME_WORDS):
         return "wrong"
     if missing or false or agreement < (FEW_WORDS if found == 1 else FEWER_WORDS):
         return "partly"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations, starmap
 
 from brightrun_tui.trainer.report.bounds import bounds_otherwise
 from brightrun_tui.trainer.report.dates import take_dates
+from brightrun_tui.trainer.report.decisive import is_one_sentence
 from brightrun_tui.trainer.report.enumerated import are_listed
 from brightrun_tui.trainer.report.fact_words import (
     DENIALS,
@@ -21,7 +22,9 @@ from brightrun_tui.trainer.report.fact_words import (
     UNITS,
     WEEKDAYS,
 )
-from brightrun_tui.trainer.report.facts import WORD, Facts, read_facts
+from brightrun_tui.trainer.report.facts import EXCEPT, WORD, Facts, read_facts
+from brightrun_tui.trainer.report.plain_words import SMALL
+from brightrun_tui.trainer.report.stems import STEM
 
 MOST_WORDS = 60
 """Words of each text that are looked at."""
@@ -65,12 +68,6 @@ _ONLY = re.compile(
     re.IGNORECASE,
 )
 """Not of how little it is: only 5 euros."""
-_EXCEPT = re.compile(
-    r"\b(?:unless|except(?:ing)?|excluding|other than|apart from|(?:everything|everyone|anything|all|"
-    r"always|any) but|außer|ausgenommen"
-    r"|bis auf|es sei denn|sauf|hormis|à moins|excepto|salvo|a menos|tranne|eccetto|behalve|tenzij|кроме|除了|除く|以外)\b",
-    re.IGNORECASE,
-)
 _EVERY_OTHER = re.compile(
     r"\b(?:every|each) (?:other|second|two|2nd|2)\b|\b(?:alle|aller) (?:zwei|2)\b|\bjede[nrs]? zweite[nrs]?\b|\bsur deux\b|"
     r"\bcada (?:dos|2)\b|\btous les (?:deux|2)\b|\bogni due\b"
@@ -79,6 +76,8 @@ _EVERY = re.compile(
     rf"\b(?:every|each|jede[nrs]?|chaque|cada|ogni) (?:{_NOUNS})\b"
     r"|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
 )
+_OF = frozenset("the a an of in at on von in im der des de du la di del van".split())
+_THAN = re.compile(r"\b(?:than|als|que|dan)\b", re.IGNORECASE)
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
 _OPENING = re.compile(rf"\s*(?:{'|'.join(sorted(POLARITY, key=len, reverse=True))})\s*[,.!;:–-]", re.IGNORECASE)
@@ -92,14 +91,20 @@ def denies(ours: Facts, theirs: Facts) -> bool:
     """Say whether one says yes and the other no, or one denies what the other states."""
     if ours.agrees is not None and theirs.agrees is not None and ours.agrees != theirs.agrees:
         return True
-    denied = (ours.denied & theirs.affirmed) - ours.stated | (theirs.denied & ours.affirmed) - theirs.stated
+    denied = (_roots(ours.denied) & _roots(theirs.affirmed)) - _roots(ours.stated)
+    denied |= (_roots(theirs.denied) & _roots(ours.affirmed)) - _roots(theirs.stated)
     if any(
         OPPOSITES.get(word, frozenset()) & two.affirmed
         for one, two in ((ours, theirs), (theirs, ours))
         for word in one.denied
     ):
         return False  # not allowed, and prohibited
-    return any(not word.isdigit() for word in denied)
+    return any(not word.isdigit() and word not in SMALL for word in denied)
+
+
+def _roots(words: Iterable[str]) -> set[str]:
+    """Return the words without what tells their forms apart: freeze and freezer, sync and syncs."""
+    return {word[:STEM].rstrip("s") or word for word in words}
 
 
 def names_other_days(wanted: str, said: str) -> bool:
@@ -115,25 +120,48 @@ def counts_by_other_units(wanted: str, said: str) -> bool:
     )
 
 
+def limits_otherwise(wanted: str, said: str) -> bool:
+    """Say whether a number is the most in one and the least in the other, it is every second day in one and every day in the
+    other, or nearly the same sentence names other days, too.
+    """
+    ours, theirs = _weekdays(wanted), _weekdays(said)
+    days = ours and theirs - ours and len(ours | theirs) < len(_WEEK) and is_one_sentence(wanted, said)
+    oftener = any(
+        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and (_EVERY.search(b) or _weekdays(b))
+        for a, b in _both_ways(wanted, said)
+    )
+    return bool(days) or oftener or bounds_otherwise(wanted, said)
+
+
+def is_one_clause(text: str) -> bool:
+    """Say whether it says one thing only."""
+    return len(_CLAUSES.split(text.strip())) == 1
+
+
+def compares(text: str) -> bool:
+    """Say whether it says that one thing is more than another."""
+    return bool(_THAN.search(text))
+
+
 def restricts_otherwise(wanted: str, said: str) -> bool:
     """Say whether only one says that it is only so, or so but for something, or they differ in days or in the order of dates."""
     ours, theirs = _weekdays(wanted), _weekdays(said)
     days = bool(ours and theirs) and ours != theirs
     dates, others = take_dates(wanted)[0], take_dates(said)[0]
     turned = len(set(dates)) > 1 and sorted(dates) == sorted(others) and dates != others
-    only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, _EXCEPT))
-    oftener = any(
-        _EVERY_OTHER.search(a) and not _EVERY_OTHER.search(b) and _EVERY.search(b) for a, b in _both_ways(wanted, said)
-    )
-    return (
-        days
-        or turned
-        or only
-        or excepts
-        or oftener
-        or bounds_otherwise(wanted, said)
-        or _denies_once_more(wanted, said)
-    )
+    only, excepts = (bool(form.search(wanted)) is not bool(form.search(said)) for form in (_ONLY, EXCEPT))
+    moved = _only_words(wanted) and _only_words(said) and not _only_words(wanted) & _only_words(said)
+    return days or turned or only or excepts or bool(moved) or _denies_once_more(wanted, said)
+
+
+def _only_words(text: str) -> set[str]:
+    """Return the words that an “only” restricts."""
+    words = [word[0].casefold() for word in WORD.finditer(text)]
+    return {
+        next((each for each in words[place + 1 :] if each not in LIGHT), "")
+        for place, word in enumerate(words)
+        if _ONLY.match(word)
+    }
 
 
 def _both_ways(wanted: str, said: str) -> tuple[tuple[str, str], tuple[str, str]]:
@@ -247,11 +275,21 @@ def _change_places(wanted: str, said: str) -> bool:
     for one, other in combinations(common, 2):
         if order.index(one) < order.index(other) or are_listed(tokens, one, other):
             continue
+        if _are_compound(tokens, one, other) and _are_compound(_tokens(said), one, other):
+            continue
         same = len(ours[one] & theirs[one]) + len(ours[other] & theirs[other])
         crossed = len(ours[one] & theirs[other]) + len(ours[other] & theirs[one])
         if crossed > same and ours[one] & theirs[other] and ours[other] & theirs[one]:
             return True
     return False
+
+
+def _are_compound(tokens: Sequence[str], one: str, other: str) -> bool:
+    """Say whether two words stand side by side, or as in “the depot in Graz”: the order of such words says nothing."""
+    if one.isdigit() or other.isdigit() or one not in tokens or other not in tokens:
+        return False
+    first, last = sorted((tokens.index(one), tokens.index(other)))
+    return set(tokens[first + 1 : last]) <= _OF
 
 
 def leaves_open(answer: str, said: str, wanted: str) -> bool:

@@ -17,6 +17,7 @@ FEWEST_MEMBERS = 3
 _AND = r"and|or|und|oder|et|ou|y|o|och|og"
 _BETWEEN_MEMBERS = re.compile(rf"[,;/&、，]|\b(?:{_AND})\b", re.IGNORECASE)
 _SENTENCES = re.compile(r"[.!?:;()。！？\n]+(?=\s|$)|[。！？\n]")
+_CLAUSES = re.compile(rf"[.!?:;()。！？,\n]+(?=\s|$)|[。！？\n]|\s(?:{_AND}|but|aber|mais|pero)\s", re.IGNORECASE)
 _JOINTS = frozenset([",", "/", "&", *_AND.split("|")])
 _WORDS_BETWEEN = _JOINTS - frozenset(",/&")
 _ENDS = frozenset(".!?;。！？\n")
@@ -58,6 +59,21 @@ def lists_otherwise(wanted: str, said: str, question: str) -> bool:
     longer = more and sum(bool(member & together) for member in theirs) > 1
     half = any(bool(one & known) is not bool(other & known) for one, other in pairs)
     return longer or (half and known <= asked)
+
+
+def leaves_out_a_clause(wanted: str, said: str, question: str) -> bool:
+    """Say whether of a wanted text of several clauses one has nothing in the other text, no word but those of the question,
+    while another has.
+    """
+    known, asked = _stems(said), _stems(question)
+    told = []
+    for clause in _CLAUSES.split(wanted):
+        words = [word[0].casefold() for word in WORD.finditer(clause)]
+        if new := _names(words) - asked:
+            told.append(bool(new & known))
+        elif words and all(word in POLARITY for word in words):
+            told.append(True)
+    return len(told) > 1 and not all(told) and len(known) < len(_stems(wanted))
 
 
 def _pairs(text: str) -> list[tuple[frozenset[str], frozenset[str]]]:

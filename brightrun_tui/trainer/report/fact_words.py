@@ -1,4 +1,5 @@
-"""Words that are facts, or change them: units, months, numbers, yes and no, denials, opposites. In a few languages each."""
+"""Words that are facts, or change them: units, months, numbers, yes and no, denials, opposites. In a few "
+"languages each."""
 
 from __future__ import annotations
 
@@ -38,7 +39,8 @@ POLARITY = {
 }
 DENIALS = frozenset(
     "not no never cannot without nor nicht kein keine keinen keinem keiner nie ohne pas jamais sans sin nunca "
-    "ingen ikke inte niet geen non hardly barely scarcely neither weder kaum aucun ningún não nem sem не нет "
+    "ingen ikke inte niet niets geen nichts rien nada niente non hardly barely scarcely neither weder kaum "
+    "aucun ningún não nem sem не нет "
     "нельзя без ни nie bez "
     "değil yok لا ليس ليست لن لم غير بدون नहीं बिना לא בלי".split()
 )
@@ -116,6 +118,10 @@ UNITS = {
         "v": "v volt volts",
         "amp": "amp amps ampere amperes",
         "ma": "ma milliamp milliamps milliampere milliamperes",
+        "km/h": "km/h kmh kph",
+        "mph": "mph",
+        "tsp": "tsp teaspoon teaspoons teelöffel",
+        "tbsp": "tbsp tablespoon tablespoons esslöffel",
         "bar": "bar bars",
         "psi": "psi",
         "kj": "kj",
@@ -153,7 +159,8 @@ WEEKDAYS = {
     for number, names in enumerate(
         (
             (
-                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek poniedziałki "
+                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek "
+                "poniedziałki "
                 "måndag mandag понедельник pazartesi"
             ),
             (
@@ -161,11 +168,13 @@ WEEKDAYS = {
                 "tisdag tirsdag вторник salı"
             ),
             (
-                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa "
+                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas "
+                "środa "
                 "środę środy onsdag среда среду çarşamba"
             ),
             (
                 "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek "
+                ""
                 "czwartki torsdag четверг perşembe"
             ),
             (
@@ -173,11 +182,13 @@ WEEKDAYS = {
                 "fredag пятница пятницу cuma"
             ),
             (
-                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota "
+                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag "
+                "sobota "
                 "sobotę soboty lördag lørdag суббота субботу cumartesi"
             ),
             (
                 "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela "
+                ""
                 "niedzielę niedziele söndag søndag воскресенье pazar"
             ),
         )
@@ -299,7 +310,9 @@ _OPPOSITES = (
     "summer winter|morning evening|refundable forfeited|sommer winter|morgens abends|ankunft abfahrt|adults children|"
     "increase reduce|raise reduce|odd even|north south|east west|front rear|front back|debit credit|full empty|"
     "nothing something|none some|nowhere somewhere|for against|für gegen|im gegen|pour contre|heat cool|"
-    "connect disconnect|tie untie|borrow lend|deposit withdraw"
+    "connect disconnect|tie untie|borrow lend|deposit withdraw|fully partly|top bottom|won lost|gauche droite|"
+    "izquierda derecha|sinistra destra|"
+    "including plus|included plus|incl plus|inklusive zuzüglich|inkl zzgl"
 )
 
 
@@ -319,7 +332,9 @@ for _pair in _OPPOSITES.casefold().split("|"):
         OPPOSITES[_other] = OPPOSITES.get(_other, frozenset()) | {_one}
 _INSTEAD = (
     "first second third fourth fifth sixth seventh eighth ninth tenth last|once twice thrice|small medium large|"
-    "all some few many most|everybody somebody nobody|everyone someone nobody|"
+    "all some few many most|half twice double quarter|he she|noon midnight|compulsory optional recommended "
+    "voluntary forbidden|yesterday today tomorrow|gestern heute morgen|hier demain|ayer mañana|everybody "
+    "somebody nobody|everyone someone nobody|"
     "erste zweite dritte vierte fünfte letzte|"
     "einmal zweimal dreimal|klein mittel groß"
 )

@@ -20,6 +20,7 @@ from brightrun_tui.trainer.report.fact_words import (
     PRODUCTS,
     SCALES,
     UNITS,
+    WEEKDAYS,
 )
 
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -38,6 +39,13 @@ _BEFORE_UNITS = frozenset("degrees degree grad working business calendar full wh
 _SENTENCE_END = re.compile(r"[.!?:;。！？…\n“\"(]\s*$")
 _FREE = re.compile(r"\b([^\W\d_]+)[-‑]free\b|\bfree (?:of|from) (?!charge|cost|fees?\b|dut|tax)([^\W\d_]+)")
 """What there is none of: gluten-free, free from nuts."""
+EXCEPT = re.compile(
+    r"\b(?:unless|except(?:ing)?(?: for)?|excluding|other than|apart from|(?:everything|everyone|everybody|anything|anyone|all|"
+    r"always|any|every \w+|each \w+) but(?! not)|außer|ausgenommen"
+    r"|bis auf|es sei denn|sauf|hormis|à moins|excepto|salvo|a menos|tranne|eccetto|behalve|tenzij|кроме|除了|除く|以外)\b",
+    re.IGNORECASE,
+)
+"""What is behind it is denied: all but the lamps, unless it rains."""
 _OPENS = re.compile(
     r"\W*(" + "|".join(sorted(POLARITY, key=len, reverse=True)) + r")(?=\s*[^\w\s'’]|\s*$)", re.IGNORECASE
 )
@@ -204,6 +212,7 @@ def _names(text: str) -> list[str]:
         if found[0][0].isupper()
         and (len(found[0]) > 2 or _is_code(text, found))
         and found[0].casefold() not in MONTHS
+        and found[0].casefold() not in WEEKDAYS  # a day is compared as such, and proves little
         and found[0].casefold() not in UNITS
         and found.start() > 0
         and not _SENTENCE_END.search(text[: found.start()])
@@ -220,9 +229,8 @@ def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
     denied: set[str] = set()
     stated: set[str] = set()
     affirmed: set[str] = set()
-    for clause in re.split(
-        r"[.!?,;:。！？、\n]|\b(?:but|because|aber|weil|mais)\b", _FREE.sub(_without, text.casefold())
-    ):
+    text = EXCEPT.sub(" without ", _FREE.sub(_without, text.casefold()))
+    for clause in re.split(r"[.!?,;:。！？、\n]|\b(?:but|because|though|although|aber|weil|mais|pero|ma|maar)\b", text):
         left = 0
         said: list[str] = []
         denies = False
@@ -236,6 +244,8 @@ def _denied(text: str) -> tuple[set[str], set[str], set[str]]:
                 else:
                     said.append(word)
                 left = max(0, left - 1)
+        if left == DENIED_WORDS and said:  # the bread is not
+            denied.update(word for word in said[-DENIED_WORDS:] if word not in stated)
         stated.update(said)
         if not denies:
             affirmed.update(said)

@@ -31,6 +31,7 @@ _HOURS_AND_MINUTES = re.compile(
     r")?(\d{1,2}) ?(?:min|m|minut\w+)\b\.?",
     re.IGNORECASE,
 )
+_CLOCK = re.compile(r"\b(\d{1,2})(?:\.(?=\d\d ?(?:[ap]\.?m\b|uhr\b|h\b))| ?h(?=\d\d\b))(\d\d)", re.IGNORECASE)
 _WHOLE = {"": 0, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "ein": 1, "ander": 1, "zwei": 2}
 
 
@@ -40,6 +41,7 @@ def with_digits(text: str) -> str:
     if not text.isascii():
         text = "".join(map(_as_digit, text))
         text = _CJK_NUMBER.sub(lambda found: _counted(found, text), text)
+    text = _CLOCK.sub(r"\1:\2", text)
     for form, part in _HALVES:
         text = form.sub(partial(_with_part, part=part), text)
     return _HOURS_AND_MINUTES.sub(lambda found: f"{int(found[1]) * 60 + int(found[2])} minutes", text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from brightrun_tui.trainer.report.fact_words import LIGHT
+
 SMALL = frozenset(
     "can could may might must shall should will would have has had having did done get gets got i he she they "
     "them us me him her his "
@@ -14,12 +16,25 @@ SMALL = frozenset(
     "uns ihnen ihre ihren ihrem "
     "euch mich mir dich dir bei mit von vom zum zur im in am an auf für nach aus bis etwa rund auch noch nur "
     "bitte wie wenn dann dass "
-    "je tu il elle on nous vous ils elles peut peuvent pouvez sera seront avec dans pour par sur du de au aux "
+    "je tu il elle on nous vous ils elles peut peuvent pouvez avec dans pour par sur du de au aux "
     "en y à ne se ce cette "
     "puede pueden será con por para del al su sus se lo que "
     "的 了 吗 呢 在 是 就 会 能 可 以 请 您 你 我 们 即 后 内 前 也 都 和 与".split()
 )
 """Words that carry others: one in the place of another need not change what is said."""
+NEUTRAL = LIGHT | frozenset(
+    "please kindly just also too so then here there i us me my their them they can could would about around roughly "
+    "approximately simply well quite rather once that which who what when where how if by within had has have get gets "
+    "do did done will shall be being into onto out up over than with from there's it's o'clock only nur "
+    "seulement solo sólo alleen "
+    "bitte einfach auch noch kann können kannst darf dürfen wird werden wurde haben hat man uns ihnen ihre "
+    "ihren ihrem dir dich "
+    "etwa rund ca zum zur im am auf für von bei mit dann dass also gern gerne "
+    "je tu il elle on nous vous peut peuvent pouvez dans pour du de au aux en y à se ce cette "
+    "puede pueden para del al su sus se lo que "
+    "的 了 吗 呢 在 是 就 会 能 可 以 请 您 你 我 们 即 也 都 和 与".split()
+)
+"""Words one of which more or less changes nothing even where all others are the same."""
 PERSONS = {
     word: person
     for person, words in enumerate(
@@ -31,7 +46,9 @@ PERSONS = {
 BEFOREHAND = frozenset("within before until till by innerhalb binnen bis vor avant jusqu dentro antes hasta".split())
 AFTERWARDS = frozenset("after from since nach ab seit après depuis dès después desde".split())
 _SAME = (
-    "accept take receive|buy purchase|send ship post dispatch mail forward|deliver bring|new fresh|"
+    "may can could|nearly almost practically|until till|everybody everyone|anybody anyone|anything everything|"
+    "somebody someone|nobody none|pound lb|pounds lbs|accept take receive|buy purchase|send ship post "
+    "dispatch mail forward|deliver bring|new fresh|"
     "fast quick quickly rapid swift|"
     "big large|begin start commence|begins starts commences|end finish stop|ask request|contact reach call|"
     "need require|needs requires|"
