@@ -22,7 +22,7 @@ from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.gguf_bases import describe_gguf, fetch_gguf, is_gguf, unpacked_files
-from brightrun_tui.planning.starter import STARTER, fetch_starter, starter_directory
+from brightrun_tui.planning.starter import STARTER, WHEEL, fetch_starter, starter_directory
 from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Progress, read_origin
 from brightrun_tui.resources import resource
 
@@ -222,7 +222,7 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
             here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
         return _as_known(here, known)
     return _from_catalogue(known).model_copy(
-        update={"preparing": "will be fetched (93 MB) and unpacked on this machine"}
+        update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "fetched": WHEEL.bytes}
     )
 
 

@@ -183,6 +183,11 @@ class Confirm(Dialog[bool]):
         self._question = question if isinstance(question, Content) else Content(cells.plain(question))
         self._yes, self._no, self._danger, self._safe = yes, no, danger, safe
 
+    @property
+    def action_titles(self) -> dict[str, str]:
+        """The answers by the words of their buttons, so that nobody has to guess which of them a key is."""
+        return {"yes": self._yes, "no": self._no}
+
     def compose_body(self) -> ComposeResult:
         yield Static(self._question, classes="question")
         with Horizontal(classes="buttons"):

@@ -23,7 +23,7 @@ from brightrun_tui.registry.scores import (
     splits_words,
 )
 from brightrun_tui.registry.signing import Origin
-from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.registry.training import held_in, left_out, slower, times, whole_seconds
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.answer_text import compare_answers, prompt_lines
 from brightrun_tui.tui.widgets.measured_text import measured_again
@@ -85,7 +85,7 @@ def model_row(
     aliases = Content.styled(" ".join(names_of(model)), "$accent")
     served = endpoint_mark(endpoint, short=True)
     if tall:
-        name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
+        name = Content.styled(cells.fit_ref(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(look, name, " ", aliases)
         tail = served or Content.styled(humanize.day(model.created_at), "$muted")
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
@@ -96,11 +96,13 @@ def model_row(
     if not tail:
         tail = Content.styled(humanize.day(model.created_at), "$muted")
     if width < NARROW:
-        name = Content.styled(cells.fit(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold")
+        name = Content.styled(
+            cells.fit_ref(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold"
+        )
         return Content.assemble(look, name, " ", grade, " ", tail).truncate(width, ellipsis=True)
     stars = Content.styled((cells.stars(model.rating) if model.rating else "").ljust(5), "$warning")
     fixed = 2 + 1 + GRADE_WIDTH + 15 + 2 + 5 + 2 + 22
-    name = Content.styled(cells.fit(model.ref, max(8, width - fixed)), "bold")
+    name = Content.styled(cells.fit_ref(model.ref, max(8, width - fixed)), "bold")
     return Content.assemble(look, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
         width, ellipsis=True
     )
@@ -164,7 +166,7 @@ def report_card(
     facts.append(
         (
             "Made",
-            f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}",
+            f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(whole_seconds(report))}",
         )
     )
     lines += [Content(""), *reflow.pairs(facts, width, 12)]
@@ -352,6 +354,7 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
             )
             for number, (what, took, planned) in enumerate(times(model.report) or [("in steps", facts.seconds, None)])
         ),
+        *([("Longer", late)] if (late := slower(model.report)) else []),
         *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or humanize.NOTHING),
         ("Peak memory", humanize.size(facts.peak_memory) if facts.peak_memory else humanize.NOTHING),
