@@ -21,7 +21,7 @@ def fit(text: str, width: int) -> str:
 
 
 def fit_ref(ref: str, width: int) -> str:
-    """Return ``name:version`` in exactly so many cells; where it is too long the name is cut, which other versions have as well."""
+    """Return ``name:version`` in exactly so many cells; where it is too long the name is cut: other versions have it, too."""
     name, colon, version = ref.rpartition(":")
     if not name or cell_len(one_line(ref)) <= width:
         return fit(ref, width)

@@ -14,6 +14,7 @@ from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.planning.bases import title_of
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
@@ -231,7 +232,8 @@ def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
     """
     if run.active and not run.total_steps:
         waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
-        words = cells.one_line(run.phase_detail) or waits
+        detail = title_of(run.phase_detail) if run.phase_detail == run.spec.base.id else run.phase_detail
+        words = cells.one_line(detail) or waits
         if run.state != "queued":
             words += "".join(f" · {part}" for part in _beginning(run))
         return Content.styled(words, "$muted").truncate(width, ellipsis=True)
