@@ -29,7 +29,7 @@ from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.answer_text import compare_answers, prompt_lines
 from brightrun_tui.tui.widgets.measured_text import measured_again
-from brightrun_tui.tui.widgets.run_facts import changed_settings
+from brightrun_tui.tui.widgets.run_facts import base_name, changed_settings
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
 MEASURE_WIDTH = 25
@@ -377,7 +377,7 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
         ("Run", lineage.run_id),
         ("Dataset", lineage.dataset_name),
         ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
-        ("Base model", f"{title_of(lineage.base_id)} {lineage.base_revision}".strip()),
+        ("Base model", Content.assemble(base_name(lineage.base_id), f" {cells.plain(lineage.base_revision)}".rstrip())),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
         *(
             [("", Content(f"its weights are dequantised {lineage.base_quantisation}"))]

@@ -15,6 +15,8 @@ from brightrun_tui.tui.widgets import cells, reflow
 
 RENTING = "renting"
 """What comes before the first word of a worker on a machine that is paid for."""
+LEAST_SECONDS = 0.5
+"""A phase that was shorter, and cost nothing, is not worth a word."""
 PREPARING: str = PhaseName.PREPARING
 """What comes before that, and the data as tokens."""
 
@@ -50,7 +52,8 @@ def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[S
     if preparing and RENTING in spent:  # which is a part of it
         own = spent[PREPARING].seconds - min(spent[RENTING].seconds, preparing)
         spent[PREPARING] = Spent(PREPARING, own, spent[PREPARING].dollars)
-    return list(spent.values())
+    now_in = run.phase if run.active else ""
+    return [one for one in spent.values() if one.seconds >= LEAST_SECONDS or one.dollars or one.name == now_in]
 
 
 def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:

@@ -27,7 +27,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "
         return [Content.styled(absent, "$faint")]
     spec = run.spec
     rows: list[tuple[str, str | Content]] = [
-        ("Base model", title_of(spec.base.id)),
+        ("Base model", base_name(spec.base.id)),
         ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
         ("Template", spec.template),
         ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
@@ -73,6 +73,13 @@ def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "
         lines += [Content(""), *reflow.heading("Phases", width)]
         lines += phase_list(run, detail)
     return lines
+
+
+def base_name(base_id: str) -> Content:
+    """Name a base as people do, and behind that as commands do, where that is another word."""
+    title = title_of(base_id)
+    known = Content.styled(f"  {cells.plain(base_id)}", "$faint") if title != base_id else Content("")
+    return Content.assemble(cells.plain(title), known)
 
 
 def _changes(run: Run, width: int) -> reflow.Lines:
