@@ -218,7 +218,7 @@ def _rented(leases: list[Lease]) -> list[tuple[str, ...]]:
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    took = (run.finished_at or time.time()) - run.started_at if run.started_at else None
+    took = run.worked_seconds(time.time()) or None
     facts = [
         ("run", run.id),
         ("name", run.name),

@@ -302,7 +302,7 @@ def _finish(run: Run, as_json: bool) -> None:
         )
         print_json({**document, "error": error} if error else document)
     if not (as_json and sys.stdout.isatty()):
-        took = duration(run.finished_at - run.started_at) if run.finished_at and run.started_at else ""
+        took = duration(run.worked_seconds(run.finished_at)) if run.finished_at and run.started_at else ""
         say((run.state, "bold"), f" {took}" if took else "")
         if failure:
             say(("✗", "red"), f" {failure.cause}")

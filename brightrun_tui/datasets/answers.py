@@ -107,6 +107,14 @@ _LABEL = re.compile(
     r"|réponse|assistent|asistente))\s?:[*_]{0,2}\s",
     re.IGNORECASE,
 )
+_ANSWER_WORD = (
+    r"(?:a|ai|assistant|bot|answer|response|reply|output|completion|result|label|solution|antwort|ausgabe|lösung|ergebnis|"
+    r"réponse|respuesta|salida|risposta|resposta|antwoord|svar|odpowiedź|ответ|答案?|回答)"
+)
+_PROMPT_ENDS = re.compile(
+    rf"(?:\A|[\n\r])[^\S\n]*[*_#>]{{0,5}}[^\S\n]*({_ANSWER_WORD})[*_]{{0,2}}\s?[:：=][*_]{{0,2}}\Z", re.IGNORECASE
+)
+"""What stands at the end of a prompt that was written for a model without chats."""
 _CLOCK = r"\d{1,2}:\d\d(?::\d\d)?(?: ?[AP]M|Z)?"
 _DAY = r"(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{2,4})"
 _SPEAKER = r"(?:[A-ZÀ-Þ][\w'’.-]{0,20} ?){1,3}"
@@ -253,6 +261,8 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "assistant_talk", printable(refusal, _SHOWN)
     if talk := next(filter(None, map(_talk_in, answers)), ""):
         yield "goes_on", talk
+    if asked.endswith((":", "：", "=", "*", "_")) and (ends := _PROMPT_ENDS.search(asked)):
+        yield ("few_shot" if _has_answered(asked, ends[1]) else "prompt_ends"), f"“{ends[0].strip()}”"
     if (number := _NUMBERED.match(asked)) and (other := _NUMBERED.match(answers[-1])) and number[1] == other[1]:
         yield "numbered", printable(other[0].strip(), _SHOWN)
     elif label := next(filter(None, map(_LABEL.match, answers)), None):
@@ -265,6 +275,13 @@ MANY = ("opened_answer", "quoted", "turned_round", "stop_word", "numbered")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""
+
+
+def _has_answered(asked: str, label: str) -> bool:
+    """Say whether a prompt that ends in this label has an answer behind an earlier one: an example."""
+    return bool(
+        re.search(rf"^\W{{0,5}}{re.escape(label)}\W{{0,3}}[:：=]\W{{0,3}}\w", asked, re.MULTILINE | re.IGNORECASE)
+    )
 
 
 def _behind_head(answer: str) -> int:

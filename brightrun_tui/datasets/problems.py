@@ -216,6 +216,15 @@ REMARKS: dict[str, Reason] = {
         "whose question and answer begin with the same number, such as {detail}",
         "take the numbers off: the model would learn to say one before its answers",
     ),
+    "few_shot": Reason(
+        "whose prompt shows examples with answers and ends in {detail}",
+        "keep the last question alone: a trained model needs no examples, and none will be there when people ask it (they may be "
+        "records of their own)",
+    ),
+    "prompt_ends": Reason(
+        "whose prompt ends in a label for the answer, such as {detail}",
+        "take the label off: the model would learn to answer where one stands, and nobody who asks it will write one",
+    ),
     "labelled": Reason(
         "whose answer begins with a label, such as {detail}",
         "take the labels off: the model would learn to say them before its answers",

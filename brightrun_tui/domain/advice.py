@@ -251,11 +251,12 @@ def _train(report: Report, changes: Overrides, base: str = "") -> str:
         if value != defaults[name]
     }
     for name, value in {**kept, **changes}.items():
-        words += ["--set", f"{name}={_written(value)}"]
+        words += ["--set", f"{name}={written(value)}"]
     return shlex.join(words)
 
 
-def _written(value: object) -> str:
+def written(value: object) -> str:
+    """Return the value of a setting as commands have it."""
     return str(value).lower() if isinstance(value, bool) else _number(value) if isinstance(value, float) else str(value)
 
 

@@ -172,10 +172,12 @@ class Run(BaseModel):
 
     ``deaths``: of its worker, one after the other, without progress between them. ``launch_step``: the furthest step that a
     worker before the present one came to. ``active_seconds``: how long a worker was at it, last counted at ``counted_at``,
-    which names a boot of this machine and the seconds since then. ``tokens_per_second`` counts all tokens that were computed,
-    those of prompts included. ``bad_lines``: what its worker wrote since its launch that is not an event; ``bad_in_a_row``: those
-    since its newest event. ``gpu_id``: the UUID of the GPU of this machine that it was given. ``queue_time``: set when it
-    was moved in the queue. ``changes``: what was changed after it was asked for, oldest first.
+    which names a boot of this machine and the seconds since then. ``prepared_seconds``: how long it was on its way to a worker
+    (base fetched and unpacked, data read, machine rented), since ``preparing_since`` uncounted yet. ``tokens_per_second``
+    counts all tokens that were computed, those of prompts included. ``bad_lines``: what its worker wrote since its launch that
+    is not an event; ``bad_in_a_row``: those since its newest event. ``gpu_id``: the UUID of the GPU of this machine that it was
+    given. ``queue_time``: set when it was moved in the queue. ``changes``: what was changed after it was asked for, oldest
+    first.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -209,6 +211,8 @@ class Run(BaseModel):
     ending: Ending = ""
     active_seconds: float = 0.0
     counted_at: tuple[str, float] | None = None
+    prepared_seconds: Amount = 0.0
+    preparing_since: float | None = None
     outcome: Outcome | Literal[""] = ""
     events_offset: int = 0
     events_seq: int = -1
@@ -264,6 +268,16 @@ class Run(BaseModel):
         if not per_hour or not self.active or self.eta_seconds is None:
             return None
         return self.cost_usd + per_hour * self.eta_seconds / 3600
+
+    def preparing_seconds(self, now: float) -> float:
+        """Return how long it was on its way to a worker up to ``now`` (seconds since the epoch)."""
+        under_way = 0.0 if self.preparing_since is None else max(0.0, now - self.preparing_since)
+        return self.prepared_seconds + under_way
+
+    def worked_seconds(self, now: float) -> float:
+        """Return how long it was prepared and a worker was at it; waiting for a place and pauses are not work."""
+        since = max(0.0, (self.finished_at or now) - self.started_at) if self.started_at else 0.0
+        return self.preparing_seconds(now) + (self.active_seconds or since)
 
     @property
     def reached(self) -> int:
@@ -336,6 +350,8 @@ class RunChanges(TypedDict, total=False):
     ending: Ending
     active_seconds: float
     counted_at: tuple[str, float] | None
+    prepared_seconds: float
+    preparing_since: float | None
     outcome: Outcome | Literal[""]
     events_offset: int
     events_seq: int

@@ -36,6 +36,8 @@ TRANSITIONS: dict[RunState, frozenset[RunState]] = {
 }
 """From each state, the states a run may enter. A ``paused`` run is resumed, an ended one retried, by queueing again."""
 TERMINAL: frozenset[RunState] = frozenset({"completed", "stopped", "failed"})
+ON_ITS_WAY: frozenset[RunState] = frozenset({"preparing", "launching"})
+"""There is no worker yet, or no longer, and one is on its way."""
 ACTIVE: frozenset[RunState] = frozenset(s for s in TRANSITIONS if s not in TERMINAL and s != "paused")
 
 

@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict
 
 from brightrun_tui.domain.events import Amount, Body, Event, Phase, PhaseName
 
-TimePart = Literal["loading", "training", "measuring", "answering", "saving"]
+TimePart = Literal["preparing", "loading", "training", "measuring", "answering", "saving"]
 PARTS: tuple[TimePart, ...] = get_args(TimePart)
 _PART_OF_PHASE: dict[str, TimePart] = {
     PhaseName.STARTING: "loading",
-    PhaseName.PREPARING: "loading",
+    PhaseName.PREPARING: "preparing",
     PhaseName.LOADING: "loading",
     PhaseName.REHEARSING: "loading",
     PhaseName.TRAINING: "training",
@@ -25,12 +25,14 @@ _PART_OF_PHASE: dict[str, TimePart] = {
 
 
 class TimeParts(BaseModel):
-    """Seconds. ``loading``: everything before the first step, and the dry run after it; ``measuring``: losses on records;
-    ``answering``: sample answers of both models.
+    """Seconds. ``preparing``: before there is a worker, a machine rented for it included, and the data as tokens; ``loading``:
+    everything after that and before the first step, and the dry run after it; ``measuring``: losses on records; ``answering``:
+    sample answers of both models.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
+    preparing: Amount = 0.0
     loading: Amount = 0.0
     training: Amount = 0.0
     measuring: Amount = 0.0
@@ -39,7 +41,7 @@ class TimeParts(BaseModel):
 
     @property
     def total(self) -> float:
-        return self.loading + self.training + self.measuring + self.answering + self.saving
+        return self.preparing + self.loading + self.training + self.measuring + self.answering + self.saving
 
     @property
     def training_share(self) -> float:
@@ -48,7 +50,7 @@ class TimeParts(BaseModel):
 
 
 def time_parts(told: Iterable[Event[Body]]) -> TimeParts:
-    """Add up a run's time by part from its events in order; the time between two workers belongs to no part."""
+    """Add up the time of a run's workers by part from its events in order; the time between two of them belongs to no part."""
     spent = dict.fromkeys(PARTS, 0.0)
     part: TimePart | None = None
     since = 0.0

@@ -251,9 +251,10 @@ def _answer_reasons(a: AnswerFindings) -> list[str]:
             f"all {a.fair} sample answers end by themselves" if a.fair > 1 else "the sample answer ends by itself"
         )
     elif a.fair:
+        cut = "the other was" if a.fair - round(a.ended * a.fair) == 1 else "the others were"
         reasons.append(
             f"{'only ' if a.ended < ENOUGH_ENDED else ''}{_of(a.ended, a.fair)} sample answers end by themselves; "
-            f"the others were cut off at {a.limit} tokens"
+            f"{cut} cut off at {a.limit} tokens"
         )
     if a.fair < a.count:
         reasons.append(

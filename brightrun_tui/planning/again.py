@@ -1,14 +1,18 @@
-"""A draft from a run: the same again, to be changed before it starts."""
+"""A draft from a run: the same again, or as its report card advises, to be changed before it starts."""
 
 from __future__ import annotations
 
+import shlex
 from contextlib import suppress
+from itertools import pairwise
+from typing import NamedTuple
 
+from brightrun_tui.domain.advice import LARGER_BASE, written
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import RunSpec
-from brightrun_tui.domain.settings import RunSettings, iter_settings
+from brightrun_tui.domain.settings import RunSettings, iter_settings, setting_title
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.bases import describe_base, next_larger
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import get_template
@@ -43,3 +47,36 @@ def draft_of(spec: RunSpec, paths: Paths) -> Draft:
         project=spec.project,
         columns=spec.dataset.columns,
     )
+
+
+class Advised(NamedTuple):
+    """What the command of an advice does beside training as before: settings by key, and the title of another base."""
+
+    draft: Draft
+    changes: dict[str, str]
+    base: str
+
+    @property
+    def words(self) -> str:
+        """What would be different, for whoever chooses."""
+        said = [f"{setting_title(key)} {value}" for key, value in self.changes.items()]
+        return (
+            ", ".join([*([f"base model {self.base}"] if self.base else []), *said])
+            or "the same, once there is more data"
+        )
+
+
+def draft_as_advised(spec: RunSpec, command: str, paths: Paths) -> Advised:
+    """Return the draft for a training that a report card advises. Blocking; asks no network."""
+    draft, told = draft_of(spec, paths), list(pairwise(shlex.split(command)))
+    known = {setting.key for setting in iter_settings()}
+    said = dict(word.split("=", 1) for flag, word in told if flag == "--set" and "=" in word)
+    changes = {key: value for key, value in said.items() if key in known and value != written(spec.settings.value(key))}
+    larger = None
+    if ("--base", LARGER_BASE) in told:
+        size = describe_base(spec.base.id, paths, network=False).parameters
+        larger = next_larger(size, spec.dataset.languages)
+    draft = draft.model_copy(
+        update={"overrides": draft.overrides | changes, "base": larger.id if larger else draft.base}
+    )
+    return Advised(draft, changes, larger.title if larger else "")

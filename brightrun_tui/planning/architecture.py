@@ -139,7 +139,8 @@ class Traits(BaseModel):
 class BaseModelInfo(BaseModel):
     """One base model: what it is, whether it is here, and what the plan must know. Sizes in bytes.
 
-    ``preparing``: what this machine does before the model is here, in words; nothing if it is only downloaded. ``traits``:
+    ``preparing``: what this machine does before the model is here, in words; nothing if it is only downloaded.
+    ``fetched``: what comes over the network for that; nothing where it is the weights themselves. ``traits``:
     what it can do, as far as that is known.
     """
 
@@ -151,6 +152,7 @@ class BaseModelInfo(BaseModel):
     ref: BaseModelRef
     present: bool = False
     preparing: str = ""
+    fetched: int = 0
     parameters: int
     weight_bytes: int = 0
     license: str = ""

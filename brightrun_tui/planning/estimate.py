@@ -13,7 +13,7 @@ from brightrun_tui.planning.architecture import BaseModelInfo
 from brightrun_tui.planning.learning import FORMULA_WEIGHT, Measured, correct_times
 from brightrun_tui.planning.memory import SAFE, TIGHT, MemoryNeed, adapter_bytes, available, memory_need
 from brightrun_tui.planning.quantisation import SETTING, choose_quantisation
-from brightrun_tui.planning.timing import Shape, reckon_time, shape_of
+from brightrun_tui.planning.timing import Shape, preparing_seconds, reckon_time, shape_of
 from brightrun_tui.planning.token_counts import TURN_TOKENS, TokenCounts, count_tokens
 
 RENT_SECONDS = 240.0
@@ -51,7 +51,9 @@ def estimate(
     chosen = choose_quantisation(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
     settings = settings.with_overrides({SETTING: chosen.method})
     need = memory_need(base.architecture, settings, hardware, shape.longest, shape.supervised_share)
-    reckoned = reckon_time(base.architecture, settings, hardware, shape, need, base.weight_bytes)
+    setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
+    preparing = 0.0 if price_per_hour else preparing_seconds(base, report.bytes)
+    reckoned = reckon_time(base.architecture, settings, hardware, shape, need, base.weight_bytes, preparing)
     learnt = correct_times(
         reckoned,
         known,
@@ -63,7 +65,6 @@ def estimate(
     answering = min(learnt.parts.answering, answer_seconds(learnt.parts.training))
     parts = learnt.parts.model_copy(update={"answering": answering})
     work, measured = parts.total, learnt.weight > FORMULA_WEIGHT
-    setup = RENT_SECONDS + base.weight_bytes / DOWNLOAD_BYTES_PER_SECOND if price_per_hour else 0.0
     return Estimate(
         memory=need.total,
         memory_parts=need.parts,

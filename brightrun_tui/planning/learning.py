@@ -92,9 +92,9 @@ def _ratio(one: Measured, part: str) -> float | None:
 
 def _scatter(one: Measured, part: str) -> float:
     """Return the standard deviation, in logarithms, of such a ratio between two runs that are alike."""
-    if part != "loading":
+    if part not in ("preparing", "loading"):
         return SCATTER
-    return math.hypot(SCATTER, LOADING_SECONDS / min(one.took.loading, one.reckoned.loading))
+    return math.hypot(SCATTER, LOADING_SECONDS / min(getattr(one.took, part), getattr(one.reckoned, part)))
 
 
 def _alike(one: Measured, base: str, quantisation: str, mean_tokens: float) -> float:

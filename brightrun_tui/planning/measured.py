@@ -39,7 +39,7 @@ def measured_of(run: PastRun) -> Measured | None:
             for part in PARTS
         }
     )
-    parts: tuple[TimePart, ...] = ("loading", "training", "measuring", "answering")
+    parts: tuple[TimePart, ...] = ("preparing", "loading", "training", "measuring", "answering")
     return Measured(
         base=run.base.fingerprint or run.base.id,
         quantisation=estimate.quantisation,

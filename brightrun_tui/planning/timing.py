@@ -30,13 +30,18 @@ from brightrun_tui.domain.sizing import (
     way_seconds,
 )
 from brightrun_tui.domain.time_parts import TimeParts
-from brightrun_tui.planning.architecture import Architecture
+from brightrun_tui.planning.architecture import Architecture, BaseModelInfo
 from brightrun_tui.planning.memory import EXPERTS, MemoryNeed
 from brightrun_tui.planning.token_counts import TokenCounts
 
 START_SECONDS = 3.0
 """Imports, where no worker waits with them done, or less."""
 LOAD_BYTES_PER_SECOND = 5e8
+LINE_BYTES_PER_SECOND = 2e7
+"""From a package index or the Hub to this machine."""
+UNPACK_START_SECONDS, UNPACK_WEIGHTS_PER_SECOND = 12.0, 1e7
+"""Of a base model that comes packed: imports in a process of its own, then its weights read and written."""
+DATA_BYTES_PER_SECOND = 1e7
 DORA_FACTOR = 1.26
 WAYS_TOKENS, WAYS_CALLS = 600, 12
 """What the worker computes to find the fastest way that gives the model's own numbers."""
@@ -143,16 +148,35 @@ def training_seconds(
 
 
 def reckon_time(
-    model: Architecture, settings: RunSettings, machine: Hardware, shape: Shape, need: MemoryNeed, weight_bytes: int
+    model: Architecture,
+    settings: RunSettings,
+    machine: Hardware,
+    shape: Shape,
+    need: MemoryNeed,
+    weight_bytes: int,
+    preparing: float,
 ) -> TimeParts:
-    """Return what the time of a run goes into, by the formula alone."""
+    """Return what the time of a run goes into, by the formula alone; ``preparing``: seconds before there is a worker."""
     training = training_seconds(model, settings, machine, shape, need)
     return TimeParts(
+        preparing=preparing,
         loading=_loading_seconds(model, settings, machine, shape, need, weight_bytes),
         training=training,
         measuring=_measuring_seconds(model, settings, machine, shape, need, training),
         answering=_answering_seconds(model, settings, machine, shape, need, training),
         saving=SAVE_SECONDS,
+    )
+
+
+def preparing_seconds(base: BaseModelInfo, data_bytes: int) -> float:
+    """Return the seconds before there is a worker: data read and split, and the base fetched and unpacked unless it is here."""
+    data = data_bytes / DATA_BYTES_PER_SECOND
+    if base.present:
+        return data
+    if not base.preparing:
+        return data + base.weight_bytes / LINE_BYTES_PER_SECOND
+    return (
+        data + base.fetched / LINE_BYTES_PER_SECOND + UNPACK_START_SECONDS + base.parameters / UNPACK_WEIGHTS_PER_SECOND
     )
 
 

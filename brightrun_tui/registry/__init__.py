@@ -84,7 +84,7 @@ from brightrun_tui.registry.signing import (
     verify,
 )
 from brightrun_tui.registry.team import TeamModel, TeamRating, list_team, rate_on_hub
-from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.registry.training import held_in, left_out, slower, times
 
 __all__ = [
     "ANSWERS",
@@ -172,6 +172,7 @@ __all__ = [
     "share_right",
     "shared_boards",
     "sign",
+    "slower",
     "spare_words",
     "splits_words",
     "tag",

@@ -26,7 +26,7 @@ from brightrun_tui.registry.scores import (
     ruling_words,
     score_lines,
 )
-from brightrun_tui.registry.training import computed_in_32_bits, held_in, left_out, times
+from brightrun_tui.registry.training import computed_in_32_bits, held_in, left_out, slower, times
 
 MAX_ANSWER_CHARACTERS = 2000
 
@@ -113,6 +113,7 @@ def _training(report: Report) -> str:
                 (f"time: {what}", f"{took:,.0f} s" + (f" ({planned:,.0f} s expected)" if planned is not None else ""))
                 for what, took, planned in times(report)
             ),
+            ("longer than expected", slower(report)),
             ("sample prompts", left_out(report)),
             ("cost", humanize.money(report.cost_usd)),
         ],

@@ -25,7 +25,7 @@ from brightrun_tui.registry.scores import (
     ruling_words,
     score_lines,
 )
-from brightrun_tui.registry.training import held_in, times
+from brightrun_tui.registry.training import held_in, slower, times
 from brightrun_tui.store import Database, evaluations, metrics, runs
 
 Curves = Mapping[str, Sequence[tuple[int, float]]]
@@ -259,6 +259,7 @@ def _facts(report: Report) -> list[tuple[str, str]]:
         ("device", facts.device),
         ("base held in", held_in(report)),
         *((f"time: {what}", humanize.duration(took)) for what, took, _ in times(report)),
+        ("longer than expected", slower(report)),
         ("cost", humanize.money(report.cost_usd)),
         ("template", lineage.template),
         ("run", lineage.run_id),

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from brightrun_tui.adapter_files import UntrustedError, check_adapter, read_json
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.manifest import FileFacts
-from brightrun_tui.domain.model import ModelVersion, Report
+from brightrun_tui.domain.model import ModelVersion, Report, TrainingFacts
 from brightrun_tui.domain.run import BaseModelRef, Run
 from brightrun_tui.domain.run_directory import (
     ADAPTER,
@@ -51,7 +51,18 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 def _expected(run: Run) -> dict[str, TimeParts | int]:
     """Return what the run was expected to take, for its report card; nothing if an older version reckoned no parts."""
     found = run.estimate
-    return {"planned": found.parts, "planned_memory": found.memory} if found and found.parts.total else {}
+    if not found or not found.parts.total:
+        return {}
+    planned = found.parts.model_copy(update={"preparing": found.parts.preparing + found.setup_seconds})
+    return {"planned": planned, "planned_memory": found.memory}
+
+
+def _with_preparing(facts: TrainingFacts, run: Run) -> TrainingFacts:
+    """Add the time before its workers, which they cannot know."""
+    if facts.spent is None:
+        return facts
+    whole = facts.spent.model_copy(update={"preparing": facts.spent.preparing + run.prepared_seconds})
+    return facts.model_copy(update={"spent": whole})
 
 
 async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelVersion:
@@ -67,7 +78,13 @@ async def register(db: Database, paths: Paths, run: Run, source: Path) -> ModelV
     if known is not None and Path(known.directory).is_dir():
         return known
     files, report = await asyncio.to_thread(_check_source, source)
-    report = report.model_copy(update={"cost_usd": run.cost_usd or report.cost_usd, **_expected(run)})
+    report = report.model_copy(
+        update={
+            "cost_usd": run.cost_usd or report.cost_usd,
+            "training": _with_preparing(report.training, run),
+            **_expected(run),
+        }
+    )
     name = model_name(run.name)
     number = await models.reserve(db, name, run.id)
     target = paths.models / name / str(number)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from brightrun_tui.domain import humanize
 from brightrun_tui.domain.gpu import CPU
 from brightrun_tui.domain.model import Report
-from brightrun_tui.domain.time_parts import PARTS
+from brightrun_tui.domain.time_parts import PARTS, TimePart
 
 WORDS = {"answering": "sample answers"}
 """Of parts whose name is not plain enough."""
+LATE_SECONDS, LATE_SHARE = 20.0, 0.25
+"""By how much a run must be longer than was expected for that to need a word."""
+COMPUTED: tuple[TimePart, ...] = ("training", "measuring", "answering")
+"""Parts whose time is that of the machine; the others hang on network and disk, too."""
 
 
 def held_in(report: Report) -> str:
@@ -27,16 +32,46 @@ def computed_in_32_bits(report: Report) -> bool:
 
 
 def times(report: Report) -> list[tuple[str, float, float | None]]:
-    """Return the whole run and each part of it, seconds it took, seconds that were expected; nothing if the run did not keep
-    them.
+    """Return the whole run and each part that it had, seconds it took, seconds that were expected; nothing if the run did not
+    keep them.
     """
     took, planned = report.training.spent, report.planned
     if took is None:
         return []
     parts = [
-        (WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None) for part in PARTS
+        (WORDS.get(part, part), getattr(took, part), getattr(planned, part) if planned else None)
+        for part in PARTS
+        if getattr(took, part) or (planned and getattr(planned, part))
     ]
     return [("in all", took.total, planned.total if planned else None), *parts]
+
+
+def whole_seconds(report: Report) -> float:
+    """Return what the whole run took; of one that did not keep that, its steps alone."""
+    return report.training.spent.total if report.training.spent else report.training.seconds
+
+
+def slower(report: Report) -> str:
+    """Say which parts made the run longer than was expected, and by how much; nothing if it was not, or not by much."""
+    took, planned = report.training.spent, report.planned
+    if took is None or planned is None:
+        return ""
+    more = took.total - planned.total
+    if more < max(LATE_SECONDS, LATE_SHARE * planned.total):
+        return ""
+    late = sorted(((getattr(took, part) - getattr(planned, part), part) for part in PARTS), reverse=True)
+    worth = [(by, part) for by, part in late if by >= more / len(PARTS)]
+    named = ", ".join(
+        f"{WORDS.get(part, part)} by {humanize.duration(by)} ({_times_as_long(getattr(took, part), getattr(planned, part))})"
+        for by, part in worth
+    )
+    slow = all(getattr(took, part) > (1 + LATE_SHARE) * getattr(planned, part) for part in COMPUTED)
+    why = ": the whole machine was slower, busy with other things perhaps" if slow else ""
+    return f"{humanize.duration(more)} longer than expected{why}. It was {named}. The next estimate knows that"
+
+
+def _times_as_long(took: float, planned: float) -> str:
+    return f"{took / planned:.1f} times as long" if planned >= 1 else "not expected"
 
 
 def left_out(report: Report) -> str:

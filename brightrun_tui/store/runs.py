@@ -16,7 +16,7 @@ from brightrun_tui.domain.money import Estimate
 from brightrun_tui.domain.notification import news
 from brightrun_tui.domain.queue import moved
 from brightrun_tui.domain.run import Run, RunChanges, RunSpec
-from brightrun_tui.domain.run_states import RUN_STATES, TERMINAL, TRANSITIONS, RunAction, RunState
+from brightrun_tui.domain.run_states import ON_ITS_WAY, RUN_STATES, TERMINAL, TRANSITIONS, RunAction, RunState
 from brightrun_tui.store import notifications, rows
 from brightrun_tui.store.db import Database
 
@@ -220,6 +220,10 @@ async def transition(db: Database, run_id: str, state: RunState, **changes: Unpa
             stamps["finished_at"] = None
         if state == "running" and run.started_at is None:
             stamps["started_at"] = time.time()
+        if state in ON_ITS_WAY and run.preparing_since is None:
+            stamps["preparing_since"] = time.time()
+        elif state not in ON_ITS_WAY and run.preparing_since is not None:
+            stamps["prepared_seconds"], stamps["preparing_since"] = run.preparing_seconds(time.time()), None
         return await write(db, run, {**stamps, **changes}, state=state)
 
 

@@ -23,6 +23,7 @@ SCOPES = {
     "monitor": "Monitor",
     "registry": "Registry",
     "list": "Lists",
+    "reading": "Texts",
     "chart": "Curves",
     "log": "Log",
     "alerts": "Alerts",

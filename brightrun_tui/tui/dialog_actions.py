@@ -10,6 +10,8 @@ DIALOG_ACTIONS: tuple[Action, ...] = (
     action("modal.previous", "up", "Previous", "Field or button before.", palette=False),
     action("confirm.yes", "y", "Yes", "Do what is asked.", footer=2, palette=False),
     action("confirm.no", "n", "No", "Leave everything as it is.", footer=3, palette=False),
+    action("confirm.further", "pagedown j ctrl+f", "Read on", "The rest of a long question.", footer=1, palette=False),
+    action("confirm.back", "pageup k ctrl+b", "Read back", "Its beginning again.", palette=False),
     action("confirm.other", "right left l h", "Other button", "From one button to the other.", palette=False),
     action("choose.take", "enter", "Choose", "Take what is highlighted.", footer=2, palette=False),
     action("pick.browse", "f3 ctrl+o", "Browse", "Look for a file on this machine.", footer=2, palette=False),

@@ -220,6 +220,13 @@ SCREEN_ACTIONS: tuple[Action, ...] = (
     action(
         "registry.corrections", "x", "Corrections", "Answers found wrong, and new training data from them.", footer=6
     ),
+    action(
+        "registry.try_next",
+        "f",
+        "Try next",
+        "What the report card advises: choose one, and New Run is filled in with it, or it is done.",
+        footer=4,
+    ),
     action("registry.rate", "r", "Rate", "One to five stars and a note.", changes=True, footer=6),
     action(
         "registry.judge", "J", "Judge", "Let a language model elsewhere compare base and tuned answers.", changes=True

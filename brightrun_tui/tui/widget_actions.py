@@ -11,6 +11,12 @@ WIDGET_ACTIONS: tuple[Action, ...] = (
     action("list.last", "G end", "Last", "Last row.", palette=False),
     action("list.page_down", "ctrl+f pagedown", "Page down", "A page on.", palette=False),
     action("list.page_up", "ctrl+b pageup", "Page up", "A page back.", palette=False),
+    action("reading.down", "j down", "Down", "A line on.", palette=False),
+    action("reading.up", "k up", "Up", "A line back.", palette=False),
+    action("reading.first", "g home", "Beginning", "The first line.", palette=False),
+    action("reading.last", "G end", "End", "The last line.", palette=False),
+    action("reading.further", "ctrl+f pagedown", "Page down", "A page on.", palette=False),
+    action("reading.back", "ctrl+b pageup", "Page up", "A page back.", palette=False),
     action(
         "welcome.example", "enter", "Try the example", "Fill in the form with the example.", footer=1, palette=False
     ),
@@ -28,7 +34,14 @@ WIDGET_ACTIONS: tuple[Action, ...] = (
     action("filter.leave", "down", "Back", "Back to what is narrowed.", palette=False),
     action("form.next", "down j", "Next field", "Next field of a form (j outside text fields).", palette=False),
     action("form.previous", "up k", "Previous field", "Field before (k outside text fields).", palette=False),
-    action("choice.next_choice", "right l space enter", "Next choice", "Next of a field's choices.", palette=False),
+    action(
+        "choice.next_choice",
+        "right l space enter",
+        "Next choice",
+        "Next of a field's choices.",
+        footer=9,
+        palette=False,
+    ),
     action("choice.previous_choice", "left h", "Previous choice", "Choice before.", palette=False),
     action(
         "chart.smooth",

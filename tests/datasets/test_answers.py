@@ -58,6 +58,23 @@ def test_an_answer_that_looks_a_little_like_it_is_not(write: Write, answer: str)
     assert kinds_of(write, answer, "Shop # is in street #.") == {}
 
 
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("Q: Where is shop 1?\nA: In street 1.\n\nQ: Where is shop {i}?\nA:", "few_shot"),
+        ("Find the street.\n\nInput: shop 1\nOutput: street 1\n\nInput: shop {i}\nOutput:", "few_shot"),
+        ("Frage: Wo ist Laden 1?\n**Antwort:** Straße 1\nFrage: Wo ist Laden {i}?\n**Antwort:**", "few_shot"),
+        ("Question: where is shop {i}?\nAnswer:", "prompt_ends"),
+        ("Here is plan A: shop 1.\nWhere is shop {i}? Choose one of:", ""),
+        ("Q: Where is shop {i}?\nA: I do not know.\nWhat else could one say?", ""),
+    ],
+)
+def test_prompts_written_for_a_model_without_chats_are_named(write: Write, question: str, kind: str) -> None:
+    """Examples before the question, and the label that waits for its answer: nobody writes them to a trained model."""
+    found = kinds_of(write, "In street #.", "Street #, left.", question=question)
+    assert found == ({kind: COUNT} if kind else {})
+
+
 def test_questions_and_answers_the_wrong_way_round_are_named_where_most_are(write: Write) -> None:
     found = kinds_of(write, "Where is shop number #?", question="Shop {i} is in street {i}.")
     assert found == {"turned_round": COUNT}

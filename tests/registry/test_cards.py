@@ -19,7 +19,7 @@ from brightrun_tui.domain.verdict import decide
 from brightrun_tui.registry import report_markdown, score_lines
 from brightrun_tui.registry.card import model_card
 from brightrun_tui.registry.safety import Manifest
-from brightrun_tui.registry.training import times
+from brightrun_tui.registry.training import slower, times
 from tests.registry.cards import CARDS, Card, make_report
 
 
@@ -196,6 +196,16 @@ def test_a_card_says_how_long_it_took_in_all_and_how_long_that_was_to_take() -> 
     report = report.model_copy(update={"training": training, "planned": planned})
     assert times(report)[0] == ("in all", 710.0, 145.0)
     assert "| time: in all | 710 s (145 s expected) |" in report_markdown(report)
+    late = slower(report)
+    assert late.startswith("9 min 25 s longer than expected. It was training by 8 min 04 s (5.2 times as long)")
+    assert late in report_markdown(report), "which part it was"
+    everything = spent.model_copy(update={"measuring": 30.0})
+    training = report.training.model_copy(update={"spent": everything})
+    expected = planned.model_copy(update={"measuring": 10.0})
+    assert "the whole machine was slower" in slower(
+        report.model_copy(update={"training": training, "planned": expected})
+    )
+    assert not slower(report.model_copy(update={"planned": spent.model_copy(update={"training": 580.0})})), "as told"
 
 
 def test_answers_to_questions_that_it_learnt_from_promise_nothing_for_others() -> None:

@@ -27,7 +27,12 @@ Finished = Callable[..., Run]
 async def test_a_version_has_everything_and_names_no_private_path(
     db: Database, paths: Paths, finished: Finished, source: Path, toy: Toy
 ) -> None:
-    version = await register(db, paths, finished(), source)
+    said = json.loads((source / "report.json").read_bytes())
+    said["training"]["spent"] = {"loading": 3.0, "training": 20.0}
+    (source / "report.json").write_text(json.dumps(said))
+    rewrite_manifest(source)
+    run = finished().model_copy(update={"prepared_seconds": 37.0})
+    version = await register(db, paths, run, source)
     directory = Path(version.directory)
     assert version.ref == "harbour:1" and directory == paths.models / "harbour" / "1"
     assert version.aliases == ("champion",) and version.base_path == str(toy.base)
@@ -39,6 +44,8 @@ async def test_a_version_has_everything_and_names_no_private_path(
     assert sha256(directory / "adapter_model.safetensors") == sha256(source / "adapter" / "adapter_model.safetensors")
     assert json.loads((directory / "adapter_config.json").read_bytes())["base_model_name_or_path"] == "base"
     assert "Seven fathoms at low tide" in (directory / "README.md").read_text()
+    spent = version.report.training.spent
+    assert spent and (spent.preparing, spent.total) == (37.0, 60.0), "the time before its worker is a part of it all"
     assert version.bytes == sum(p.stat().st_size for p in directory.iterdir())
 
 

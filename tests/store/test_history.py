@@ -21,6 +21,24 @@ CPU = Machine(device="cpu", cores=2, flops=80e9)
 RECKONED = TimeParts(loading=10, training=100, measuring=20, answering=30)
 
 
+async def test_the_time_on_the_way_to_a_worker_is_counted_and_waiting_for_a_place_is_not(tmp_path: Path) -> None:
+    """Fetching and unpacking a base, renting a machine, and getting another worker after a loss are part of what it took."""
+    async with open_database(tmp_path / "b.db") as db:
+        await runs.create(db, spec("r"), "/nowhere")
+        assert (await runs.get(db, "r")).worked_seconds(time.time()) == 0, "it waits for its turn"
+        await runs.transition(db, "r", "preparing")
+        begun = time.time() - 90
+        await runs.update(db, "r", preparing_since=begun)
+        assert 90 <= (await runs.transition(db, "r", "launching")).preparing_seconds(time.time()) < 150
+        run = await runs.transition(db, "r", "running")
+        assert 90 <= run.prepared_seconds < 150 and run.preparing_since is None
+        assert run.preparing_seconds(time.time() + 1000) == run.prepared_seconds, "the worker is at it"
+        await runs.transition(db, "r", "launching")
+        await runs.update(db, "r", preparing_since=time.time() - 60)
+        run = await runs.transition(db, "r", "pausing")
+        assert 150 <= run.prepared_seconds < 250 and run.preparing_since is None
+
+
 def told(*phases: tuple[float, Body]) -> list[Event[Body]]:
     return [Event(seq, moment, body) for seq, (moment, body) in enumerate(phases)]
 

@@ -41,6 +41,7 @@ from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.form import SettingRow
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import RowList
 from brightrun_tui.tui.widgets.slider import SliderField
@@ -50,7 +51,7 @@ from tests.tui.conftest import SCREENS, SIZES, Opened
 CLASSES: tuple[Any, ...] = (
     BrightRunApp, IntegrationsScreen, NewRunScreen, MonitorScreen, RegistryScreen, RowList, RowTable, LossChart, LogView,
     TextField, ChoiceField, PickField, Dialog, DataScreen, EndpointScreen, AnswersScreen, ChatScreen, OffersScreen,
-    ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen,
+    ColumnsScreen, Welcome, WaitingField, CorrectScreen, CorrectionsScreen, ChatSettingsScreen, ReportScreen, Reading,
     AlertList, CompareRunsScreen, RecordsScreen, RepairScreen, SliderField, PickBase, RunColumnsScreen, Confirm, FilterBar,
 )  # fmt: skip
 

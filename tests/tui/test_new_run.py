@@ -28,6 +28,7 @@ from brightrun_tui.store import open_database, runs
 from brightrun_tui.tui.screens import new_run
 from brightrun_tui.tui.screens.data import DataScreen
 from brightrun_tui.tui.screens.data_choices import examples
+from brightrun_tui.tui.screens.dialog import Confirm
 from brightrun_tui.tui.screens.read_settings import ReadSettingsScreen
 from brightrun_tui.tui.widgets.fields import TextField, WaitingField
 from brightrun_tui.tui.widgets.form import SettingRow
@@ -639,11 +640,16 @@ async def test_a_run_that_ended_elsewhere_makes_the_estimate_anew(paths: Paths, 
 async def test_a_run_begins_when_it_is_agreed_to(paths: Paths, opened: Opened) -> None:
     """However long the plan lay on the screen: its age is not the time that a person took to decide."""
     with FileLock(paths.engine_lock):  # an engine is there already, so none is started
-        async with opened(paths) as driver:
+        async with opened(paths, (80, 24)) as driver:
             await open_form(driver)
             await choose_example(driver)
-            await driver.press("s")
-            await driver.sees("Start the run")
+            long = Confirm("Long", "\n".join(f"line {number}" for number in range(40)), yes="Do it", no="Leave it")
+            driver.app.push_screen(long)
+            await driver.sees("line 0", "Leave it", "Do it", "y Do it", "pgdn Read on")
+            await driver.press("pagedown", "pagedown", "pagedown")
+            await driver.sees("line 39", "Leave it", "Do it")
+            await driver.press("n", "s")
+            await driver.sees("Start the run", "y Start", "will be fetched (93 MB) and", "unpacked on this machine: about")
             asked = time.time()
             while time.time() <= asked:  # the clock has moved on
                 await asyncio.sleep(0.01)

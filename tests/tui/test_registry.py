@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from brightrun_tui import registry
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import ModelVersion
+from brightrun_tui.domain.model import Advice, ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
@@ -371,7 +371,26 @@ async def test_a_model_of_the_team_is_rated_for_all_of_them(
 async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Opened, tmp_path: Path) -> None:
     """What learns from corrections is set up as its model was made: name, data, base and changed settings are in the form."""
     draft = Draft(name="lamp-support", data="corrected-v2", overrides={"training.epochs": 7})
+    longer = "brightrun train d --name lamp-support --base starter --set training.epochs=6"
+    advice = (
+        Advice(why="it was still getting better: train twice as long", command=longer),
+        Advice(why="it is small: take a larger one", command="brightrun train d --base LARGER_MODEL"),
+        Advice(why="read its answers", command="brightrun models answers lamp-support"),
+    )
+    async with open_database(seeded.database) as db:
+        model = await models.find(db, "lamp-support:2")
+        verdict = model.report.verdict.model_copy(update={"advice": advice})
+        await models.save_report(db, model, model.report.model_copy(update={"verdict": verdict}))
     async with opened(seeded, (120, 40)) as driver:
+        await choose(driver, "lamp-support:2")
+        await driver.sees("What to try next  f does it", "1 it was still getting better")
+        await driver.press("f")
+        await driver.sees("New run: Epochs 6", "New run: base model SmolLM2 360M", "Is it right?")
+        await driver.press("down", "down", "enter")
+        await driver.sees("Is it right? lamp-support:2")
+        await driver.press("escape", "f", "enter")
+        await driver.until(lambda: "Filled in: Epochs 6" in driver.toasts(), "New Run is filled in as advised")
+        await driver.sees("● 4 changed", "lamp-support")
         await driver.app.show_draft(draft)
         await driver.sees("corrected-v2", "lamp-support")
 

@@ -29,6 +29,7 @@ from brightrun_tui.registry import (
     mark_words,
     review_lines,
     ruling_words,
+    slower,
     splits_words,
     times,
 )
@@ -315,7 +316,8 @@ def _times(report: Report) -> list[tuple[str, str]]:
         for what, took, planned in found
     ]
     whole = report.training.spent.training_share if report.training.spent else 0.0
-    return [("time", ", ".join(parts) + f"; {whole:.0%} of it trained")]
+    rows = [("time", ", ".join(parts) + f"; {whole:.0%} of it trained")]
+    return rows + ([("", late)] if (late := slower(report)) else [])
 
 
 def _lineage(model: ModelVersion) -> list[tuple[str, str]]:

@@ -210,7 +210,8 @@ def ask(session: TrainingSession, template: ChatTemplate, baseline: Baseline) ->
         session.alert(
             "answers_left_out",
             f"{answered.left_out} of {len(prompts)} sample prompts have no answers of both models: "
-            "the time for answers, a share of the training time, was over",
+            "answers may take a share of the training time, and that was used up",
+            level="info",
         )
     return answered
 

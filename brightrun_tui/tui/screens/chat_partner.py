@@ -10,6 +10,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.talk import TalkTurn
+from brightrun_tui.planning.bases import title_of
 from brightrun_tui.planning.serving_machine import BASE_IDLE_SECONDS, base_beside
 from brightrun_tui.tui.screens.dialog import Confirm
 from brightrun_tui.tui.snapshot import Snapshot
@@ -26,7 +27,9 @@ class Partner:
     @property
     def name(self) -> str:
         """Above its answers."""
-        return f"base {Path(self.model.base_id).name}, without training" if self.base_alone else self.model.ref
+        return (
+            f"base {title_of(Path(self.model.base_id).name)}, without training" if self.base_alone else self.model.ref
+        )
 
     @property
     def title(self) -> str:
@@ -66,7 +69,7 @@ async def question_of_base(app: Workspace, model: ModelVersion) -> Confirm | Non
     if tuned is not None and tuned.rental is not None:
         rented = f" {model.ref} is served on {tuned.rental.place}; its base is compared on this machine only."
     question = (
-        f"{Path(model.base_id).name}, without training, is loaded on this machine and asked the same in the same way. "
+        f"{title_of(Path(model.base_id).name)}, without training, is loaded on this machine and asked the same in the same way. "
         f"{beside.words}{rented} It leaves memory when you take it away again or the chat ends."
     )
     return Confirm(f"Base beside {model.ref}", question, yes="Load the base", danger=not beside.fits, safe=beside.fits)

@@ -132,7 +132,7 @@ class ChatPartners(Dialog[None]):
         stop = await self.app.push_screen_wait(
             Confirm(
                 "The chat ends",
-                f"{names} {many} being served for this chat, which keeps memory busy. Go on serving?",
+                f"{names} {many} being served for this chat, which keeps memory busy. Stop serving?",
                 yes="Stop serving",
                 no="Keep it up",
                 danger=False,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.containers import Horizontal, VerticalScroll
+from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Button
 
@@ -23,6 +23,7 @@ from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.fields import ChoiceField, FieldChanged
 from brightrun_tui.tui.widgets.form import FormRow
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 
 ROLE_WORDS = {
@@ -78,7 +79,7 @@ class ColumnsScreen(Dialog[dict[str, str]]):
             field = ChoiceField(key, offered, said, titles=titles)
             yield FormRow(READING_WORDS[key], field)
         yield from self._role_rows()
-        with VerticalScroll(id="verdict", can_focus=True):
+        with Reading(id="verdict"):
             yield Flow(id="verdict-text")
         with Horizontal(classes="buttons"):
             yield Button("Use these columns", id="use", variant="primary", compact=True)

@@ -7,7 +7,6 @@ from functools import partial
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 
 from brightrun_tui import registry
@@ -16,6 +15,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import compare_text
 from brightrun_tui.tui.widgets.measured_text import boards_text
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
 
 
@@ -28,11 +28,11 @@ class CompareScreen(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         found = registry.compare_many(self._versions, self.app.snapshot.evaluations)
-        with VerticalScroll(can_focus=True):
+        with Reading():
             yield Flow(partial(_compared, found))
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
         self._read_data()
 
     @work(group="compare")

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.run import Run
@@ -17,6 +16,7 @@ from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.compared_runs import facts_of, read
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.compared_runs_text import ROLES, compared
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 
 
@@ -34,11 +34,11 @@ class CompareRunsScreen(Dialog[None]):
         self._found = facts_of(runs[: len(ROLES)])
 
     def compose_body(self) -> ComposeResult:
-        with VerticalScroll(can_focus=True):
+        with Reading():
             yield Flow(lambda width: compared(self._found, width))
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
         self._read()
 
     @work(group="compare")

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -35,6 +34,7 @@ from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, plan_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import fits
 from brightrun_tui.tui.widgets.footer import KeyFooter
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.workspace import Workspace
 
@@ -76,7 +76,7 @@ class DataScreen(ListingDialog[ChosenData]):
             id="narrow",
         )
         yield OptionList(id="choices", markup=False, compact=True)
-        with VerticalScroll(id="verdict", can_focus=True):
+        with Reading(id="verdict"):
             yield Flow(id="verdict-text")
 
     def on_mount(self) -> None:

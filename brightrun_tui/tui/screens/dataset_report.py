@@ -9,7 +9,6 @@ from threading import Thread
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
@@ -33,6 +32,7 @@ from brightrun_tui.tui.screens.records import RecordSource, RecordsScreen
 from brightrun_tui.tui.screens.repair import RepairScreen
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, length_text, plan_text, record_text, reflow
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.titles import retitle
 
@@ -61,7 +61,7 @@ class ReportScreen(Dialog[DatasetReport]):
 
     def compose_body(self) -> ComposeResult:
         yield OptionList(id="choices", markup=False, compact=True)
-        with VerticalScroll(id="verdict", can_focus=True):
+        with Reading(id="verdict"):
             yield Flow(id="verdict-text")
 
     def on_mount(self) -> None:

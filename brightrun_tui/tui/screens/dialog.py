@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from textual import events
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, OptionList, Static
@@ -183,8 +183,14 @@ class Confirm(Dialog[bool]):
         self._question = question if isinstance(question, Content) else Content(cells.plain(question))
         self._yes, self._no, self._danger, self._safe = yes, no, danger, safe
 
+    @property
+    def action_titles(self) -> dict[str, str]:
+        """The answers by the words of their buttons, so that nobody has to guess which of them a key is."""
+        return {"yes": self._yes, "no": self._no}
+
     def compose_body(self) -> ComposeResult:
-        yield Static(self._question, classes="question")
+        with VerticalScroll(id="question", can_focus=False):
+            yield Static(self._question, classes="question")
         with Horizontal(classes="buttons"):
             yield Button(Content(self._no), id="no", compact=True)
             yield Button(Content(self._yes), id="yes", variant="error" if self._danger else "primary", compact=True)
@@ -203,6 +209,18 @@ class Confirm(Dialog[bool]):
             if event.key in each.keys:
                 event.stop()
                 getattr(self, f"action_{each.name}")()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer to read on where there is more of the question than fits: what is agreed to can be read to its end."""
+        if action in ("further", "back"):
+            return True if self.query_one("#question").max_scroll_y else None
+        return super().check_action(action, parameters)
+
+    def action_further(self) -> None:
+        self.query_one("#question").scroll_page_down(animate=False)
+
+    def action_back(self) -> None:
+        self.query_one("#question").scroll_page_up(animate=False)
 
     def action_yes(self) -> None:
         self.dismiss(True)

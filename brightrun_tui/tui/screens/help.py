@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
@@ -16,6 +15,8 @@ from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.footer import Live, live_actions
 from brightrun_tui.tui.widgets.form import FormRow
+from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.service_card import ServiceCard
 
@@ -26,11 +27,11 @@ class HelpScreen(Dialog[None]):
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__("Help", classes="-large")
         around = screen.focused.ancestors_with_self if screen.focused else ()
-        self._focused = next((node for node in around if isinstance(node, FormRow | ServiceCard)), None)
+        self._focused = next((node for node in around if isinstance(node, FormRow | ServiceCard | LossChart)), None)
         self._live = live_actions(screen.focused, screen)
 
     def compose_body(self) -> ComposeResult:
-        with VerticalScroll(can_focus=True, classes="help") as scroll:
+        with Reading(classes="help") as scroll:
             scroll.border_subtitle = Content("every action has a key; : finds any by name")
             if self._focused:
                 yield Static(Content.styled(self._focused.label, "bold $primary"), classes="help-title")
@@ -40,7 +41,7 @@ class HelpScreen(Dialog[None]):
                 yield Flow(partial(self._lines, scope), classes="help-keys")
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()
 
     def _sections(self) -> list[tuple[str, str]]:
         scopes = dict.fromkeys(live.action.scope for live in self._live)

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 
 from brightrun_tui.registry import Board
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.widgets.measured_text import boards_text
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 
 
@@ -22,8 +22,8 @@ class LeaderboardScreen(Dialog[None]):
         self._boards = boards
 
     def compose_body(self) -> ComposeResult:
-        with VerticalScroll(can_focus=True):
+        with Reading():
             yield Flow(partial(boards_text, self._boards))
 
     def on_mount(self) -> None:
-        self.query_one(VerticalScroll).focus()
+        self.query_one(Reading).focus()

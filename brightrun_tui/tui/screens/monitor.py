@@ -9,7 +9,7 @@ from pathlib import Path
 
 from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 
 from brightrun_tui.domain.alerts import RunAlert
@@ -30,6 +30,7 @@ from brightrun_tui.tui.widgets.alert_text import alerts_of
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
 from brightrun_tui.tui.widgets.log_view import LogView
 from brightrun_tui.tui.widgets.loss_chart import LossChart
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.row_table import RowTable
 from brightrun_tui.tui.widgets.rows import ListRow
@@ -73,9 +74,9 @@ class MonitorScreen(TakeActions, RunActions, LogActions):
                 yield Flow(id="summary", classes="panel")
                 with Container(id="panes"):
                     yield LossChart(id="curves", classes="pane panel")
-                    with VerticalScroll(id="answers", classes="pane panel scroll", can_focus=True):
+                    with Reading(id="answers", classes="pane panel scroll"):
                         yield Flow(id="answers-text")
-                    with VerticalScroll(id="facts", classes="pane panel scroll", can_focus=True):
+                    with Reading(id="facts", classes="pane panel scroll"):
                         yield Flow(id="facts-text")
                     yield AlertList(id="alerts", classes="pane panel scroll")
                     yield LogView(id="log", classes="pane panel")

@@ -11,7 +11,7 @@ from functools import partial
 
 from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widgets import Button
 
@@ -33,6 +33,7 @@ from brightrun_tui.tui.snapshot import Snapshot
 from brightrun_tui.tui.widgets import plan_text, reflow
 from brightrun_tui.tui.widgets.fields import PickField, TextField
 from brightrun_tui.tui.widgets.filter_bar import FilterBar
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import TALL, Flow
 from brightrun_tui.tui.widgets.run_form import RunForm, row_of
 from brightrun_tui.tui.widgets.slider import SliderField
@@ -77,11 +78,11 @@ class NewRunScreen(FormEditing):
                 yield FilterBar("a setting's name, or a word of its help", id="find")
                 yield Flow(id="hint")
             with Vertical(id="right"):
-                with VerticalScroll(id="plan", classes="panel scroll", can_focus=True):
+                with Reading(id="plan", classes="panel scroll"):
                     yield Flow(id="estimate")
                     yield Flow(id="checks")
                 yield Button("Start", id="start", compact=True)
-            with VerticalScroll(id="preview", classes="panel scroll", can_focus=True):
+            with Reading(id="preview", classes="panel scroll"):
                 yield Flow(id="preview-text")
 
     def on_mount(self) -> None:

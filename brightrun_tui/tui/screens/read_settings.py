@@ -8,7 +8,6 @@ from pathlib import Path
 
 from textual import work
 from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
@@ -21,6 +20,7 @@ from brightrun_tui.tui.screens.dialog import ListingDialog
 from brightrun_tui.tui.screens.path_choices import PathSuggester, list_files, nearest
 from brightrun_tui.tui.screens.pick import Choice, prompt_of
 from brightrun_tui.tui.widgets import cells, reflow
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 
 
@@ -38,7 +38,7 @@ class ReadSettingsScreen(ListingDialog[SettingsFile]):
         start = f"{Path.cwd()}/".replace("//", "/")
         yield Input(start, placeholder="a path", suggester=PathSuggester(is_toml), compact=True, id="narrow")
         yield OptionList(id="choices", markup=False, compact=True)
-        with VerticalScroll(id="verdict", can_focus=True):
+        with Reading(id="verdict"):
             yield Flow(id="verdict-text")
 
     def on_mount(self) -> None:

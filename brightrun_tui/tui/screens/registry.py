@@ -9,25 +9,26 @@ from typing import TYPE_CHECKING
 
 from textual import getters, on, work
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.css.query import NoMatches
 from textual.widgets import OptionList
 
 from brightrun_tui import registry
-from brightrun_tui.domain.advice import name_data
 from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion
 from brightrun_tui.domain.requests import Deploy, Undeploy, followed_alias, lasting_name
 from brightrun_tui.domain.service_names import JUDGE
 from brightrun_tui.tui.actions import bindings, key_of
+from brightrun_tui.tui.screens.advice_actions import AdviceActions
 from brightrun_tui.tui.screens.curate_actions import CurateActions
 from brightrun_tui.tui.screens.measure_actions import MeasureActions
 from brightrun_tui.tui.screens.share_actions import ShareActions
 from brightrun_tui.tui.snapshot import Snapshot
-from brightrun_tui.tui.widgets import model_text, reflow
+from brightrun_tui.tui.widgets import cells, model_text, reflow
 from brightrun_tui.tui.widgets.filter_bar import FilterBar, fits
+from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow, Lines
 from brightrun_tui.tui.widgets.rows import ListRow, RowList
 from brightrun_tui.tui.widgets.titles import retitle
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 PAGES = ("Report card", "Answers", "Training", "Origin")
 
 
-class RegistryScreen(CurateActions, MeasureActions, ShareActions):
+class RegistryScreen(AdviceActions, CurateActions, MeasureActions, ShareActions):
     """Versions on the left (above, on a narrow terminal), the chosen one's report card on the right."""
 
     MODE = "registry"
@@ -62,7 +63,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
             with Vertical(id="side"):
                 yield FilterBar("name, tag or alias", id="model-filter")
                 yield RowList(id="models", classes="panel")
-            with VerticalScroll(id="page", classes="panel scroll", can_focus=True):
+            with Reading(id="page", classes="panel scroll"):
                 yield Flow(id="page-text")
 
     @property
@@ -128,18 +129,15 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
     def _show_page(self) -> None:
         model = self.model
         self._shown = model.ref if model else ""
-        run = self.app.snapshot.run(model.run_id) if model else None
-        if model and run:
-            data = run.spec.dataset
-            model = model.model_copy(update={"report": name_data(model.report, data.path, data.columns)})
         card = partial(_card, self.app.snapshot, model) if model else None
-        none = f"No model fits “{self._filter}”. esc drops the filter." if self._filter else ""
+        filtered = f"No model fits “{self._filter}”. esc drops the filter." if self._filter else ""
+        none = filtered or _none_yet(self.app.snapshot)
         self.query_one("#page-text", Flow).show(partial(_page, self._page, model, card, none))
         tabs = [Content.styled(page, "bold $foreground" if page == self._page else "$muted") for page in PAGES]
         keys = Content.assemble(("[ ]", "bold $accent"), " ")
         retitle(
             self.query_one("#page"),
-            model.ref if model else "No model" if none else "No model yet",
+            model.ref if model else "No model" if filtered else "No model yet",
             keys + Content(" · ").join(tabs),
         )
 
@@ -175,6 +173,7 @@ class RegistryScreen(CurateActions, MeasureActions, ShareActions):
         possible["leaderboard"] = bool(self.app.snapshot.models)
         for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again", "mark"):
             possible[name] = model is not None
+        possible["try_next"] = model is not None and bool(model.report.verdict.advice)
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return possible
 
@@ -369,14 +368,20 @@ def _card(snapshot: Snapshot, model: ModelVersion, width: int) -> Lines:
     )
 
 
+def _none_yet(snapshot: Snapshot) -> str:
+    """Say where the first model will come from."""
+    under_way = next((run for run in snapshot.runs if run.active and not run.spec.measures), None)
+    if under_way is not None:
+        name = cells.one_line(under_way.name)
+        return f"The first model appears here when its run has completed: {key_of('app.monitor')} shows how {name} gets on."
+    keys = key_of("app.new_run"), key_of("registry.take")
+    return f"Models appear here when a run has completed. Press {keys[0]} to set one up, or {keys[1]} to take one in."
+
+
 def _page(page: str, model: ModelVersion | None, card: Callable[[int], Lines] | None, none: str, width: int) -> Lines:
-    """Return a page; ``none``: why no model is shown, where the reason is not that there is none."""
+    """Return a page; ``none``: why no model is shown."""
     if model is None or card is None:
-        keys = key_of("app.new_run"), key_of("registry.take")
-        hint = (
-            f"Models appear here when a run has completed. Press {keys[0]} to set one up, or {keys[1]} to take one in."
-        )
-        return reflow.text(none or hint, width, "$muted")
+        return reflow.text(none, width, "$muted")
     if page == "Report card":
         return card(width)
     return {"Answers": model_text.answers, "Training": model_text.training, "Origin": model_text.origin}[page](

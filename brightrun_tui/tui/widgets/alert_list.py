@@ -51,6 +51,12 @@ class AlertList(VerticalScroll, can_focus=True):
         """The alert under the cursor."""
         return next((alert for alert in self._open if alert.key == self._cursor), None)
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer nothing of an alert where there is none; the moves scroll the text then."""
+        if action == "show":
+            return True if self._open else None
+        return super().check_action(action, parameters)
+
     def show(self, alerts: Sequence[RunAlert], snapshot: Snapshot, acknowledged: Collection[str], run_id: str) -> None:
         """Show these. ``run_id``: the chosen run; a cursor on an alert of another one goes to its first."""
         self._open = [alert for alert in alerts if alert.key not in acknowledged]

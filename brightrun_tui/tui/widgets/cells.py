@@ -20,6 +20,14 @@ def fit(text: str, width: int) -> str:
     return set_cell_size(text, max(0, width - 1)) + "…" if width > 0 else ""
 
 
+def fit_ref(ref: str, width: int) -> str:
+    """Return ``name:version`` in exactly so many cells; where it is too long the name is cut: other versions have it, too."""
+    name, colon, version = ref.rpartition(":")
+    if not name or cell_len(one_line(ref)) <= width:
+        return fit(ref, width)
+    return fit(name, width - len(version) - 1) + colon + version
+
+
 def one_line(text: str) -> str:
     """Return the text without anything that would move the cursor; line breaks become spaces."""
     return plain(text).replace("\n", " ")

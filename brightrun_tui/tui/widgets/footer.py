@@ -32,6 +32,12 @@ class Live:
     possible: bool
 
     @property
+    def title(self) -> str:
+        """What it is called here: a node may have words of its own for it (``action_titles``)."""
+        own: dict[str, str] = getattr(self.node, "action_titles", {})
+        return own.get(self.action.name, self.action.title)
+
+    @property
     def key(self) -> str:
         """The first of them, or empty."""
         return self.keys[0] if self.keys else ""
@@ -112,5 +118,5 @@ class KeyFooter(Widget):
 
     def _label(self, entry: Live) -> Content:
         if entry.action.changes and getattr(self.app, "read_only", False):
-            return Content.styled(f"{entry.key} {entry.action.title}", "$faint strike")
-        return Content.assemble((entry.key, "bold $accent"), " ", (entry.action.title, "$muted"))
+            return Content.styled(f"{entry.key} {entry.title}", "$faint strike")
+        return Content.assemble((entry.key, "bold $accent"), " ", (entry.title, "$muted"))

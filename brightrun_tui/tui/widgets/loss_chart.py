@@ -41,6 +41,22 @@ class LossChart(Widget, can_focus=True):
 
     SCOPES = ("chart",)
     BINDINGS = bindings("chart")
+    label = "Curves"
+
+    def explain(self) -> list[tuple[str, str]]:
+        """Say what the curves tell somebody who sees such for the first time."""
+        return [
+            (
+                "train",
+                "the loss, how much the wanted answers surprise the model, on the records it learns from; lower is better",
+            ),
+            (
+                "eval",
+                "the same on records that are kept away from training: what it is worth for questions it has never seen",
+            ),
+            ("good", "both fall and level off; where eval rises again while train falls, it begins to learn by heart"),
+            ("marks", "○ measured on the records kept away, ◆ a checkpoint as well, ! an alert, ↻ a new start"),
+        ]
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)

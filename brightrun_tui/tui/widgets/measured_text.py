@@ -43,7 +43,8 @@ def boards_text(boards: Sequence[Board], width: int) -> reflow.Lines:
 
 def _standing(place: int, each: Standing, ref: int) -> Content:
     mark = "★ " if each.champion else ""
-    said = f"{mark}{each.ref}{' ?' if each.elsewhere else ''}"
+    doubt = " ?" if each.elsewhere else ""
+    said = f"{mark}{cells.fit_ref(each.ref, ref - 1 - len(mark) - len(doubt)).rstrip()}{doubt}"
     name = Content.styled(cells.fit(said, ref - 1), "bold $accent" if each.champion else "bold")
     right = f"{each.right.value:.0%}" if each.right else "–"
     return Content.assemble(

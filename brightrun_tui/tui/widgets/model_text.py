@@ -9,6 +9,7 @@ from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
+from brightrun_tui.planning.bases import title_of
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,
@@ -23,11 +24,12 @@ from brightrun_tui.registry.scores import (
     splits_words,
 )
 from brightrun_tui.registry.signing import Origin
-from brightrun_tui.registry.training import held_in, left_out, times
+from brightrun_tui.registry.training import held_in, left_out, slower, times, whole_seconds
+from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.widgets import cells, reflow
 from brightrun_tui.tui.widgets.answer_text import compare_answers, prompt_lines
 from brightrun_tui.tui.widgets.measured_text import measured_again
-from brightrun_tui.tui.widgets.run_facts import changed_settings
+from brightrun_tui.tui.widgets.run_facts import base_name, changed_settings
 
 GRADES = {"good": ("✓", "$success"), "mixed": ("≈", "$warning"), "poor": ("✗", "$error")}
 MEASURE_WIDTH = 25
@@ -85,7 +87,7 @@ def model_row(
     aliases = Content.styled(" ".join(names_of(model)), "$accent")
     served = endpoint_mark(endpoint, short=True)
     if tall:
-        name = Content.styled(cells.fit(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
+        name = Content.styled(cells.fit_ref(model.ref, max(6, width - 3 - aliases.cell_length)), "bold")
         first = Content.assemble(look, name, " ", aliases)
         tail = served or Content.styled(humanize.day(model.created_at), "$muted")
         stars = Content.styled(cells.stars(model.rating) if model.rating else "", "$warning")
@@ -96,11 +98,13 @@ def model_row(
     if not tail:
         tail = Content.styled(humanize.day(model.created_at), "$muted")
     if width < NARROW:
-        name = Content.styled(cells.fit(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold")
+        name = Content.styled(
+            cells.fit_ref(model.ref, max(8, width - 2 - 1 - GRADE_WIDTH - 1 - tail.cell_length)), "bold"
+        )
         return Content.assemble(look, name, " ", grade, " ", tail).truncate(width, ellipsis=True)
     stars = Content.styled((cells.stars(model.rating) if model.rating else "").ljust(5), "$warning")
     fixed = 2 + 1 + GRADE_WIDTH + 15 + 2 + 5 + 2 + 22
-    name = Content.styled(cells.fit(model.ref, max(8, width - fixed)), "bold")
+    name = Content.styled(cells.fit_ref(model.ref, max(8, width - fixed)), "bold")
     return Content.assemble(look, name, " ", grade, " ", (losses.ljust(15), "$muted"), " ", stars, "  ", tail).truncate(
         width, ellipsis=True
     )
@@ -137,10 +141,9 @@ def report_card(
     for reason in report.verdict.reasons:
         lines += reflow.pair("  ·", reason, width, 4)
     if report.verdict.advice:
-        lines += [Content(""), *reflow.heading("What to try next", width, "in a shell")]
+        lines += [Content(""), *reflow.heading("What to try next", width, f"{key_of('registry.try_next')} does it")]
         for number, advice in enumerate(report.verdict.advice, 1):
             lines += reflow.pair(f"  {number}", advice.why, width, 4)
-            lines += reflow.indented(reflow.text(Content.styled(cells.plain(advice.command), "$accent"), width - 4), 4)
     lines += [Content(""), *_scores(model, width)]
     facts: list[tuple[str, str | Content]] = [
         ("Rating", Content.styled(cells.stars(model.rating), "$warning") if model.rating else "not rated yet (r)")
@@ -164,7 +167,7 @@ def report_card(
     facts.append(
         (
             "Made",
-            f"{humanize.day(model.created_at)} from {model.base_id}, in {humanize.duration(report.training.seconds)}",
+            f"{humanize.day(model.created_at)} from {title_of(model.base_id)}, in {humanize.duration(whole_seconds(report))}",
         )
     )
     lines += [Content(""), *reflow.pairs(facts, width, 12)]
@@ -277,16 +280,18 @@ def _measures(model: ModelVersion, width: int) -> reflow.Lines:
     label = MEASURE_WIDTH
     styles = {"tuned": "bold $success", "base": "bold $error", "": "bold"}
     rows = [Content.assemble(" " * label, ("base".rjust(7), "$muted"), ("tuned".rjust(8), "bold $curve-train"))]
-    rows += [
-        Content.assemble(
+    beside = width - label - 35
+    for line in lines:
+        row = Content.assemble(
             (cells.fit(line.what, label), "$muted"),
             line.base.rjust(7),
             (line.tuned.rjust(8), styles[line.better]),
             (f"  {line.note}".ljust(20), ""),
-            (line.means, "$muted"),
-        ).truncate(width, ellipsis=True)
-        for line in lines
-    ]
+            (line.means if len(line.means) <= beside else "", "$muted"),
+        )
+        rows.append(row.truncate(width, ellipsis=True))
+        if len(line.means) > beside:
+            rows += reflow.indented(reflow.text(line.means, width - 2, "$faint"))
     asked = model.report.scores.get("answers")
     note = f"{asked} held-out questions" if isinstance(asked, int) else ""
     return [Content(""), *reflow.heading("Measured on its answers", width, note), *rows]
@@ -352,6 +357,7 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
             )
             for number, (what, took, planned) in enumerate(times(model.report) or [("in steps", facts.seconds, None)])
         ),
+        *([("Longer", late)] if (late := slower(model.report)) else []),
         *([("Samples", left_out(model.report))] if left_out(model.report) else []),
         ("Device", facts.device or humanize.NOTHING),
         ("Peak memory", humanize.size(facts.peak_memory) if facts.peak_memory else humanize.NOTHING),
@@ -371,7 +377,7 @@ def origin(model: ModelVersion, width: int) -> reflow.Lines:
         ("Run", lineage.run_id),
         ("Dataset", lineage.dataset_name),
         ("", Content.styled(lineage.dataset_fingerprint, "$muted")),
-        ("Base model", f"{lineage.base_id} {lineage.base_revision}".strip()),
+        ("Base model", Content.assemble(base_name(lineage.base_id), f" {cells.plain(lineage.base_revision)}".rstrip())),
         ("", Content.styled(lineage.base_fingerprint, "$muted")),
         *(
             [("", Content(f"its weights are dequantised {lineage.base_quantisation}"))]

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.events import PhaseName
 from brightrun_tui.domain.run import Run
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, reflow
 
 RENTING = "renting"
 """What comes before the first word of a worker on a machine that is paid for."""
+LEAST_SECONDS = 0.5
+"""A phase that was shorter, and cost nothing, is not worth a word."""
+PREPARING: str = PhaseName.PREPARING
+"""What comes before that, and the data as tokens."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,18 @@ def phase_times(run: Run, detail: RunDetail, now: float | None = None) -> list[S
     rented = min((lease.created_at for lease in detail.leases if lease.costs and lease.provider_id), default=None)
     if rented is not None and (not begins or rented < begins[0][0]):
         begins.insert(0, (rented, RENTING))
-    if not begins:
-        return []
-    spent: dict[str, Spent] = {}
-    for (begin, name), until in zip(begins, [*(begin for begin, _ in begins[1:]), end], strict=True):
+    preparing = run.preparing_seconds(now)
+    spent = {PREPARING: Spent(PREPARING, preparing, 0.0)} if preparing else {}
+    for (begin, name), until in zip(begins, [*(begin for begin, _ in begins[1:]), end][: len(begins)], strict=True):
         until = min([until, *(one.time for one in detail.ends if begin < one.time)])
         before = spent.get(name, Spent(name, 0.0, 0.0))
         dollars = sum(lease.spending(now, begin, until).total for lease in detail.leases)
         spent[name] = Spent(name, before.seconds + max(0.0, until - begin), before.dollars + dollars)
-    return list(spent.values())
+    if preparing and RENTING in spent:  # which is a part of it
+        own = spent[PREPARING].seconds - min(spent[RENTING].seconds, preparing)
+        spent[PREPARING] = Spent(PREPARING, own, spent[PREPARING].dollars)
+    now_in = run.phase if run.active else ""
+    return [one for one in spent.values() if one.seconds >= LEAST_SECONDS or one.dollars or one.name == now_in]
 
 
 def phase_strip(run: Run, detail: RunDetail | None, width: int) -> Content | None:

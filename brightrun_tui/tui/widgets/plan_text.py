@@ -26,7 +26,14 @@ CHECKS = {
     "pending": ("◌", "$secondary"),
 }
 FITS = {"safe": ("fits", "$success"), "tight": ("tight", "$warning"), "no": ("too much", "$error")}
-PHASES = {"loading": "load", "training": "train", "measuring": "measure", "answering": "answer", "saving": "save"}
+PHASES = {
+    "preparing": "prepare",
+    "loading": "load",
+    "training": "train",
+    "measuring": "measure",
+    "answering": "answer",
+    "saving": "save",
+}
 """What the time of a run goes into, by the names of `TimeParts`."""
 BARS = " ▁▂▃▄▅▆▇█"
 LENGTH_BINS = 16
@@ -141,7 +148,7 @@ def last_look(plan: Plan) -> Content:
     rows = [
         ("Model", plan.name),
         ("Data", next((check.what for check in plan.checks if check.name == CheckName.DATASET), "")),
-        ("Base", plan.base.title if plan.base else ""),
+        ("Base", _base_words(plan)),
         ("Where", places.place(plan.draft.provider) + (f" · {machine_words(plan.offer).plain}" if plan.offer else "")),
         *([("Begins", f"not before {moment_words(plan.not_before)}")] if plan.not_before else []),
         (
@@ -156,6 +163,17 @@ def last_look(plan: Plan) -> Content:
         if check.name != CheckName.DATASET
     ]
     return Content("\n").join([*lines, Content(""), Content.styled(cost_sentence(plan), "bold")])
+
+
+def _base_words(plan: Plan) -> str:
+    """Name the base, and what must happen before it can be trained."""
+    base, found = plan.base, plan.estimate
+    if base is None:
+        return ""
+    if base.present or found is None or found.parts.preparing < 1:
+        return base.title
+    first = base.preparing or f"will be downloaded ({humanize.size(base.weight_bytes)})"
+    return f"{base.title}, {first}: about {humanize.duration(found.parts.preparing)} of the time below"
 
 
 def _warnings(plan: Plan) -> list[Check]:

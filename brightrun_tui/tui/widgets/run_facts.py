@@ -10,9 +10,10 @@ from textual.content import Content
 from brightrun_tui.domain import humanize
 from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.domain.run import Run
-from brightrun_tui.domain.settings import RunSettings
+from brightrun_tui.domain.settings import RunSettings, setting_title
+from brightrun_tui.planning.bases import title_of
 from brightrun_tui.tui.snapshot import RunDetail
-from brightrun_tui.tui.widgets import lease_text, reflow
+from brightrun_tui.tui.widgets import cells, lease_text, reflow
 from brightrun_tui.tui.widgets.hardware_text import hardware_words
 from brightrun_tui.tui.widgets.phase_text import phase_list
 from brightrun_tui.tui.widgets.places import place
@@ -26,7 +27,7 @@ def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "
         return [Content.styled(absent, "$faint")]
     spec = run.spec
     rows: list[tuple[str, str | Content]] = [
-        ("Base model", spec.base.id),
+        ("Base model", base_name(spec.base.id)),
         ("Dataset", f"{spec.dataset.name} · {spec.dataset.statement or spec.dataset.format}"),
         ("Template", spec.template),
         ("Where", place(spec.provider) + (f" · {spec.gpu}" if spec.gpu else "")),
@@ -74,6 +75,13 @@ def facts(run: Run | None, detail: RunDetail | None, width: int, absent: str = "
     return lines
 
 
+def base_name(base_id: str) -> Content:
+    """Name a base as people do, and behind that as commands do, where that is another word."""
+    title = title_of(base_id)
+    known = Content.styled(f"  {cells.plain(base_id)}", "$faint") if title != base_id else Content("")
+    return Content.assemble(cells.plain(title), known)
+
+
 def _changes(run: Run, width: int) -> reflow.Lines:
     lines: reflow.Lines = []
     for one in run.changes:
@@ -83,10 +91,13 @@ def _changes(run: Run, width: int) -> reflow.Lines:
 
 
 def changed_settings(settings: Mapping[str, Any]) -> list[tuple[str, str | Content]]:
-    """Return key and value of every setting that is not the default, from the groups as a document."""
+    """Return title and value of every setting that is not the default, and its key, from the groups as a document."""
     default = RunSettings().model_dump()
     return [
-        (f"{group}.{name}", str(value))
+        (
+            setting_title(f"{group}.{name}"),
+            Content.assemble(cells.plain(str(value)), "  ", (cells.plain(f"{group}.{name}"), "$faint")),
+        )
         for group, values in settings.items()
         if isinstance(values, dict)
         for name, value in values.items()

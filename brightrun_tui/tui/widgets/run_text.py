@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from textual.content import Content
@@ -13,6 +14,7 @@ from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.settings import iter_settings
+from brightrun_tui.planning.bases import title_of
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
@@ -225,13 +227,16 @@ def _headline(run: Run, leases: Sequence[Lease], width: int, *, with_cost: bool)
 
 
 def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
-    """Return progress in steps, in epochs too where there is room; before the first step, what is being done instead. What a
-    silent run said of its end is not repeated.
+    """Return progress in steps, in epochs too where there is room; before the first step, what is being done instead and for
+    how long. What a silent run said of its end is not repeated.
     """
     if run.active and not run.total_steps:
         waits = "waiting for its turn" if run.state == "queued" else "the first step has not come yet"
-        words_of_phase = cells.one_line(run.phase_detail) or waits
-        return Content.styled(words_of_phase, "$muted").truncate(width, ellipsis=True)
+        detail = title_of(run.phase_detail) if run.phase_detail == run.spec.base.id else run.phase_detail
+        words = cells.one_line(detail) or waits
+        if run.state != "queued":
+            words += "".join(f" · {part}" for part in _beginning(run))
+        return Content.styled(words, "$muted").truncate(width, ellipsis=True)
     steps = f"step {run.step:,}/{run.total_steps:,}" if run.total_steps else "step –"
     epochs = f"  epoch {run.epoch:.2f}/{run.spec.settings.training.epochs:g}"
     time_words = f"  {'silent' if silent else _time_words(run)}".rstrip()
@@ -245,14 +250,24 @@ def _bar_line(run: Run, width: int, *, silent: bool) -> Content:
     return line.truncate(width, ellipsis=True)
 
 
+def _beginning(run: Run) -> list[str]:
+    """Say how long it is under way and what was expected of the whole, while no worker can say what is left."""
+    now = time.time()
+    begun = run.worked_seconds(now)
+    said = [f"{humanize.duration(begun)} so far"] if begun >= 1 else []
+    if (found := run.estimate) is not None and found.seconds_high > found.seconds_low > 0:
+        said.append(f"{humanize.band(found.seconds_low, found.seconds_high)} in all")
+    return said
+
+
 def _time_words(run: Run) -> str:
     """Return what is left of it, or what it took."""
     if run.active:
         return f"{humanize.duration(run.eta_seconds)} left" if run.eta_seconds is not None else ""
     if not (run.finished_at and run.started_at):
         return ""
-    lasted = run.finished_at - run.started_at
-    worked = run.active_seconds or lasted
+    lasted = run.finished_at - run.started_at + run.prepared_seconds
+    worked = run.worked_seconds(run.finished_at)
     of_all = f" of {humanize.duration(lasted)}" if lasted > 1.1 * worked + 60 else ""
     return f"took {humanize.duration(worked)}{of_all}"
 
