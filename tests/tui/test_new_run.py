@@ -649,7 +649,9 @@ async def test_a_run_begins_when_it_is_agreed_to(paths: Paths, opened: Opened) -
             await driver.press("pagedown", "pagedown", "pagedown")
             await driver.sees("line 39", "Leave it", "Do it")
             await driver.press("n", "s")
-            await driver.sees("Start the run", "y Start", "will be fetched (93 MB) and", "unpacked on this machine: about")
+            await driver.sees(
+                "Start the run", "y Start", "will be fetched (93 MB) and", "unpacked on this machine: about"
+            )
             asked = time.time()
             while time.time() <= asked:  # the clock has moved on
                 await asyncio.sleep(0.01)
