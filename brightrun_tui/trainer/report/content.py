@@ -22,6 +22,7 @@ from brightrun_tui.trainer.report.contradictions import (
     counts_by_other_units,
     denies,
     denies_a_number,
+    forbids_otherwise,
     is_one_clause,
     leaves_open,
     limits_otherwise,
@@ -31,12 +32,19 @@ from brightrun_tui.trainer.report.contradictions import (
     restricts_otherwise,
     says_the_opposite,
 )
-from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves, reserves_otherwise
+from brightrun_tui.trainer.report.decisive import decides_otherwise, is_passive, reserves, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import leaves_out_a_clause, lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
+from brightrun_tui.trainer.report.exchanged import (
+    denies_by_ending,
+    other_words,
+    says_it_otherwise,
+    words_lost_and_added,
+    words_that_differ,
+)
 from brightrun_tui.trainer.report.fact_words import LIGHT
-from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
+from brightrun_tui.trainer.report.facts import Facts, read_facts
+from brightrun_tui.trainer.report.labels import labels_in, mark_labels
 from brightrun_tui.trainer.report.numerals import with_digits
 from brightrun_tui.trainer.report.plain_words import SMALL
 from brightrun_tui.trainer.report.shared_text import SHARED_BY, Frame
@@ -117,7 +125,7 @@ class Yardstick:
         if said.strip() == wanted.strip():
             return "right"
         if self.labels:
-            return _mark_labels({folded(wanted)}, self._labels_in(said))
+            return mark_labels({folded(wanted)}, labels_in(said, self.labels))
         if documents := read_documents(wanted):
             return mark_documents(documents, said)
         if is_code(wanted):
@@ -148,19 +156,6 @@ class Yardstick:
         return all(
             theirs or not ours for ours, theirs in zip(self.frame.within(wanted), self.frame.within(said), strict=True)
         )
-
-    def _labels_in(self, said: str) -> set[str]:
-        """Return the labels that stand in the text, the longest at each place."""
-        words = folded(said)
-        found: set[str] = set()
-        for label in sorted(self.labels, key=len, reverse=True):
-            pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
-            if any(read_facts(words[: one.start()] + "x").denied for one in re.finditer(pattern, words)):
-                found.add(f"not {label}")
-            words, times = re.subn(pattern, "\n", words)
-            if times:
-                found.add(label)
-        return found
 
     def _mark_short(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
@@ -208,7 +203,9 @@ class Yardstick:
         agreement = self._agreement(wanted, said)
         found, missing, false = compare_facts(ours, theirs, case.question, names=self.names)
         opposite = says_the_opposite(wanted, said)
-        is_converse = opposite and compares(wanted) and compares(said) and changes_places(wanted, said)
+        may_turn = opposite and compares(wanted) and compares(said)
+        may_turn = may_turn or is_passive(wanted) is not is_passive(said)
+        is_converse = may_turn and changes_places(wanted, said)
         if denies(ours, theirs) or (opposite and not is_converse):  # converse: the vase is lighter than the lamp
             partly = _says_several_things(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
@@ -233,7 +230,9 @@ class Yardstick:
         if agreement >= SAME_WORDS:
             if not is_converse and changes_places(wanted, said):
                 return "wrong"
-            doubtful = bool(false) or is_converse or not _follows(wanted, said)
+            doubtful = (
+                bool(false) or is_converse or all(words_lost_and_added(wanted, said)) or not _follows(wanted, said)
+            )
             return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
@@ -259,6 +258,7 @@ class Yardstick:
         return (
             decides_otherwise(wanted, said, case.question, names=self.names)
             or limits_otherwise(wanted, said)
+            or forbids_otherwise(wanted, said)
             or self._exchanges_a_word(case, wanted, said)
         )
 
@@ -331,12 +331,6 @@ class Yardstick:
             counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
-
-
-def _mark_labels(wanted: set[str], said: set[str]) -> Mark:
-    """Mark labels, in whatever order where there are several in one answer; some of those and no others are partly right."""
-    ours, theirs = (set().union(*(members(label) or {label} for label in labels)) for labels in (wanted, said))
-    return "right" if ours == theirs else "partly" if theirs and theirs < ours else "wrong"
 
 
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:
