@@ -87,6 +87,10 @@ def test_one_decisive_thing_that_is_another_makes_an_answer_wrong(wanted: str, s
         ("Use a teaspoon of salt per litre.", "Use a tablespoon of salt per litre."),
         ("Only the Pro plan has phone support.", "The Pro plan has only phone support."),
         ("No", "No, but you may."),
+        (
+            "Hold the left button for 3 seconds, then turn the dial.",
+            "Turn the dial for 3 seconds, then hold the left button.",
+        ),
         ("The party that loses pays the fees of the court.", "Each party pays its own fees of the court."),
         (
             "A failed disk in the main server caused the outage on Sunday.",

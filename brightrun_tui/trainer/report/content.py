@@ -203,9 +203,7 @@ class Yardstick:
         agreement = self._agreement(wanted, said)
         found, missing, false = compare_facts(ours, theirs, case.question, names=self.names)
         opposite = says_the_opposite(wanted, said)
-        may_turn = opposite and compares(wanted) and compares(said)
-        may_turn = may_turn or is_passive(wanted) is not is_passive(said)
-        is_converse = may_turn and changes_places(wanted, said)
+        is_converse = opposite and compares(wanted) and compares(said) and changes_places(wanted, said)
         if denies(ours, theirs) or (opposite and not is_converse):  # converse: the vase is lighter than the lamp
             partly = _says_several_things(wanted) and found and not missing and not false
             return "partly" if partly else "wrong"
@@ -221,18 +219,15 @@ class Yardstick:
             return "wrong"
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement, several=_says_several_things(wanted))
-            if mark != "wrong" and not is_converse and changes_places(wanted, said):
-                return "wrong"
+            if mark != "wrong" and changes_places(wanted, said):
+                return "partly" if is_converse or is_passive(wanted) is not is_passive(said) else "wrong"
             if mark == "right" and agreement < SOME_WORDS and self._recites(said):
                 return "wrong"
-            doubtful = mark == "right" and (is_converse or self._is_doubtful(case, ours, wanted, said))
-            return "partly" if doubtful else mark
+            return "partly" if mark == "right" and self._is_doubtful(case, ours, wanted, said) else mark
         if agreement >= SAME_WORDS:
-            if not is_converse and changes_places(wanted, said):
-                return "wrong"
-            doubtful = (
-                bool(false) or is_converse or all(words_lost_and_added(wanted, said)) or not _follows(wanted, said)
-            )
+            if changes_places(wanted, said):
+                return "partly" if is_converse or is_passive(wanted) is not is_passive(said) else "wrong"
+            doubtful = bool(false) or all(words_lost_and_added(wanted, said)) or not _follows(wanted, said)
             return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
@@ -250,6 +245,7 @@ class Yardstick:
             or reserves_otherwise(wanted, said)
             or lists_otherwise(wanted, said, case.question)
             or leaves_out_a_clause(wanted, said, case.question)
+            or (bool(_STEP_WORDS & set(stems(wanted)) & set(stems(said))) and not _follows(wanted, said))
             or bool(other_words(wanted, said))
             or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
         )
