@@ -52,6 +52,11 @@ def _mark(question: str, wanted: str, said: str) -> Mark:
         ("Run git reset --soft HEAD~1.", "Run git reset --hard HEAD~1."),
         ("The mail is in /var/lib/mail/new.", "The mail is in /var/lib/mail/old."),
         ("Reject the value where n <= 4.", "Reject the value where n >= 4."),
+        ("Take one tablet twice a day, for three days.", "Take one tablet three times a day, for three days."),
+        ("Check-in is from 3 pm, check-out until 11 am.", "Check-out is from 3 pm, check-in until 11 am."),
+        ("The mayor rejected the council's plan of 2019.", "The council rejected the mayor's plan of 2019."),
+        ("We do not have to wait for the crew.", "We must not wait for the crew."),
+        ("Wir müssen nicht auf das Schiff warten.", "Wir dürfen nicht auf das Schiff warten."),
         ("Minors need the consent of both parents.", "Minors need the consent of one parent."),
         ("Bicycles are carried by the porter.", "Bicycles are carried by the captain."),
     ],
@@ -82,6 +87,11 @@ def test_one_decisive_thing_that_is_another_makes_an_answer_wrong(wanted: str, s
         ("Use a teaspoon of salt per litre.", "Use a tablespoon of salt per litre."),
         ("Only the Pro plan has phone support.", "The Pro plan has only phone support."),
         ("No", "No, but you may."),
+        (
+            "Hold the left button for 3 seconds, then turn the dial.",
+            "Turn the dial for 3 seconds, then hold the left button.",
+        ),
+        ("The party that loses pays the fees of the court.", "Each party pays its own fees of the court."),
         (
             "A failed disk in the main server caused the outage on Sunday.",
             "On Sunday a network fault at the provider brought the main server down.",

@@ -22,6 +22,7 @@ from brightrun_tui.trainer.report.contradictions import (
     counts_by_other_units,
     denies,
     denies_a_number,
+    forbids_otherwise,
     is_one_clause,
     leaves_open,
     limits_otherwise,
@@ -31,12 +32,19 @@ from brightrun_tui.trainer.report.contradictions import (
     restricts_otherwise,
     says_the_opposite,
 )
-from brightrun_tui.trainer.report.decisive import decides_otherwise, reserves, reserves_otherwise
+from brightrun_tui.trainer.report.decisive import decides_otherwise, is_passive, reserves, reserves_otherwise
 from brightrun_tui.trainer.report.documents import mark_documents, read_documents
 from brightrun_tui.trainer.report.enumerated import leaves_out_a_clause, lists_more, lists_otherwise, members
-from brightrun_tui.trainer.report.exchanged import denies_by_ending, other_words, says_it_otherwise, words_that_differ
+from brightrun_tui.trainer.report.exchanged import (
+    denies_by_ending,
+    other_words,
+    says_it_otherwise,
+    words_lost_and_added,
+    words_that_differ,
+)
 from brightrun_tui.trainer.report.fact_words import LIGHT
-from brightrun_tui.trainer.report.facts import UNSPACED, Facts, read_facts
+from brightrun_tui.trainer.report.facts import Facts, read_facts
+from brightrun_tui.trainer.report.labels import labels_in, mark_labels
 from brightrun_tui.trainer.report.numerals import with_digits
 from brightrun_tui.trainer.report.plain_words import SMALL
 from brightrun_tui.trainer.report.shared_text import SHARED_BY, Frame
@@ -117,7 +125,7 @@ class Yardstick:
         if said.strip() == wanted.strip():
             return "right"
         if self.labels:
-            return _mark_labels({folded(wanted)}, self._labels_in(said))
+            return mark_labels({folded(wanted)}, labels_in(said, self.labels))
         if documents := read_documents(wanted):
             return mark_documents(documents, said)
         if is_code(wanted):
@@ -148,19 +156,6 @@ class Yardstick:
         return all(
             theirs or not ours for ours, theirs in zip(self.frame.within(wanted), self.frame.within(said), strict=True)
         )
-
-    def _labels_in(self, said: str) -> set[str]:
-        """Return the labels that stand in the text, the longest at each place."""
-        words = folded(said)
-        found: set[str] = set()
-        for label in sorted(self.labels, key=len, reverse=True):
-            pattern = rf"(?<!\w){re.escape(label)}(?!\w)" if not re.search(f"[{UNSPACED}]", label) else re.escape(label)
-            if any(read_facts(words[: one.start()] + "x").denied for one in re.finditer(pattern, words)):
-                found.add(f"not {label}")
-            words, times = re.subn(pattern, "\n", words)
-            if times:
-                found.add(label)
-        return found
 
     def _mark_short(self, case: AnswerCase, wanted: str, said: str) -> Mark:
         ours, theirs = read_facts(wanted), read_facts(said)
@@ -224,16 +219,15 @@ class Yardstick:
             return "wrong"
         if found or missing:
             mark = _mark_facts(found, missing, false, agreement=agreement, several=_says_several_things(wanted))
-            if mark != "wrong" and not is_converse and changes_places(wanted, said):
-                return "wrong"
+            if mark != "wrong" and changes_places(wanted, said):
+                return "partly" if is_converse or is_passive(wanted) is not is_passive(said) else "wrong"
             if mark == "right" and agreement < SOME_WORDS and self._recites(said):
                 return "wrong"
-            doubtful = mark == "right" and (is_converse or self._is_doubtful(case, ours, wanted, said))
-            return "partly" if doubtful else mark
+            return "partly" if mark == "right" and self._is_doubtful(case, ours, wanted, said) else mark
         if agreement >= SAME_WORDS:
-            if not is_converse and changes_places(wanted, said):
-                return "wrong"
-            doubtful = bool(false) or is_converse or not _follows(wanted, said)
+            if changes_places(wanted, said):
+                return "partly" if is_converse or is_passive(wanted) is not is_passive(said) else "wrong"
+            doubtful = bool(false) or all(words_lost_and_added(wanted, said)) or not _follows(wanted, said)
             return "partly" if doubtful or self._is_doubtful(case, ours, wanted, said) else "right"
         if agreement >= SOME_WORDS:
             return "partly"
@@ -251,6 +245,7 @@ class Yardstick:
             or reserves_otherwise(wanted, said)
             or lists_otherwise(wanted, said, case.question)
             or leaves_out_a_clause(wanted, said, case.question)
+            or (bool(_STEP_WORDS & set(stems(wanted)) & set(stems(said))) and not _follows(wanted, said))
             or bool(other_words(wanted, said))
             or (not _says_several_things(wanted) and any(self._differing(wanted, said)))
         )
@@ -259,6 +254,7 @@ class Yardstick:
         return (
             decides_otherwise(wanted, said, case.question, names=self.names)
             or limits_otherwise(wanted, said)
+            or forbids_otherwise(wanted, said)
             or self._exchanges_a_word(case, wanted, said)
         )
 
@@ -331,12 +327,6 @@ class Yardstick:
             counts = Counter(stem for stem in stems(text) if not stem.isdigit())
             self._weighed[text] = counts, sum(self.weight(stem) * count for stem, count in counts.items())
         return self._weighed[text]
-
-
-def _mark_labels(wanted: set[str], said: set[str]) -> Mark:
-    """Mark labels, in whatever order where there are several in one answer; some of those and no others are partly right."""
-    ours, theirs = (set().union(*(members(label) or {label} for label in labels)) for labels in (wanted, said))
-    return "right" if ours == theirs else "partly" if theirs and theirs < ours else "wrong"
 
 
 def _counts_other_things(wanted: str, said: str, question: str) -> bool:

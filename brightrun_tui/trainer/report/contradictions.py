@@ -29,7 +29,7 @@ from brightrun_tui.trainer.report.stems import STEM
 MOST_WORDS = 60
 """Words of each text that are looked at."""
 _NUMBERS = re.compile(r"\d+")
-_TOKEN = re.compile(rf"\d+(?:[.,:]\d+)*|{WORD.pattern}|[.!?;,/&。！？\n]")
+_TOKEN = re.compile(rf"\d+(?:[.,:]\d+)*|[^\W\d_]+-(?:in|out|on|off|up|down)\b|{WORD.pattern}|[.!?;,/&。！？\n]")
 _JOINTS = frozenset(", / & and or und oder et ou y o".split())
 _WEEK = frozenset(range(7))
 _WEEKDAYS_AS_ONE = {
@@ -77,6 +77,14 @@ _EVERY = re.compile(
     r"|\b(?:daily|weekly|monthly|yearly|täglich|wöchentlich|monatlich|jährlich)\b"
 )
 _OF = frozenset("the a an of in at on von in im der des de du la di del van".split())
+_NEED_NOT = re.compile(
+    r"\b(?:need not|needn't|(?:do|does) not (?:have|need) to|(?:don't|doesn't) (?:have|need) to|"
+    r"(?:muss|müssen|musst|brauche?n?|braucht|brauchst)\b[^.;,]*\bnicht|hoe(?:ft|ven)\b[^.;,]*\bniet)\b"
+)
+_MUST_NOT = re.compile(
+    r"\b(?:must not|mustn't|may not|not allowed|forbidden|prohibited|(?:darf|dürfen|darfst)\b[^.;,]*\bnicht|"
+    r"(?:mag|mogen)\b[^.;,]*\bniet)\b"
+)
 _THAN = re.compile(r"\b(?:than|als|que|dan)\b", re.IGNORECASE)
 _ENDS = frozenset(".!?;。！？\n")
 _AROUND = 2
@@ -141,6 +149,11 @@ def is_one_clause(text: str) -> bool:
 def compares(text: str) -> bool:
     """Say whether it says that one thing is more than another."""
     return bool(_THAN.search(text))
+
+
+def forbids_otherwise(wanted: str, said: str) -> bool:
+    """Say whether one says that it need not be, and the other that it must not."""
+    return any(_NEED_NOT.search(one) and _MUST_NOT.search(other) for one, other in _both_ways(wanted, said))
 
 
 def restricts_otherwise(wanted: str, said: str) -> bool:
@@ -316,7 +329,8 @@ def repeats_itself(wanted: str, said: str) -> bool:
 
 
 def _tokens(text: str) -> list[str]:
-    return [found[0].casefold() for found in _TOKEN.finditer(text)][:MOST_WORDS]
+    found = [token[0].casefold().replace("’", "'").removesuffix("'s") for token in _TOKEN.finditer(text)]
+    return found[:MOST_WORDS]
 
 
 def _contexts(tokens: Sequence[str]) -> dict[str, frozenset[tuple[int, str]]]:

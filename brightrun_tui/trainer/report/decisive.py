@@ -112,6 +112,11 @@ def _denies(text: str) -> bool:
     return any(word in DENIALS or word.endswith("n't") for word in words)
 
 
+def is_passive(text: str) -> bool:
+    """Say whether it says by whom something is done."""
+    return bool(_PASSIVE.search(text.casefold()))
+
+
 def _turns_passive(one: str, other: str) -> bool:
     """Say whether who does it in one has it done to them in the other: Ada pays Bo, Ada is paid by Bo."""
     for found in _PASSIVE.finditer(other.casefold()):

@@ -78,6 +78,12 @@ def words_that_differ(wanted: str, said: str) -> tuple[list[str], list[str]]:
     return _decisive(lost, ours, theirs), _decisive(new, theirs, ours)
 
 
+def words_lost_and_added(wanted: str, said: str) -> tuple[list[str], list[str]]:
+    """Return the words, more than neutral ones, that only one of two texts has, in whatever order they come."""
+    ours, theirs = _words(wanted), _words(said)
+    return _decisive(ours, ours, theirs), _decisive(theirs, theirs, ours)
+
+
 def _decisive(words: Sequence[str], text: Sequence[str], other: Sequence[str]) -> list[str]:
     """Return those of a text that stand nowhere in the other one, in no form, and are not neutral; no numbers, nor units, which
     are compared as such.

@@ -32,6 +32,8 @@ _HOURS_AND_MINUTES = re.compile(
     re.IGNORECASE,
 )
 _CLOCK = re.compile(r"\b(\d{1,2})(?:\.(?=\d\d ?(?:[ap]\.?m\b|uhr\b|h\b))| ?h(?=\d\d\b))(\d\d)", re.IGNORECASE)
+_OFTEN = {"twice": 2, "thrice": 3, "zweimal": 2, "dreimal": 3, "viermal": 4, "tweemaal": 2, "driemaal": 3}
+_TIMES = re.compile(rf"\b(?:{'|'.join(_OFTEN)})\b", re.IGNORECASE)
 _WHOLE = {"": 0, "a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "ein": 1, "ander": 1, "zwei": 2}
 
 
@@ -42,6 +44,7 @@ def with_digits(text: str) -> str:
         text = "".join(map(_as_digit, text))
         text = _CJK_NUMBER.sub(lambda found: _counted(found, text), text)
     text = _CLOCK.sub(r"\1:\2", text)
+    text = _TIMES.sub(lambda found: f"{_OFTEN[found[0].casefold()]} times", text)
     for form, part in _HALVES:
         text = form.sub(partial(_with_part, part=part), text)
     return _HOURS_AND_MINUTES.sub(lambda found: f"{int(found[1]) * 60 + int(found[2])} minutes", text)
