@@ -35,7 +35,7 @@ async def launch_again(stage: Stage) -> None:
     """As a retry does once the directory is prepared."""
     await asyncio.wait_for(stage.task, 60)
     for state in ("queued", "preparing", "launching"):
-        await runs.transition(stage.db, "r", state)  # type: ignore[arg-type]  # each of them is a state
+        await runs.transition(stage.db, "r", state)
     await drive_anew(stage)
 
 
