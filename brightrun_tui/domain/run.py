@@ -170,6 +170,7 @@ EVERY_STEP = frozenset({"train_loss", "learning_rate", "grad_norm", "tokens_per_
 class Run(BaseModel):
     """A run as the store knows it: specification, state and the newest facts.
 
+    ``granted``: the number of the newest request that changed its state.
     ``deaths``: of its worker, one after the other, without progress between them. ``launch_step``: the furthest step that a
     worker before the present one came to. ``active_seconds``: how long a worker was at it, last counted at ``counted_at``,
     which names a boot of this machine and the seconds since then. ``prepared_seconds``: how long it was on its way to a worker
@@ -209,6 +210,7 @@ class Run(BaseModel):
     launch_step: int = 0
     launch_seq: int = -1
     ending: Ending = ""
+    granted: int = 0
     active_seconds: float = 0.0
     counted_at: tuple[str, float] | None = None
     prepared_seconds: Amount = 0.0
@@ -345,6 +347,7 @@ class RunChanges(TypedDict, total=False):
     cost_usd: float
     attempts: int
     deaths: int
+    granted: int
     launch_step: int
     launch_seq: int
     ending: Ending

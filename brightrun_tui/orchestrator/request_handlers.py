@@ -81,23 +81,24 @@ class EngineApi(Protocol):
         """Watch a new endpoint."""
 
 
-async def ask_run(engine: EngineApi, run_id: str, signal: Signal) -> Run:
-    """Bring a command to a run: to its runner when one is at work, else straight to the lifecycle."""
-    runner = engine.runners.get(run_id)
+async def ask_run(engine: EngineApi, run_id: str, signal: Signal, number: int = 0) -> Run:
+    """Bring a command to a run: to its runner when one is at work, else straight to the lifecycle. ``number``: of the request."""
+    runner, command = engine.runners.get(run_id), RunCommand(signal, number)
     if runner is not None:
-        command = RunCommand(signal)
         runner.commands.add(command)
         return await command.answer
     run = await runs.get(engine.db, run_id)
-    decision = lifecycle.step(run, signal)
+    if command.was_granted(run):
+        return run
+    decision = command.noted_in(lifecycle.step(run, signal))
     return await runs.transition(engine.db, run_id, decision.state, **decision.changes)
 
 
-async def _stop(engine: EngineApi, ask: StopRun) -> StopAnswer:
+async def _stop(engine: EngineApi, ask: StopRun, number: int) -> StopAnswer:
     if ask.after:
         run = await live_changes.stop_later(engine.db, ask.target, ask.after, _target(engine, ask.target))
         return StopAnswer(state=run.state, ending=run.ending, stop_after=run.stop_after)
-    run = await ask_run(engine, ask.target, "force_asked" if ask.force else "stop_asked")
+    run = await ask_run(engine, ask.target, "force_asked" if ask.force else "stop_asked", number)
     return StopAnswer(state=run.state, ending=run.ending)
 
 
@@ -296,13 +297,13 @@ async def respond(engine: EngineApi, request: Request) -> Answer:
     ask = request.ask
     match ask:
         case StopRun():
-            return await _stop(engine, ask)
+            return await _stop(engine, ask, request.id)
         case ChangeRun():
             return await _change(engine, ask)
         case PauseRun():
-            return RunAnswer(state=(await ask_run(engine, ask.target, "pause_asked")).state)
+            return RunAnswer(state=(await ask_run(engine, ask.target, "pause_asked", request.id)).state)
         case ResumeRun():
-            return RunAnswer(state=(await ask_run(engine, ask.target, "resume_asked")).state)
+            return RunAnswer(state=(await ask_run(engine, ask.target, "resume_asked", request.id)).state)
         case RetryRun():
             return await _retry(engine, ask)
         case CheckpointRun():

@@ -4,24 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from brightrun_tui.domain.run import Run
-from brightrun_tui.orchestrator.lifecycle import Signal
+from brightrun_tui.domain.run import Run, RunChanges
+from brightrun_tui.orchestrator.lifecycle import Decision, Signal
 
 ENDINGS: tuple[Signal, ...] = ("stop_asked", "force_asked")
 
 
 @dataclass
 class RunCommand:
-    """What a person asked of a run, and where the answer goes."""
+    """What a person asked of a run, and where the answer goes. ``number``: of the request; 0 where there was none."""
 
     signal: Signal
+    number: int = 0
     answer: asyncio.Future[Run] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def grant(self, run: Run) -> None:
         if not self.answer.done():
             self.answer.set_result(run)
+
+    def was_granted(self, run: Run) -> bool:
+        """Say whether an engine that died before it could answer has done it: it is answered then, and not done twice."""
+        return bool(self.number) and run.granted == self.number
+
+    def noted_in(self, decision: Decision) -> Decision:
+        """Return the decision that grants it, with which that is put on record."""
+        changes: RunChanges = {**decision.changes, "granted": self.number} if self.number else decision.changes
+        return replace(decision, changes=changes)
 
     def refuse(self, error: BaseException) -> None:
         if not self.answer.done():

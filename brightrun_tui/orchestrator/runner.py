@@ -162,14 +162,20 @@ class Runner:
         while (command := self.commands.take()) is not None:
             try:
                 run = await runs.get(self.db, self.run_id)
-                decision = lifecycle.step(run, command.signal)
+                if command.was_granted(run):
+                    command.grant(run)
+                    continue
+                decision = command.noted_in(lifecycle.step(run, command.signal))
                 command.grant(await runs.transition(self.db, run.id, decision.state, **decision.changes))
             except Exception as error:
                 command.refuse(error)
 
     async def _grant(self, run: Run, command: RunCommand, effects: list[Effect]) -> list[Effect]:
+        if command.was_granted(run):
+            command.grant(run)
+            return effects
         try:
-            decision = lifecycle.step(run, command.signal)
+            decision = command.noted_in(lifecycle.step(run, command.signal))
         except BrightrunError as error:
             command.refuse(error)
             return effects

@@ -153,8 +153,10 @@ async def test_an_engine_that_hangs_is_called_so_and_no_other_whatever_the_clock
         mock.patch.object(engine_status, "boot_and_seconds", clock.boot_and_seconds),
         mock.patch.object(time, "time", lambda: clocks.wall),
     ):
-        facts = engine_facts.EngineFacts(pid=1, started_at=0.0, version="", runs=0, endpoints=0, troubles=[])
-        await engine_facts.beat(db, **facts, beat_boot=clock.boot_and_seconds())
+        facts = engine_facts.EngineFacts(
+            pid=1, started_at=0.0, version="", runs=0, endpoints=0, troubles=[], beat_boot=clock.boot_and_seconds()
+        )
+        await engine_facts.beat(db, **facts)
         clocks.wall += jump
         assert not (await silent()).stale
         clocks.pass_by(engine_status.STALE_SECONDS + 1)

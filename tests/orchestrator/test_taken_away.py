@@ -12,6 +12,7 @@ import pytest
 
 from brightrun_tui.domain.error_kinds import ErrorKind
 from brightrun_tui.domain.run import Run
+from brightrun_tui.orchestrator.run_commands import RunCommand
 from brightrun_tui.orchestrator.runner import Runner
 from brightrun_tui.orchestrator.timings import EngineTimings
 from brightrun_tui.paths import Paths
@@ -35,7 +36,7 @@ async def launch_again(stage: Stage) -> None:
     """As a retry does once the directory is prepared."""
     await asyncio.wait_for(stage.task, 60)
     for state in ("queued", "preparing", "launching"):
-        await runs.transition(stage.db, "r", state)  # type: ignore[arg-type]  # each of them is a state
+        await runs.transition(stage.db, "r", state)
     await drive_anew(stage)
 
 
@@ -110,3 +111,15 @@ async def test_an_engine_whose_data_directory_is_taken_away_ends_and_makes_no_ne
         home.rename(tmp_path / "moved") if take_away == "move" else shutil.rmtree(home)
         await asyncio.wait_for(task, 60)
         assert not home.exists()
+
+
+async def test_a_stop_that_was_granted_and_not_answered_is_not_done_twice(tmp_path: Path) -> None:
+    """The next engine took the same request for a second one, and ended the worker instead of letting it save its model."""
+    async with on_stage(tmp_path, STEADY, answer_seconds=600.0) as stage:
+        await stage.until(lambda run: run.step > 3, "it trains")
+        for number, ending in ((7, "asked"), (7, "asked"), (8, "terminated")):
+            command = RunCommand("stop_asked", number)
+            stage.runner.commands.add(command)
+            run = await asyncio.wait_for(command.answer, 60)
+            assert (run.state, run.ending) == ("stopping", ending)
+            await drive_anew(stage)

@@ -62,10 +62,12 @@ class Scripted(LocalTarget):
     def __init__(self, directory: Path, paths: Paths, worker: str) -> None:
         super().__init__(directory, 0.05, WarmWorker(paths, 0))
         self.worker_script, self.starts = worker, 0
+        self.pids: list[int] = []
 
     async def start(self) -> None:
         self.starts += 1
-        await self.host.start(WORKER, [sys.executable, "-c", SCRIPT + self.worker_script], environment={})
+        words = [sys.executable, "-c", SCRIPT + self.worker_script]
+        self.pids.append(await self.host.start(WORKER, words, environment={}))
 
 
 @dataclass
@@ -136,5 +138,6 @@ async def on_stage(
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            with suppress(OSError, ValueError):
-                os.killpg(stage.pid(), 9)
+            for pid in target.pids:  # its file may have been taken away
+                with suppress(OSError):
+                    os.killpg(pid, 9)

@@ -13,7 +13,7 @@ import signal
 import tempfile
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import openai
@@ -159,7 +159,8 @@ def test_an_adapter_with_which_vllm_computes_nothing_is_not_served(toy: Toy, tmp
     worker = Worker({"base": str(toy.base), "nf4": False, "names": ["base"], "length": 0, "changing": True})
     worker.load("sound", str(toy.run / "adapter"))
     worker.load("damaged", str(tmp_path / "adapter"))
-    with TestClient(worker.app()) as client:
+    with TestClient(worker.app()) as asking:
+        client = cast(httpx.Client, asking)  # it is one of httpx or of its successor, whichever starlette finds
         for name in ("base", "sound"):
             require_computing(client, name)
         with pytest.raises(EngineUnsuitableError, match="infinite or no number"):
