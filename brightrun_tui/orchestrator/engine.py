@@ -343,7 +343,7 @@ class Engine:
         self._spawn(_name(run.id), runner.drive(), lambda: self.runners.pop(run.id, None))
 
     async def _refuse(self, run: Run, error: BrightrunError) -> None:
-        failure = Failure(error=error.kind, cause=str(error), fix=error.fix)
+        failure = Failure(error=error.kind, cause=error.statement, fix=error.fix)
         await runs.transition(self.db, run.id, "failed", failure=failure, phase_detail="")
 
     async def _target(self, run: Run) -> Target:

@@ -121,7 +121,7 @@ class Runner:
             log.warning("%s: %s", self.name, error)
             signal, failure = "worker_lost", Failure(error=ErrorKind.WORKER_LOST, cause=error.what)
         except BrightrunError as error:
-            signal, failure = "broken", Failure(error=error.kind, cause=str(error), fix=error.fix)
+            signal, failure = "broken", Failure(error=error.kind, cause=error.statement, fix=error.fix)
         except Exception as error:
             signal, failure = await self._surprise(error)
             if signal is None:
