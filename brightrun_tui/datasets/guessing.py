@@ -202,6 +202,10 @@ def guess_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     if not pairs:
         return {}
     _, _, prompt, completion = max(pairs)
+    if name_words(completion) & _UNWANTED and any(
+        _by_name(name, _COMPLETION_WORDS, _PROMPT_WORDS) > 0 for name in candidates if name not in (prompt, completion)
+    ):
+        return {}  # two answers, and no word says that one of them is right
     found = {"prompt": prompt, "completion": completion}
     others = [name for name in candidates if name not in found.values() and _are_texts(texts[name])]
     if len(others) == 1 and _are_classes(texts[completion]):

@@ -19,12 +19,17 @@ _BETTER = frozenset("winning win w good better best positive pos besser".split()
 _WORSE = frozenset("losing lose l bad worse worst negative neg schlechter".split())
 """Words that mean so only where a name has no other word than these and `_ANSWERS`."""
 _CORRECTED = frozenset(
-    "corrected correction edited revised revision rewritten improved fixed gold golden expected ideal better approved reviewed "
-    "verified new neu neue korrigiert verbessert corrigé corrigée nouvelle corregida nueva corretta nuova corrigida nova".split()
+    "corrected correction edited revised revision rewritten improved fixed gold golden expected ideal korrigiert "
+    "verbessert".split()
 )
+_LATER = frozenset(
+    "better approved reviewed verified new neu neue corrigé corrigée nouvelle corregida nueva corretta nuova corrigida "
+    "nova".split()
+)
+"""Words that mean so only beside one for an answer."""
 _ANSWERS = frozenset(
     "answer answers response responses reply output outputs completion completions text example messages "
-    "conversation generation generations candidates antwort respuesta réponse".split()
+    "conversation generation generations candidates antwort respuesta réponse risposta resposta".split()
 )
 _MUCH_SHORTER = 4
 _RANKS = frozenset(
@@ -146,8 +151,8 @@ def _corrected(row: Mapping[str, Any]) -> tuple[str, str] | None:
         name
         for name in row
         if name not in usual
-        and (words := name_words(str(name))) & _CORRECTED
-        and words <= _CORRECTED | _ANSWERS
+        and ((words := name_words(str(name))) & _CORRECTED or (words & _LATER and words & _ANSWERS))
+        and words <= _CORRECTED | _LATER | _ANSWERS
         and _holds_answer(row[name])
         and not (usual and _is_said_of(row[name], row[usual[0]]))
     ]

@@ -27,6 +27,7 @@ _WRITE_TURNS = (
     'write each conversation as its turns, without internal notes: {"messages": [{"role": "user", "content": …}, '
     '{"role": "assistant", "content": …}]}'
 )
+_BATCH = "custom_id"
 _SHOWN_FIELDS = 12
 _LONG_NAME = 40
 
@@ -68,6 +69,7 @@ def unknown_form(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError:
         or _texts_of_no_use(file, rows, found)
         or _records_within(file, rows, found)
         or _turns_of_nobody(file, rows)
+        or _answers_of_a_batch(file, rows)
         or DatasetError(
             f"the records have no known form; their fields are {_listed(found)}",
             where=f"{file.path}, {rows[0].place}",
@@ -205,6 +207,21 @@ def _turns_of_nobody(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetErro
                 kind=ErrorKind.DATASET_TURNS,
             )
     return None
+
+
+def _answers_of_a_batch(file: SourceFile, rows: Sequence[SourceRow]) -> DatasetError | None:
+    """Return the error where a service returned answers to a batch of requests, which are in another file."""
+    value = rows[0].value
+    answer = next((name for name in ("response", "result") if isinstance(value, Mapping) and value.get(name)), "")
+    if not answer or not value.get(_BATCH):
+        return None
+    return DatasetError(
+        f"these are the answers to a batch of requests (“{answer}”), without what was asked",
+        where=f"{file.path}, {rows[0].place}",
+        fix=f"put each beside its request, which is in the file that was sent and has the same “{_BATCH}”: "
+        '{"request": …, "response": …}',
+        kind=ErrorKind.DATASET_UNKNOWN_FORMAT,
+    )
 
 
 def _where_records_are(value: Any, deepest: int = 4) -> str:

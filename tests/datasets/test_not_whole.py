@@ -216,3 +216,19 @@ def test_passages_in_an_object_are_what_the_answers_may_rest_on(write: Write) ->
         for i, row in enumerate(PAIRS)
     ]
     assert "long_unused" in kinds(datasets.check(write("a.jsonl", lines(*rows))))
+
+
+def test_answers_of_a_batch_without_their_requests_are_refused_for_that(write: Write) -> None:
+    def body(text: str) -> dict[str, Any]:
+        return {"choices": [{"index": 0, "message": {"role": "assistant", "content": text}}]}
+
+    rows = [
+        {"custom_id": f"r{i}", "response": {"body": body(row["completion"])}, "error": None}
+        for i, row in enumerate(PAIRS)
+    ]
+    with pytest.raises(DatasetError, match="without what was asked") as caught:
+        datasets.check(write("a.jsonl", lines(*rows)))
+    assert "custom_id" in caught.value.fix
+    asked = [{"body": {"messages": [{"role": "user", "content": row["prompt"]}]}} for row in PAIRS]
+    both = [{**row, "request": request} for row, request in zip(rows, asked, strict=True)]
+    assert first(datasets.check(write("b.jsonl", lines(*both)))) == FIRST

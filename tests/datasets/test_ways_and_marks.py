@@ -302,3 +302,21 @@ def test_a_context_of_titles_with_sentences_is_part_of_the_question(write: Write
     rows = [{"question": row["prompt"], "context": context, "answer": row["completion"]} for row in PAIRS]
     report = datasets.check(write("a.jsonl", lines(*rows)))
     assert first(report)[0][1] == f"{PAIRS[0]['prompt']}\n\nSums\nThey add. They are whole.\nSigns\nPlus is one."
+
+
+def test_of_two_answers_that_nothing_tells_apart_none_is_proposed(write: Write) -> None:
+    rows = [
+        {"Interview question": row["prompt"], "Candidate answer": f"Perhaps {i}.", "Model answer": row["completion"]}
+        for i, row in enumerate(PAIRS)
+    ]
+    with pytest.raises(DatasetError) as caught:
+        datasets.check(write("a.jsonl", lines(*rows)))
+    assert "completion=" not in caught.value.fix
+
+
+def test_a_remark_on_what_is_new_is_no_second_answer(write: Write) -> None:
+    rows = [
+        {**row, "new": f"We have changed entry {i} in spring, after a call from a customer."}
+        for i, row in enumerate(PAIRS)
+    ]
+    assert datasets.check(write("a.jsonl", lines(*rows))).usable == COUNT
