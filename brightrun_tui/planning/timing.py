@@ -39,7 +39,7 @@ START_SECONDS = 3.0
 LOAD_BYTES_PER_SECOND = 5e8
 LINE_BYTES_PER_SECOND = 2e7
 """From a package index or the Hub to this machine."""
-UNPACK_START_SECONDS, UNPACK_WEIGHTS_PER_SECOND = 12.0, 1e7
+UNPACK_START_SECONDS, UNPACK_WEIGHTS_PER_SECOND = 20.0, 5e6
 """Of a base model that comes packed: imports in a process of its own, then its weights read and written."""
 DATA_BYTES_PER_SECOND = 1e7
 DORA_FACTOR = 1.26

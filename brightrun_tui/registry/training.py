@@ -61,13 +61,13 @@ def slower(report: Report) -> str:
         return ""
     late = sorted(((getattr(took, part) - getattr(planned, part), part) for part in PARTS), reverse=True)
     worth = [(by, part) for by, part in late if by >= more / len(PARTS)]
-    named = ", ".join(
-        f"{WORDS.get(part, part)} by {humanize.duration(by)} ({_times_as_long(getattr(took, part), getattr(planned, part))})"
+    named = " and ".join(
+        f"{WORDS.get(part, part)} ({humanize.duration(by)} more, {_times_as_long(getattr(took, part), getattr(planned, part))})"
         for by, part in worth
     )
     slow = all(getattr(took, part) > (1 + LATE_SHARE) * getattr(planned, part) for part in COMPUTED)
     why = ": the whole machine was slower, busy with other things perhaps" if slow else ""
-    return f"{humanize.duration(more)} longer than expected{why}. It was {named}. The next estimate knows that"
+    return f"{humanize.duration(more)} longer than expected, above all in {named}{why}. The next estimate knows that"
 
 
 def _times_as_long(took: float, planned: float) -> str:
@@ -79,4 +79,5 @@ def left_out(report: Report) -> str:
     count = report.scores.get("answers_left_out")
     if not isinstance(count, int) or count <= 0:
         return ""
-    return f"{count:,} not asked: answers keep to a share of the training time; brightrun models evaluate asks them all"
+    why = "answers keep to a share of the training time"
+    return f"{count:,} not asked: {why}; evaluating asks all (brightrun models evaluate, E in the app)"

@@ -197,7 +197,9 @@ def test_a_card_says_how_long_it_took_in_all_and_how_long_that_was_to_take() -> 
     assert times(report)[0] == ("in all", 710.0, 145.0)
     assert "| time: in all | 710 s (145 s expected) |" in report_markdown(report)
     late = slower(report)
-    assert late.startswith("9 min 25 s longer than expected. It was training by 8 min 04 s (5.2 times as long)")
+    assert late.startswith(
+        "9 min 25 s longer than expected, above all in training (8 min 04 s more, 5.2 times as long)"
+    )
     assert late in report_markdown(report), "which part it was"
     everything = spent.model_copy(update={"measuring": 30.0})
     training = report.training.model_copy(update={"spent": everything})

@@ -79,7 +79,7 @@ async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
         await driver.press("f12")
         await driver.sees_at_every_size("Chat with lamp-support:2 and its base")
         await driver.press(*"hi", "enter")
-        await driver.sees_at_every_size("base starter, without training", "I am lamp-support:2@base")
+        await driver.sees_at_every_size("base SmolLM2-135M-Instruct, without training", "I am lamp-support:2@base")
         await driver.until(lambda: not driver.screen(ChatScreen).answering)
 
         for size in reversed(SIZES):
@@ -111,7 +111,7 @@ async def test_the_base_says_that_it_is_the_base_and_learns_no_correction(
         kept = await corrections.of_model(db, "lamp-support")
     assert [(one.version, one.answer) for one in kept] == [(2, "I am lamp-support:2")]
     assert "@base" not in (tmp_path / "talk.jsonl").read_text()
-    assert "base starter, without training" in (tmp_path / "talk.md").read_text()
+    assert "base SmolLM2-135M-Instruct, without training" in (tmp_path / "talk.md").read_text()
     assert {each.id: each.state for each in await endpoints_of(seeded)}["ep-base"] == "ready", "it was another chat's"
 
 
@@ -126,7 +126,7 @@ async def test_what_the_base_takes_is_said_before_and_a_no_starts_nothing(seeded
         await chat_with(driver, "lamp-support:2")
         await driver.press("f12")
         await driver.sees_at_every_size(
-            "Base beside lamp-support:2", "takes about", "GiB are free", "served on", "this machine only"
+            "Base beside lamp-support:2", "That takes", "of memory", "GiB are free", "served on", "this machine only"
         )
         await driver.press("n")
         await driver.sees_no("Base beside lamp-support:2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -648,7 +649,11 @@ async def test_a_run_begins_when_it_is_agreed_to(paths: Paths, opened: Opened) -
             await driver.sees("line 0", "Leave it", "Do it", "y Do it", "pgdn Read on")
             await driver.press("pagedown", "pagedown", "pagedown")
             await driver.sees("line 39", "Leave it", "Do it")
-            await driver.press("n", "s")
+            await driver.press("n")
+            name = "a-name-that-is-longer-than-its-field"
+            await driver.app.show_draft(driver.new_run.draft.model_copy(update={"name": name}))
+            await driver.until(lambda: re.search(r"  a-name-that-is-\S+…", driver.text()), "it is seen to go on")
+            await driver.press("s")
             await driver.sees(
                 "Start the run", "y Start", "will be fetched (93 MB) and", "unpacked on this machine: about"
             )

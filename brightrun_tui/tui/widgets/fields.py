@@ -6,12 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from rich.cells import cell_len
+from rich.segment import Segment
 from textual import events
 from textual.app import RenderResult
 from textual.content import Content
 from textual.message import Message
 from textual.reactive import reactive
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.suggester import Suggester
 from textual.widget import Widget
 from textual.widgets import Button, Input
@@ -83,6 +86,15 @@ class TextField(_InForm, Input):
         if value != self.value and not (self.has_focus and self.typing):
             self._told = value
             self.value = value
+
+    def render_line(self, y: int) -> Strip:
+        """Draw the line; where nobody types and it is longer than its place, with a sign that it goes on."""
+        strip = super().render_line(y)
+        room = self.scrollable_content_region.width
+        if self.has_focus or room < 2 or cell_len(self.value) <= room:
+            return strip
+        style = next((segment.style for segment in strip.crop(room - 1)), None)
+        return Strip.join([strip.crop(0, room - 1), Strip([Segment("…", style)])])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()

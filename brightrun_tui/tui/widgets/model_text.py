@@ -339,7 +339,7 @@ def training(model: ModelVersion, width: int) -> reflow.Lines:
         ("Left out", f"{facts.records_dropped:,} dropped, {facts.records_truncated:,} truncated"),
         (
             "Steps",
-            f"{facts.steps:,} over {facts.epochs:g} epochs, best at step {facts.best_step:,}"
+            f"{facts.steps:,} over {facts.epochs:.3g} epochs, best at step {facts.best_step:,}"
             + (", stopped early" if facts.early_stopped else ""),
         ),
         (
