@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated, Any, Literal, TypedDict
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -140,13 +141,29 @@ class TrainingFacts(BaseModel):
 Grade = Literal["good", "mixed", "poor"]
 
 
+class AdviceKind(StrEnum):
+    """What an advice asks for."""
+
+    TRAIN = "train"
+    READ = "read"
+    DEPLOY = "deploy"
+    CHAT = "chat"
+
+
 class Advice(BaseModel):
-    """What to try next: why, from what was measured, and the command that does it."""
+    """What to try next: why, from what was measured, and the command that does it.
+
+    ``kind``: None on report cards of older versions. A training is the one that made the model but for ``changes``, values as
+    commands have them by the dotted key of a setting, and for a ``larger_base``.
+    """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
     why: str
     command: str
+    kind: AdviceKind | None = None
+    changes: dict[str, str] = Field(default_factory=dict)
+    larger_base: bool = False
 
 
 class Verdict(BaseModel):

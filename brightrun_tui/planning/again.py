@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import suppress
-from itertools import pairwise
 from typing import NamedTuple
 
-from brightrun_tui.domain.advice import LARGER_BASE, written
 from brightrun_tui.domain.errors import BrightrunError
+from brightrun_tui.domain.model import Advice
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings, iter_settings, setting_title
 from brightrun_tui.paths import Paths
@@ -66,14 +64,12 @@ class Advised(NamedTuple):
         )
 
 
-def draft_as_advised(spec: RunSpec, command: str, paths: Paths) -> Advised:
+def draft_as_advised(spec: RunSpec, advice: Advice, paths: Paths) -> Advised:
     """Return the draft for a training that a report card advises. Blocking; asks no network."""
-    draft, told = draft_of(spec, paths), list(pairwise(shlex.split(command)))
-    known = {setting.key for setting in iter_settings()}
-    said = dict(word.split("=", 1) for flag, word in told if flag == "--set" and "=" in word)
-    changes = {key: value for key, value in said.items() if key in known and value != written(spec.settings.value(key))}
+    draft, known = draft_of(spec, paths), {setting.key for setting in iter_settings()}
+    changes = {key: value for key, value in advice.changes.items() if key in known}
     larger = None
-    if ("--base", LARGER_BASE) in told:
+    if advice.larger_base:
         size = describe_base(spec.base.id, paths, network=False).parameters
         larger = next_larger(size, spec.dataset.languages)
     draft = draft.model_copy(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from huggingface_hub import ModelCard
 
-from brightrun_tui.domain.advice import advise, name_data
+from brightrun_tui.domain.advice import actionable, advise, name_data
 from brightrun_tui.domain.correction import CorrectionOutcome
 from brightrun_tui.domain.model import Grade, Report, Tick
 from brightrun_tui.domain.tally import ENOUGH_TICKS
@@ -151,7 +151,11 @@ def test_every_card_says_what_a_careful_person_would(
     assert words in " ".join((verdict.summary, *verdict.reasons))
     said = " ".join(f"{each.why} {each.command}" for each in verdict.advice)
     assert advice in said
-    assert all(shlex.split(each.command)[0] == "brightrun" for each in verdict.advice)
+    assert all(shlex.split(each.command)[0] == "brightrun" and each.kind for each in verdict.advice)
+    assert all(f"{key}={value}" in each.command for each in verdict.advice for key, value in each.changes.items())
+    older = [each.model_copy(update={"kind": None, "changes": {}, "larger_base": False}) for each in verdict.advice]
+    older_card = report.model_copy(update={"verdict": verdict.model_copy(update={"advice": tuple(older)})})
+    assert actionable(older_card) == verdict.advice, "what a card of an older version advises can be done, too"
     card = report_markdown(report)
     assert verdict.summary.split(".")[0] in card and (not advice or "What to try next" in card)
 

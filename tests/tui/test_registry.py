@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from brightrun_tui import registry
 from brightrun_tui.domain.errors import EngineError
-from brightrun_tui.domain.model import Advice, ModelVersion
+from brightrun_tui.domain.model import Advice, AdviceKind, ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.integrations import credentials
 from brightrun_tui.paths import Paths
@@ -373,9 +373,12 @@ async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Op
     draft = Draft(name="lamp-support", data="corrected-v2", overrides={"training.epochs": 7})
     longer = "brightrun train d --name lamp-support --base starter --set training.epochs=6"
     advice = (
-        Advice(why="it was still getting better: train twice as long", command=longer),
-        Advice(why="it is small: take a larger one", command="brightrun train d --base LARGER_MODEL"),
-        Advice(why="read its answers", command="brightrun models answers lamp-support"),
+        Advice(
+            kind=AdviceKind.TRAIN, why="it was still getting better", command=longer, changes={"training.epochs": "6"}
+        ),
+        Advice(kind=AdviceKind.TRAIN, why="it is small", command="brightrun train d --base LARGER", larger_base=True),
+        Advice(kind=AdviceKind.READ, why="read its answers", command="brightrun models answers lamp-support"),
+        Advice(kind=AdviceKind.CHAT, why="ask it other things", command="brightrun chat lamp-support"),
     )
     async with open_database(seeded.database) as db:
         model = await models.find(db, "lamp-support:2")
@@ -385,7 +388,7 @@ async def test_a_draft_of_another_screen_fills_new_run(seeded: Paths, opened: Op
         await choose(driver, "lamp-support:2")
         await driver.sees("What to try next  f does it", "1 it was still getting better")
         await driver.press("f")
-        await driver.sees("New run: Epochs 6", "New run: base model SmolLM2 360M", "Is it right?")
+        await driver.sees("New run: Epochs 6", "New run: base model SmolLM2 360M", "Is it right?", " Chat ")
         await driver.press("down", "down", "enter")
         await driver.sees("Is it right? lamp-support:2")
         await driver.press("escape", "f", "enter")

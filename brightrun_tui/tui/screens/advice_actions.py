@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 
 from textual import work
 
+from brightrun_tui.domain.advice import actionable
 from brightrun_tui.domain.errors import BrightrunError
-from brightrun_tui.domain.model import Advice
+from brightrun_tui.domain.model import Advice, AdviceKind
 from brightrun_tui.domain.run import Run
 from brightrun_tui.tui.actions import BY_ID, key_of
 from brightrun_tui.tui.screens.chosen_model import ChosenModel
 
-BY_KEY = {"models": "registry.answers", "deploy": "registry.deploy"}
-"""Second words of advised commands, and the actions that do the same."""
+BY_KEY = {AdviceKind.READ: "registry.answers", AdviceKind.DEPLOY: "registry.deploy", AdviceKind.CHAT: "registry.chat"}
+"""Actions that do what is advised."""
 
 
 class AdviceActions(ChosenModel):
@@ -26,9 +26,9 @@ class AdviceActions(ChosenModel):
         from brightrun_tui.tui.screens.pick import Choice, PickScreen
 
         model = self.model
-        if model is None or not model.report.verdict.advice:
+        if model is None:
             return
-        run, advices = self.app.snapshot.run(model.run_id), model.report.verdict.advice
+        run, advices = self.app.snapshot.run(model.run_id), actionable(model.report)
         choices = [
             Choice(str(number), await self._in_short(advice, run), "", advice.why)
             for number, advice in enumerate(advices)
@@ -37,7 +37,7 @@ class AdviceActions(ChosenModel):
         if chosen is None:
             return
         advice = advices[int(chosen)]
-        if action := BY_KEY.get(_verb(advice)):
+        if action := _action(advice):
             await self.run_action(BY_ID[action].name)
         elif run is None:
             self.app.toast("The run that made it is no longer on record here.", severity="warning")
@@ -48,7 +48,7 @@ class AdviceActions(ChosenModel):
         from brightrun_tui.planning.again import draft_as_advised
 
         try:
-            advised = await asyncio.to_thread(draft_as_advised, run.spec, advice.command, self.app.paths)
+            advised = await asyncio.to_thread(draft_as_advised, run.spec, advice, self.app.paths)
         except BrightrunError as error:
             self.app.show_error(error)
             return
@@ -58,16 +58,16 @@ class AdviceActions(ChosenModel):
     async def _in_short(self, advice: Advice, run: Run | None) -> str:
         from brightrun_tui.planning.again import draft_as_advised
 
-        if action := BY_KEY.get(_verb(advice)):
+        if action := _action(advice):
             return BY_ID[action].title
         if run is None:
             return "Train again"
         try:
-            advised = await asyncio.to_thread(draft_as_advised, run.spec, advice.command, self.app.paths)
+            advised = await asyncio.to_thread(draft_as_advised, run.spec, advice, self.app.paths)
         except BrightrunError:  # said when it is chosen
             return "Train again"
         return f"New run: {advised.words}"
 
 
-def _verb(advice: Advice) -> str:
-    return shlex.split(advice.command)[1]
+def _action(advice: Advice) -> str:
+    return BY_KEY.get(advice.kind, "") if advice.kind else ""

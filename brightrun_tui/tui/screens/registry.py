@@ -15,6 +15,7 @@ from textual.css.query import NoMatches
 from textual.widgets import OptionList
 
 from brightrun_tui import registry
+from brightrun_tui.domain.advice import actionable
 from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.errors import BrightrunError
 from brightrun_tui.domain.model import CHAMPION, PREVIOUS, ModelVersion
@@ -173,7 +174,7 @@ class RegistryScreen(AdviceActions, CurateActions, MeasureActions, ShareActions)
         possible["leaderboard"] = bool(self.app.snapshot.models)
         for name in ("chat", "evaluate", "corrections", "rate", "tag", "export", "html", "delete", "again", "mark"):
             possible[name] = model is not None
-        possible["try_next"] = model is not None and bool(model.report.verdict.advice)
+        possible["try_next"] = model is not None and bool(actionable(model.report))
         possible["answers"] = possible["judge"] = model is not None and bool(model.report.samples)
         return possible
 

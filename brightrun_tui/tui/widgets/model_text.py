@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from brightrun_tui.domain import humanize
+from brightrun_tui.domain.advice import actionable
 from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Judgement, ModelVersion
@@ -138,10 +139,10 @@ def report_card(
         lines += reflow.text(Content.styled(cells.plain(origin.words), style), width)
     if grades := grades_line(report):
         lines += reflow.text(Content.assemble(grades, (f"  ({GRADES_MEAN})", "$muted")), width)
-    for reason in report.verdict.reasons:
-        lines += reflow.pair("  ·", reason, width, 4)
+    lines += [line for reason in report.verdict.reasons for line in reflow.pair("  ·", reason, width, 4)]
     if report.verdict.advice:
-        lines += [Content(""), *reflow.heading("What to try next", width, f"{key_of('registry.try_next')} does it")]
+        how = f"{key_of('registry.try_next')} does it" if actionable(report) else "brightrun models show has commands"
+        lines += [Content(""), *reflow.heading("What to try next", width, how)]
         for number, advice in enumerate(report.verdict.advice, 1):
             lines += reflow.pair(f"  {number}", advice.why, width, 4)
     lines += [Content(""), *_scores(model, width)]
