@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_every_name_of_the_run_directory_is_looked_for() -> None:
 
 def test_nobody_but_the_owner_spells_a_name_of_the_run_directory() -> None:
     def spells(text: str) -> bool:
-        return text.startswith("step-") or any(
+        return re.match(r"step-(\d|\W|\Z)", text) is not None or any(
             text == name or f"/{name}" in text or f"{name}/" in text for name in NAMES
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from brightrun_tui.datasets.spelling import error_in, is_quoted
 from brightrun_tui.datasets.turns import printable
 from brightrun_tui.datasets.unfilled import unfilled
-from brightrun_tui.datasets.unfinished import blank_in, call_in, cut_in, opening_in
+from brightrun_tui.datasets.unfinished import blank_in, call_in, cut_in
 from brightrun_tui.domain.dataset import Record
 
 _PLACEHOLDERS = frozenset(
@@ -255,13 +255,12 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "gaps_asked", ""
     if cut := cut_in(answers[-1]) or cut_in(asked):
         yield "says_cut", cut
-    if opening := opening_in(asked):
-        yield "opened_answer", opening
     if refusal := next(filter(None, map(_refusal_in, answers)), ""):
         yield "assistant_talk", printable(refusal, _SHOWN)
     if talk := next(filter(None, map(_talk_in, answers)), ""):
         yield "goes_on", talk
-    if asked.endswith((":", "：", "=", "*", "_")) and (ends := _PROMPT_ENDS.search(asked)):
+    opened = asked.rstrip()
+    if opened.endswith((":", "：", "=", "*", "_")) and (ends := _PROMPT_ENDS.search(opened)):
         yield ("few_shot" if _has_answered(asked, ends[1]) else "prompt_ends"), f"“{ends[0].strip()}”"
     if (number := _NUMBERED.match(asked)) and (other := _NUMBERED.match(answers[-1])) and number[1] == other[1]:
         yield "numbered", printable(other[0].strip(), _SHOWN)
@@ -271,7 +270,7 @@ def remarks_on(record: Record, answers: Sequence[str]) -> Iterator[tuple[str, st
         yield "turned_round", ""
 
 
-MANY = ("opened_answer", "quoted", "turned_round", "stop_word", "numbered")
+MANY = ("prompt_ends", "quoted", "turned_round", "stop_word", "numbered")
 """Kinds that say something only where they are found in more than half of the records."""
 FEW = ("error_answer", "placeholder", "unfilled")
 """Kinds that are meant where they are found in more than half of the records."""

@@ -188,10 +188,6 @@ REMARKS: dict[str, Reason] = {
         "with a text that says itself that it was cut off ({detail})",
         "export them again without a limit of length; the model would learn to stop in the middle",
     ),
-    "opened_answer": Reason(
-        "whose question ends with the beginning of an answer ({detail})",
-        "fine where the model will be asked in just that form; otherwise take it off, as a chat template says it in its own way",
-    ),
     "call_as_text": Reason(
         "whose answer is a call of a tool in words ({detail}), which is learnt as text",
         "write it as tool_calls, and name the tools in the field tools, so that programs can tell a call from an answer",

@@ -24,10 +24,6 @@ _CUT = re.compile(
 )
 """What programs write where they have cut a text, and pages where they show its beginning only."""
 _CUT_ENDS = ("]", ")", ">", "}")
-_OPENED = re.compile(
-    r"\n[^\S\n]*[*_#]{0,3}(?:A|Answer|Response|Output|Reply|Assistant|Completion|Antwort|Ausgabe|Réponse|Respuesta|Resposta"
-    r"|Risposta|Antwoord|Ответ|答|回答)[*_]{0,2}\s?[:：][*_]{0,2}\s*\Z"
-)
 _CALL = re.compile(
     r"\s*<(?P<tag>tool_call|function_call|tool_use|function=\w+|invoke)\b|\s*\[TOOL_CALLS\]|\s*<\|python_tag\|>"
 )
@@ -51,13 +47,6 @@ def cut_in(text: str) -> str:
     if tail[-1:] not in _CUT_ENDS and "..." not in tail and "…" not in tail:
         return ""
     found = _CUT.search(tail)
-    return printable(found[0].strip(), _SHOWN) if found else ""
-
-
-def opening_in(asked: str) -> str:
-    """Return the beginning of an answer with which a question ends, such as “A:”; empty where there is none."""
-    tail = asked[-_TAIL:]
-    found = _OPENED.search(tail) if tail.rstrip()[-1:] in (":", "：", "*", "_") else None
     return printable(found[0].strip(), _SHOWN) if found else ""
 
 

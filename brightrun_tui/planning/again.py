@@ -10,7 +10,8 @@ from brightrun_tui.domain.model import Advice
 from brightrun_tui.domain.run import RunSpec
 from brightrun_tui.domain.settings import RunSettings, iter_settings, setting_title
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import describe_base, next_larger
+from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.catalogue import next_larger
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.resolve import resolve_settings
 from brightrun_tui.planning.templates import get_template

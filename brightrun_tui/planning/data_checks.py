@@ -10,7 +10,7 @@ from brightrun_tui.domain.errors import DatasetError
 from brightrun_tui.domain.languages import language_name, languages_said
 from brightrun_tui.domain.settings import RunSettings, title_and_key
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import smallest_that_speaks, smallest_with_tools
+from brightrun_tui.planning.catalogue import smallest_that_speaks, smallest_with_tools
 from brightrun_tui.planning.check import Check, CheckName, failed, ok, warning
 from brightrun_tui.planning.token_counts import count_tokens
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import Overrides, RunSettings, SettingValue, iter_settings
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import SizeRule, size_rule
+from brightrun_tui.planning.catalogue import SizeRule, size_rule
 from brightrun_tui.planning.intensity import Intensity, layer
 from brightrun_tui.planning.templates import Template
 from brightrun_tui.planning.timing import held_out

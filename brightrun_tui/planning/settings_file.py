@@ -16,7 +16,7 @@ from brightrun_tui.domain.settings import RunSettings, SettingValue, iter_settin
 from brightrun_tui.files import write_atomic
 from brightrun_tui.foreign_files import ForeignFileError, NoSuchFileError, dotted, first_problem, read_toml
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import size_rule
+from brightrun_tui.planning.catalogue import size_rule
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import Plan
 from brightrun_tui.planning.resolve import LEARNING_RATE, intensity_source

@@ -11,7 +11,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.languages import language_name
 from brightrun_tui.domain.model import Report
-from brightrun_tui.planning.bases import catalogue
+from brightrun_tui.planning.catalogue import catalogue
 from brightrun_tui.planning.hub_dataset_names import parse
 from brightrun_tui.registry.safety import Manifest
 from brightrun_tui.registry.scores import (

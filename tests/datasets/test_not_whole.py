@@ -80,8 +80,8 @@ def test_gaps_in_questions_openings_of_answers_and_calls_in_words_are_named(writ
     asked = write("a.jsonl", some({"prompt": " It is about {{Order Number}}."}))
     assert "gaps_asked" in kinds(datasets.check(asked))
     opened = write("b.jsonl", lines(*({**row, "prompt": f"Q: One?\nA: 1\n\nQ: {row['prompt']}\nA:"} for row in PAIRS)))
-    assert "opened_answer" in kinds(datasets.check(opened))
-    assert "opened_answer" not in kinds(datasets.check(write("c.jsonl", some({"prompt": "\nAnswer:"}))))
+    assert "few_shot" in kinds(datasets.check(opened))
+    assert "prompt_ends" not in kinds(datasets.check(write("c.jsonl", some({"prompt": "\nAnswer:"}))))
     called = '<tool_call>\n{"name": "find", "arguments": {}}\n</tool_call>'
     calls = lines(*({**row, "completion": f"{called} {i}"} for i, row in enumerate(PAIRS)))
     assert "call_as_text" in kinds(datasets.check(write("d.jsonl", calls)))

@@ -18,7 +18,8 @@ from brightrun_tui.domain.sizing import FEWEST_FOR_EACH, SHORT_ANSWER
 from brightrun_tui.domain.time_parts import PARTS, TimeParts
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import catalogue, describe_base
+from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.catalogue import catalogue
 from brightrun_tui.planning.dataset_reports import check_dataset
 from brightrun_tui.planning.estimate import estimate
 from brightrun_tui.planning.learning import Measured, correct_times

@@ -13,7 +13,7 @@ from brightrun_tui.domain.money import Hardware
 from brightrun_tui.domain.run import BaseModelRef, DatasetRef, RunSpec
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
-from brightrun_tui.planning.bases import catalogue
+from brightrun_tui.planning.catalogue import catalogue
 from brightrun_tui.planning.draft import Draft
 from brightrun_tui.planning.plan import make_plan, make_spec
 from brightrun_tui.providers.gpus import GPUS

@@ -11,7 +11,8 @@ from brightrun_tui.domain.errors import UsageError
 from brightrun_tui.domain.settings import RunSettings
 from brightrun_tui.paths import Paths
 from brightrun_tui.planning.architecture import BaseModelInfo
-from brightrun_tui.planning.bases import catalogue, describe_base
+from brightrun_tui.planning.bases import describe_base
+from brightrun_tui.planning.catalogue import catalogue
 from brightrun_tui.planning.intensity import Intensity
 from brightrun_tui.planning.resolve import PERSON, resolve_settings
 from brightrun_tui.planning.templates import get_template, load_templates

@@ -10,7 +10,7 @@ from brightrun_tui.domain.model import ModelVersion
 from brightrun_tui.domain.requests import Deploy
 from brightrun_tui.domain.service_names import HERE
 from brightrun_tui.domain.talk import TalkTurn
-from brightrun_tui.planning.bases import title_of
+from brightrun_tui.planning.catalogue import title_of
 from brightrun_tui.planning.serving_machine import BASE_IDLE_SECONDS, base_beside
 from brightrun_tui.tui.screens.dialog import Confirm
 from brightrun_tui.tui.snapshot import Snapshot

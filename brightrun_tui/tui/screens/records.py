@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from textual import work
 from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
@@ -20,7 +21,6 @@ from brightrun_tui.tui.actions import bindings
 from brightrun_tui.tui.screens.dialog import Dialog
 from brightrun_tui.tui.screens.telling import told
 from brightrun_tui.tui.widgets import cells, record_text, reflow
-from brightrun_tui.tui.widgets.reading import Reading
 from brightrun_tui.tui.widgets.reflow import Flow
 from brightrun_tui.tui.widgets.sanitize import sanitize_content
 from brightrun_tui.tui.widgets.titles import retitle
@@ -57,11 +57,11 @@ class RecordsScreen(Dialog[None]):
 
     def compose_body(self) -> ComposeResult:
         yield Static("", id="record-head", markup=False)
-        with Reading(id="verdict"):
+        with VerticalScroll(id="verdict", can_focus=True):
             yield Flow(id="verdict-text")
 
     def on_mount(self) -> None:
-        self.query_one(Reading).focus()
+        self.query_one(VerticalScroll).focus()
         self._show()
 
     def action_following(self) -> None:
@@ -80,7 +80,7 @@ class RecordsScreen(Dialog[None]):
         place = max(0, min(len(self._entries) - 1, place))
         if place != self._place:
             self._place = place
-            self.query_one(Reading).scroll_home(animate=False)
+            self.query_one(VerticalScroll).scroll_home(animate=False)
             self._show()
 
     @work(group="ask", exclusive=True)

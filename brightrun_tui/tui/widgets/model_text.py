@@ -10,7 +10,7 @@ from brightrun_tui.domain.endpoint import Endpoint
 from brightrun_tui.domain.evaluation import Evaluation
 from brightrun_tui.domain.model import Judgement, ModelVersion
 from brightrun_tui.domain.verdict_words import ticks_sentence
-from brightrun_tui.planning.bases import title_of
+from brightrun_tui.planning.catalogue import title_of
 from brightrun_tui.registry.reviews import review_lines
 from brightrun_tui.registry.scores import (
     GRADES_MEAN,

@@ -11,7 +11,7 @@ from brightrun_tui.domain import humanize
 from brightrun_tui.domain.events import Checkpoint, Event
 from brightrun_tui.domain.run import Run
 from brightrun_tui.domain.settings import RunSettings, setting_title
-from brightrun_tui.planning.bases import title_of
+from brightrun_tui.planning.catalogue import title_of
 from brightrun_tui.tui.snapshot import RunDetail
 from brightrun_tui.tui.widgets import cells, lease_text, reflow
 from brightrun_tui.tui.widgets.hardware_text import hardware_words

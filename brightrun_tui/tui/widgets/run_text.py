@@ -14,7 +14,7 @@ from brightrun_tui.domain.notices import BUDGET_WARNINGS, Level
 from brightrun_tui.domain.run import Notice, Run
 from brightrun_tui.domain.run_states import STATE_GLYPHS
 from brightrun_tui.domain.settings import iter_settings
-from brightrun_tui.planning.bases import title_of
+from brightrun_tui.planning.catalogue import title_of
 from brightrun_tui.store.runs import DamagedRun
 from brightrun_tui.tui.actions import key_of
 from brightrun_tui.tui.snapshot import RunDetail
