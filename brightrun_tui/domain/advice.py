@@ -153,7 +153,7 @@ def _of_training(report: Report, f: Findings, settings: RunSettings) -> Iterator
         yield _train(
             report,
             "it did not get better than the base model: take smaller steps (a lower learning rate)",
-            {"training.learning_rate": _number(settings.training.learning_rate / 3)},
+            {"training.learning_rate": settings.training.learning_rate / 3},
         )
 
 
@@ -163,7 +163,7 @@ def _of_forgetting(report: Report, f: Findings, settings: RunSettings) -> Iterat
             report,
             "it forgot much of what the base model knew: take smaller steps (a lower learning rate), or mix some everyday "
             "questions with good answers into the data",
-            {"training.learning_rate": _number(settings.training.learning_rate / 2)},
+            {"training.learning_rate": settings.training.learning_rate / 2},
         )
 
 
@@ -197,7 +197,7 @@ def _of_data(report: Report, f: Findings) -> Iterator[Advice]:
         held_out = (
             "nothing was held out" if f.stood_in else f"{f.conversations} held-out records are too few to be sure"
         )
-        yield _train(report, f"{held_out}: hold out more, or better, add records", {"data.eval_fraction": "0.3"})
+        yield _train(report, f"{held_out}: hold out more, or better, add records", {"data.eval_fraction": 0.3})
 
 
 def _of_a_best_step(report: Report, f: Findings, settings: RunSettings) -> Iterator[Advice]:
@@ -207,7 +207,7 @@ def _of_a_best_step(report: Report, f: Findings, settings: RunSettings) -> Itera
             yield _train(
                 report,
                 f"it was best after {f.best_at:.0%} of the training: the rest only cost time, or memorised",
-                {"training.epochs": _number(fewer)},
+                {"training.epochs": fewer},
             )
 
 
@@ -228,7 +228,7 @@ def _twice_as_long(settings: RunSettings) -> Overrides:
     training = settings.training
     if training.max_steps:
         return {"training.max_steps": 2 * training.max_steps}
-    return {"training.epochs": _number(min(MANY_EPOCHS, 2 * training.epochs))}
+    return {"training.epochs": min(MANY_EPOCHS, 2 * training.epochs)}
 
 
 def _missed_labels(parts: Mapping[str, tuple[int, int]]) -> str:
@@ -259,12 +259,12 @@ def _train(report: Report, why: str, changes: Overrides, *, larger_base: bool = 
     words = ["brightrun", "train", lineage.dataset_name or "DATA", "--name", report.name, "--base", base]
     defaults = flatten(RunSettings().model_dump(mode="json"))
     kept = {
-        name: value
-        for name, value in flatten(report.lineage.run_settings.model_dump(mode="json")).items()
+        name: _written(value)
+        for name, value in flatten(lineage.run_settings.model_dump(mode="json")).items()
         if value != defaults[name]
     }
     said = {name: _written(value) for name, value in changes.items()}
-    for name, value in {**{name: _written(value) for name, value in kept.items()}, **said}.items():
+    for name, value in (kept | said).items():
         words += ["--set", f"{name}={value}"]
     return Advice(kind=AdviceKind.TRAIN, why=why, command=shlex.join(words), changes=said, larger_base=larger_base)
 

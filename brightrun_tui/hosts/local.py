@@ -18,6 +18,7 @@ from brightrun_tui.files import write_atomic
 from brightrun_tui.hosts.arrivals import is_whole
 from brightrun_tui.hosts.host import JobStatus
 from brightrun_tui.lines import read_span
+from brightrun_tui.process import lives
 
 _LAUNCHER = 'echo $$ > "$0.tmp" && mv "$0.tmp" "$0" && exec "$@"'
 """The command writes its own pid before it becomes the command, so a crash of ours cannot lose it."""
@@ -115,7 +116,7 @@ class LocalHost:
         try:
             pid = int((self._directory / f"{name}.pid").read_text())
             process = psutil.Process(pid)
-            ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._directory.resolve()
+            ours = lives(pid) and Path(process.cwd()) == self._directory.resolve()
         except (OSError, ValueError, psutil.Error):
             return None
         if ours:
@@ -125,11 +126,7 @@ class LocalHost:
     def _found_before(self, name: str) -> psutil.Process | None:
         """Return the process that was found while its directory was still here, unless it has ended since."""
         process = self._found.get(name)
-        try:
-            lives = process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-        except psutil.Error:
-            return None
-        return process if lives else None
+        return process if process and process.is_running() and lives(process.pid) else None
 
 
 def _copy(source: Path, target: Path) -> None:

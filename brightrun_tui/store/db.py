@@ -67,7 +67,7 @@ class Database:
 
         Not where its directory is gone as well: then there is no other place to go on at.
         """
-        return self.path.parent.is_dir() and identity(self.path) != self._file
+        return self.path.parent.is_dir() and self.has_left()
 
     def has_left(self) -> bool:
         """Say whether the file is no longer at its place, its directory perhaps neither: what is written goes on in it, wherever

@@ -7,15 +7,11 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from itertools import islice
 
+from brightrun_tui.trainer.report.exchanged import MOST_WORDS, SAME_SENTENCE
 from brightrun_tui.trainer.report.fact_words import COUNTS, DENIALS, LIGHT
 from brightrun_tui.trainer.report.facts import WORD, read_facts
 from brightrun_tui.trainer.report.plain_words import SAME
 from brightrun_tui.trainer.report.stems import STEM
-
-MOST_WORDS = 120
-"""Words of each text that are looked at."""
-SAME_SENTENCE = 0.6
-"""Share of the words that both have, in their order, from which on they are one sentence but for what differs."""
 
 _ONE = frozenset(("a", "an", *(word for word, count in COUNTS.items() if count == 1)))
 _RELATIONS = (
@@ -62,11 +58,11 @@ def decides_otherwise(wanted: str, said: str, question: str, *, names: bool) -> 
     ours, theirs = _words(wanted), _words(said)
     if _turns_passive(wanted, said) or _turns_passive(said, wanted):
         return True
-    if _signs(wanted) and sorted(_signs(wanted)) != sorted(_signs(said)):
+    signs, other_signs = _signs(wanted), _signs(said)
+    if signs and signs != other_signs:
         return True
-    if set(_CODES.findall(wanted)) - set(_CODES.findall(said)) and set(_CODES.findall(said)) - set(
-        _CODES.findall(wanted)
-    ):
+    codes, other_codes = (set(_CODES.findall(text)) for text in (wanted, said))
+    if codes - other_codes and other_codes - codes:
         return True
     asks_who = bool(_WHO.search(question))
     for one, other, beside in _exchanges(ours, theirs):
@@ -142,7 +138,7 @@ def _counts_otherwise(one: Sequence[str], other: Sequence[str]) -> bool:
 
 
 def _signs(text: str) -> list[str]:
-    return [found[0].strip() for found in _SIGN.finditer(text)]
+    return sorted(found[0].strip() for found in _SIGN.finditer(text))
 
 
 def _capitals(words: Sequence[str], other: str) -> list[str]:

@@ -25,7 +25,7 @@ from brightrun_tui.trainer.report.stems import STEM
 MOST_WORDS = 120
 """Words of each text that are looked at."""
 SAME_SENTENCE = 0.6
-"""Share of the words that both have, in their order, from which on one word is one in the place of another."""
+"""Share of the words that both have, in their order, from which on they are one sentence but for words in the place of others."""
 NEARLY_THE_SAME = 0.75
 """The same share from which on every word that is not neutral counts."""
 SAME_BEGINNING = 4

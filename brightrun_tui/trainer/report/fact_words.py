@@ -1,5 +1,4 @@
-"""Words that are facts, or change them: units, months, numbers, yes and no, denials, opposites. In a few "
-"languages each."""
+"""Words that are facts, or change them: units, months, numbers, yes and no, denials, opposites. In a few languages each."""
 
 from __future__ import annotations
 
@@ -159,8 +158,7 @@ WEEKDAYS = {
     for number, names in enumerate(
         (
             (
-                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek "
-                "poniedziałki "
+                "monday mondays montag montags lundi lundis lunes lunedì maandag segunda segundas poniedziałek poniedziałki "
                 "måndag mandag понедельник pazartesi"
             ),
             (
@@ -168,13 +166,11 @@ WEEKDAYS = {
                 "tisdag tirsdag вторник salı"
             ),
             (
-                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas "
-                "środa "
+                "wednesday wednesdays mittwoch mittwochs mercredi mercredis miércoles mercoledì woensdag quarta quartas środa "
                 "środę środy onsdag среда среду çarşamba"
             ),
             (
                 "thursday thursdays donnerstag donnerstags jeudi jeudis jueves giovedì donderdag quinta quintas czwartek "
-                ""
                 "czwartki torsdag четверг perşembe"
             ),
             (
@@ -182,13 +178,11 @@ WEEKDAYS = {
                 "fredag пятница пятницу cuma"
             ),
             (
-                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag "
-                "sobota "
+                "saturday saturdays samstag samstags sonnabend samedi samedis sábado sábados sabato sabati zaterdag sobota "
                 "sobotę soboty lördag lørdag суббота субботу cumartesi"
             ),
             (
                 "sunday sundays sonntag sonntags dimanche dimanches domingo domingos domenica domeniche zondag niedziela "
-                ""
                 "niedzielę niedziele söndag søndag воскресенье pazar"
             ),
         )
